@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/queue.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct queue {
+	pthread_mutex_t lock;
+	size_t capacity, head, held;
+	struct queue_counts counts;
+	int fd;
+	int signalled; /* an eventfd write is outstanding: spare the system call while the reader is awake */
+	void *items[];
+};
+
+int queue_new(size_t capacity, struct queue **ret)
+{
+	struct queue *q = calloc(1, sizeof *q + capacity * sizeof q->items[0]);
+
+	if (!q)
+		return -ENOMEM;
+	q->capacity = capacity;
+	q->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (q->fd < 0) {
+		int r = -errno;
+		free(q);
+		return r;
+	}
+	pthread_mutex_init(&q->lock, NULL);
+	*ret = q;
+	return 0;
+}
+
+int queue_push(struct queue *q, void *item)
+{
+	int wake = 0;
+
+	pthread_mutex_lock(&q->lock);
+	if (q->held == q->capacity) {
+		q->counts.refused++;
+		pthread_mutex_unlock(&q->lock);
+		return QUEUE_E_FULL;
+	}
+	q->items[(q->head + q->held) % q->capacity] = item;
+	q->held++;
+	q->counts.pushed++;
+	if (q->held > q->counts.peak)
+		q->counts.peak = q->held;
+	if (!q->signalled)
+		wake = q->signalled = 1;
+	pthread_mutex_unlock(&q->lock);
+	if (wake)
+		eventfd_write(q->fd, 1);
+	return 0;
+}
+
+int queue_pop(struct queue *q, void **ret_item)
+{
+	pthread_mutex_lock(&q->lock);
+	if (q->held == 0) {
+		if (q->signalled) {
+			eventfd_t n;
+			eventfd_read(q->fd, &n);
+			q->signalled = 0;
+		}
+		pthread_mutex_unlock(&q->lock);
+		return QUEUE_E_EMPTY;
+	}
+	*ret_item = q->items[q->head];
+	q->head = (q->head + 1) % q->capacity;
+	q->held--;
+	q->counts.popped++;
+	pthread_mutex_unlock(&q->lock);
+	return 0;
+}
+
+int queue_fd(const struct queue *q)
+{
+	return q->fd;
+}
+
+struct queue_counts queue_counts(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	struct queue_counts c = q->counts;
+	c.held = q->held;
+	pthread_mutex_unlock(&q->lock);
+	return c;
+}
+
+void queue_free(struct queue *q, void (*drop)(void *item))
+{
+	void *item;
+
+	if (!q)
+		return;
+	while (queue_pop(q, &item) == 0)
+		if (drop)
+			drop(item);
+	close(q->fd);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}

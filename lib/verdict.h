@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verdict.h: a verdict is a proposal to act on a client; the guard decides what becomes of it. It comes from a gateway,
+ * from the built-in analysis, or from the operator. Owned values only: it crosses threads.
+ */
+#ifndef PICKET_VERDICT_H
+#define PICKET_VERDICT_H
+
+#include <stdint.h>
+#include "lib/addr.h"
+
+enum verdict_source {
+	VERDICT_OPERATOR = 1, /* command line or API: faces the hard limits only */
+	VERDICT_LOCAL = 2,    /* built-in analysis */
+	VERDICT_GATEWAY = 3,  /* answer of a gateway */
+};
+const char *verdict_source_name(enum verdict_source source); /* "operator", "local", "gateway" */
+
+enum verdict_action { VERDICT_BLOCK = 1, VERDICT_UNBLOCK = 2, VERDICT_ALLOW = 3 /* explicit "nothing to do" */ };
+
+enum verdict_scope { VERDICT_SCOPE_PORTS = 1, VERDICT_SCOPE_HOST = 2 }; /* the same numbers as enum pk_scope */
+
+#define VERDICT_ID_MAX 64
+#define VERDICT_TEXT_MAX 256
+#define VERDICT_EVIDENCE_MAX 8
+
+struct verdict {
+	char id[VERDICT_ID_MAX]; /* sender's id, or ours */
+	enum verdict_source source;
+	char origin[VERDICT_ID_MAX]; /* gateway name, detection name, or the operator's uid */
+	enum verdict_action action;
+	enum verdict_scope scope;
+	struct prefix target;
+	uint64_t ttl_ms;
+	double confidence;             /* 0 to 1; operator and local: 1 */
+	char reason[VERDICT_TEXT_MAX]; /* UTF-8, no control characters; outside text, escape before showing */
+	char evidence[VERDICT_EVIDENCE_MAX][VERDICT_ID_MAX]; /* event ids */
+	unsigned evidence_count;
+	uint64_t received_ns; /* boot clock: when the answer's last byte, or the deciding event, was here */
+	uint64_t cause_ns;    /* boot clock: when the deciding request was read by the application; 0 = unknown */
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * detect.h: the built-in analysis. Leaky buckets whose rules are data (policies/detections/): what matches a request,
+ * group by, distinct by, threshold, window, action. Runs in the capture thread on unredacted bytes; keeps only keyed
+ * counts. Its state is bounded; a full table forgets the bucket idle longest and counts it.
+ */
+#ifndef PICKET_DETECT_H
+#define PICKET_DETECT_H
+
+#include "lib/buffer.h"
+#include "lib/config.h"
+#include "lib/event.h"
+#include "lib/verdict.h"
+
+struct detect;
+struct redact;
+
+struct detect_counts {
+	uint64_t requests, matches, fired, forgotten;
+	size_t buckets;
+};
+
+/* The shipped rules are compiled in; files (detect.policies) replace them. CONFIG_E_INVALID: messages in errors. */
+int detect_new(const struct config *config, struct redact *hasher, struct detect **ret, struct buffer *errors);
+void detect_free(struct detect *d);
+
+/*
+ * Look at one request. For each rule that fires now, emit is called with a verdict (source local, origin = rule name,
+ * evidence = event ids, received_ns = cause_ns = time of the event). The verdict is copied by the callee if kept.
+ */
+typedef void (*detect_emit)(void *arg, const struct verdict *v);
+void detect_request(struct detect *d, const struct http_request *request, const struct event *event, detect_emit emit,
+		    void *arg);
+struct detect_counts detect_counts(const struct detect *d); /* safe from other threads */
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limits.h: the hard limits that only the configuration file sets. The warden asks them for every change, whoever wants
+ * it; the guard asks them first, to give the reason early. Pure functions over what is passed in.
+ */
+#ifndef PICKET_LIMITS_H
+#define PICKET_LIMITS_H
+
+#include "lib/config.h"
+#include "lib/verdict.h"
+
+enum limits_answer {
+	LIMITS_OK = 0,
+	LIMITS_PROTECTED = 1,     /* overlaps a protected network */
+	LIMITS_PREFIX_TOO_SHORT,
+	LIMITS_TTL_TOO_LONG,
+	LIMITS_TTL_INVALID,       /* 0 */
+	LIMITS_RATE,              /* inserts per second */
+	LIMITS_FULL,              /* the deny map holds blocks_max */
+	LIMITS_BAD_TARGET,
+};
+const char *limits_answer_name(enum limits_answer a); /* "ok", "protected_network", "prefix_too_short", ... */
+
+/* One protected network and why, e.g. "loopback", "own address", "default gateway", "resolver", "gateway endpoint",
+ * "login session", "configured", "peer of picket". */
+struct protected_net {
+	struct prefix net;
+	char why[32];
+};
+
+struct protected_set {
+	struct protected_net *items;
+	size_t count, size;
+};
+
+void protected_set_free(struct protected_set *s);
+int protected_set_add(struct protected_set *s, const struct prefix *net, const char *why);
+/* The entry that overlaps target, or NULL. */
+const struct protected_net *protected_set_find(const struct protected_set *s, const struct prefix *target);
+
+struct limits {
+	const struct config *config;
+	/* token bucket of inserts */
+	uint64_t bucket_ns;
+	double tokens;
+};
+
+void limits_init(struct limits *l, const struct config *config);
+/*
+ * May this block be installed now? Takes one token if so. which (may be NULL) is set to the protected network in the
+ * way. Operator's own blocks face the same limits.
+ */
+enum limits_answer limits_check(struct limits *l, const struct protected_set *protect, const struct prefix *target,
+				uint64_t ttl_ms, uint64_t now_ns, const struct protected_net **which);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * capture.h: kernel records → streams → requests → detection → redacted events. The whole of the capture thread's work
+ * but the ring itself, so that tests and replay can feed it records. Not thread safe, except capture_counts.
+ */
+#ifndef PICKET_CAPTURE_H
+#define PICKET_CAPTURE_H
+
+#include "bpf/abi.h"
+#include "lib/clock.h"
+#include "lib/config.h"
+#include "lib/event.h"
+#include "policies/detect.h"
+#include "policies/proxies.h"
+#include "policies/redact.h"
+#include "sensor/clients.h"
+
+struct capture;
+
+struct capture_parts {
+	const struct config *config;
+	const struct clock *clock;
+	const struct redact *redact;
+	struct detect *detect;   /* NULL: no built-in analysis */
+	struct proxies *proxies;
+	struct clients *clients;
+	uint64_t *skip;          /* PK_SKIP_SLOTS slots, or NULL */
+	void (*event)(void *arg, struct event *e);            /* takes the reference */
+	void (*verdict)(void *arg, const struct verdict *v);  /* of the built-in analysis */
+	void *arg;
+};
+
+struct capture_counts {
+	uint64_t records, requests, connections_opened, connections_closed;
+	uint64_t connections_held, connections_refused; /* refused: table full, bytes counted as lost */
+	uint64_t bytes, gaps, gap_bytes, duplicates;    /* duplicates: bytes seen again */
+	uint64_t anomalies, headers, not_http;
+	uint64_t stream_bytes_held, heads_refused;      /* refused: stream_bytes ceiling */
+};
+
+int capture_new(const struct capture_parts *parts, struct capture **ret);
+void capture_record(struct capture *c, const struct pk_record *rec);
+/* Once a second: forget connections idle for long, report losses as events. */
+void capture_tick(struct capture *c, uint64_t now_ns);
+struct capture_counts capture_counts(const struct capture *c);
+void capture_free(struct capture *c);
+
+#endif

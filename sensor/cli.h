@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli.h: the commands of picket. Each command is one function in a cli_*.c; main.c finds it in the table. Exit status
+ * (design): 0 done, 1 the answer is no or a check failed, 2 usage or configuration, 3 not permitted, 4 refused by the
+ * guard, 5 daemon or gateway not reachable, 6 the kernel lacks what is needed.
+ */
+#ifndef PICKET_CLI_H
+#define PICKET_CLI_H
+
+#include <stdbool.h>
+
+enum {
+	EXIT_DONE = 0,
+	EXIT_NO = 1,
+	EXIT_USAGE = 2,
+	EXIT_NOT_PERMITTED = 3,
+	EXIT_REFUSED = 4,
+	EXIT_UNREACHABLE = 5,
+	EXIT_KERNEL = 6,
+};
+
+/* Options every command takes, removed from argv before the command sees it. */
+struct cli {
+	const char *control; /* socket path: --control, PICKET_CONTROL, or the default instance's */
+	bool json;           /* --json */
+	bool color;          /* stdout is a terminal and NO_COLOR is not set */
+};
+
+struct cli_command {
+	const char *name;
+	const char *arguments; /* for usage: "TARGET --ttl 15m [--reason R]" */
+	const char *summary;
+	int (*run)(const struct cli *cli, int argc, char **argv); /* argv[0] is the command's name */
+};
+
+/* cli_run.c */ int cli_run(const struct cli *cli, int argc, char **argv);
+/* cli_doctor.c */ int cli_doctor(const struct cli *cli, int argc, char **argv);
+/* cli_demo.c */ int cli_demo(const struct cli *cli, int argc, char **argv);
+/* cli_status.c */ int cli_status(const struct cli *cli, int argc, char **argv);
+/* cli_events.c */
+int cli_events(const struct cli *cli, int argc, char **argv);
+int cli_requests(const struct cli *cli, int argc, char **argv);
+int cli_packets(const struct cli *cli, int argc, char **argv);
+/* cli_blocks.c */
+int cli_blocks(const struct cli *cli, int argc, char **argv);
+int cli_block(const struct cli *cli, int argc, char **argv);
+int cli_unblock(const struct cli *cli, int argc, char **argv);
+int cli_why(const struct cli *cli, int argc, char **argv);
+int cli_pending(const struct cli *cli, int argc, char **argv);
+int cli_approve(const struct cli *cli, int argc, char **argv);
+int cli_reject(const struct cli *cli, int argc, char **argv);
+/* cli_settings.c */
+int cli_mode(const struct cli *cli, int argc, char **argv);
+int cli_panic(const struct cli *cli, int argc, char **argv);
+int cli_resume(const struct cli *cli, int argc, char **argv);
+int cli_proxies(const struct cli *cli, int argc, char **argv);
+int cli_gateway(const struct cli *cli, int argc, char **argv);
+/* cli_config.c */ int cli_config(const struct cli *cli, int argc, char **argv);
+
+/* Message on stderr: "picket COMMAND: text". Returns code. */
+int cli_fail(int code, const char *command, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif
