@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Keeps the order of the house (docs/architecture.md): who may include whom. The table is the rule; a line is
+#
+#     FILES (a shell pattern, first match counts)      what their #include "..." may begin with
+#
+# Generated headers: bpf/*.skel.h are the BPF skeletons.
+set -eu
+cd "$(dirname "$0")/.."
+
+rules() {
+	cat <<'RULES'
+lib/*                     lib/
+bpf/*                     bpf/
+forwarder/*               lib/ forwarder/
+policies/deny.c           lib/ policies/ bpf/abi.h
+policies/deny.h           lib/ policies/ bpf/abi.h
+policies/*                lib/ policies/
+portal/*                  lib/ portal/
+sensor/main.c             lib/ sensor/ bpf/ policies/ forwarder/
+sensor/sensor.[ch]        lib/ sensor/ bpf/ policies/ forwarder/
+sensor/warden*.[ch]       lib/ sensor/ bpf/ policies/
+sensor/capture.[ch]       lib/ sensor/ bpf/abi.h policies/
+sensor/enforcer.[ch]      lib/ sensor/ bpf/abi.h policies/
+sensor/judge.[ch]         lib/ sensor/ policies/ forwarder/
+sensor/control*.[ch]      lib/ sensor/ bpf/abi.h policies/ forwarder/
+sensor/cli_*.[ch]         lib/ sensor/ bpf/ policies/ forwarder/
+sensor/kernel*.[ch]       lib/ sensor/ bpf/ policies/deny.h
+sensor/*                  lib/ sensor/ bpf/
+examples/*                examples/ lib/
+RULES
+}
+
+allowed_for() { # FILE
+	local pattern allowed
+	while read -r pattern allowed; do
+		# shellcheck disable=SC2254
+		case $1 in
+		$pattern)
+			echo "$allowed"
+			return
+			;;
+		esac
+	done < <(rules)
+}
+
+bad=0
+seen=0
+while read -r file; do
+	allowed=$(allowed_for "$file")
+	here=$(dirname "$file")
+	seen=$((seen + 1))
+	while IFS=: read -r line include; do
+		# A bare name is a file beside the including one, or generated for it.
+		case $include in
+		*/*) path=$include ;;
+		*) path=$here/$include ;;
+		esac
+		ok=
+		for prefix in $allowed; do
+			case $path in "$prefix"*) ok=1 ;; esac
+		done
+		if [ -z "$ok" ]; then
+			echo "$file:$line: may not include \"$include\" (allowed: $allowed)"
+			bad=1
+		fi
+	done < <(sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/;T;=;p' "$file" | paste -d: - -)
+done < <(find lib bpf forwarder policies sensor portal examples -name '*.[ch]' 2>/dev/null | sort)
+
+if [ "$seen" = 0 ]; then
+	echo "no source file found" >&2
+	exit 1
+fi
+[ "$bad" = 0 ] && echo "$seen files keep the order"
+exit "$bad"

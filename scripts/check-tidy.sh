@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# clang-tidy (.clang-tidy) over the product's C: scripts/check-tidy.sh BUILD-DIRECTORY [FILE...]
+#
+# A file is looked at again only when it, a header of ours or the configuration changed since it last passed.
+set -eu
+cd "$(dirname "$0")/.."
+build=${1:?usage: check-tidy.sh BUILD-DIRECTORY [FILE...]}
+shift
+command -v clang-tidy >/dev/null 2>&1 || {
+	echo "skipped: clang-tidy is not installed"
+	exit 77
+}
+[ -f "$build/compile_commands.json" ] || {
+	echo "$build/compile_commands.json is missing: configure first" >&2
+	exit 1
+}
+
+known=$(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compile_commands.json")
+files=
+for file in "${@:-}"; do
+	[ -n "$file" ] && files="$files $PWD/$file"
+done
+if [ -z "$files" ]; then
+	files=$(printf '%s\n' "$known" | grep -E "^$PWD/(lib|forwarder|policies|sensor|portal|examples)/" | sort -u)
+fi
+[ -n "$files" ] || {
+	echo "the compile database names no file of ours" >&2
+	exit 1
+}
+
+passed=$build/tidy-passed
+mkdir -p "$passed"
+common=$({
+	cat .clang-tidy
+	find lib bpf forwarder policies sensor portal examples -name '*.h' -print0 | sort -z | xargs -0 cat
+} | sha256sum | cut -c1-16)
+export build passed common
+one() {
+	local file=$1 mark
+	mark=$passed/$({
+		echo "$file $common"
+		cat "$file"
+	} | sha256sum | cut -c1-32)
+	[ -e "$mark" ] && return 0
+	# GCC's warning names that clang does not know are no finding.
+	if clang-tidy --quiet -p "$build" --extra-arg=-Wno-unknown-warning-option "$file" 2>"$mark.err" >"$mark.out"; then
+		rm -f "$mark.err" "$mark.out"
+		: >"$mark"
+		return 0
+	fi
+	cat "$mark.out"
+	grep -v -E 'warnings? (generated|treated)|^Suppressed|^Use -' "$mark.err" || true
+	rm -f "$mark.err" "$mark.out"
+	return 1
+}
+export -f one
+# shellcheck disable=SC2016,SC2086
+printf '%s\n' $files | xargs -P "$(nproc)" -n 1 bash -c 'one "$1"' _
