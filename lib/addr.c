@@ -121,7 +121,8 @@ int prefix_parse(struct span text, struct prefix *ret)
 			return ADDR_E_SYNTAX;
 		bits = bits * 10 + (unsigned)(tail.ptr[i] - '0');
 	}
-	/* A mapped prefix such as ::ffff:0:0/96 has become an IPv4 address above; its length would mean something else. */
+	/* A mapped prefix such as ::ffff:0:0/96 has become an IPv4 address above; its length would mean
+	 * something else. */
 	if (bits > addr_bits(&a) || (a.family == ADDR_IPV4 && memchr(head.ptr, ':', head.len)))
 		return ADDR_E_SYNTAX;
 	struct prefix p = prefix_of(&a, (uint8_t)bits);

@@ -17,11 +17,11 @@ struct api_answer {
 int api_client_call(const char *socket_path, const char *method, const char *path, struct span body,
 		    struct api_answer *ret);
 /*
- * Stream lines: line is called for each whole line (without its end). It returns 0 to go on, 1 to stop (result 0).
- * *ret_status: HTTP status; on other than 200 the body is passed to line as well.
+ * Stream lines: line is called for each whole line (without its end). It returns 0 to go on, 1 to stop
+ * (result 0). *ret_status: HTTP status; on other than 200 the body is passed to line as well.
  */
-int api_client_stream(const char *socket_path, const char *path, int (*line)(void *arg, struct span line), void *arg,
-		      unsigned *ret_status);
+int api_client_stream(const char *socket_path, const char *path, int (*line)(void *arg, struct span line),
+		      void *arg, unsigned *ret_status);
 void api_answer_free(struct api_answer *a);
 /* URL-encode into a fresh string. */
 char *api_client_escape(const char *text);

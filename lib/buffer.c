@@ -14,12 +14,14 @@ int buffer_reserve(struct buffer *b, size_t len, char **ret_at)
 	if (b->len + len > b->size) {
 		size_t size = b->size ? b->size : 256;
 		while (size < b->len + len)
-			size *= 2;
+			size = size > b->max / 2 ? b->max : size * 2;
 		if (size > b->max)
 			size = b->max;
 		char *data = realloc(b->data, size);
-		if (!data)
+		if (!data) {
+			b->truncated = true; /* or a later, smaller append would fit and leave a hole */
 			return -ENOMEM;
+		}
 		b->data = data;
 		b->size = size;
 	}

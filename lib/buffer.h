@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * buffer.h: a growing byte buffer that is born with a ceiling. Outside bytes make buffers grow, so none may grow without
- * bound. Once an append does not fit, the buffer is marked truncated and refuses everything after it: what it holds is
- * always a prefix of what was appended.
+ * buffer.h: a growing byte buffer that is born with a ceiling. Outside bytes make buffers grow, so none may
+ * grow without bound. Once an append does not fit, the buffer is marked truncated and refuses everything
+ * after it: what it holds is always a prefix of what was appended.
  */
 #ifndef PICKET_BUFFER_H
 #define PICKET_BUFFER_H
@@ -14,8 +14,8 @@
 struct buffer {
 	char *data;
 	size_t len;
-	size_t size;      /* allocated */
-	size_t max;       /* ceiling, bytes */
+	size_t size; /* allocated */
+	size_t max;  /* ceiling, bytes */
 	bool truncated;
 };
 
@@ -23,7 +23,8 @@ struct buffer {
 
 enum { BUFFER_E_FULL = 1 };
 
-/* 0, BUFFER_E_FULL (nothing was appended), -ENOMEM. */
+/* 0, BUFFER_E_FULL (nothing was appended), -ENOMEM (truncated as well: whoever checks once, at the end, sees
+ * both). */
 int buffer_append(struct buffer *b, const void *bytes, size_t len);
 int buffer_append_char(struct buffer *b, char c);
 int buffer_append_text(struct buffer *b, const char *text);

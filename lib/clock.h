@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clock.h: time as a parameter. Everything that decides by time takes a clock, so that tests and replay bring their own.
- * Deadlines and intervals use the boot clock, the same that the kernel half stamps records with (CLOCK_BOOTTIME: it
- * does not jump and goes on through suspend); wall time is only for what people and gateways read.
+ * clock.h: time as a parameter. Everything that decides by time takes a clock, so that tests and replay bring
+ * their own. Deadlines and intervals use the boot clock, the same that the kernel half stamps records with
+ * (CLOCK_BOOTTIME: it does not jump and goes on through suspend); wall time is only for what people and
+ * gateways read.
  */
 #ifndef PICKET_CLOCK_H
 #define PICKET_CLOCK_H

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config.h: picket's configuration. Sources, later ones win: built-in defaults < picket.yaml < conf.d/(any).yaml in name
- * order < PICKET_* environment < flags. Lists are replaced, not joined. One table (config_keys in config.c) is the
- * source of the check, the loader, the environment names, `config show --origin` and the JSON schema.
+ * config.h: picket's configuration. Sources, later ones win: built-in defaults < picket.yaml <
+ * conf.d/(any).yaml in name order < PICKET_* environment < flags. Lists are replaced, not joined. One table
+ * (config_keys in config.c) is the source of the check, the loader, the environment names, `config show
+ * --origin` and the JSON schema.
  *
- * An unknown key, a wrong type or a value out of range is an error that names file, line, and the nearest known key.
+ * An unknown key, a wrong type or a value out of range is an error that names file, line, and the nearest
+ * known key.
  */
 #ifndef PICKET_CONFIG_H
 #define PICKET_CONFIG_H
@@ -40,68 +42,69 @@ struct config_gateway {
 	char *url;                             /* batch: http:// or https:// */
 	char *token_file;                      /* batch: "Authorization: Bearer <content>"; read at start */
 	char *ca_file;
-	uint32_t batch_events;                 /* default 500 */
-	uint32_t batch_bytes;                  /* default 512 KiB */
-	uint32_t linger_ms;                    /* default 100: a batch leaves on size or at this age */
-	uint32_t timeout_ms;                   /* default 10000 */
-	uint32_t queue_events;                 /* default 65536 */
-	bool verdicts;                         /* default true: act on verdicts in its answers */
+	uint32_t batch_events; /* default 500 */
+	uint32_t batch_bytes;  /* default 512 KiB */
+	uint32_t linger_ms;    /* default 100: a batch leaves on size or at this age */
+	uint32_t timeout_ms;   /* default 10000 */
+	uint32_t queue_events; /* default 65536 */
+	bool verdicts;         /* default true: act on verdicts in its answers */
 };
 
 struct config {
-	char *instance;         /* default "default"; letters, digits, - and _ */
-	enum config_mode mode;  /* observe */
-	char *control;          /* control socket path; default /run/picket/INSTANCE/control.sock */
-	char *state_dir;        /* default /var/lib/picket/INSTANCE */
-	char *user;             /* sensor's user; default picket, else nobody */
+	char *instance;        /* default "default"; letters, digits, - and _ */
+	enum config_mode mode; /* observe */
+	char *control;         /* control socket path; default /run/picket/INSTANCE/control.sock */
+	char *state_dir;       /* default /var/lib/picket/INSTANCE */
+	char *user;            /* sensor's user; default picket, else nobody */
 	struct {
 		enum log_level level;   /* info */
 		enum log_format format; /* logfmt */
 	} log;
 	struct {
-		struct config_strings interfaces;     /* empty: every non-loopback interface that is up */
-		enum config_packet_mode packet_mode;  /* auto */
-		struct config_ports ports;            /* empty: follow listeners */
-		struct config_ports loopback_ports;   /* also watched although only on loopback */
-		struct config_ports never_ports;      /* beside sshd's */
-		char *cgroup;                         /* path below /sys/fs/cgroup; empty = any */
-		enum config_capture_source source;    /* auto */
-		uint64_t ring_bytes;                  /* 16 MiB, power of two */
-		uint64_t header_ring_bytes;           /* 4 MiB */
-		uint32_t read_max;                    /* 65536 */
-		uint32_t header_sample;               /* one in N ordinary segments, 0 = none */
-		uint32_t header_rate;                 /* header events per second and CPU, 2000 */
-		uint32_t header_burst;                /* 2000 */
-		uint32_t connections_max;             /* streams held, 65536 */
-		uint64_t stream_bytes;                /* ceiling of all streams' buffers together, 64 MiB */
+		struct config_strings interfaces;    /* empty: every non-loopback interface that is up */
+		enum config_packet_mode packet_mode; /* auto */
+		struct config_ports ports;           /* empty: follow listeners */
+		struct config_ports loopback_ports;  /* also watched although only on loopback */
+		struct config_ports never_ports;     /* beside sshd's */
+		char *cgroup;                        /* path below /sys/fs/cgroup; empty = any */
+		enum config_capture_source source;   /* auto */
+		uint64_t ring_bytes;                 /* 16 MiB, power of two */
+		uint64_t header_ring_bytes;          /* 4 MiB */
+		uint32_t read_max;                   /* 65536 */
+		uint32_t header_sample;              /* one in N ordinary segments, 0 = none */
+		uint32_t header_rate;                /* header events per second and CPU, 2000 */
+		uint32_t header_burst;               /* 2000 */
+		uint32_t connections_max;            /* streams held, 65536 */
+		uint64_t stream_bytes;               /* ceiling of all streams' buffers together, 64 MiB */
 	} capture;
 	struct {
-		bool query_keep;                      /* redact.query: drop (default) | keep */
-		struct config_strings headers;        /* allow list, lower case */
-		char *key_file;                       /* default STATE_DIR/redact.key, made 0600 at first start */
+		bool query_keep;               /* redact.query: drop (default) | keep */
+		struct config_strings headers; /* allow list, lower case */
+		char *key_file;                /* default STATE_DIR/redact.key, made 0600 at first start */
 	} redact;
-	struct config_gateway *gateways;              /* default: one, "local" */
+	struct config_gateway *gateways; /* default: one, "local" */
 	unsigned gateway_count;
 	struct {
-		enum config_proxy_default peers;      /* proxies.default: unclassified | direct */
+		enum config_proxy_default peers; /* proxies.default: unclassified | direct */
 		struct config_prefixes trusted;
 		struct config_prefixes direct;
 	} proxies;
 	struct {
-		struct config_prefixes protect;       /* limits.protect: never blocked, beside those found by itself */
-		uint64_t ttl_max_ms;                  /* limits.ttl_max, 24 h */
-		uint32_t prefix_min_v4;               /* limits.shortest_prefix_v4, 24 */
-		uint32_t prefix_min_v6;               /* limits.shortest_prefix_v6, 48 */
-		uint32_t insert_rate;                 /* limits.inserts_per_second, 1000 */
-		uint32_t blocks_max;                  /* limits.blocks_max, 65536 per deny map */
+		/* limits.protect: never blocked, beside those found by itself */
+		struct config_prefixes protect;
+		uint64_t ttl_max_ms;    /* limits.ttl_max, 24 h */
+		uint32_t prefix_min_v4; /* limits.shortest_prefix_v4, 24 */
+		uint32_t prefix_min_v6; /* limits.shortest_prefix_v6, 48 */
+		uint32_t insert_rate;   /* limits.inserts_per_second, 1000 */
+		uint32_t blocks_max;    /* limits.blocks_max, 65536 per deny map */
 	} limits;
 	struct {
-		uint32_t per_minute;                  /* guard.automatic_per_minute, 60 */
-		double confidence_min;                /* guard.confidence_min, 0.8 */
-		uint64_t ttl_default_ms;              /* guard.ttl_default, 15 min */
+		uint32_t per_minute;     /* guard.automatic_per_minute, 60 */
+		double confidence_min;   /* guard.confidence_min, 0.8 */
+		uint64_t ttl_default_ms; /* guard.ttl_default, 15 min */
 	} guard;
 	struct {
-		struct config_strings policies;       /* detect.policies: files; empty: the shipped ones */
+		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */
 	} detect;
 };
 
@@ -114,21 +117,23 @@ struct config_flag {
 };
 
 /*
- * file: NULL = /etc/picket/picket.yaml if there (conf.d beside it), a path = that file and conf.d beside it, "" = none.
- * CONFIG_E_INVALID: *errors holds one message a line; what is wrong, where, and what to do.
+ * file: NULL = /etc/picket/picket.yaml if there (conf.d beside it), a path = that file and conf.d beside it,
+ * "" = none. CONFIG_E_INVALID: *errors holds one message a line; what is wrong, where, and what to do.
  */
-int config_load(const char *file, const struct config_flag *flags, unsigned flag_count, char *const *environ_list,
-		struct config **ret, struct buffer *errors);
+int config_load(const char *file, const struct config_flag *flags, unsigned flag_count,
+		char *const *environ_list, struct config **ret, struct buffer *errors);
 void config_free(struct config *c);
 
-/* Effective configuration as YAML; origins: "# from FILE:LINE" behind each key. Secrets are file names only. */
+/* Effective configuration as YAML; origins: "# from FILE:LINE" behind each key. Secrets are file names only.
+ */
 int config_show(const struct config *c, bool origins, struct buffer *out);
 /* JSON Schema 2020-12 of picket.yaml. */
 int config_schema(struct buffer *out);
 
 const char *config_mode_name(enum config_mode m);
 int config_mode_parse(struct span text, enum config_mode *ret); /* 0 or 1 */
-const char *config_packet_mode_name(enum config_packet_mode m); /* "auto", "xdp-native", "xdp-generic", "tc", "off" */
+/* "auto", "xdp-native", "xdp-generic", "tc", "off" */
+const char *config_packet_mode_name(enum config_packet_mode m);
 
 /* "15m", "90s", "1h30m", "250ms", "2d"; a bare number is an error. 0 or 1. Used for flags and files alike. */
 int config_duration_parse(struct span text, uint64_t *ret_ms);

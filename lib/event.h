@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * event.h: what picket tells the world, one immutable, reference-counted object each. An event is redacted when it is
- * made: no byte of it may be kept from anyone. It is one allocation; its spans point into its own tail.
+ * event.h: what picket tells the world, one immutable, reference-counted object each. An event is redacted
+ * when it is made: no byte of it may be kept from anyone. It is one allocation; its spans point into its own
+ * tail.
  *
- * The JSON form (CloudEvents envelope, flat keys named by OpenTelemetry's semantic conventions) is lib/event_json.h and
- * docs/schema/.
+ * The JSON form (CloudEvents envelope, flat keys named by OpenTelemetry's semantic conventions) is
+ * lib/event_json.h and docs/schema/.
  */
 #ifndef PICKET_EVENT_H
 #define PICKET_EVENT_H
@@ -16,16 +17,16 @@
 #include "lib/verdict.h"
 
 enum event_kind {
-	EVENT_HTTP_REQUEST = 1,  /* http.request */
-	EVENT_CONNECTION = 2,    /* net.connection: one finished connection */
-	EVENT_TCP_HEADER = 3,    /* tcp.header */
-	EVENT_TCP_ANOMALY = 4,   /* tcp.anomaly */
-	EVENT_HTTP_ANOMALY = 5,  /* http.anomaly */
-	EVENT_LOSS = 6,          /* picket.loss */
-	EVENT_DECISION = 7,      /* picket.decision */
+	EVENT_HTTP_REQUEST = 1, /* http.request */
+	EVENT_CONNECTION = 2,   /* net.connection: one finished connection */
+	EVENT_TCP_HEADER = 3,   /* tcp.header */
+	EVENT_TCP_ANOMALY = 4,  /* tcp.anomaly */
+	EVENT_HTTP_ANOMALY = 5, /* http.anomaly */
+	EVENT_LOSS = 6,         /* picket.loss */
+	EVENT_DECISION = 7,     /* picket.decision */
 	EVENT_KIND_MAX = 8,
 };
-const char *event_kind_name(enum event_kind kind); /* "http.request", ... */
+const char *event_kind_name(enum event_kind kind);            /* "http.request", ... */
 int event_kind_parse(struct span name, enum event_kind *ret); /* 0 or 1 */
 
 struct event_header {
@@ -34,21 +35,21 @@ struct event_header {
 };
 
 struct event_request {
-	struct span method;          /* as sent */
-	struct span target;          /* url.original, redacted */
-	struct span path;            /* url.path, redacted */
-	struct endpoint client;      /* who it really is; the peer unless a configured proxy said otherwise */
+	struct span method;     /* as sent */
+	struct span target;     /* url.original, redacted */
+	struct span path;       /* url.path, redacted */
+	struct endpoint client; /* who it really is; the peer unless a configured proxy said otherwise */
 	struct event_header *headers; /* those the allow list lets through, in order of arrival */
 	unsigned header_count;
-	struct span host;            /* server.address: Host without port; empty if none */
-	struct span consumer;        /* keyed hash of the credential, "c_..."; empty if none was sent */
+	struct span host;     /* server.address: Host without port; empty if none */
+	struct span consumer; /* keyed hash of the credential, "c_..."; empty if none was sent */
 	struct span user_agent;
 	unsigned version_major, version_minor;
 	enum http_body body;
 	uint64_t content_length;
-	uint32_t deviations;         /* enum http_deviation */
-	uint16_t stream_index;       /* number of this request on its connection, from 0 */
-	uint8_t forwarded;           /* carries X-Forwarded-For, Forwarded, Via or came after a PROXY header */
+	uint32_t deviations;   /* enum http_deviation */
+	uint16_t stream_index; /* number of this request on its connection, from 0 */
+	uint8_t forwarded;     /* carries X-Forwarded-For, Forwarded, Via or came after a PROXY header */
 };
 
 struct event_connection {
@@ -65,21 +66,21 @@ struct event_tcp_header {
 	uint32_t sequence, acknowledgment;
 	uint16_t window, flags; /* flags: PK_TCP_* of bpf/abi.h */
 	uint8_t header_length;
-	uint8_t why;            /* PK_WHY_* */
-	uint8_t hook;           /* enum pk_hook */
+	uint8_t why;  /* PK_WHY_* */
+	uint8_t hook; /* enum pk_hook */
 	uint8_t ttl;
 	uint16_t payload_len;
 	uint32_t ifindex;
 };
 
 struct event_anomaly {
-	struct span name; /* tcp.anomaly.name, http.anomaly.name */
+	struct span name;       /* tcp.anomaly.name, http.anomaly.name */
 	struct span request_id; /* http: the event id of the request, else empty */
 };
 
 struct event_loss {
-	struct span stage;  /* "ring", "share", "stream", "queue", "gateway", "tail" */
-	struct span kind;   /* what was lost: "data", "header", "event", "bytes" */
+	struct span stage; /* "ring", "share", "stream", "queue", "gateway", "tail" */
+	struct span kind;  /* what was lost: "data", "header", "event", "bytes" */
 	uint64_t count;
 	struct span source; /* the source whose share it was, "" if none */
 };
@@ -106,11 +107,12 @@ struct event_decision {
 struct event {
 	unsigned refs; /* atomic; event_ref, event_unref */
 	enum event_kind kind;
-	uint64_t id;       /* unique in this run, rising: the CloudEvents id is "RUN-ID" */
-	uint64_t time_ns;  /* boot clock */
+	uint64_t id;      /* unique in this run, rising: the CloudEvents id is "RUN-ID" */
+	uint64_t time_ns; /* boot clock */
 	uint64_t wall_ns;
 	struct flow flow;
-	size_t size;       /* of the allocation */
+	size_t size;      /* of the allocation */
+	size_t tail_used; /* event_tail_copy, event_tail_alloc */
 	union {
 		struct event_request request;
 		struct event_connection connection;
@@ -123,18 +125,20 @@ struct event {
 };
 
 /*
- * A new event with room for tail_len bytes of text; refs = 1, id assigned. Fill it through event_tail_copy before
- * anyone else sees it.
+ * A new event with room for tail_len bytes of text; refs = 1, id assigned. Fill it through event_tail_copy
+ * before anyone else sees it.
  */
 struct event *event_new(enum event_kind kind, size_t tail_len);
-/* Copies bytes into the tail and returns the span there. The sum of all copies must fit tail_len: asserted. */
+/* Copies bytes into the tail and returns the span there. The sum of all copies must fit tail_len: else
+ * abort(). */
 struct span event_tail_copy(struct event *e, struct span bytes);
-void *event_tail_alloc(struct event *e, size_t len); /* aligned to 8; count 8 extra bytes a call in tail_len */
+/* Zeroed, aligned to 8; count 8 extra bytes a call in tail_len. */
+void *event_tail_alloc(struct event *e, size_t len);
 
 struct event *event_ref(struct event *e);
 void event_unref(struct event *e);
 
-/* Id of this run, 16 hex digits, made at first use. */
+/* Id of this run, 16 hex digits, made at first use. A forked child is a run of its own. */
 const char *event_run_id(void);
 #define EVENT_ID_TEXT_MAX 40
 /* "RUN-ID" text of an event. Returns buf. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * event_json.h: the JSON form of events. Data: one flat object, keys by OpenTelemetry's semantic conventions, picket.*
- * for ours (docs/schema/event.schema.json). Envelope: CloudEvents 1.0, type "dev.picket.<event.name>.v1".
+ * event_json.h: the JSON form of events. Data: one flat object, keys by OpenTelemetry's semantic conventions,
+ * picket.* for ours (docs/schema/event.schema.json). Envelope: CloudEvents 1.0, type
+ * "dev.picket.<event.name>.v1".
  */
 #ifndef PICKET_EVENT_JSON_H
 #define PICKET_EVENT_JSON_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_request.h: one HTTP request head as the client sent it, unredacted. Spans point into the stream's buffer and are
- * valid only during the call that hands the request over: detection reads it, redaction makes the event from it, and
- * nothing else ever holds it.
+ * http_request.h: one HTTP request head as the client sent it, unredacted. Spans point into the stream's
+ * buffer and are valid only during the call that hands the request over: detection reads it, redaction makes
+ * the event from it, and nothing else ever holds it.
  */
 #ifndef PICKET_HTTP_REQUEST_H
 #define PICKET_HTTP_REQUEST_H
@@ -13,17 +13,17 @@
 #include "lib/span.h"
 
 /*
- * What the head does that RFC 9112 forbids, yet servers accept. The parser reads on and flags it; each set bit becomes
- * an http.anomaly name (http_deviation_name).
+ * What the head does that RFC 9112 forbids, yet servers accept. The parser reads on and flags it; each set
+ * bit becomes an http.anomaly name (http_deviation_name).
  */
 enum http_deviation {
-	HTTP_DEV_BARE_LF = 1u << 0,           /* a line ended by LF alone */
+	HTTP_DEV_BARE_LF = 1u << 0, /* a line ended by LF alone */
 	HTTP_DEV_LEADING_EMPTY_LINE = 1u << 1,
-	HTTP_DEV_EXTRA_SPACE = 1u << 2,       /* more than one space, or a tab, in the request line */
-	HTTP_DEV_BAD_VERSION = 1u << 3,       /* HTTP/1.2, HTTP/9.9, "HTTP/1.1 x" */
-	HTTP_DEV_NO_VERSION = 1u << 4,        /* HTTP/0.9 form */
-	HTTP_DEV_BAD_METHOD = 1u << 5,        /* not a token */
-	HTTP_DEV_BAD_TARGET = 1u << 6,        /* control, space or non-ASCII byte in the target */
+	HTTP_DEV_EXTRA_SPACE = 1u << 2, /* more than one space, or a tab, in the request line */
+	HTTP_DEV_BAD_VERSION = 1u << 3, /* HTTP/1.2, HTTP/9.9, "HTTP/1.1 x" */
+	HTTP_DEV_NO_VERSION = 1u << 4,  /* HTTP/0.9 form */
+	HTTP_DEV_BAD_METHOD = 1u << 5,  /* not a token */
+	HTTP_DEV_BAD_TARGET = 1u << 6,  /* control, space or non-ASCII byte in the target */
 	HTTP_DEV_OBS_FOLD = 1u << 7,
 	HTTP_DEV_SPACE_BEFORE_COLON = 1u << 8,
 	HTTP_DEV_BAD_HEADER_NAME = 1u << 9,
@@ -74,9 +74,9 @@ struct span http_request_header(const struct http_request *r, const char *name);
 struct flow {
 	uint64_t connection_id; /* socket cookie; unique on this host until reboot */
 	uint32_t netns;
-	struct endpoint peer;   /* the L3 peer */
+	struct endpoint peer; /* the L3 peer */
 	struct endpoint local;
-	uint32_t pid;           /* process that read, 0 = unknown */
+	uint32_t pid; /* process that read, 0 = unknown */
 };
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_write.h: append-only JSON writer (RFC 8259) over a buffer. Commas are its own business. 64-bit integers are
- * written exactly (cJSON holds numbers as doubles and would corrupt them). Text may hold any byte: what is not valid
- * UTF-8 is written as U+FFFD, control characters as \u escapes.
+ * json_write.h: append-only JSON writer (RFC 8259) over a buffer. Commas are its own business. 64-bit
+ * integers are written exactly (cJSON holds numbers as doubles and would corrupt them). Text may hold any
+ * byte: what is not valid UTF-8 is written as U+FFFD, control characters as \u escapes.
  *
- * Errors stick in the buffer (buffer.truncated) and are checked once, at the end.
+ * Errors stick in the buffer (buffer.truncated) and are checked once, at the end. Room is asked for before it
+ * is known which bytes need escaping, so a buffer may say full up to 8 bytes before its ceiling.
  */
 #ifndef PICKET_JSON_WRITE_H
 #define PICKET_JSON_WRITE_H
@@ -30,8 +31,9 @@ void json_string(struct json_writer *w, struct span text);
 void json_text(struct json_writer *w, const char *text); /* NULL: null */
 void json_int(struct json_writer *w, int64_t v);
 void json_uint(struct json_writer *w, uint64_t v);
-void json_uint_string(struct json_writer *w, uint64_t v); /* "123": for 64-bit values that others read as doubles */
-void json_double(struct json_writer *w, double v);        /* not finite: null */
+void json_uint_string(struct json_writer *w,
+		      uint64_t v);                 /* "123": for 64-bit values that others read as doubles */
+void json_double(struct json_writer *w, double v); /* not finite: null */
 void json_bool(struct json_writer *w, bool v);
 void json_null(struct json_writer *w);
 void json_raw(struct json_writer *w, struct span json); /* already JSON */

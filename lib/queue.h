@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * queue.h: a bounded, counted queue of pointers between threads, any number of writers, one reader. A writer never
- * waits: a full queue refuses and counts. The reader sleeps on an eventfd, so that it can wait for other things beside it.
+ * queue.h: a bounded, counted queue of pointers between threads, any number of writers, one reader. A writer
+ * never waits: a full queue refuses and counts. The reader sleeps on an eventfd, so that it can wait for
+ * other things beside it.
  */
 #ifndef PICKET_QUEUE_H
 #define PICKET_QUEUE_H
@@ -17,7 +18,7 @@ struct queue_counts {
 	uint64_t pushed;  /* offered = pushed + refused */
 	uint64_t refused; /* full */
 	uint64_t popped;
-	size_t held;      /* pushed - popped, now */
+	size_t held; /* pushed - popped, now */
 	size_t peak;
 };
 
@@ -26,7 +27,8 @@ int queue_new(size_t capacity, struct queue **ret);
 int queue_push(struct queue *q, void *item);
 /* 0 or QUEUE_E_EMPTY. Never waits. */
 int queue_pop(struct queue *q, void **ret_item);
-/* Readable while something was pushed since the last queue_pop that answered QUEUE_E_EMPTY. Owned by the queue. */
+/* Readable while something was pushed since the last queue_pop that answered QUEUE_E_EMPTY. Owned by the
+ * queue. */
 int queue_fd(const struct queue *q);
 struct queue_counts queue_counts(struct queue *q);
 /* Items still held go to drop (may be NULL). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * span.h: a borrowed run of bytes. It owns nothing and is valid as long as the memory it points into; it is not
- * terminated by a zero and may hold any byte.
+ * span.h: a borrowed run of bytes. It owns nothing and is valid as long as the memory it points into; it is
+ * not terminated by a zero and may hold any byte.
  */
 #ifndef PICKET_SPAN_H
 #define PICKET_SPAN_H
@@ -17,7 +17,7 @@ struct span {
 };
 
 #define SPAN(literal) ((struct span){(literal), sizeof(literal) - 1})
-#define SPAN_NULL ((struct span){NULL, 0})
+#define SPAN_NULL     ((struct span){NULL, 0})
 
 static inline struct span span_from(const char *s)
 {

@@ -2,9 +2,9 @@
 /*
  * util.h: cleanup attributes and small helpers used everywhere.
  *
- * Errors, in all of picket: functions that can fail return int. 0 is success; a negative errno is fatal and travels up
- * unchanged; a positive code (NOUN_E_WHAT, listed in the header) is an expected outcome that the direct caller handles.
- * Outputs are named ret_x and stay untouched on failure. Frees accept NULL.
+ * Errors, in all of picket: functions that can fail return int. 0 is success; a negative errno is fatal and
+ * travels up unchanged; a positive code (NOUN_E_WHAT, listed in the header) is an expected outcome that the
+ * direct caller handles. Outputs are named ret_x and stay untouched on failure. Frees accept NULL.
  */
 #ifndef PICKET_UTIL_H
 #define PICKET_UTIL_H
@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b)     ((a) < (b) ? (a) : (b))
+#define MAX(a, b)     ((a) > (b) ? (a) : (b))
 
 static inline void cleanup_free(void *p)
 {
@@ -34,12 +34,12 @@ static inline void cleanup_fclose(FILE **f)
 		fclose(*f);
 }
 
-#define _cleanup_(fn) __attribute__((cleanup(fn)))
-#define _cleanup_free_ _cleanup_(cleanup_free)
-#define _cleanup_close_ _cleanup_(cleanup_close)
+#define _cleanup_(fn)    __attribute__((cleanup(fn)))
+#define _cleanup_free_   _cleanup_(cleanup_free)
+#define _cleanup_close_  _cleanup_(cleanup_close)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S  1000000000ull
 #define NS_PER_MS 1000000ull
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verdict.h: a verdict is a proposal to act on a client; the guard decides what becomes of it. It comes from a gateway,
- * from the built-in analysis, or from the operator. Owned values only: it crosses threads.
+ * verdict.h: a verdict is a proposal to act on a client; the guard decides what becomes of it. It comes from
+ * a gateway, from the built-in analysis, or from the operator. Owned values only: it crosses threads.
  */
 #ifndef PICKET_VERDICT_H
 #define PICKET_VERDICT_H
@@ -16,12 +16,17 @@ enum verdict_source {
 };
 const char *verdict_source_name(enum verdict_source source); /* "operator", "local", "gateway" */
 
-enum verdict_action { VERDICT_BLOCK = 1, VERDICT_UNBLOCK = 2, VERDICT_ALLOW = 3 /* explicit "nothing to do" */ };
+enum verdict_action {
+	VERDICT_BLOCK = 1,
+	VERDICT_UNBLOCK = 2,
+	VERDICT_ALLOW = 3 /* explicit "nothing to do" */
+};
 
-enum verdict_scope { VERDICT_SCOPE_PORTS = 1, VERDICT_SCOPE_HOST = 2 }; /* the same numbers as enum pk_scope */
+/* The same numbers as enum pk_scope. */
+enum verdict_scope { VERDICT_SCOPE_PORTS = 1, VERDICT_SCOPE_HOST = 2 };
 
-#define VERDICT_ID_MAX 64
-#define VERDICT_TEXT_MAX 256
+#define VERDICT_ID_MAX       64
+#define VERDICT_TEXT_MAX     256
 #define VERDICT_EVIDENCE_MAX 8
 
 struct verdict {
@@ -36,8 +41,9 @@ struct verdict {
 	char reason[VERDICT_TEXT_MAX]; /* UTF-8, no control characters; outside text, escape before showing */
 	char evidence[VERDICT_EVIDENCE_MAX][VERDICT_ID_MAX]; /* event ids */
 	unsigned evidence_count;
-	uint64_t received_ns; /* boot clock: when the answer's last byte, or the deciding event, was here */
-	uint64_t cause_ns;    /* boot clock: when the deciding request was read by the application; 0 = unknown */
+	/* Boot clock. */
+	uint64_t received_ns; /* when the answer's last byte, or the deciding event, was here */
+	uint64_t cause_ns;    /* when the deciding request was read by the application; 0 = unknown */
 };
 
 #endif

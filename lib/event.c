@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/event.h"
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include "lib/util.h"
+
+static const char *const kind_names[EVENT_KIND_MAX] = {
+	[EVENT_HTTP_REQUEST] = "http.request", [EVENT_CONNECTION] = "net.connection",
+	[EVENT_TCP_HEADER] = "tcp.header",     [EVENT_TCP_ANOMALY] = "tcp.anomaly",
+	[EVENT_HTTP_ANOMALY] = "http.anomaly", [EVENT_LOSS] = "picket.loss",
+	[EVENT_DECISION] = "picket.decision",
+};
+
+const char *event_kind_name(enum event_kind kind)
+{
+	return kind > 0 && kind < EVENT_KIND_MAX ? kind_names[kind] : "unknown";
+}
+
+int event_kind_parse(struct span name, enum event_kind *ret)
+{
+	for (unsigned k = 1; k < EVENT_KIND_MAX; k++) {
+		if (span_equal(name, span_from(kind_names[k]))) {
+			*ret = (enum event_kind)k;
+			return 0;
+		}
+	}
+	return 1;
+}
+
+const char *decision_outcome_name(enum decision_outcome outcome)
+{
+	switch (outcome) {
+	case DECISION_BLOCKED:
+		return "blocked";
+	case DECISION_WOULD_BLOCK:
+		return "would_block";
+	case DECISION_PENDING:
+		return "pending";
+	case DECISION_REFUSED:
+		return "refused";
+	case DECISION_UNBLOCKED:
+		return "unblocked";
+	case DECISION_EXPIRED:
+		return "expired";
+	}
+	return "unknown";
+}
+
+/* --- identity --- */
+
+static struct {
+	pthread_once_t once;
+	char run_id[17];
+	uint64_t last_id;
+} identity = {.once = PTHREAD_ONCE_INIT};
+
+/* A forked child is a run of its own: a restarted sensor that went on with its parent's name would repeat
+ * ids. */
+static void identity_forget(void)
+{
+	identity.once = (pthread_once_t)PTHREAD_ONCE_INIT;
+	identity.last_id = 0;
+}
+
+static void identity_make(void)
+{
+	static bool watching;
+	uint64_t random;
+
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random) {
+		/* Early boot, or not allowed: unique enough on this host, and nothing secret hangs on it. */
+		struct timespec t;
+		clock_gettime(CLOCK_REALTIME, &t);
+		random = ((uint64_t)t.tv_sec << 32) ^ (uint64_t)t.tv_nsec ^ ((uint64_t)getpid() << 48);
+	}
+	snprintf(identity.run_id, sizeof identity.run_id, "%016" PRIx64, random);
+	if (!watching)
+		watching = pthread_atfork(NULL, NULL, identity_forget) == 0;
+}
+
+const char *event_run_id(void)
+{
+	pthread_once(&identity.once, identity_make);
+	return identity.run_id;
+}
+
+const char *event_id_format(const struct event *e, char buf[static EVENT_ID_TEXT_MAX])
+{
+	snprintf(buf, EVENT_ID_TEXT_MAX, "%s-%" PRIu64, event_run_id(), e->id);
+	return buf;
+}
+
+/* --- life --- */
+
+struct event *event_new(enum event_kind kind, size_t tail_len)
+{
+	if (tail_len > SIZE_MAX - sizeof(struct event))
+		return NULL;
+	struct event *e = malloc(sizeof *e + tail_len);
+	if (!e)
+		return NULL;
+	*e = (struct event){
+		.refs = 1,
+		.kind = kind,
+		.id = __atomic_add_fetch(&identity.last_id, 1, __ATOMIC_RELAXED),
+		.size = sizeof *e + tail_len,
+	};
+	return e;
+}
+
+static char *tail_take(struct event *e, size_t len)
+{
+	size_t left = e->size - sizeof *e - e->tail_used;
+
+	/* Not an assert: outsiders' bytes come here, and a wrong sum must stop us in a release build too. */
+	if (len > left) {
+		fputs("picket: an event's tail is smaller than what is copied into it\n", stderr);
+		abort();
+	}
+	char *at = (char *)(e + 1) + e->tail_used;
+	e->tail_used += len;
+	return at;
+}
+
+struct span event_tail_copy(struct event *e, struct span bytes)
+{
+	char *at = tail_take(e, bytes.len);
+
+	if (bytes.len)
+		memcpy(at, bytes.ptr, bytes.len);
+	return (struct span){at, bytes.len};
+}
+
+void *event_tail_alloc(struct event *e, size_t len)
+{
+	size_t pad = -e->tail_used & 7;
+
+	tail_take(e, pad);
+	void *at = tail_take(e, len);
+	memset(at, 0, len);
+	return at;
+}
+
+_Static_assert(sizeof(struct event) % 8 == 0, "the tail begins aligned");
+
+struct event *event_ref(struct event *e)
+{
+	__atomic_add_fetch(&e->refs, 1, __ATOMIC_RELAXED);
+	return e;
+}
+
+void event_unref(struct event *e)
+{
+	/* Acquire: what the last holder's fellows wrote is seen before the memory goes. */
+	if (e && __atomic_sub_fetch(&e->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		free(e);
+}
+
+struct event *event_new_loss(const char *stage, const char *kind, uint64_t count, const char *source,
+			     uint64_t time_ns, uint64_t wall_ns)
+{
+	struct span s = span_from(stage), k = span_from(kind), from = span_from(source);
+	struct event *e = event_new(EVENT_LOSS, s.len + k.len + from.len);
+
+	if (!e)
+		return NULL;
+	e->time_ns = time_ns;
+	e->wall_ns = wall_ns;
+	e->loss = (struct event_loss){
+		.stage = event_tail_copy(e, s),
+		.kind = event_tail_copy(e, k),
+		.count = count,
+		.source = event_tail_copy(e, from),
+	};
+	return e;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/http_request.h"
+
+const char *http_deviation_name(enum http_deviation bit)
+{
+	switch (bit) {
+	case HTTP_DEV_BARE_LF:
+		return "bare_lf";
+	case HTTP_DEV_LEADING_EMPTY_LINE:
+		return "leading_empty_line";
+	case HTTP_DEV_EXTRA_SPACE:
+		return "extra_space";
+	case HTTP_DEV_BAD_VERSION:
+		return "bad_version";
+	case HTTP_DEV_NO_VERSION:
+		return "no_version";
+	case HTTP_DEV_BAD_METHOD:
+		return "bad_method";
+	case HTTP_DEV_BAD_TARGET:
+		return "bad_target";
+	case HTTP_DEV_OBS_FOLD:
+		return "obs_fold";
+	case HTTP_DEV_SPACE_BEFORE_COLON:
+		return "space_before_colon";
+	case HTTP_DEV_BAD_HEADER_NAME:
+		return "bad_header_name";
+	case HTTP_DEV_BAD_HEADER_VALUE:
+		return "bad_header_value";
+	case HTTP_DEV_NO_COLON:
+		return "no_colon";
+	case HTTP_DEV_TWO_CONTENT_LENGTHS:
+		return "two_content_lengths";
+	case HTTP_DEV_BAD_CONTENT_LENGTH:
+		return "bad_content_length";
+	case HTTP_DEV_CL_AND_TE:
+		return "content_length_and_transfer_encoding";
+	case HTTP_DEV_BAD_TRANSFER_ENCODING:
+		return "bad_transfer_encoding";
+	case HTTP_DEV_NO_HOST:
+		return "no_host";
+	case HTTP_DEV_TWO_HOSTS:
+		return "two_hosts";
+	case HTTP_DEV_TOO_MANY_HEADERS:
+		return "too_many_headers";
+	case HTTP_DEV_HEAD_TOO_LARGE:
+		return "head_too_large";
+	case HTTP_DEV_BAD_CHUNK:
+		return "bad_chunk";
+	case HTTP_DEV_AFTER_GAP:
+		return "after_gap";
+	}
+	return "unknown";
+}
+
+struct span http_request_header(const struct http_request *r, const char *name)
+{
+	struct span wanted = span_from(name);
+
+	for (unsigned i = 0; i < r->header_count; i++)
+		if (span_equal_nocase(r->headers[i].name, wanted))
+			return r->headers[i].value;
+	return SPAN_NULL;
+}
