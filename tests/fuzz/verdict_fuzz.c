@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Any bytes as the answer of a gateway. Beyond "no crash": what is accepted keeps every promise of verdict.h,
+ * so that the guard need not ask again.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include "forwarder/verdict_parse.h"
+
+static void check_text(const char *text, size_t size)
+{
+	if (memchr(text, 0, size) == NULL)
+		abort();
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			abort();
+	}
+}
+
+static void check_verdict(void *arg, const struct verdict *v)
+{
+	struct prefix cleared = prefix_of(&v->target.addr, v->target.bits);
+
+	*(unsigned *)arg += 1;
+	if (v->source != VERDICT_GATEWAY || v->scope != VERDICT_SCOPE_PORTS)
+		abort();
+	if (v->action != VERDICT_BLOCK && v->action != VERDICT_UNBLOCK && v->action != VERDICT_ALLOW)
+		abort();
+	if (v->action == VERDICT_BLOCK && v->ttl_ms < 1000)
+		abort();
+	if (!(v->confidence >= 0 && v->confidence <= 1))
+		abort();
+	if (v->target.addr.family != ADDR_IPV4 && v->target.addr.family != ADDR_IPV6)
+		abort();
+	if (v->target.bits > addr_bits(&v->target.addr) || !prefix_equal(&cleared, &v->target))
+		abort();
+	if (v->evidence_count > VERDICT_EVIDENCE_MAX || !v->id[0])
+		abort();
+	check_text(v->id, sizeof v->id);
+	check_text(v->reason, sizeof v->reason);
+	for (unsigned i = 0; i < v->evidence_count; i++)
+		check_text(v->evidence[i], sizeof v->evidence[i]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint64_t refused[VERDICT_E_MAX] = {0};
+	unsigned accepted = 0;
+	int r = verdict_parse((struct span){(const char *)data, size}, "fuzz", 1, check_verdict, &accepted,
+			      refused);
+
+	if (r < 0 || r >= VERDICT_E_MAX)
+		abort();
+	/* A faulty document gives nothing and is counted once. */
+	if (r > 0 && (accepted || refused[r] != 1))
+		abort();
+	return 0;
+}
