@@ -21,9 +21,13 @@ enum warden_op {
 	WARDEN_STATUS = 4,
 	WARDEN_HITS = 5,
 	WARDEN_PROTECTED = 6, /* from `index` on */
-	WARDEN_KILL = 7,      /* flag: on or off */
+	WARDEN_KILL = 7,      /* flag 1: on. Off is refused: `picket resume` writes the map itself */
 	WARDEN_RESCAN = 8,    /* look at listeners again: a server began to listen */
+	WARDEN_PEER = 9,      /* target is a gateway's address: protected from now on */
 };
+
+/* Beside enum limits_answer: the kill switch is on, nothing is installed. */
+#define WARDEN_E_KILL_SWITCH 100
 
 #define WARDEN_LIST_MAX 128
 #define WARDEN_ATTACH_MAX 16

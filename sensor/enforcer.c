@@ -1,0 +1,616 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The enforcer: takes each verdict through the guard, keeps the desired list, asks the warden, and tells what
+ * was decided. It leaves judging to guard.c, the list to blocks.c, and the kernel to the warden.
+ */
+#include "sensor/enforcer.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "lib/util.h"
+
+#define HISTORY_MAX         1024 /* decisions remembered for `why` */
+#define PENDING_TTL_NS      (3600 * NS_PER_S)
+#define HANDSHAKE_WITHIN_NS (3600 * NS_PER_S)
+#define PROTECT_AGE_NS      (5 * NS_PER_S)
+#define HITS_PER_TICK       256 /* entries whose drops are read back each second */
+
+struct enforcer {
+	pthread_mutex_t lock;
+	struct enforcer_parts parts;
+	struct guard *guard;
+	struct blocks *blocks;
+	struct protected_set
+		protect; /* the warden's, as last read: for the reason; the warden itself asks afresh */
+	uint64_t protect_ns;
+	struct pending pending[ENFORCER_PENDING_MAX];
+	unsigned pending_count;
+	uint64_t pending_next;
+	struct event *history[HISTORY_MAX];
+	uint64_t history_count;
+	struct enforcer_counts counts;
+	struct warden_reply reply; /* 10 kB: not on the stack */
+	uint64_t hits_from;
+	bool kill;
+};
+
+static uint64_t now_ns(const struct enforcer *e)
+{
+	return clock_boot_ns(e->parts.clock);
+}
+
+static bool handshake_seen(void *arg, const struct prefix *target)
+{
+	struct enforcer *e = arg;
+	uint64_t now = now_ns(e);
+
+	return clients_seen(e->parts.clients, target,
+			    now > HANDSHAKE_WITHIN_NS ? now - HANDSHAKE_WITHIN_NS : 0);
+}
+
+int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
+{
+	struct enforcer *e = calloc(1, sizeof *e);
+
+	if (!e)
+		return -ENOMEM;
+	e->parts = *parts;
+	pthread_mutex_init(&e->lock, NULL);
+	e->pending_next = 1;
+	struct guard_facts facts = {.handshake = handshake_seen, .arg = e};
+	int r = guard_new(parts->config, parts->proxies, &facts, &e->guard);
+	if (!r)
+		r = blocks_new(parts->config->limits.blocks_max, &e->blocks);
+	if (r) {
+		enforcer_free(e);
+		return r;
+	}
+	*ret = e;
+	return 0;
+}
+
+void enforcer_free(struct enforcer *e)
+{
+	if (!e)
+		return;
+	for (size_t i = 0; i < HISTORY_MAX; i++)
+		if (e->history[i])
+			event_unref(e->history[i]);
+	guard_free(e->guard);
+	blocks_free(e->blocks);
+	protected_set_free(&e->protect);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+/* --- telling
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void publish(struct enforcer *e, const struct verdict *v, const struct decision *d)
+{
+	struct span why = span_from(d->why), detail = span_from(d->detail);
+	struct event *event = event_new(EVENT_DECISION, why.len + detail.len);
+
+	e->counts.outcomes[d->outcome]++;
+	if (!event)
+		return;
+	event->time_ns = now_ns(e);
+	event->wall_ns = clock_wall_ns(e->parts.clock);
+	event->decision.verdict = *v;
+	event->decision.outcome = d->outcome;
+	event->decision.why = event_tail_copy(event, why);
+	event->decision.detail = event_tail_copy(event, detail);
+	event->decision.point = d->outcome == DECISION_BLOCKED || d->outcome == DECISION_UNBLOCKED ||
+						d->outcome == DECISION_EXPIRED
+					? SPAN("kernel")
+					: SPAN_NULL;
+	event->decision.installed_ns = d->installed_ns;
+	struct event **slot = &e->history[e->history_count++ % HISTORY_MAX];
+	if (*slot)
+		event_unref(*slot);
+	*slot = event_ref(event);
+	e->parts.event(e->parts.arg, event);
+}
+
+static void decide(struct decision *d, enum decision_outcome outcome, const char *why, const char *detail)
+{
+	d->outcome = outcome;
+	snprintf(d->why, sizeof d->why, "%s", why);
+	snprintf(d->detail, sizeof d->detail, "%s", detail);
+}
+
+/* --- the warden
+ * ----------------------------------------------------------------------------------------------------- */
+
+static int ask(struct enforcer *e, const struct warden_request *q)
+{
+	return warden_call(e->parts.warden, q, &e->reply);
+}
+
+static void protect_read(struct enforcer *e)
+{
+	uint64_t now = now_ns(e);
+	struct protected_set set = {0};
+
+	if (e->protect_ns && now - e->protect_ns < PROTECT_AGE_NS)
+		return;
+	struct warden_request q = {.op = WARDEN_PROTECTED};
+	for (;;) {
+		if (ask(e, &q) || e->reply.result) {
+			protected_set_free(&set);
+			return;
+		}
+		if (e->reply.count == 0)
+			break;
+		for (uint32_t i = 0; i < e->reply.count; i++)
+			protected_set_add(&set, &e->reply.protected[i].net, e->reply.protected[i].why);
+		q.index += e->reply.count;
+	}
+	protected_set_free(&e->protect);
+	e->protect = set;
+	e->protect_ns = now;
+}
+
+/* Installs through the warden; says in *d what came of it. */
+static void install(struct enforcer *e, const struct verdict *v, struct decision *d)
+{
+	struct warden_request q = {
+		.op = WARDEN_BLOCK,
+		.target = v->target,
+		.scope = (uint8_t)v->scope,
+		.action = PK_ACT_DROP,
+		.source = (uint8_t)v->source,
+		.ttl_ms = v->ttl_ms,
+	};
+	char text[VERDICT_TEXT_MAX], net[PREFIX_TEXT_MAX];
+
+	int r = ask(e, &q);
+	if (r || e->reply.result < 0) {
+		snprintf(text, sizeof text, "the warden could not install it: %s",
+			 strerror(r ? -r : -e->reply.result));
+		decide(d, DECISION_REFUSED, "install_failed", text);
+		return;
+	}
+	d->installed_ns = e->reply.installed_ns;
+	switch (e->reply.result) {
+	case 0:
+		decide(d, DECISION_BLOCKED, "ok", "");
+		return;
+	case WARDEN_E_KILL_SWITCH:
+		decide(d, DECISION_REFUSED, "kill_switch", "the kill switch is on; `picket resume` ends it");
+		return;
+	case LIMITS_PROTECTED:
+		snprintf(text, sizeof text, "overlaps %s (%s), which is never blocked",
+			 prefix_format(&e->reply.which_net, net), e->reply.which);
+		decide(d, DECISION_REFUSED, limits_answer_name(LIMITS_PROTECTED), text);
+		return;
+	case LIMITS_FULL:
+		snprintf(text, sizeof text, "the deny map holds limits.blocks_max = %u entries",
+			 e->parts.config->limits.blocks_max);
+		decide(d, DECISION_REFUSED, limits_answer_name(LIMITS_FULL), text);
+		return;
+	case LIMITS_RATE:
+		snprintf(text, sizeof text, "more than limits.inserts_per_second = %u",
+			 e->parts.config->limits.insert_rate);
+		decide(d, DECISION_REFUSED, limits_answer_name(LIMITS_RATE), text);
+		return;
+	default:
+		decide(d, DECISION_REFUSED, limits_answer_name((enum limits_answer)e->reply.result),
+		       "a hard limit of the configuration file");
+	}
+}
+
+static int uninstall(struct enforcer *e, const struct prefix *target, uint64_t *ret_done_ns)
+{
+	struct warden_request q = {.op = WARDEN_UNBLOCK, .target = *target};
+
+	int r = ask(e, &q);
+	if (r)
+		return r;
+	*ret_done_ns = e->reply.installed_ns;
+	return e->reply.result < 0 ? e->reply.result : 0;
+}
+
+/* --- verdicts
+ * ------------------------------------------------------------------------------------------------------- */
+
+static struct pending *pending_find(struct enforcer *e, const struct prefix *target)
+{
+	for (unsigned i = 0; i < e->pending_count; i++)
+		if (prefix_equal(&e->pending[i].verdict.target, target))
+			return &e->pending[i];
+	return NULL;
+}
+
+static void pending_remove(struct enforcer *e, unsigned i)
+{
+	memmove(&e->pending[i], &e->pending[i + 1], (e->pending_count - i - 1) * sizeof e->pending[0]);
+	e->pending_count--;
+}
+
+/* One item a target: a repeated verdict refreshes it, so that a flood of them is one question. True: it is
+ * new. */
+static bool pending_put(struct enforcer *e, const struct verdict *v, struct decision *d)
+{
+	struct pending *p = pending_find(e, &v->target);
+	bool fresh = !p;
+
+	if (!p) {
+		if (e->pending_count == ENFORCER_PENDING_MAX) {
+			struct decision gone = {0};
+			struct verdict old = e->pending[0].verdict;
+			decide(&gone, DECISION_REFUSED, "queue_full",
+			       "the oldest pending item made room for a newer one");
+			pending_remove(e, 0);
+			publish(e, &old, &gone);
+		}
+		p = &e->pending[e->pending_count++];
+		*p = (struct pending){.id = e->pending_next++, .since_ns = now_ns(e)};
+	}
+	p->verdict = *v;
+	snprintf(p->why, sizeof p->why, "%s", d->why);
+	snprintf(p->detail, sizeof p->detail, "%s", d->detail);
+	p->expires_ns = now_ns(e) + PENDING_TTL_NS;
+	d->pending_id = p->id;
+	return fresh;
+}
+
+static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms, bool approved,
+		  struct decision *d)
+{
+	struct guard_answer answer;
+	struct block *entry;
+	bool tell = true;
+
+	protect_read(e);
+	if (v->source != VERDICT_OPERATOR && e->kill)
+		decide(d, DECISION_REFUSED, "kill_switch", "the kill switch is on; `picket resume` ends it");
+	else {
+		guard_decide(e->guard, v, &e->protect, approved, now_ns(e), &answer);
+		decide(d, answer.outcome, answer.why, answer.detail);
+	}
+	if (d->outcome == DECISION_PENDING)
+		tell = pending_put(e, v, d);
+	if (d->outcome == DECISION_BLOCKED) {
+		/* First the kernel, then the list: a verdict must not wait for bookkeeping. */
+		install(e, v, d);
+		if (d->outcome == DECISION_BLOCKED) {
+			uint64_t now = now_ns(e);
+			int r = blocks_put(e->blocks, v, now, &entry);
+			if (r == BLOCKS_E_SHORTER)
+				decide(d, DECISION_BLOCKED, "ok", "already blocked for longer");
+			else if (r) {
+				uint64_t done;
+				uninstall(e, &v->target, &done);
+				decide(d, DECISION_REFUSED, "full",
+				       "the desired list is full (limits.blocks_max)");
+			} else {
+				entry->installed_ns = d->installed_ns;
+				entry->revert_ns =
+					confirm_within_ms ? now + confirm_within_ms * NS_PER_MS : 0;
+			}
+		}
+	}
+	if (tell)
+		publish(e, v, d);
+}
+
+static void unblock(struct enforcer *e, const struct verdict *v, struct decision *d)
+{
+	uint64_t done = 0;
+
+	if (!blocks_find(e->blocks, &v->target)) {
+		decide(d, DECISION_REFUSED, "not_blocked", "no such entry; `picket blocks` lists them");
+		return;
+	}
+	int r = uninstall(e, &v->target, &done);
+	if (r) {
+		decide(d, DECISION_REFUSED, "install_failed", strerror(-r));
+	} else {
+		blocks_remove(e->blocks, &v->target);
+		d->installed_ns = done;
+		decide(d, DECISION_UNBLOCKED, "ok", "");
+	}
+	publish(e, v, d);
+}
+
+void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
+		      struct decision *ret)
+{
+	struct decision d = {0};
+
+	pthread_mutex_lock(&e->lock);
+	e->counts.verdicts[v->source]++;
+	if (v->action == VERDICT_BLOCK)
+		block(e, v, confirm_within_ms, false, &d);
+	else if (v->action == VERDICT_UNBLOCK && v->source == VERDICT_OPERATOR)
+		unblock(e, v, &d);
+	else if (v->action == VERDICT_UNBLOCK) {
+		/* A gateway may take back what a gateway said, nobody else's. */
+		struct block *b = blocks_find(e->blocks, &v->target);
+		if (b && b->verdict.source == v->source && strcmp(b->verdict.origin, v->origin) == 0)
+			unblock(e, v, &d);
+		else {
+			decide(&d, DECISION_REFUSED, "not_own", "no block of this source on that target");
+			publish(e, v, &d);
+		}
+	} else {
+		decide(&d, DECISION_REFUSED, "action_allow", "nothing to do");
+	}
+	pthread_mutex_unlock(&e->lock);
+	*ret = d;
+}
+
+int enforcer_confirm(struct enforcer *e, const struct prefix *target)
+{
+	pthread_mutex_lock(&e->lock);
+	struct block *b = blocks_find(e->blocks, target);
+	if (b)
+		b->revert_ns = 0;
+	pthread_mutex_unlock(&e->lock);
+	return b ? 0 : BLOCKS_E_NONE;
+}
+
+int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const char *by, struct decision *ret)
+{
+	struct decision d = {0};
+	int r = 1;
+
+	pthread_mutex_lock(&e->lock);
+	for (unsigned i = 0; i < e->pending_count; i++) {
+		if (e->pending[i].id != pending_id)
+			continue;
+		struct verdict v = e->pending[i].verdict;
+		pending_remove(e, i);
+		v.received_ns = now_ns(e);
+		if (yes) {
+			block(e, &v, 0, true, &d);
+		} else {
+			char text[VERDICT_TEXT_MAX];
+			snprintf(text, sizeof text, "rejected by %s", by);
+			decide(&d, DECISION_REFUSED, "rejected", text);
+			publish(e, &v, &d);
+		}
+		r = 0;
+		break;
+	}
+	pthread_mutex_unlock(&e->lock);
+	if (r == 0)
+		*ret = d;
+	return r;
+}
+
+/* --- upkeep
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+int enforcer_adopt(struct enforcer *e)
+{
+	struct warden_request q = {.op = WARDEN_LIST};
+	int r;
+
+	pthread_mutex_lock(&e->lock);
+	for (;;) {
+		r = ask(e, &q);
+		if (r == 0)
+			r = e->reply.result;
+		if (r || e->reply.count == 0)
+			break;
+		uint64_t now = now_ns(e);
+		for (uint32_t i = 0; i < e->reply.count; i++) {
+			const struct warden_block *b = &e->reply.blocks[i];
+			uint64_t deadline = b->value.deadline_s * NS_PER_S;
+			struct block *entry;
+			if (deadline <= now)
+				continue;
+			struct verdict v = {
+				.source = (enum verdict_source)b->value.source,
+				.action = VERDICT_BLOCK,
+				.scope = (enum verdict_scope)b->value.scope,
+				.target = b->target,
+				.ttl_ms = (deadline - now) / NS_PER_MS,
+				.confidence = 1,
+				.reason = "adopted: the kernel held it when the sensor started",
+				.received_ns = now,
+			};
+			snprintf(v.id, sizeof v.id, "adopted-%u", i);
+			snprintf(v.origin, sizeof v.origin, "%s", "adopted");
+			if (blocks_put(e->blocks, &v, now, &entry) == 0)
+				entry->installed_ns = now;
+		}
+		q.index += e->reply.count;
+	}
+	pthread_mutex_unlock(&e->lock);
+	return r;
+}
+
+static void expire(struct enforcer *e, uint64_t now)
+{
+	struct block b;
+
+	while (blocks_expire(e->blocks, now, &b) == 0) {
+		struct decision d = {0};
+		uint64_t done = 0;
+		/* The kernel stopped enforcing at the deadline; this gives the place back. A revert comes
+		 * before it. */
+		uninstall(e, &b.verdict.target, &done);
+		d.installed_ns = done;
+		bool reverted = b.revert_ns && b.revert_ns <= now && b.deadline_ns > now;
+		decide(&d, reverted ? DECISION_UNBLOCKED : DECISION_EXPIRED,
+		       reverted ? "not_confirmed" : "deadline", reverted ? "was not confirmed in time" : "");
+		publish(e, &b.verdict, &d);
+	}
+	for (unsigned i = e->pending_count; i-- > 0;) {
+		if (e->pending[i].expires_ns > now)
+			continue;
+		struct decision d = {0};
+		struct verdict v = e->pending[i].verdict;
+		decide(&d, DECISION_REFUSED, "nobody_answered", "the pending item expired");
+		pending_remove(e, i);
+		publish(e, &v, &d);
+	}
+}
+
+struct slice {
+	uint64_t from, until, at;
+	struct prefix targets[HITS_PER_TICK];
+	size_t count;
+};
+
+static void slice_add(void *arg, const struct block *b)
+{
+	struct slice *s = arg;
+
+	if (s->at >= s->from && s->at < s->until)
+		s->targets[s->count++] = b->verdict.target;
+	s->at++;
+}
+
+/* Reads drops back for a part of the list each second, so that a long list costs no more than a short one. */
+static void hits_read(struct enforcer *e)
+{
+	struct slice s = {.from = e->hits_from, .until = e->hits_from + HITS_PER_TICK};
+
+	blocks_each(e->blocks, slice_add, &s);
+	for (size_t i = 0; i < s.count; i++) {
+		struct warden_request q = {.op = WARDEN_HITS, .target = s.targets[i]};
+		if (ask(e, &q) || e->reply.result)
+			continue;
+		struct block *b = blocks_find(e->blocks, &s.targets[i]);
+		if (!b)
+			continue;
+		b->packets = e->reply.hit.packets;
+		b->bytes = e->reply.hit.bytes;
+		b->last_ns = e->reply.hit.last_ns;
+	}
+	e->hits_from = s.until < s.at ? s.until : 0;
+}
+
+void enforcer_tick(struct enforcer *e)
+{
+	pthread_mutex_lock(&e->lock);
+	uint64_t now = now_ns(e);
+	expire(e, now);
+	hits_read(e);
+	struct warden_request q = {.op = WARDEN_STATUS};
+	if (ask(e, &q) == 0 && e->reply.result == 0) {
+		size_t desired = blocks_count(e->blocks);
+		e->kill = e->reply.status.kill;
+		e->counts.installed = e->reply.status.blocks;
+		e->counts.missing = desired > e->counts.installed ? desired - e->counts.installed : 0;
+		e->counts.extra = e->counts.installed > desired ? e->counts.installed - desired : 0;
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* --- questions
+ * ------------------------------------------------------------------------------------------------------- */
+
+void enforcer_set_mode(struct enforcer *e, enum config_mode mode)
+{
+	pthread_mutex_lock(&e->lock);
+	guard_set_mode(e->guard, mode);
+	pthread_mutex_unlock(&e->lock);
+}
+
+enum config_mode enforcer_mode(struct enforcer *e)
+{
+	pthread_mutex_lock(&e->lock);
+	enum config_mode mode = guard_mode(e->guard);
+	pthread_mutex_unlock(&e->lock);
+	return mode;
+}
+
+struct enforcer_counts enforcer_counts(struct enforcer *e)
+{
+	pthread_mutex_lock(&e->lock);
+	struct enforcer_counts c = e->counts;
+	c.desired = blocks_count(e->blocks);
+	c.pending = e->pending_count;
+	pthread_mutex_unlock(&e->lock);
+	return c;
+}
+
+struct copy {
+	struct block *items;
+	size_t count;
+};
+
+static void copy_block(void *arg, const struct block *b)
+{
+	struct copy *c = arg;
+
+	c->items[c->count++] = *b;
+}
+
+int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count)
+{
+	struct copy c = {0};
+
+	pthread_mutex_lock(&e->lock);
+	c.items = calloc(blocks_count(e->blocks) + 1, sizeof *c.items);
+	if (c.items)
+		blocks_each(e->blocks, copy_block, &c);
+	pthread_mutex_unlock(&e->lock);
+	if (!c.items)
+		return -ENOMEM;
+	*ret = c.items;
+	*ret_count = c.count;
+	return 0;
+}
+
+int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count)
+{
+	pthread_mutex_lock(&e->lock);
+	struct pending *copy = calloc(e->pending_count + 1, sizeof *copy);
+	if (copy) {
+		memcpy(copy, e->pending, e->pending_count * sizeof *copy);
+		*ret_count = e->pending_count;
+	}
+	pthread_mutex_unlock(&e->lock);
+	if (!copy)
+		return -ENOMEM;
+	*ret = copy;
+	return 0;
+}
+
+int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *ret, struct event **history,
+		 size_t *count)
+{
+	struct why why = {0};
+	size_t room = *count, n = 0;
+
+	pthread_mutex_lock(&e->lock);
+	protect_read(e);
+	struct block *b = blocks_find(e->blocks, target);
+	if (!b && prefix_is_exact(target))
+		b = blocks_match(e->blocks, &target->addr);
+	if (b) {
+		struct warden_request q = {.op = WARDEN_HITS, .target = b->verdict.target};
+		if (ask(e, &q) == 0 && e->reply.result == 0) {
+			b->packets = e->reply.hit.packets;
+			b->bytes = e->reply.hit.bytes;
+			b->last_ns = e->reply.hit.last_ns;
+		}
+		why.blocked = true;
+		why.block = *b;
+	}
+	why.class = proxies_class_prefix(e->parts.proxies, target);
+	why.handshake = handshake_seen(e, target);
+	why.kill = e->kill;
+	const struct protected_net *p = protected_set_find(&e->protect, target);
+	if (p) {
+		why.is_protected = true;
+		why.protect = *p;
+	}
+	for (uint64_t i = e->history_count; i-- > 0 && n < room && e->history_count - i <= HISTORY_MAX;) {
+		struct event *h = e->history[i % HISTORY_MAX];
+		if (prefix_overlaps(&h->decision.verdict.target, target))
+			history[n++] = event_ref(h);
+	}
+	pthread_mutex_unlock(&e->lock);
+	*ret = why;
+	*count = n;
+	return 0;
+}

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The sensor process: wires the halves together in the order of the path and runs their threads. It decides
+ * nothing.
+ *
+ *     capture thread   reader → capture (stream, request, detect) ─┬→ tail
+ *                                                                   ├→ events queue ─┐
+ *                                                                   └→ verdicts queue┤
+ *     judge (main) thread                          forwarder ←──────────────────────┘→ enforcer → warden
+ *     control threads  api → control_*.c → enforcer, tail, ...
+ */
+#include "sensor/sensor.h"
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include "lib/api.h"
+#include "lib/clock.h"
+#include "lib/queue.h"
+#include "lib/util.h"
+#include "forwarder/forwarder.h"
+#include "policies/detect.h"
+#include "policies/proxies.h"
+#include "policies/redact.h"
+#include "sensor/capture.h"
+#include "sensor/cli.h"
+#include "sensor/clients.h"
+#include "sensor/control.h"
+#include "sensor/enforcer.h"
+#include "sensor/reader.h"
+#include "sensor/sandbox.h"
+#include "sensor/tail.h"
+#include "sensor/warden.h"
+
+#define EVENT_QUEUE_MAX     65536
+#define VERDICT_QUEUE_MAX   4096
+#define TAIL_MAX            32768
+#define CLIENTS_MAX         65536
+#define API_CONNECTIONS     64
+#define READER_POLL_MS      20
+#define JUDGE_POLL_MS       500
+#define EVENTS_PER_TURN     4096 /* a verdict waits for no more than this many pushes */
+#define RESOLVE_INTERVAL_MS 60000
+#define FLUSH_MS            1000
+
+struct sensor {
+	const struct config *config;
+	char source[320];
+
+	uint8_t key[32];
+	struct redact *redact;
+	struct detect *detect;
+	struct proxies *proxies;
+	struct clients *clients;
+	struct capture *capture;
+	struct reader *reader;
+	struct forwarder *forwarder;
+	struct enforcer *enforcer;
+	struct warden_client *warden;
+	struct tail *tail;
+	struct api *api;
+	struct queue *events, *verdicts;
+	bool wire; /* a gateway other than the built-in one wants the events */
+
+	int epoll, signals, stop_fd;
+	atomic_bool stop;
+	pthread_t capture_thread, resolver_thread;
+	bool capture_runs, resolver_runs;
+	uint64_t queue_refused_told, verdicts_refused_told;
+	uint64_t stats[PK_C_MAX];
+	struct control_parts control;
+};
+
+/* --- capture thread
+ * ------------------------------------------------------------------------------------------------- */
+
+/* Takes the reference. Any thread. */
+static void on_event(void *arg, struct event *e)
+{
+	struct sensor *s = arg;
+
+	tail_put(s->tail, e);
+	if (!s->wire || queue_push(s->events, e))
+		event_unref(e);
+}
+
+static void on_local_verdict(void *arg, const struct verdict *v)
+{
+	struct sensor *s = arg;
+	struct verdict *copy = malloc(sizeof *copy);
+
+	if (!copy)
+		return;
+	*copy = *v;
+	if (queue_push(s->verdicts, copy))
+		free(copy);
+}
+
+static void on_record(void *arg, const struct pk_record *rec)
+{
+	struct sensor *s = arg;
+
+	capture_record(s->capture, rec);
+}
+
+static void *capture_main(void *arg)
+{
+	struct sensor *s = arg;
+	uint64_t tick = 0;
+
+	while (!atomic_load_explicit(&s->stop, memory_order_relaxed)) {
+		int n = reader_poll(s->reader, s->stop_fd, READER_POLL_MS);
+		if (n < 0 && n != -EINTR) {
+			log_error("the rings cannot be read", LOG_ERRNO(n));
+			break;
+		}
+		uint64_t now = clock_boot_ns(&clock_system);
+		if (now - tick >= NS_PER_S) {
+			capture_tick(s->capture, now);
+			tick = now;
+		}
+	}
+	reader_drain(s->reader);
+	capture_tick(s->capture, clock_boot_ns(&clock_system));
+	return NULL;
+}
+
+/* --- resolver thread
+ * ------------------------------------------------------------------------------------------------ */
+
+/* The warden may not parse DNS answers, so the addresses of gateways are found here and told to it. */
+static void resolve_gateway(struct sensor *s, const char *url)
+{
+	char host[256];
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+
+	const char *p = strstr(url, "://");
+	if (!p)
+		return;
+	p += 3;
+	const char *at = strchr(p, '@');
+	size_t authority = strcspn(p, "/?#");
+	if (at && at < p + authority) {
+		authority -= (size_t)(at + 1 - p);
+		p = at + 1;
+	}
+	size_t n = *p == '[' ? strcspn(++p, "]") : strcspn(p, ":/?#");
+	if (n == 0 || n >= sizeof host)
+		return;
+	memcpy(host, p, n);
+	host[n] = 0;
+	if (getaddrinfo(host, NULL, &hints, &list))
+		return;
+	for (struct addrinfo *a = list; a; a = a->ai_next) {
+		const uint8_t *bytes =
+			a->ai_family == AF_INET
+				? (const uint8_t *)&((struct sockaddr_in *)a->ai_addr)->sin_addr
+				: (const uint8_t *)&((struct sockaddr_in6 *)a->ai_addr)->sin6_addr;
+		struct addr addr = addr_from_bytes(a->ai_family, bytes);
+		struct warden_request q = {.op = WARDEN_PEER, .target = prefix_of(&addr, addr_bits(&addr))};
+		struct warden_reply *reply = malloc(sizeof *reply);
+		if (reply && addr.family != ADDR_NONE)
+			warden_call(s->warden, &q, reply);
+		free(reply);
+	}
+	freeaddrinfo(list);
+}
+
+static void *resolver_main(void *arg)
+{
+	struct sensor *s = arg;
+	struct pollfd stop = {.fd = s->stop_fd, .events = POLLIN};
+
+	do
+		for (unsigned i = 0; i < s->config->gateway_count; i++)
+			if (s->config->gateways[i].url)
+				resolve_gateway(s, s->config->gateways[i].url);
+	while (poll(&stop, 1, RESOLVE_INTERVAL_MS) <= 0);
+	return NULL;
+}
+
+/* --- judge thread
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void on_gateway_verdict(void *arg, const struct verdict *v)
+{
+	struct sensor *s = arg;
+	struct decision d;
+
+	enforcer_verdict(s->enforcer, v, 0, &d);
+}
+
+static void judge_verdicts(struct sensor *s)
+{
+	void *item;
+
+	while (queue_pop(s->verdicts, &item) == 0) {
+		struct decision d;
+		enforcer_verdict(s->enforcer, item, 0, &d);
+		free(item);
+	}
+}
+
+static bool judge_events(struct sensor *s)
+{
+	void *item;
+
+	for (unsigned i = 0; i < EVENTS_PER_TURN; i++) {
+		if (queue_pop(s->events, &item))
+			return false;
+		forwarder_push(s->forwarder, item);
+		event_unref(item);
+	}
+	return true;
+}
+
+static void tell_loss(struct sensor *s, const char *stage, const char *kind, uint64_t now, uint64_t *told)
+{
+	if (now <= *told)
+		return;
+	struct event *e = event_new_loss(stage, kind, now - *told, "", clock_boot_ns(&clock_system),
+					 clock_wall_ns(&clock_system));
+	*told = now;
+	if (e)
+		on_event(s, e);
+}
+
+/* Losses that only the kernel half or the queues know, told once a second. */
+static void judge_losses(struct sensor *s)
+{
+	static const struct {
+		enum pk_counter counter;
+		const char *stage, *kind;
+	} kernel[] = {
+		{PK_C_REQ_LOST, "ring", "data"},    {PK_C_REQ_SHARE, "share", "data"},
+		{PK_C_HDR_LOST, "ring", "header"},  {PK_C_HDR_SHARE, "share", "header"},
+		{PK_C_READ_ERROR, "ring", "bytes"},
+	};
+	struct warden_request q = {.op = WARDEN_STATUS};
+	struct warden_reply *reply = malloc(sizeof *reply);
+
+	if (reply && warden_call(s->warden, &q, reply) == 0 && reply->result == 0)
+		for (size_t i = 0; i < ARRAY_SIZE(kernel); i++)
+			tell_loss(s, kernel[i].stage, kernel[i].kind, reply->status.stats[kernel[i].counter],
+				  &s->stats[kernel[i].counter]);
+	free(reply);
+	if (s->wire)
+		tell_loss(s, "queue", "event", queue_counts(s->events).refused, &s->queue_refused_told);
+	tell_loss(s, "queue", "verdict", queue_counts(s->verdicts).refused, &s->verdicts_refused_told);
+}
+
+/* 1: time to end. */
+static int judge_wake(struct sensor *s)
+{
+	struct epoll_event ev[8];
+	struct signalfd_siginfo info;
+	int end = 0;
+
+	int n = epoll_wait(s->epoll, ev, ARRAY_SIZE(ev), 0);
+	for (int i = 0; i < n; i++) {
+		if (ev[i].data.fd == s->signals) {
+			if (read(s->signals, &info, sizeof info) == sizeof info && info.ssi_signo == SIGTERM)
+				end = 1;
+		} else if (ev[i].data.fd != queue_fd(s->events) && ev[i].data.fd != queue_fd(s->verdicts)) {
+			end = 1; /* the warden hung up */
+		}
+	}
+	return end;
+}
+
+static void judge_main(struct sensor *s)
+{
+	uint64_t tick = 0;
+
+	while (!judge_wake(s)) {
+		judge_verdicts(s);
+		bool more = judge_events(s);
+		uint64_t now = clock_boot_ns(&clock_system);
+		if (now - tick >= NS_PER_S) {
+			enforcer_tick(s->enforcer);
+			judge_losses(s);
+			tick = now;
+		}
+		int r = forwarder_run(s->forwarder, s->epoll, more ? 0 : JUDGE_POLL_MS);
+		if (r)
+			log_warning("gateways could not be served", LOG_ERRNO(r));
+	}
+}
+
+/* --- start and end
+ * --------------------------------------------------------------------------------------------------- */
+
+static struct queue_counts event_queue_counts(void *arg)
+{
+	return queue_counts(((struct sensor *)arg)->events);
+}
+
+/* Everything that needs rights or secrets; before they are given up. */
+static int open_privileged(struct sensor *s, const struct sensor_start *start)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
+	const struct config *c = start->config;
+
+	int r = redact_key_load(c->redact.key_file, s->key);
+	if (r) {
+		log_error("the key for hashing credentials cannot be had", LOG_S("file", c->redact.key_file),
+			  LOG_ERRNO(r),
+			  LOG_S("hint", "redact.key_file must be readable by root, mode 0600, in a folder "
+					"root may write"));
+		return r;
+	}
+	r = redact_new(c, s->key, &s->redact);
+	if (!r)
+		r = proxies_new(c, &s->proxies);
+	if (!r)
+		r = clients_new(CLIENTS_MAX, &s->clients);
+	if (!r)
+		r = tail_new(TAIL_MAX, &s->tail);
+	if (!r)
+		r = queue_new(EVENT_QUEUE_MAX, &s->events);
+	if (!r)
+		r = queue_new(VERDICT_QUEUE_MAX, &s->verdicts);
+	if (!r)
+		r = warden_client_new(start->warden_socket, &s->warden);
+	for (unsigned i = 0; i < c->gateway_count; i++)
+		s->wire = s->wire || c->gateways[i].protocol != GATEWAY_LOCAL;
+	if (!r && c->gateway_count)
+		r = detect_new(c, s->redact, &s->detect, &errors);
+	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
+	if (!r)
+		r = forwarder_new(c, &clock_system, s->source, &hooks, &s->forwarder, &errors);
+	if (!r)
+		r = reader_new(start->kernel, on_record, s, &s->reader);
+	if (r)
+		log_error("the sensor cannot start", LOG_I("result", r),
+			  LOG_SPAN("detail", buffer_span(&errors)));
+	return r;
+}
+
+static int open_loop(struct sensor *s, int warden_socket)
+{
+	sigset_t set;
+
+	/* Ctrl-C reaches the whole terminal group; the warden ends us in order. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGHUP, SIG_IGN);
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->epoll < 0 || s->signals < 0 || s->stop_fd < 0)
+		return -errno;
+	const struct {
+		int fd;
+		uint32_t events;
+	} watch[] = {
+		{s->signals, EPOLLIN},
+		{queue_fd(s->events), EPOLLIN},
+		{queue_fd(s->verdicts), EPOLLIN},
+		{warden_socket, EPOLLRDHUP}, /* its answers are read by warden_call */
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(watch); i++) {
+		struct epoll_event ev = {.events = watch[i].events, .data.fd = watch[i].fd};
+		if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, watch[i].fd, &ev))
+			return -errno;
+	}
+	return 0;
+}
+
+/*
+ * First of all: no descriptor but the rings and our sockets. An inherited map descriptor would let us write
+ * the deny map, and an inherited link would keep programs attached after the warden's death.
+ */
+static int close_inherited(const struct sensor_start *start)
+{
+	int keep[64];
+
+	unsigned n = kernel_reader_fds(start->kernel, keep, 32);
+	keep[n++] = start->warden_socket;
+	keep[n++] = start->listen_socket;
+	return sandbox_close_except(keep, n);
+}
+
+static int give_up_rights(const struct sensor_start *start)
+{
+	bool kept;
+
+	int r = sandbox_sensor(start->uid, start->gid, start->parent, &kept);
+	if (r) {
+		log_error("the sensor cannot give up its rights", LOG_ERRNO(r));
+		return r;
+	}
+	if (kept)
+		log_warning("the sensor keeps its user: changing it is not permitted here");
+	r = sandbox_seccomp();
+	if (r)
+		log_error("no seccomp filter", LOG_ERRNO(r));
+	return r;
+}
+
+static int start_parts(struct sensor *s, const struct sensor_start *start)
+{
+	struct enforcer_parts enforcer = {
+		.config = s->config,
+		.clock = &clock_system,
+		.proxies = s->proxies,
+		.clients = s->clients,
+		.warden = s->warden,
+		.event = on_event,
+		.arg = s,
+	};
+	struct capture_parts capture = {
+		.config = s->config,
+		.clock = &clock_system,
+		.redact = s->redact,
+		.detect = s->detect,
+		.proxies = s->proxies,
+		.clients = s->clients,
+		.skip = kernel_skip(start->kernel),
+		.event = on_event,
+		.verdict = on_local_verdict,
+		.arg = s,
+	};
+
+	int r = enforcer_new(&enforcer, &s->enforcer);
+	if (!r)
+		r = enforcer_adopt(s->enforcer);
+	if (!r)
+		r = capture_new(&capture, &s->capture);
+	if (!r)
+		r = api_new(&s->api);
+	if (r)
+		return r;
+	s->control = (struct control_parts){
+		.config = s->config,
+		.clock = &clock_system,
+		.tail = s->tail,
+		.enforcer = s->enforcer,
+		.warden = s->warden,
+		.proxies = s->proxies,
+		.forwarder = s->forwarder,
+		.detect = s->detect,
+		.capture = s->capture,
+		.reader = s->reader,
+		.event_queue = event_queue_counts,
+		.arg = s,
+		.started_ns = clock_boot_ns(&clock_system),
+		.run_id = event_run_id(),
+	};
+	r = control_register(s->api, &s->control);
+	if (!r)
+		r = api_start(s->api, start->listen_socket, API_CONNECTIONS);
+	if (!r)
+		r = -pthread_create(&s->capture_thread, NULL, capture_main, s);
+	s->capture_runs = r == 0;
+	if (!r && s->wire)
+		r = -pthread_create(&s->resolver_thread, NULL, resolver_main, s);
+	s->resolver_runs = r == 0 && s->wire;
+	return r;
+}
+
+static void stop_parts(struct sensor *s)
+{
+	atomic_store(&s->stop, true);
+	eventfd_write(s->stop_fd, 1);
+	if (s->capture_runs)
+		pthread_join(s->capture_thread, NULL);
+	if (s->resolver_runs)
+		pthread_join(s->resolver_thread, NULL);
+	/* What capture read last still goes out. */
+	if (s->capture_runs) {
+		judge_verdicts(s);
+		while (judge_events(s))
+			forwarder_run(s->forwarder, -1, 0);
+		forwarder_flush(s->forwarder, FLUSH_MS);
+	}
+	api_free(s->api);
+	capture_free(s->capture);
+	reader_free(s->reader);
+	forwarder_free(s->forwarder);
+	enforcer_free(s->enforcer);
+	detect_free(s->detect);
+	queue_free(s->events, (void (*)(void *))event_unref);
+	queue_free(s->verdicts, free);
+	tail_free(s->tail);
+	clients_free(s->clients);
+	proxies_free(s->proxies);
+	redact_free(s->redact);
+	warden_client_free(s->warden);
+}
+
+int sensor_main(const struct sensor_start *start)
+{
+	static struct sensor s; /* one a process; its threads outlive no return of this function */
+
+	log_setup("sensor", start->config->log.level, start->config->log.format);
+	s.config = start->config;
+	snprintf(s.source, sizeof s.source, "picket://%s/%s", start->host, start->config->instance);
+	int r = close_inherited(start);
+	if (!r)
+		r = open_privileged(&s, start);
+	if (!r)
+		r = open_loop(&s, start->warden_socket);
+	if (!r)
+		r = give_up_rights(start);
+	if (r)
+		return EXIT_NO; /* the process ends: nothing to free */
+	r = start_parts(&s, start);
+	if (r)
+		log_error("the sensor cannot start", LOG_ERRNO(r < 0 ? r : -EINVAL));
+	else
+		judge_main(&s);
+	stop_parts(&s);
+	return r ? EXIT_NO : EXIT_DONE;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sensor.h: the unprivileged process. Everything that reads outside bytes happens in it. Threads: capture
+ * (ring → stream → request → detect), judge (batch → gateway → verdict → guard → asks the warden), control
+ * (API; libmicrohttpd's own), resolver (addresses of gateways, so that they stay protected).
+ */
+#ifndef PICKET_SENSOR_H
+#define PICKET_SENSOR_H
+
+#include <sys/types.h>
+#include "lib/config.h"
+#include "sensor/kernel.h"
+
+struct sensor_start {
+	const struct config *config;
+	const struct kernel
+		*kernel; /* inherited: only the rings are read, only until capabilities are dropped */
+	int warden_socket;
+	int listen_socket; /* of the control API */
+	pid_t parent;
+	uid_t uid; /* whom to become */
+	gid_t gid;
+	const char *host; /* for the CloudEvents source */
+};
+
+/* Runs in the forked child until the warden hangs up or SIGTERM; returns the exit status. */
+int sensor_main(const struct sensor_start *start);
+
+#endif
