@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+story "a blocked client that fragments its packets gets nothing through"
+need_python scapy.all
+net_up
+nginx_up
+picket_up
+
+# An address that no host has: the raw client speaks for it, and no kernel resets its connections.
+F4=10.77.0.50 F6=fd77::50
+ip -n "$NS_C" -j link show eth0 | jq -r '.[0].address' >"$DIR/client.mac"
+mac=$(cat "$DIR/client.mac")
+ip -n "$NS_S" -j link show eth0 | jq -r '.[0].address' >"$DIR/peer.mac"
+ip -n "$NS_S" neigh replace $F4 lladdr "$mac" dev eth0 nud permanent
+ip -n "$NS_S" neigh replace $F6 lladdr "$mac" dev eth0 nud permanent
+
+raw() { # SOURCE TARGET PATH SIZE
+	(cd "$DIR" && nsenter --net="/run/netns/$NS_C" "$PYTHON" "$E2E/fragments.py" "$1" "$2" $PORT "$3" "$4" 2>>"$DIR/gateway.err")
+}
+
+for leg in "$F4 $S4" "$F6 $S6"; do
+	client=${leg% *} server=${leg#* }
+	# 8 bytes a fragment: not even the ports and flags are in one piece. 24: the header is.
+	for size in 8 24; do
+		equal "the client $client in fragments of $size bytes, not blocked" answered "$(raw "$client" "$server" "/before/$size" "$size")"
+	done
+	exits 0 pk block "$client" --ttl 5m
+	before=$(logged)
+	for size in 8 24; do
+		equal "its handshake while it is blocked" nothing "$(raw "$client" "$server" "/blocked/$size" "$size")"
+	done
+	equal "requests of the blocked client that reached nginx" "$before" "$(logged)"
+	exits 0 pk unblock "$client"
+	equal "the client $client after unblock" answered "$(raw "$client" "$server" /after 24)"
+	tell "$client: 0 requests arrive while it is blocked"
+done
+picket_down

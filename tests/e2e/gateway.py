@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway for tests: gateway.py PORT LOG ANSWERS
+
+Appends every event it gets as one JSON line to LOG. Each POST is answered by the first file ANSWERS/*.answer in name order,
+which is then renamed to *.done; with none there, by 204. An answer file is: status, newline, content type, newline, body.
+"""
+import glob
+import json
+import os
+import socket
+import sys
+import threading
+
+port, log_path, answers = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+log = open(log_path, "ab", buffering=0)
+lock = threading.Lock()
+
+
+def next_answer():
+    for path in sorted(glob.glob(os.path.join(answers, "*.answer"))):
+        with open(path, "rb") as f:
+            status, kind, body = f.read().split(b"\n", 2)
+        os.rename(path, path[: -len("answer")] + "done")
+        return int(status), kind, body
+    return 204, b"", b""
+
+
+def read_head(stream):
+    head = {}
+    first = stream.readline()
+    if not first:
+        return None, head
+    while True:
+        line = stream.readline()
+        if line in (b"\r\n", b"\n", b""):
+            return first, head
+        name, _, value = line.partition(b":")
+        head[name.strip().lower()] = value.strip()
+
+
+def serve(connection):
+    stream = connection.makefile("rb")
+    try:
+        while True:
+            first, head = read_head(stream)
+            if first is None:
+                return
+            if head.get(b"expect", b"").lower() == b"100-continue":
+                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            body = stream.read(int(head.get(b"content-length", b"0")))
+            lines = b"".join(
+                json.dumps(event, separators=(",", ":")).encode() + b"\n" for event in json.loads(body or b"[]")
+            )
+            with lock:
+                log.write(lines)
+                status, kind, answer = next_answer()
+            head = b"HTTP/1.1 %d X\r\n" % status
+            if status != 204:
+                head += b"Content-Length: %d\r\nContent-Type: %s\r\n" % (len(answer), kind)
+            connection.sendall(head + b"\r\n" + answer)
+    except (ConnectionError, ValueError) as e:
+        print(repr(e), file=sys.stderr, flush=True)
+    finally:
+        connection.close()
+
+
+server = socket.create_server(("127.0.0.1", port), backlog=64)
+while True:
+    c, _ = server.accept()
+    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    threading.Thread(target=serve, args=(c,), daemon=True).start()

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# lib.sh: the stage of the end-to-end stories. Two network namespaces joined by a veth pair (IPv4 and IPv6), a real nginx
+# on the server's side with an access log to compare with, the real daemon in the server's namespace, and helpers that
+# wait for a condition instead of sleeping. A story is a script that sources this file:
+#
+#     . "$(dirname "$0")/lib.sh"
+#     story "what it tells"; need h2load; net_up; nginx_up; picket_up; ... ; tell "what is now known"
+#
+# Everything lies in one temporary folder, $DIR. It is cleaned up at the end, and also when the story is killed: a reaper
+# outside the process group watches it. PICKET_E2E_KEEP=1 keeps the folder.
+#
+# In:  PICKET_BIN   the daemon;  PICKET_BUILD  build tree;  PICKET_MODE  tc | xdp-generic | xdp-native (default tc)
+# Exit: 0 held; 1 did not; 77 could not be tried here, and why.
+
+set -eu
+
+E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+: "${PICKET_BIN:?names the picket binary}"
+: "${PICKET_BUILD:=$(dirname "$PICKET_BIN")}"
+: "${PICKET_MODE:=tc}"
+PYTHON=${PYTHON:-/usr/bin/python3}
+
+S4=10.77.0.1 S6=fd77::1    # server
+C4=10.77.0.2 C6=fd77::2    # client
+D4=10.77.0.3 D6=fd77::3    # a second client on the same link
+PORT=8080
+
+say() { printf '%s\n' "$*"; }
+tell() { printf '  held: %s\n' "$*"; }
+
+skip() {
+	say "skipped: $*"
+	exit 77
+}
+
+fail() {
+	say "FAILED: $*"
+	local log
+	for log in picket.log nginx.error gateway.err; do
+		if [ -s "$DIR/$log" ]; then
+			say "--- last lines of $log"
+			tail -n 25 "$DIR/$log"
+		fi
+	done
+	exit 1
+}
+
+need() { # COMMAND...
+	local c
+	for c in "$@"; do
+		command -v "$c" >/dev/null 2>&1 || skip "$c is not installed"
+	done
+}
+
+need_python() { # MODULE...
+	local m
+	for m in "$@"; do
+		"$PYTHON" -c "import $m" 2>/dev/null || skip "$PYTHON has no module $m"
+	done
+}
+
+# --- start and end ------------------------------------------------------------------------------------------------
+
+story() { # WHAT IT TELLS
+	say "story: $* [$PICKET_MODE]"
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	need ip nsenter curl jq nginx
+	DIR=$(mktemp -d "${TMPDIR:-/tmp}/picket-e2e.XXXXXX")
+	chmod 755 "$DIR"
+	: >"$DIR/pids"
+	: >"$DIR/namespaces"
+	NS_S=pe2e-s-$$ NS_C=pe2e-c-$$
+	export PICKET_CONTROL=$DIR/control.sock
+	trap 'story_end $?' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	setsid -f bash "$E2E/reaper.sh" $$ "$DIR" </dev/null >/dev/null 2>&1
+}
+
+story_end() { # STATUS
+	trap - EXIT
+	set +e
+	if [ -n "${PICKET_PID:-}" ]; then
+		kill -TERM "$PICKET_PID" 2>/dev/null
+	fi
+	bash "$E2E/reaper.sh" now "$DIR"
+	if [ "${PICKET_E2E_KEEP:-0}" = 1 ]; then
+		say "kept: $DIR"
+	else
+		rm -rf "$DIR"
+	fi
+	exit "$1"
+}
+
+# The story owns this process and ends it with itself.
+own() { # PID
+	echo "$1" >>"$DIR/pids"
+}
+
+alive() { # PID
+	[ -d "/proc/$1" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
+}
+
+gone() { ! alive "$1"; }
+
+# --- waiting ------------------------------------------------------------------------------------------------------
+
+# Tries until it is true; each try is cheap. Nothing here sleeps for a time that was guessed.
+wait_until() { # SECONDS WHAT COMMAND...
+	local limit=$(($(date +%s%N) + $1 * 1000000000)) what=$2
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		if [ "$(date +%s%N)" -gt "$limit" ]; then
+			fail "waited in vain for: $what"
+		fi
+		sleep 0.05
+	done
+}
+
+# Until a number stops growing for half a second: the end of a stream of unknown length. Prints it.
+settled() { # SECONDS COMMAND...  (COMMAND prints a number)
+	local limit=$(($(date +%s) + $1)) last=-1 now same=0
+	shift
+	while [ "$(date +%s)" -lt "$limit" ] && [ "$same" -lt 5 ]; do
+		now=$("$@")
+		if [ "$now" = "$last" ]; then same=$((same + 1)); else same=0; fi
+		last=$now
+		sleep 0.1
+	done
+	printf '%s\n' "$last"
+}
+
+# --- claims -------------------------------------------------------------------------------------------------------
+
+equal() { # WHAT EXPECTED GOT
+	[ "$2" = "$3" ] || fail "$1: expected $2, got $3"
+}
+
+at_least() { # WHAT LEAST GOT
+	[ "${3:-0}" -ge "$2" ] 2>/dev/null || fail "$1: expected at least $2, got ${3:-nothing}"
+}
+
+at_most() { # WHAT MOST GOT
+	[ "${3:-x}" -le "$2" ] 2>/dev/null || fail "$1: expected at most $2, got ${3:-nothing}"
+}
+
+same_file() { # WHAT EXPECTED-FILE GOT-FILE
+	if ! diff -u "$2" "$3" >"$DIR/difference"; then
+		head -n 30 "$DIR/difference"
+		fail "$1: $(grep -c '^[-+][^-+]' "$DIR/difference") lines differ"
+	fi
+}
+
+# Runs a command and claims its exit status.
+exits() { # STATUS COMMAND...
+	local want=$1 got=0
+	shift
+	"$@" >"$DIR/out" 2>"$DIR/err" || got=$?
+	if [ "$got" != "$want" ]; then
+		cat "$DIR/out" "$DIR/err"
+		fail "exit status of \"$*\": expected $want, got $got"
+	fi
+}
+
+# --- namespaces ---------------------------------------------------------------------------------------------------
+
+ns_add() { # NAME
+	ip netns add "$1" 2>"$DIR/ns.err" || skip "cannot make a network namespace: $(cat "$DIR/ns.err")"
+	echo "$1" >>"$DIR/namespaces"
+	ip -n "$1" link set lo up
+}
+
+in_s() { nsenter --net="/run/netns/$NS_S" "$@"; }
+in_c() { nsenter --net="/run/netns/$NS_C" "$@"; }
+
+link_up() { # NS-A DEV-A NS-B DEV-B
+	ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"
+	ip -n "$1" link set "$2" up
+	ip -n "$3" link set "$4" up
+}
+
+net_up() {
+	ns_add "$NS_S"
+	ns_add "$NS_C"
+	link_up "$NS_S" eth0 "$NS_C" eth0
+	ip -n "$NS_S" addr add $S4/24 dev eth0
+	ip -n "$NS_S" addr add $S6/64 dev eth0 nodad
+	ip -n "$NS_C" addr add $C4/24 dev eth0
+	ip -n "$NS_C" addr add $C6/64 dev eth0 nodad
+	ip -n "$NS_C" addr add $D4/24 dev eth0
+	ip -n "$NS_C" addr add $D6/64 dev eth0 nodad
+	wait_until 5 "link is up" in_c ping -c 1 -W 1 $S4
+}
+
+# --- nginx --------------------------------------------------------------------------------------------------------
+
+nginx_up() { # [EXTRA-LOCATION-LINES]
+	mkdir -p "$DIR/nginx"
+	: >"$DIR/access.log"
+	: >"$DIR/nginx.error"
+	chmod 666 "$DIR/access.log" "$DIR/nginx.error"
+	cat >"$DIR/nginx.conf" <<-CONF
+		daemon off;
+		worker_processes 1;
+		pid $DIR/nginx/pid;
+		error_log $DIR/nginx.error;
+		events { worker_connections 4096; }
+		http {
+			log_format line '\$request_method \$request_uri';
+			log_format full '\$remote_addr \$status \$request';
+			access_log $DIR/access.log line;
+			access_log $DIR/access.full full;
+			keepalive_requests 100000000;
+			client_max_body_size 0;
+			large_client_header_buffers 8 64k;
+			client_body_temp_path $DIR/nginx/b;
+			proxy_temp_path $DIR/nginx/p;
+			fastcgi_temp_path $DIR/nginx/f;
+			uwsgi_temp_path $DIR/nginx/u;
+			scgi_temp_path $DIR/nginx/s;
+			server {
+				listen $PORT backlog=4096;
+				listen [::]:$PORT backlog=4096;
+				location / { return 200 "ok\n"; }
+				${1:-}
+			}
+		}
+	CONF
+	nsenter --net="/run/netns/$NS_S" nginx -p "$DIR/nginx" -c "$DIR/nginx.conf" 2>>"$DIR/nginx.error" &
+	NGINX_PID=$!
+	own $NGINX_PID
+	wait_until 10 "nginx listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT"
+}
+
+# nginx's own count of requests it logged.
+logged() { wc -l <"$DIR/access.log"; }
+
+# --- picket -------------------------------------------------------------------------------------------------------
+
+# Writes $DIR/picket.yaml: what every story needs, then what this one adds (YAML, one level deep keys are merged by
+# being given whole here).
+picket_config() { # [YAML]
+	cat >"$DIR/picket.yaml" <<-CONF
+		instance: e2e-$$
+		control: $PICKET_CONTROL
+		state_dir: $DIR/state
+		redact:
+		  query: keep
+		${1:-}
+	CONF
+	grep -q '^capture:' "$DIR/picket.yaml" || printf 'capture:\n' >>"$DIR/picket.yaml"
+	grep -q '^  packet_mode:' "$DIR/picket.yaml" || sed -i "s/^capture:\$/capture:\n  packet_mode: $PICKET_MODE/" "$DIR/picket.yaml"
+}
+
+picket_start() { # in the server's namespace, with $DIR/picket.yaml
+	nsenter --net="/run/netns/${PICKET_NS:-$NS_S}" "$PICKET_BIN" run -c "$DIR/picket.yaml" \
+		>>"$DIR/picket.out" 2>>"$DIR/picket.log" &
+	PICKET_PID=$!
+	own $PICKET_PID
+}
+
+picket_ready() { alive "$PICKET_PID" && "$PICKET_BIN" status >/dev/null 2>&1; }
+
+picket_up() { # [YAML]
+	picket_config "$@"
+	picket_start
+	local limit=$(($(date +%s) + 30))
+	until picket_ready; do
+		if gone "$PICKET_PID"; then
+			wait "$PICKET_PID" && status=0 || status=$?
+			[ "$status" = 6 ] && skip "this kernel lacks what picket needs: $(tail -n 1 "$DIR/picket.log")"
+			fail "picket ended with status $status before it was ready"
+		fi
+		[ "$(date +%s)" -lt "$limit" ] || fail "picket was not ready within 30 s"
+		sleep 0.05
+	done
+}
+
+picket_down() {
+	kill -TERM "$PICKET_PID" 2>/dev/null || true
+	wait_until 15 "picket ends after SIGTERM" gone "$PICKET_PID"
+	wait "$PICKET_PID" && status=0 || status=$?
+	equal "exit status of picket after SIGTERM" 0 "$status"
+	PICKET_PID=
+}
+
+pk() { "$PICKET_BIN" "$@"; }
+
+# One value of `picket status --json`, by jq path.
+status_of() { pk status --json | jq -r "$1"; }
+
+# All events from now on, as JSON lines, in $DIR/events.jsonl.
+events_start() {
+	: >"$DIR/events.jsonl"
+	"$PICKET_BIN" events -f --json >>"$DIR/events.jsonl" 2>>"$DIR/picket.log" &
+	EVENTS_PID=$!
+	own $EVENTS_PID
+	# It follows once a request of our own shows in it.
+	wait_until 10 "events follow" events_follow
+	: >"$DIR/access.log"
+	EVENTS_SKIP=/e2e-are-you-there
+}
+
+events_follow() {
+	in_c curl -s -o /dev/null -m 2 -A e2e "http://$S4:$PORT/e2e-are-you-there"
+	sleep 0.1
+	grep -q e2e-are-you-there "$DIR/events.jsonl"
+}
+
+# Events of one name that came so far, without those of events_start: JSON lines.
+events_of() { # NAME
+	jq -c --arg n "$1" --arg s "${EVENTS_SKIP:-}" \
+		'select(."event.name" == $n and (."url.original" // "" | startswith($s) | not or $s == ""))' \
+		"$DIR/events.jsonl" 2>/dev/null || true
+}
+
+events_count() { # NAME [JQ-CONDITION]
+	events_of "$1" | jq -c "select(${2:-true})" | wc -l
+}
+
+events_reach() { # NAME COUNT [JQ-CONDITION]
+	[ "$(events_count "$1" "${3:-true}")" -ge "$2" ]
+}
+
+# --- a gateway that writes down what it gets ----------------------------------------------------------------------------
+
+GATEWAY_PORT=9900
+
+# Started in the server's namespace on loopback. Answers come from $DIR/answers/*.answer (see gateway.py), else 204.
+gateway_up() {
+	mkdir -p "$DIR/answers"
+	: >"$DIR/gateway.jsonl"
+	nsenter --net="/run/netns/$NS_S" "$PYTHON" "$E2E/gateway.py" $GATEWAY_PORT "$DIR/gateway.jsonl" "$DIR/answers" \
+		2>>"$DIR/gateway.err" &
+	GATEWAY_PID=$!
+	own $GATEWAY_PID
+	wait_until 10 "the gateway listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$GATEWAY_PORT"
+}
+
+gateway_yaml() { # [MORE LINES OF THE GATEWAY]
+	cat <<-YAML
+		gateways:
+		  - name: test
+		    protocol: batch
+		    url: http://127.0.0.1:$GATEWAY_PORT/events
+		    queue_events: 1000000
+		${1:-}
+	YAML
+}
+
+# http.request events the gateway got, each id once: "METHOD TARGET" lines, as nginx logs them.
+gateway_requests() {
+	jq -r 'select(.data."event.name" == "http.request") |
+		[.id, (.data."http.request.method_original" // .data."http.request.method") + " " + .data."url.original"] | @tsv' \
+		"$DIR/gateway.jsonl" | sort -u | cut -f2-
+}
+
+gateway_count() { grep -c '"event.name":"http.request"' "$DIR/gateway.jsonl" || true; }
+
+# --- kernel -------------------------------------------------------------------------------------------------------
+
+# Programs and maps of ours that the kernel holds, by name prefix.
+kernel_leftovers() {
+	bpftool prog show 2>/dev/null | grep -c ' name pk_' || true
+}
