@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli.h: the commands of picket. Each command is one function in a cli_*.c; main.c finds it in the table. Exit status
+ * cli.h: the commands of picket. Each command is one function in a cli_*.c; cli.c finds it in its table. Exit status
  * (design): 0 done, 1 the answer is no or a check failed, 2 usage or configuration, 3 not permitted, 4 refused by the
  * guard, 5 daemon or gateway not reachable, 6 the kernel lacks what is needed.
  */
@@ -19,12 +19,21 @@ enum {
 	EXIT_KERNEL = 6,
 };
 
-/* Options every command takes, removed from argv before the command sees it. */
+/* Options every command takes, before or after its name; removed from argv before the command sees it. */
 struct cli {
-	const char *control; /* socket path: --control, PICKET_CONTROL, or the default instance's */
-	bool json;           /* --json */
-	bool color;          /* stdout is a terminal and NO_COLOR is not set */
+	const char *control;  /* socket path: --control, PICKET_CONTROL, or the instance's */
+	const char *instance; /* --instance, PICKET_INSTANCE, or "default"; letters, digits, - and _ */
+	bool control_given;   /* by --control: `run` makes a configuration flag of it */
+	bool instance_given;  /* by --instance: likewise */
+	bool json;            /* --json */
+	bool color;           /* stdout is a terminal and NO_COLOR is not set */
 };
+
+/*
+ * The whole command line: finds the command, runs it, returns the exit status. main calls it and nothing else. Tests
+ * call it too: it touches no state but getopt's and the standard streams.
+ */
+int cli_main(int argc, char **argv);
 
 struct cli_command {
 	const char *name;
