@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The enforcer's stories: real guard, list and proxies; the warden is played here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "lib/util.h"
+#include "sensor/enforcer.h"
+
+/* --- the played warden: a small deny map, and what it is told to answer
+ * -------------------------------------------- */
+
+static struct {
+	struct warden_block blocks[64];
+	unsigned count;
+	int answer; /* to the next BLOCK */
+	unsigned asked_block, asked_unblock;
+	bool kill;
+} warden;
+
+static uint64_t now = 1000 * NS_PER_S;
+
+static uint64_t fake_now(void *arg)
+{
+	(void)arg;
+	return now;
+}
+
+static const struct clock clock_fake = {fake_now, fake_now, NULL};
+
+int warden_call(struct warden_client *c, const struct warden_request *q, struct warden_reply *ret)
+{
+	(void)c;
+	memset(ret, 0, sizeof *ret);
+	ret->installed_ns = now;
+	switch (q->op) {
+	case WARDEN_BLOCK:
+		warden.asked_block++;
+		ret->result = warden.answer;
+		if (ret->result == 0)
+			warden.blocks[warden.count++] = (struct warden_block){
+				.target = q->target,
+				.value = {.deadline_s = (uint32_t)((now + q->ttl_ms * NS_PER_MS) / NS_PER_S),
+					  .action = q->action,
+					  .scope = q->scope,
+					  .source = q->source},
+			};
+		if (ret->result == LIMITS_PROTECTED) {
+			strcpy(ret->which, "login session");
+			ret->which_net = q->target;
+		}
+		break;
+	case WARDEN_UNBLOCK:
+		warden.asked_unblock++;
+		for (unsigned i = 0; i < warden.count; i++)
+			if (prefix_equal(&warden.blocks[i].target, &q->target))
+				warden.blocks[i] = warden.blocks[--warden.count];
+		break;
+	case WARDEN_LIST:
+		for (uint64_t i = q->index; i < warden.count; i++)
+			ret->blocks[ret->count++] = warden.blocks[i];
+		break;
+	case WARDEN_STATUS:
+		ret->status.blocks = warden.count;
+		ret->status.kill = warden.kill;
+		break;
+	}
+	return 0;
+}
+
+/* --- the stage
+ * ------------------------------------------------------------------------------------------------------- */
+
+struct stage {
+	struct config config;
+	struct proxies *proxies;
+	struct clients *clients;
+	struct enforcer *enforcer;
+	struct event *last; /* the last decision told */
+	unsigned told;
+};
+
+static void keep_event(void *arg, struct event *e)
+{
+	struct stage *s = arg;
+
+	if (s->last)
+		event_unref(s->last);
+	s->last = e;
+	s->told++;
+}
+
+static int stage_up(void **state)
+{
+	struct stage *s = calloc(1, sizeof *s);
+
+	memset(&warden, 0, sizeof warden);
+	now = 10000 * NS_PER_S;
+	s->config.mode = MODE_ENFORCE;
+	s->config.limits.ttl_max_ms = 86400000;
+	s->config.limits.prefix_min_v4 = 24;
+	s->config.limits.prefix_min_v6 = 48;
+	s->config.limits.insert_rate = 1000;
+	s->config.limits.blocks_max = 64;
+	s->config.guard.per_minute = 1000;
+	s->config.guard.confidence_min = 0.8;
+	s->config.guard.ttl_default_ms = 900000;
+	assert_int_equal(proxies_new(&s->config, &s->proxies), 0);
+	assert_int_equal(clients_new(1024, &s->clients), 0);
+	struct enforcer_parts parts = {
+		.config = &s->config,
+		.clock = &clock_fake,
+		.proxies = s->proxies,
+		.clients = s->clients,
+		.event = keep_event,
+		.arg = s,
+	};
+	assert_int_equal(enforcer_new(&parts, &s->enforcer), 0);
+	*state = s;
+	return 0;
+}
+
+static int stage_down(void **state)
+{
+	struct stage *s = *state;
+
+	enforcer_free(s->enforcer);
+	if (s->last)
+		event_unref(s->last);
+	clients_free(s->clients);
+	proxies_free(s->proxies);
+	free(s);
+	return 0;
+}
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(span_from(text), &a), 0);
+	return a;
+}
+
+static struct verdict verdict(enum verdict_source source, const char *target)
+{
+	struct verdict v = {
+		.id = "v1",
+		.source = source,
+		.origin = "test",
+		.action = VERDICT_BLOCK,
+		.scope = VERDICT_SCOPE_PORTS,
+		.ttl_ms = 60000,
+		.confidence = 1,
+		.reason = "because",
+		.received_ns = now,
+	};
+
+	assert_int_equal(prefix_parse(span_from(target), &v.target), 0);
+	return v;
+}
+
+/* A client that completed a handshake, so that automatic verdicts may name it. */
+static void client(struct stage *s, const char *text)
+{
+	struct addr a = address(text);
+
+	clients_note(s->clients, &a, now);
+}
+
+static struct decision give(struct stage *s, struct verdict v)
+{
+	struct decision d;
+
+	enforcer_verdict(s->enforcer, &v, 0, &d);
+	return d;
+}
+
+/* --- stories
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static void operators_block_is_installed_also_in_mode_observe(void **state)
+{
+	struct stage *s = *state;
+
+	enforcer_set_mode(s->enforcer, MODE_OBSERVE);
+	struct decision d = give(s, verdict(VERDICT_OPERATOR, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_BLOCKED);
+	assert_int_equal(warden.count, 1);
+	assert_int_equal(s->last->decision.outcome, DECISION_BLOCKED);
+	assert_true(span_equal(s->last->decision.point, SPAN("kernel")));
+}
+
+static void local_verdict_in_mode_observe_only_tells(void **state)
+{
+	struct stage *s = *state;
+
+	client(s, "203.0.113.7");
+	enforcer_set_mode(s->enforcer, MODE_OBSERVE);
+	struct decision d = give(s, verdict(VERDICT_LOCAL, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_WOULD_BLOCK);
+	assert_int_equal(warden.asked_block, 0);
+	assert_int_equal(s->told, 1);
+}
+
+static void forged_source_is_refused(void **state)
+{
+	struct stage *s = *state;
+
+	struct decision d = give(s, verdict(VERDICT_LOCAL, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_REFUSED);
+	assert_string_equal(d.why, "no_handshake");
+	assert_int_equal(warden.asked_block, 0);
+}
+
+static void wardens_refusal_is_told_with_its_reason(void **state)
+{
+	struct stage *s = *state;
+
+	client(s, "203.0.113.7");
+	warden.answer = LIMITS_PROTECTED;
+	struct decision d = give(s, verdict(VERDICT_LOCAL, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_REFUSED);
+	assert_string_equal(d.why, "protected_network");
+	assert_non_null(strstr(d.detail, "login session"));
+	assert_int_equal(enforcer_counts(s->enforcer).desired, 0);
+}
+
+static void unclassified_proxy_becomes_one_pending_item_and_a_person_decides(void **state)
+{
+	struct stage *s = *state;
+	struct addr a = address("203.0.113.7");
+	struct pending *list;
+	size_t count;
+	struct decision d, e;
+
+	client(s, "203.0.113.7");
+	proxies_note(s->proxies, &a, true, now);
+	d = give(s, verdict(VERDICT_LOCAL, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_PENDING);
+	assert_non_null(strstr(d.detail, "picket proxies"));
+	e = give(s, verdict(VERDICT_LOCAL, "203.0.113.7"));
+	assert_int_equal(e.pending_id, d.pending_id);
+	assert_int_equal(s->told, 1); /* the repetition is no news */
+	assert_int_equal(enforcer_pending(s->enforcer, &list, &count), 0);
+	assert_int_equal(count, 1);
+	free(list);
+	assert_int_equal(enforcer_answer(s->enforcer, d.pending_id, true, "uid:0", &e), 0);
+	assert_int_equal(e.outcome, DECISION_BLOCKED);
+	assert_int_equal(enforcer_counts(s->enforcer).pending, 0);
+	assert_int_equal(enforcer_answer(s->enforcer, d.pending_id, true, "uid:0", &e), 1);
+}
+
+static void rejected_item_blocks_nothing(void **state)
+{
+	struct stage *s = *state;
+	struct decision d, e;
+
+	client(s, "203.0.113.7");
+	enforcer_set_mode(s->enforcer, MODE_APPROVE);
+	d = give(s, verdict(VERDICT_GATEWAY, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_PENDING);
+	assert_int_equal(enforcer_answer(s->enforcer, d.pending_id, false, "uid:0", &e), 0);
+	assert_string_equal(e.why, "rejected");
+	assert_int_equal(warden.asked_block, 0);
+}
+
+static void pending_list_full_gives_up_the_oldest(void **state)
+{
+	struct stage *s = *state;
+	char text[32];
+	struct decision first = {0}, d;
+
+	enforcer_set_mode(s->enforcer, MODE_APPROVE);
+	for (unsigned i = 0; i <= ENFORCER_PENDING_MAX; i++) {
+		snprintf(text, sizeof text, "203.0.%u.%u", i / 200, i % 200 + 1);
+		client(s, text);
+		d = give(s, verdict(VERDICT_GATEWAY, text));
+		assert_int_equal(d.outcome, DECISION_PENDING);
+		if (i == 0)
+			first = d;
+	}
+	assert_int_equal(enforcer_counts(s->enforcer).pending, ENFORCER_PENDING_MAX);
+	assert_int_equal(enforcer_counts(s->enforcer).outcomes[DECISION_REFUSED], 1);
+	assert_int_equal(enforcer_answer(s->enforcer, first.pending_id, true, "uid:0", &d), 1);
+}
+
+static void block_ends_at_its_deadline_and_gives_its_place_back(void **state)
+{
+	struct stage *s = *state;
+
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.7"));
+	now += 59 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(warden.count, 1);
+	now += 2 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(warden.count, 0);
+	assert_int_equal(s->last->decision.outcome, DECISION_EXPIRED);
+	assert_int_equal(enforcer_counts(s->enforcer).desired, 0);
+}
+
+static void unconfirmed_block_reverts_by_itself(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.7"),
+		       w = verdict(VERDICT_OPERATOR, "203.0.113.8");
+	struct decision d;
+
+	enforcer_verdict(s->enforcer, &v, 10000, &d);
+	enforcer_verdict(s->enforcer, &w, 10000, &d);
+	assert_int_equal(enforcer_confirm(s->enforcer, &w.target), 0);
+	now += 11 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(s->last->decision.outcome, DECISION_UNBLOCKED);
+	assert_true(span_equal(s->last->decision.why, SPAN("not_confirmed")));
+	assert_int_equal(warden.count, 1);
+	assert_true(prefix_equal(&warden.blocks[0].target, &w.target));
+}
+
+static void gateway_lifts_only_its_own_blocks(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_GATEWAY, "203.0.113.7");
+
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.7"));
+	v.action = VERDICT_UNBLOCK;
+	struct decision d = give(s, v);
+	assert_string_equal(d.why, "not_own");
+	assert_int_equal(warden.count, 1);
+
+	client(s, "203.0.113.8");
+	struct verdict own = verdict(VERDICT_GATEWAY, "203.0.113.8");
+	give(s, own);
+	own.action = VERDICT_UNBLOCK;
+	d = give(s, own);
+	assert_int_equal(d.outcome, DECISION_UNBLOCKED);
+	assert_int_equal(warden.count, 1);
+}
+
+static void kill_switch_refuses(void **state)
+{
+	struct stage *s = *state;
+
+	client(s, "203.0.113.7");
+	warden.answer = WARDEN_E_KILL_SWITCH;
+	struct decision d = give(s, verdict(VERDICT_OPERATOR, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_REFUSED);
+	assert_string_equal(d.why, "kill_switch");
+}
+
+static void restarted_sensor_adopts_what_the_kernel_holds(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.7");
+
+	warden.blocks[warden.count++] = (struct warden_block){
+		.target = v.target,
+		.value = {.deadline_s = (uint32_t)(now / NS_PER_S) + 30,
+			  .action = PK_ACT_DROP,
+			  .scope = PK_SCOPE_PORTS,
+			  .source = VERDICT_OPERATOR},
+	};
+	assert_int_equal(enforcer_adopt(s->enforcer), 0);
+	assert_int_equal(enforcer_counts(s->enforcer).desired, 1);
+	assert_int_equal(warden.asked_unblock, 0);
+	now += 31 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(warden.count, 0);
+}
+
+static void why_names_the_prefix_that_covers_an_address_and_what_was_decided(void **state)
+{
+	struct stage *s = *state;
+	struct verdict one = verdict(VERDICT_OPERATOR, "203.0.113.9");
+	struct event *history[8];
+	size_t count = ARRAY_SIZE(history);
+	struct why why;
+
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.0/24"));
+	assert_int_equal(enforcer_why(s->enforcer, &one.target, &why, history, &count), 0);
+	assert_true(why.blocked);
+	assert_int_equal(why.block.verdict.target.bits, 24);
+	assert_int_equal(count, 1);
+	event_unref(history[0]);
+}
+
+int main(void)
+{
+#define STORY(f) cmocka_unit_test_setup_teardown(f, stage_up, stage_down)
+	const struct CMUnitTest tests[] = {
+		STORY(operators_block_is_installed_also_in_mode_observe),
+		STORY(local_verdict_in_mode_observe_only_tells),
+		STORY(forged_source_is_refused),
+		STORY(wardens_refusal_is_told_with_its_reason),
+		STORY(unclassified_proxy_becomes_one_pending_item_and_a_person_decides),
+		STORY(rejected_item_blocks_nothing),
+		STORY(pending_list_full_gives_up_the_oldest),
+		STORY(block_ends_at_its_deadline_and_gives_its_place_back),
+		STORY(unconfirmed_block_reverts_by_itself),
+		STORY(gateway_lifts_only_its_own_blocks),
+		STORY(kill_switch_refuses),
+		STORY(restarted_sensor_adopts_what_the_kernel_holds),
+		STORY(why_names_the_prefix_that_covers_an_address_and_what_was_decided),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
