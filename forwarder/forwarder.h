@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * forwarder.h: events → batches → gateways → verdicts. Runs wholly in the judge thread: push and run are called by it
- * alone; counts may be read from others. In this form a gateway has one request in flight and a bounded queue of events
- * (config gateway.queue_events); what does not fit is counted and reported as a picket.loss event.
+ * forwarder.h: events → batches → gateways → verdicts. Runs wholly in the judge thread: push and run are
+ * called by it alone; counts may be read from others. In this form a gateway has one request in flight and a
+ * bounded queue of events (config gateway.queue_events); what does not fit is counted and reported as a
+ * picket.loss event.
  *
- * protocol batch: POST, content type application/cloudevents-batch+json, one keep-alive connection, no redirects,
- * Content-Length always, header Idempotency-Key = batch id; 2xx = delivered, the body may carry verdicts
- * (verdict_parse.h). 408, 429, 5xx and transport errors are retried with the same batch id, full jitter, Retry-After
- * honoured; other 4xx are final: the batch is dropped and counted.
+ * protocol batch: POST, content type application/cloudevents-batch+json, one keep-alive connection, no
+ * redirects, Content-Length always, header Idempotency-Key = batch id; 2xx = delivered, the body may carry
+ * verdicts (verdict_parse.h). 408, 429, 5xx and transport errors are retried with the same batch id, full
+ * jitter, Retry-After honoured; other 4xx are final: the batch is dropped and counted.
  */
 #ifndef PICKET_FORWARDER_H
 #define PICKET_FORWARDER_H
@@ -23,33 +24,34 @@ struct forwarder;
 struct gateway_counts {
 	const char *name;
 	enum config_gateway_protocol protocol;
-	const char *state;         /* "idle", "sending", "backing off", "failed" */
-	char last_error[128];      /* "" if none; explained for people */
-	unsigned last_status;      /* HTTP */
-	uint64_t events, batches;  /* delivered */
-	uint64_t events_offered;   /* offered = delivered + dropped + held */
-	uint64_t events_dropped;   /* queue full, or refused for good */
-	uint64_t events_held;      /* queued or in flight */
+	const char *state;                       /* "idle", "sending", "backing off", "failed" */
+	char last_error[128];                    /* "" if none; explained for people */
+	unsigned last_status;                    /* HTTP */
+	uint64_t events, batches;                /* delivered */
+	uint64_t events_offered;                 /* offered = delivered + dropped + held */
+	uint64_t events_dropped;                 /* queue full, or refused for good */
+	uint64_t events_held;                    /* queued or in flight */
 	uint64_t attempts, retries, connections; /* connections: new TCP connections made */
 	uint64_t bytes;
-	uint64_t verdicts;         /* accepted by the parser */
+	uint64_t verdicts; /* accepted by the parser */
 	uint64_t refused[VERDICT_E_MAX];
 };
 
 struct forwarder_hooks {
 	void (*verdict)(void *arg, const struct verdict *v); /* called inside forwarder_run */
-	void (*event)(void *arg, struct event *e);           /* a loss event to publish; takes the reference */
+	void (*event)(void *arg, struct event *e); /* a loss event to publish; takes the reference */
 	void *arg;
 };
 
-/* Secrets are read here: call before privileges are dropped. errors: what is wrong and what to do (CONFIG_E_INVALID). */
+/* Secrets are read here: call before privileges are dropped. errors: what is wrong and what to do
+ * (CONFIG_E_INVALID). */
 int forwarder_new(const struct config *config, const struct clock *clock, const char *source,
 		  const struct forwarder_hooks *hooks, struct forwarder **ret, struct buffer *errors);
 /* Borrows; takes its own reference. */
 void forwarder_push(struct forwarder *f, struct event *e);
 /*
- * Do what is due, then wait for gateways, for wake_fd to become readable, or for timeout_ms, whichever is first, and
- * do what that brought. 0 or -errno.
+ * Do what is due, then wait for gateways, for wake_fd to become readable, or for timeout_ms, whichever is
+ * first, and do what that brought. 0 or -errno.
  */
 int forwarder_run(struct forwarder *f, int wake_fd, int timeout_ms);
 /* Send what is held, at most timeout_ms. */

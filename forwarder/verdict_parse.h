@@ -5,9 +5,9 @@
  *     {"verdicts": [{"id": "...", "action": "block", "target": {"scope": "ip", "value": "192.0.2.7"},
  *                    "ttl_s": 900, "confidence": 0.97, "reason": "...", "evidence": ["event id", ...]}]}
  *
- * An empty body, or 204, is "no verdict". Any fault in one verdict refuses that verdict, any fault in the document all
- * of it; each refusal is counted under its reason. Nothing is guessed: an unknown action, an unknown key inside a
- * verdict's target, a number out of range refuse.
+ * An empty body, or 204, is "no verdict". Any fault in one verdict refuses that verdict, any fault in the
+ * document all of it; each refusal is counted under its reason. Nothing is guessed: an unknown action, an
+ * unknown key inside a verdict's target, a number out of range refuse.
  */
 #ifndef PICKET_VERDICT_PARSE_H
 #define PICKET_VERDICT_PARSE_H
@@ -16,29 +16,29 @@
 #include "lib/verdict.h"
 
 enum verdict_error {
-	VERDICT_E_SYNTAX = 1,   /* not JSON (HTML with 200, ...) */
+	VERDICT_E_SYNTAX = 1, /* not JSON (HTML with 200, ...) */
 	VERDICT_E_TOO_LARGE,
 	VERDICT_E_TOO_DEEP,
 	VERDICT_E_TOO_MANY,
 	VERDICT_E_DUPLICATE_KEY,
 	VERDICT_E_TRAILING,
-	VERDICT_E_NUMBER,       /* NaN, infinite */
-	VERDICT_E_SHAPE,        /* not the document above */
+	VERDICT_E_NUMBER, /* NaN, infinite */
+	VERDICT_E_SHAPE,  /* not the document above */
 	VERDICT_E_ACTION,
-	VERDICT_E_TARGET,       /* scope or value */
+	VERDICT_E_TARGET, /* scope or value */
 	VERDICT_E_TTL,
 	VERDICT_E_CONFIDENCE,
-	VERDICT_E_TEXT,         /* id, reason or evidence: type, length, UTF-8, control characters */
+	VERDICT_E_TEXT, /* id, reason or evidence: type, length, UTF-8, control characters */
 	VERDICT_E_MAX,
 };
 const char *verdict_error_name(enum verdict_error e);
 
-#define VERDICT_BODY_MAX (256 * 1024)
+#define VERDICT_BODY_MAX  (256 * 1024)
 #define VERDICT_COUNT_MAX 1024
 
 /*
- * accept gets each good verdict (source gateway, origin = gateway). refused[e] is raised per fault. Returns 0, the fault
- * of the document, or -ENOMEM.
+ * accept gets each good verdict (source gateway, origin = gateway). refused[e] is raised per fault. Returns
+ * 0, the fault of the document, or -ENOMEM.
  */
 int verdict_parse(struct span body, const char *gateway, uint64_t received_ns,
 		  void (*accept)(void *arg, const struct verdict *v), void *arg,

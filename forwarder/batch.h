@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * batch.h: some events as one JSON array, under one id that stays the same however often it is sent. Events
+ * are appended as bytes; a sealed batch takes no more.
+ */
+#ifndef PICKET_BATCH_H
+#define PICKET_BATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/buffer.h"
+
+#define BATCH_ID_MAX 96
+
+struct batch {
+	struct batch *next; /* for the queue that holds it */
+	char id[BATCH_ID_MAX];
+	struct buffer json; /* "[a,b" while open, "[a,b]" when sealed */
+	unsigned events;
+	uint64_t opened_ns; /* boot clock: when its first event came */
+	bool sealed;
+};
+
+enum { BATCH_E_FULL = 1 };
+
+/* bytes_max: ceiling of the JSON, brackets included. */
+int batch_new(const char *id, size_t bytes_max, uint64_t now_ns, struct batch **ret);
+/* event: one JSON value, copied. BATCH_E_FULL: it does not fit; nothing was appended. */
+int batch_add(struct batch *b, struct span event);
+void batch_seal(struct batch *b);
+void batch_free(struct batch *b);
+
+#endif

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * forwarder.c: hands each event to each gateway, and waits for all of them at once. What a gateway does with
+ * its events is its own file's business; `local` needs none, because its analysis sits in the capture thread
+ * and has seen the request already.
+ */
+#include "forwarder/forwarder.h"
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include "forwarder/gateway_batch.h"
+#include "forwarder/transport_direct.h"
+#include "lib/event_json.h"
+#include "lib/util.h"
+
+/* A head of 64 KiB in which every byte becomes an escape of six, twice (url.original, url.path). */
+#define EVENT_BYTES_MAX      (1024 * 1024)
+#define LOSS_REPORT_EVERY_NS NS_PER_S
+
+struct gateway {
+	const struct config_gateway *config;
+	struct gateway_batch *batch; /* NULL: local */
+};
+
+struct forwarder {
+	const struct clock *clock;
+	struct forwarder_hooks hooks;
+	char *source;
+	struct gateway *gateways;
+	unsigned count;
+	struct buffer json; /* the event being handed out */
+	CURLM *multi;       /* NULL until started */
+	uint64_t untold;    /* dropped, not yet reported */
+	uint64_t loss_told_ns;
+	pthread_mutex_t lock; /* guards local_events */
+	uint64_t local_events;
+};
+
+/* --- life
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static int add_gateway(struct forwarder *f, const struct config_gateway *config, struct buffer *errors)
+{
+	struct gateway *g = &f->gateways[f->count];
+	int r;
+
+	g->config = config;
+	if (config->protocol == GATEWAY_BATCH) {
+		r = gateway_batch_new(config, f->clock, &f->hooks, &g->batch, errors);
+		if (r)
+			return r;
+	}
+	f->count++;
+	return 0;
+}
+
+int forwarder_new(const struct config *config, const struct clock *clock, const char *source,
+		  const struct forwarder_hooks *hooks, struct forwarder **ret, struct buffer *errors)
+{
+	struct forwarder *f;
+	int r = 0, all = 0;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return -ENOMEM;
+	f = calloc(1, sizeof *f);
+	if (!f) {
+		curl_global_cleanup();
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&f->lock, NULL);
+	f->clock = clock;
+	f->hooks = *hooks;
+	f->json = BUFFER_INIT(EVENT_BYTES_MAX);
+	f->source = strdup(source);
+	f->gateways = calloc(config->gateway_count + 1, sizeof *f->gateways);
+	if (!f->source || !f->gateways)
+		r = -ENOMEM;
+	/* Every gateway's faults are told at once, not one a start. */
+	for (unsigned i = 0; i < config->gateway_count && r >= 0; i++) {
+		r = add_gateway(f, &config->gateways[i], errors);
+		all = r ? r : all;
+	}
+	if (r < 0 || all) {
+		forwarder_free(f);
+		return r < 0 ? r : all;
+	}
+	*ret = f;
+	return 0;
+}
+
+/*
+ * What opens descriptors waits for the first run, in the process and thread that will use them: forwarder_new
+ * is called while privileges last, maybe before a fork whose child closes what it does not know.
+ */
+static int start(struct forwarder *f)
+{
+	int r;
+
+	if (f->multi)
+		return 0;
+	f->multi = curl_multi_init();
+	if (!f->multi)
+		return -ENOMEM;
+	for (unsigned i = 0; i < f->count; i++) {
+		if (!f->gateways[i].batch)
+			continue;
+		r = gateway_batch_start(f->gateways[i].batch, f->multi);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+void forwarder_free(struct forwarder *f)
+{
+	if (!f)
+		return;
+	for (unsigned i = 0; i < f->count; i++)
+		gateway_batch_free(f->gateways[i].batch);
+	free(f->gateways);
+	if (f->multi)
+		curl_multi_cleanup(f->multi);
+	buffer_free(&f->json);
+	pthread_mutex_destroy(&f->lock);
+	free(f->source);
+	free(f);
+	curl_global_cleanup();
+}
+
+/* --- in
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+/* Its JSON, in f->json; SPAN_NULL if it is larger than any gateway takes, or memory is out. */
+static struct span encode(struct forwarder *f, const struct event *e)
+{
+	struct json_writer w = JSON_WRITER(&f->json);
+
+	buffer_reset(&f->json);
+	event_json_cloudevent(&w, e, f->source);
+	return f->json.truncated ? SPAN_NULL : buffer_span(&f->json);
+}
+
+void forwarder_push(struct forwarder *f, struct event *e)
+{
+	uint64_t now_ns = clock_boot_ns(f->clock);
+	struct span json = SPAN_NULL;
+	bool encoded = false;
+
+	for (unsigned i = 0; i < f->count; i++) {
+		struct gateway_batch *g = f->gateways[i].batch;
+
+		if (!g) {
+			pthread_mutex_lock(&f->lock);
+			f->local_events++;
+			pthread_mutex_unlock(&f->lock);
+			continue;
+		}
+		/* Written once for all, and not at all when nobody has room: a flood should cost little. */
+		if (!encoded && gateway_batch_has_room(g)) {
+			json = encode(f, e);
+			encoded = true;
+		}
+		gateway_batch_offer(g, gateway_batch_has_room(g) ? json : SPAN_NULL, now_ns);
+	}
+}
+
+/* --- out
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static void report_losses(struct forwarder *f, uint64_t now_ns, bool at_once)
+{
+	struct event *e;
+
+	for (unsigned i = 0; i < f->count; i++) {
+		if (f->gateways[i].batch)
+			f->untold += gateway_batch_dropped(f->gateways[i].batch);
+	}
+	if (!f->untold || !f->hooks.event || (!at_once && now_ns - f->loss_told_ns < LOSS_REPORT_EVERY_NS))
+		return;
+	e = event_new_loss("gateway", "event", f->untold, "", now_ns, clock_wall_ns(f->clock));
+	if (!e)
+		return; /* stays untold until the next time */
+	f->untold = 0;
+	f->loss_told_ns = now_ns;
+	f->hooks.event(f->hooks.arg, e);
+}
+
+static int step_all(struct forwarder *f, bool flush)
+{
+	uint64_t now_ns = clock_boot_ns(f->clock);
+
+	for (unsigned i = 0; i < f->count; i++) {
+		if (!f->gateways[i].batch)
+			continue;
+		int r = gateway_batch_step(f->gateways[i].batch, now_ns, flush);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* How many exchanges ended, or -errno. */
+static int finish_all(struct forwarder *f)
+{
+	CURLMsg *message;
+	int left, finished = 0;
+
+	while ((message = curl_multi_info_read(f->multi, &left))) {
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		/* Both are gone once the handle is removed. */
+		struct gateway_batch *g = transport_owner(message->easy_handle);
+		CURLcode result = message->data.result;
+		int r = gateway_batch_finish(g, result);
+		if (r)
+			return r;
+		finished++;
+	}
+	return finished;
+}
+
+/* All that can be done without waiting. */
+static int work(struct forwarder *f, bool flush)
+{
+	int running, r;
+
+	do {
+		r = step_all(f, flush);
+		if (r)
+			return r;
+		if (curl_multi_perform(f->multi, &running) != CURLM_OK)
+			return -EIO;
+		r = finish_all(f);
+	} while (r > 0);
+	report_losses(f, clock_boot_ns(f->clock), false);
+	return r;
+}
+
+/* Milliseconds to wait at most: until something is due, rounded up so that it really is. */
+static int wait_ms(struct forwarder *f, int timeout_ms, bool flush)
+{
+	uint64_t now_ns = clock_boot_ns(f->clock), due = UINT64_MAX;
+
+	for (unsigned i = 0; i < f->count; i++) {
+		if (f->gateways[i].batch)
+			due = MIN(due, gateway_batch_due_ns(f->gateways[i].batch, flush));
+	}
+	if (f->untold && f->hooks.event)
+		due = MIN(due, f->loss_told_ns + LOSS_REPORT_EVERY_NS);
+	if (due == UINT64_MAX)
+		return timeout_ms;
+	if (due <= now_ns)
+		return 0;
+	uint64_t ms = (due - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+	return timeout_ms < 0 || ms < (uint64_t)timeout_ms ? (int)MIN(ms, INT_MAX) : timeout_ms;
+}
+
+static int run(struct forwarder *f, int wake_fd, int timeout_ms, bool flush)
+{
+	struct curl_waitfd wake = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
+	int r = start(f);
+
+	if (!r)
+		r = work(f, flush);
+	if (r)
+		return r;
+	if (curl_multi_poll(f->multi, &wake, wake_fd >= 0 ? 1 : 0, wait_ms(f, timeout_ms, flush), NULL) !=
+	    CURLM_OK)
+		return -EIO;
+	return work(f, flush);
+}
+
+int forwarder_run(struct forwarder *f, int wake_fd, int timeout_ms)
+{
+	return run(f, wake_fd, timeout_ms, false);
+}
+
+static size_t held(const struct forwarder *f)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < f->count; i++) {
+		if (f->gateways[i].batch)
+			sum += gateway_batch_held(f->gateways[i].batch);
+	}
+	return sum;
+}
+
+void forwarder_flush(struct forwarder *f, int timeout_ms)
+{
+	uint64_t end_ns = clock_boot_ns(f->clock) + (uint64_t)MAX(timeout_ms, 0) * NS_PER_MS, now_ns;
+
+	report_losses(f, clock_boot_ns(f->clock), true);
+	while (held(f) && (now_ns = clock_boot_ns(f->clock)) < end_ns) {
+		if (run(f, -1, (int)((end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS), true))
+			return;
+	}
+}
+
+/* --- counts
+ * ------------------------------------------------------------------------------------------------------- */
+
+unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsigned count)
+{
+	for (unsigned i = 0; i < f->count && i < count; i++) {
+		const struct gateway *g = &f->gateways[i];
+
+		if (g->batch) {
+			gateway_batch_counts(g->batch, &ret[i]);
+			continue;
+		}
+		pthread_mutex_lock(&f->lock);
+		ret[i] = (struct gateway_counts){
+			.name = g->config->name,
+			.protocol = g->config->protocol,
+			.state = "idle",
+			.events = f->local_events,
+			.events_offered = f->local_events,
+		};
+		pthread_mutex_unlock(&f->lock);
+	}
+	return f->count;
+}

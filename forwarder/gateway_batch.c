@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forwarder/gateway_batch.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sys/random.h>
+#include "forwarder/backoff.h"
+#include "forwarder/outbox.h"
+#include "forwarder/secret.h"
+#include "forwarder/transport_direct.h"
+#include "lib/util.h"
+
+#define TOKEN_MAX (8 * 1024)
+#define CA_MAX    (1024 * 1024)
+
+struct gateway_batch {
+	const struct config_gateway *config;
+	const struct clock *clock;
+	struct forwarder_hooks hooks;
+	struct transport *transport; /* NULL until started */
+	struct outbox outbox;
+	char id_prefix[BATCH_ID_MAX - 24];
+	struct backoff backoff;
+	uint64_t rest_until_ns; /* boot clock: nothing is sent before */
+	bool again;             /* the oldest batch was sent before */
+	struct buffer authorization, ca;
+
+	pthread_mutex_t lock;         /* guards what follows */
+	struct gateway_counts counts; /* events_held is filled in when asked */
+	uint64_t dropped_told;
+};
+
+/* --- making
+ * ------------------------------------------------------------------------------------------------------- */
+
+static int invalid(struct buffer *errors, const struct config_gateway *c, const char *what, const char *why)
+{
+	buffer_printf(errors, "gateways: %s: %s %s\n", c->name, what, why);
+	return CONFIG_E_INVALID;
+}
+
+static int check_url(const struct config_gateway *c, struct buffer *errors)
+{
+	CURLU *url = curl_url();
+	char *scheme = NULL;
+	int r = 0;
+
+	if (!url)
+		return -ENOMEM;
+	if (!c->url || curl_url_set(url, CURLUPART_URL, c->url, 0) != CURLUE_OK ||
+	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
+		r = invalid(errors, c, "url:", "is no URL; write http://HOST:PORT/PATH or https://HOST/PATH");
+	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+		r = invalid(errors, c, "url:", "must begin with http:// or https://");
+	curl_free(scheme);
+	curl_url_cleanup(url);
+	return r;
+}
+
+static int secret_invalid(struct buffer *errors, const struct config_gateway *c, const char *key,
+			  const char *path, int error)
+{
+	if (error < 0)
+		return error;
+	buffer_printf(errors, "gateways: %s: %s: %s %s%s%s\n", c->name, key, path, secret_error_text(error),
+		      error == SECRET_E_UNREADABLE ? ": " : "",
+		      error == SECRET_E_UNREADABLE ? strerror(errno) : "");
+	return CONFIG_E_INVALID;
+}
+
+static int read_token(struct gateway_batch *g, struct buffer *errors)
+{
+	const struct config_gateway *c = g->config;
+	struct buffer token = BUFFER_INIT(TOKEN_MAX);
+	bool shared = false;
+	int r;
+
+	if (!c->token_file || !c->token_file[0])
+		return 0;
+	r = secret_read_token(c->token_file, &token, &shared);
+	if (r)
+		r = secret_invalid(errors, c, "token_file", c->token_file, r);
+	else if (buffer_append_text(&g->authorization, "Authorization: Bearer ") ||
+		 buffer_append(&g->authorization, token.data, token.len) ||
+		 buffer_append_char(&g->authorization, 0))
+		r = -ENOMEM;
+	if (!r && shared)
+		buffer_printf(errors, "gateways: %s: token_file: others may read %s: chmod 600 it\n", c->name,
+			      c->token_file);
+	if (token.data)
+		explicit_bzero(token.data, token.size);
+	buffer_free(&token);
+	return r;
+}
+
+static int read_ca(struct gateway_batch *g, struct buffer *errors)
+{
+	const char *path = g->config->ca_file;
+	int r;
+
+	if (!path || !path[0])
+		return 0;
+	r = secret_read_file(path, &g->ca);
+	return r ? secret_invalid(errors, g->config, "ca_file", path, r) : 0;
+}
+
+static void outbox_setup(struct gateway_batch *g)
+{
+	const struct config_gateway *c = g->config;
+	struct outbox_limits limits = {
+		.batch_events = c->batch_events,
+		.batch_bytes = c->batch_bytes,
+		.events = c->queue_events,
+		.bytes = GATEWAY_QUEUE_BYTES,
+		.linger_ns = c->linger_ms * NS_PER_MS,
+	};
+
+	outbox_init(&g->outbox, &limits, g->id_prefix);
+}
+
+int gateway_batch_new(const struct config_gateway *config, const struct clock *clock,
+		      const struct forwarder_hooks *hooks, struct gateway_batch **ret, struct buffer *errors)
+{
+	struct gateway_batch *g = calloc(1, sizeof *g);
+	int r;
+
+	if (!g)
+		return -ENOMEM;
+	pthread_mutex_init(&g->lock, NULL);
+	g->config = config;
+	g->clock = clock;
+	g->hooks = *hooks;
+	g->authorization = BUFFER_INIT(TOKEN_MAX + 64);
+	g->ca = BUFFER_INIT(CA_MAX);
+	g->counts =
+		(struct gateway_counts){.name = config->name, .protocol = config->protocol, .state = "idle"};
+	outbox_setup(g);
+	r = check_url(config, errors);
+	if (!r)
+		r = read_token(g, errors);
+	if (!r)
+		r = read_ca(g, errors);
+	if (r) {
+		gateway_batch_free(g);
+		return r;
+	}
+	*ret = g;
+	return 0;
+}
+
+int gateway_batch_start(struct gateway_batch *g, CURLM *multi)
+{
+	const char *headers[] = {
+		"Content-Type: application/cloudevents-batch+json",
+		"Accept: application/json",
+		"User-Agent: picket",
+		g->authorization.len ? g->authorization.data : NULL,
+		NULL,
+	};
+	struct transport_options options = {
+		.url = g->config->url,
+		.ca = buffer_span(&g->ca),
+		.timeout_ms = g->config->timeout_ms,
+		.answer_max = VERDICT_BODY_MAX,
+		.headers = headers,
+		.clock = g->clock,
+		.owner = g,
+	};
+
+	/*
+	 * The run's id is that of the process which sends: a sensor forked anew must not give its first batch
+	 * the key that its predecessor's first batch had.
+	 */
+	snprintf(g->id_prefix, sizeof g->id_prefix, "%s-%.40s", event_run_id(), g->config->name);
+	return transport_new(multi, &options, &g->transport);
+}
+
+/* --- taking in
+ * ---------------------------------------------------------------------------------------------------- */
+
+bool gateway_batch_has_room(const struct gateway_batch *g)
+{
+	return outbox_has_room(&g->outbox);
+}
+
+void gateway_batch_offer(struct gateway_batch *g, struct span event, uint64_t now_ns)
+{
+	int r = event.len ? outbox_add(&g->outbox, event, now_ns) : OUTBOX_E_TOO_LARGE;
+
+	pthread_mutex_lock(&g->lock);
+	g->counts.events_offered++;
+	if (r)
+		g->counts.events_dropped++;
+	else
+		g->counts.events_held++;
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* --- sending
+ * ------------------------------------------------------------------------------------------------------ */
+
+uint64_t gateway_batch_due_ns(const struct gateway_batch *g, bool flush)
+{
+	uint64_t due = outbox_due_ns(&g->outbox);
+
+	if (due == OUTBOX_NEVER || (g->transport && transport_busy(g->transport)))
+		return UINT64_MAX;
+	return MAX(flush ? 0 : due, g->rest_until_ns);
+}
+
+int gateway_batch_step(struct gateway_batch *g, uint64_t now_ns, bool flush)
+{
+	const struct batch *b;
+	char key[BATCH_ID_MAX + 24];
+	int r;
+
+	if (gateway_batch_due_ns(g, flush) > now_ns)
+		return 0;
+	b = outbox_first(&g->outbox);
+	if (!b)
+		return 0;
+	snprintf(key, sizeof key, "Idempotency-Key: %s", b->id);
+	r = transport_send(g->transport, key, buffer_span(&b->json));
+	if (r)
+		return r;
+	pthread_mutex_lock(&g->lock);
+	g->counts.attempts++;
+	if (g->again)
+		g->counts.retries++;
+	g->counts.state = "sending";
+	pthread_mutex_unlock(&g->lock);
+	return 0;
+}
+
+/* --- answers
+ * ------------------------------------------------------------------------------------------------------ */
+
+enum fate { DELIVERED, RETRY, REFUSED };
+
+static enum fate answer_fate(const struct transport_answer *a)
+{
+	bool success = a->status >= 200 && a->status <= 299;
+
+	if (a->too_large && success)
+		return DELIVERED; /* it has our events; only what it said back is refused */
+	if (a->error != CURLE_OK)
+		return RETRY;
+	if (success)
+		return DELIVERED;
+	return a->status == 408 || a->status == 429 || a->status >= 500 ? RETRY : REFUSED;
+}
+
+static const char *status_advice(unsigned status)
+{
+	if (status >= 300 && status <= 399)
+		return "redirects are not followed: set url to the final address";
+	switch (status) {
+	case 401:
+		return "the gateway wants another token: see token_file";
+	case 403:
+		return "the gateway knows the token but does not allow this";
+	case 404:
+	case 405:
+		return "nothing takes events at this url";
+	case 408:
+		return "the gateway gave up waiting for us";
+	case 413:
+		return "the batch is too large for it: lower batch_events or batch_bytes";
+	case 415:
+		return "it does not take application/cloudevents-batch+json";
+	case 429:
+		return "it asks us to slow down";
+	default:
+		return status >= 500 ? "the gateway failed" : "the gateway does not accept the batch";
+	}
+}
+
+/* Call with the lock held. */
+static void set_error(struct gateway_batch *g, const struct transport_answer *a)
+{
+	g->counts.last_status = a->status;
+	if (a->error != CURLE_OK)
+		snprintf(g->counts.last_error, sizeof g->counts.last_error, "%s", a->error_text);
+	else
+		snprintf(g->counts.last_error, sizeof g->counts.last_error, "HTTP %u: %s", a->status,
+			 status_advice(a->status));
+}
+
+static void take_rest(struct gateway_batch *g, const struct transport_answer *a)
+{
+	uint64_t random = 0;
+
+	/* Should it ever fail, the rest is short but there is one. */
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+		random = 0;
+	g->rest_until_ns =
+		clock_boot_ns(g->clock) + backoff_fail(&g->backoff, a->retry_after_ms, random) * NS_PER_MS;
+}
+
+/* Call with the lock held: the oldest batch goes, its events change the column. */
+static void remove_batch(struct gateway_batch *g, uint64_t *column)
+{
+	unsigned events = outbox_remove(&g->outbox);
+
+	g->again = false;
+	g->counts.events_held -= events;
+	*column += events;
+}
+
+static void on_delivered(struct gateway_batch *g, const struct transport_answer *a)
+{
+	backoff_reset(&g->backoff);
+	g->rest_until_ns = 0;
+	pthread_mutex_lock(&g->lock);
+	g->counts.bytes += outbox_first(&g->outbox)->json.len;
+	remove_batch(g, &g->counts.events);
+	g->counts.batches++;
+	g->counts.last_status = a->status;
+	g->counts.last_error[0] = 0;
+	g->counts.state = "idle";
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void on_retry(struct gateway_batch *g, const struct transport_answer *a)
+{
+	take_rest(g, a);
+	g->again = true;
+	pthread_mutex_lock(&g->lock);
+	set_error(g, a);
+	g->counts.state = "backing off";
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* This batch will never be taken. The next may be, but not at once: the fault is likely to be in the
+ * configuration. */
+static void on_refused(struct gateway_batch *g, const struct transport_answer *a)
+{
+	take_rest(g, a);
+	pthread_mutex_lock(&g->lock);
+	remove_batch(g, &g->counts.events_dropped);
+	set_error(g, a);
+	g->counts.state = "failed";
+	pthread_mutex_unlock(&g->lock);
+}
+
+struct acceptance {
+	struct gateway_batch *g;
+	uint64_t accepted;
+};
+
+static void on_verdict(void *arg, const struct verdict *v)
+{
+	struct acceptance *a = arg;
+
+	a->accepted++;
+	if (a->g->hooks.verdict)
+		a->g->hooks.verdict(a->g->hooks.arg, v);
+}
+
+/* Call with the lock held. */
+static void count_refused(struct gateway_batch *g, const uint64_t refused[static VERDICT_E_MAX])
+{
+	uint64_t sum = 0;
+	unsigned first = 0;
+
+	for (unsigned e = 1; e < VERDICT_E_MAX; e++) {
+		g->counts.refused[e] += refused[e];
+		sum += refused[e];
+		if (refused[e] && !first)
+			first = e;
+	}
+	if (sum)
+		snprintf(g->counts.last_error, sizeof g->counts.last_error,
+			 "events delivered, but %" PRIu64 " of its verdicts or answers refused: %s", sum,
+			 verdict_error_name((enum verdict_error)first));
+}
+
+/* Verdicts are handed over without the lock: who takes them may push events. */
+static int read_verdicts(struct gateway_batch *g, const struct transport_answer *a)
+{
+	uint64_t refused[VERDICT_E_MAX] = {0};
+	struct acceptance acceptance = {.g = g};
+	int r = 0;
+
+	if (!g->config->verdicts || a->status == 204)
+		return 0;
+	if (a->too_large)
+		refused[VERDICT_E_TOO_LARGE]++;
+	else
+		r = verdict_parse(a->body, g->config->name, a->received_ns, on_verdict, &acceptance, refused);
+	pthread_mutex_lock(&g->lock);
+	g->counts.verdicts += acceptance.accepted;
+	count_refused(g, refused);
+	pthread_mutex_unlock(&g->lock);
+	return r < 0 ? r : 0;
+}
+
+int gateway_batch_finish(struct gateway_batch *g, CURLcode result)
+{
+	struct transport_answer a;
+
+	transport_finish(g->transport, result, &a);
+	pthread_mutex_lock(&g->lock);
+	g->counts.connections += a.connections;
+	pthread_mutex_unlock(&g->lock);
+	switch (answer_fate(&a)) {
+	case DELIVERED:
+		on_delivered(g, &a);
+		return read_verdicts(g, &a);
+	case RETRY:
+		on_retry(g, &a);
+		break;
+	case REFUSED:
+		on_refused(g, &a);
+		break;
+	}
+	return 0;
+}
+
+/* --- counts
+ * ------------------------------------------------------------------------------------------------------- */
+
+uint64_t gateway_batch_dropped(struct gateway_batch *g)
+{
+	uint64_t dropped;
+
+	pthread_mutex_lock(&g->lock);
+	dropped = g->counts.events_dropped - g->dropped_told;
+	g->dropped_told = g->counts.events_dropped;
+	pthread_mutex_unlock(&g->lock);
+	return dropped;
+}
+
+size_t gateway_batch_held(const struct gateway_batch *g)
+{
+	return g->outbox.events;
+}
+
+void gateway_batch_counts(struct gateway_batch *g, struct gateway_counts *ret)
+{
+	pthread_mutex_lock(&g->lock);
+	*ret = g->counts;
+	pthread_mutex_unlock(&g->lock);
+}
+
+void gateway_batch_free(struct gateway_batch *g)
+{
+	if (!g)
+		return;
+	transport_free(g->transport);
+	outbox_free(&g->outbox);
+	if (g->authorization.data)
+		explicit_bzero(g->authorization.data, g->authorization.size);
+	buffer_free(&g->authorization);
+	buffer_free(&g->ca);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forwarder/transport_direct.h"
+#include <errno.h>
+#include <stdlib.h>
+#include "forwarder/backoff.h"
+#include "lib/util.h"
+
+#define CONNECT_TIMEOUT_MS 5000
+#define ANSWER_HEADERS_MAX 256 /* lines */
+
+struct transport {
+	CURLM *multi;
+	CURL *handle;
+	const struct clock *clock;
+	void *owner;
+	struct curl_slist *headers; /* of every POST */
+	struct curl_slist *sent;    /* of the one under way */
+	struct buffer body;
+	char error_text[CURL_ERROR_SIZE];
+	uint64_t retry_after_ms;
+	uint64_t received_ns;
+	unsigned header_lines;
+	bool too_large;
+	bool busy;
+};
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct transport *t = arg;
+	size_t len = size * count;
+
+	t->received_ns = clock_boot_ns(t->clock);
+	int r = buffer_append(&t->body, bytes, len);
+	if (r == BUFFER_E_FULL)
+		t->too_large = true;
+	return r ? 0 : len; /* not len: libcurl ends the exchange and closes the connection */
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct transport *t = arg;
+	struct span line = {bytes, size * count};
+	const char *colon = line.len ? memchr(line.ptr, ':', line.len) : NULL;
+
+	t->received_ns = clock_boot_ns(t->clock);
+	if (++t->header_lines > ANSWER_HEADERS_MAX)
+		return 0;
+	while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
+		line.len--;
+	if (colon && colon < line.ptr + line.len) {
+		struct span name = {line.ptr, (size_t)(colon - line.ptr)};
+		struct span value = {colon + 1, line.len - name.len - 1};
+		uint64_t ms = retry_after_parse(name, value, clock_wall_ns(t->clock));
+		t->retry_after_ms = MAX(t->retry_after_ms, ms);
+	}
+	return size * count;
+}
+
+/* The first fault of several setopt calls is the one that is told. */
+#define SET(option, value)                                                  \
+	do {                                                                \
+		CURLcode set_ = curl_easy_setopt(t->handle, option, value); \
+		if (set_ != CURLE_OK && code == CURLE_OK)                   \
+			code = set_;                                        \
+	} while (0)
+
+static int handle_setup(struct transport *t, const struct transport_options *o)
+{
+	CURLcode code = CURLE_OK;
+
+	SET(CURLOPT_URL, o->url);
+	SET(CURLOPT_PRIVATE, t);
+	SET(CURLOPT_ERRORBUFFER, t->error_text);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_POST, 1L);
+	SET(CURLOPT_TCP_NODELAY, 1L);
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
+	SET(CURLOPT_TIMEOUT_MS, (long)o->timeout_ms);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)MIN(o->timeout_ms, CONNECT_TIMEOUT_MS));
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, t);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, t);
+	if (o->ca.len) {
+		struct curl_blob blob = {(void *)(uintptr_t)o->ca.ptr, o->ca.len, CURL_BLOB_COPY};
+		SET(CURLOPT_CAINFO_BLOB, &blob);
+	}
+	return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+}
+
+static int slist_add(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+
+	if (!longer)
+		return -ENOMEM;
+	*list = longer;
+	return 0;
+}
+
+int transport_new(CURLM *multi, const struct transport_options *o, struct transport **ret)
+{
+	struct transport *t = calloc(1, sizeof *t);
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	t->multi = multi;
+	t->clock = o->clock;
+	t->owner = o->owner;
+	t->body = BUFFER_INIT(o->answer_max);
+	t->handle = curl_easy_init();
+	r = t->handle ? handle_setup(t, o) : -ENOMEM;
+	for (const char *const *line = o->headers; !r && *line; line++)
+		r = slist_add(&t->headers, *line);
+	/* Not waiting for "100 Continue" saves a round trip, and a second where a server does not know it. */
+	if (!r)
+		r = slist_add(&t->headers, "Expect:");
+	if (r) {
+		transport_free(t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+/* The lines of every POST and one of its own. */
+static int headers_with(struct transport *t, const char *extra)
+{
+	int r = slist_add(&t->sent, extra);
+
+	for (const struct curl_slist *h = t->headers; h && !r; h = h->next)
+		r = slist_add(&t->sent, h->data);
+	return r;
+}
+
+int transport_send(struct transport *t, const char *extra_header, struct span body)
+{
+	CURLcode code = CURLE_OK;
+
+	curl_slist_free_all(t->sent);
+	t->sent = NULL;
+	int r = headers_with(t, extra_header);
+	if (r)
+		return r;
+	SET(CURLOPT_HTTPHEADER, t->sent);
+	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+	SET(CURLOPT_POSTFIELDS, body.ptr); /* not copied */
+	if (code != CURLE_OK)
+		return -ENOMEM;
+	buffer_reset(&t->body);
+	t->error_text[0] = 0;
+	t->retry_after_ms = 0;
+	t->received_ns = 0;
+	t->header_lines = 0;
+	t->too_large = false;
+	if (curl_multi_add_handle(t->multi, t->handle) != CURLM_OK)
+		return -ENOMEM;
+	t->busy = true;
+	return 0;
+}
+
+bool transport_busy(const struct transport *t)
+{
+	return t->busy;
+}
+
+void transport_finish(struct transport *t, CURLcode result, struct transport_answer *ret)
+{
+	long status = 0, connections = 0;
+
+	curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(t->handle, CURLINFO_NUM_CONNECTS, &connections);
+	if (result != CURLE_OK && !t->error_text[0])
+		snprintf(t->error_text, sizeof t->error_text, "%s", curl_easy_strerror(result));
+	curl_multi_remove_handle(t->multi, t->handle);
+	t->busy = false;
+	*ret = (struct transport_answer){
+		.error = result,
+		.error_text = result == CURLE_OK ? "" : t->error_text,
+		.status = (unsigned)status,
+		.body = buffer_span(&t->body),
+		.too_large = t->too_large,
+		.retry_after_ms = t->retry_after_ms,
+		.received_ns = t->received_ns,
+		.connections = (unsigned)connections,
+	};
+}
+
+void *transport_owner(CURL *handle)
+{
+	char *private = NULL;
+
+	curl_easy_getinfo(handle, CURLINFO_PRIVATE, &private);
+	return private ? ((struct transport *)(void *)private)->owner : NULL;
+}
+
+void transport_free(struct transport *t)
+{
+	if (!t)
+		return;
+	if (t->busy)
+		curl_multi_remove_handle(t->multi, t->handle);
+	curl_easy_cleanup(t->handle);
+	curl_slist_free_all(t->sent);
+	curl_slist_free_all(t->headers);
+	buffer_free(&t->body);
+	free(t);
+}

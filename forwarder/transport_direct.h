@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * transport_direct.h: one POST at a time to one URL, over a connection that is kept (libcurl). It knows
+ * bytes, statuses and times; what they mean is its protocol's business (gateway_batch.c).
+ *
+ * HTTP/1.1 only: libcurl 7.88 loses every second request of a kept HTTP/2 connection without TLS. No
+ * redirects, no proxy from the environment, no other protocol than http and https, no decompression, no body
+ * beyond a ceiling: an answer is outside bytes.
+ */
+#ifndef PICKET_TRANSPORT_DIRECT_H
+#define PICKET_TRANSPORT_DIRECT_H
+
+#include <stdbool.h>
+#include <curl/curl.h>
+#include "lib/buffer.h"
+#include "lib/clock.h"
+
+struct transport;
+
+struct transport_options {
+	const char *url;
+	struct span ca;             /* PEM; empty = the system's */
+	uint32_t timeout_ms;        /* for the whole exchange */
+	size_t answer_max;          /* bytes of an answer's body */
+	const char *const *headers; /* "Name: value", NULL ends; sent with every POST */
+	const struct clock *clock;
+	void *owner; /* transport_owner gives it back */
+};
+
+struct transport_answer {
+	CURLcode error;          /* CURLE_OK: the exchange is whole */
+	const char *error_text;  /* "" or for people; valid until the next send */
+	unsigned status;         /* 0: no answer came */
+	struct span body;        /* valid until the next send */
+	bool too_large;          /* the body passed answer_max and was cut; the connection is closed */
+	uint64_t retry_after_ms; /* asked for by the gateway, 0 = nothing */
+	uint64_t received_ns;    /* boot clock: when the last byte came */
+	unsigned connections;    /* new TCP connections made for it, 0 = a kept one */
+};
+
+int transport_new(CURLM *multi, const struct transport_options *options, struct transport **ret);
+/* body must stay as it is until transport_finish. 0 or -errno. */
+int transport_send(struct transport *t, const char *extra_header, struct span body);
+bool transport_busy(const struct transport *t);
+/* libcurl says this handle is done. */
+void transport_finish(struct transport *t, CURLcode result, struct transport_answer *ret);
+void *transport_owner(CURL *handle);
+/* Aborts what is under way. */
+void transport_free(struct transport *t);
+
+#endif
