@@ -19,7 +19,6 @@ printf '{"some":"body"}' >"$DIR/body"
 
 load() { # in_s|in_c ADDRESS
 	if [ "$how" = keepalive ]; then
-		n=${2:-100000}
 		sed "s|^|http://$2:$PORT|" "$DIR/targets" >"$DIR/uris"
 		"$1" h2load --h1 -n "${REQUESTS:-100000}" -c 32 -t 1 -i "$DIR/uris" >"$DIR/load" 2>&1
 		grep -q " ${REQUESTS:-100000} succeeded, 0 failed, 0 errored" "$DIR/load" || fail "the load did not succeed: $(grep '^requests' "$DIR/load")"

@@ -364,3 +364,51 @@ gateway_count() { grep -c '"event.name":"http.request"' "$DIR/gateway.jsonl" || 
 kernel_leftovers() {
 	bpftool prog show 2>/dev/null | grep -c ' name pk_' || true
 }
+
+# --- what picket says of itself ---------------------------------------------------------------------------------------
+
+# Every counter that stands for something not seen is 0, and each stage's account is even.
+nothing_lost() {
+	local s
+	s=$(pk status --json)
+	jq -e '.accounting.balanced and .accounting.lost == 0 and .kernel.requests_lost == 0 and .kernel.requests_over_share == 0
+		and .kernel.read_errors == 0 and .capture.gaps == 0 and .capture.records_malformed == 0
+		and .capture.connections_refused == 0 and .capture.heads_refused == 0' >/dev/null <<<"$s" ||
+		fail "something was lost: $(jq -c '{accounting, kernel, capture}' <<<"$s")"
+}
+
+blocked_count() { pk blocks --json | jq -s length; }
+is_blocked() { pk blocks --json | jq -se --arg t "$1" 'any(.target == $t)' >/dev/null; }
+
+# The sensor is the warden's child that runs the same program.
+sensor_pid() { pgrep -P "$PICKET_PID" | head -n 1; }
+
+# Login guessing as the built-in analysis knows it: until the source is cut off, at most $3 tries.
+attack() { # SOURCE HOST:PORT TRIES [CURL-ARGUMENT...]
+	local source=$1 where=$2 tries=$3 i
+	shift 3
+	for i in $(seq "$tries"); do
+		in_c curl -s -o /dev/null -m 1 --interface "$source" -A attacker/1 -X POST \
+			-H 'Content-Type: application/json' -d "{\"user\":\"admin\",\"password\":\"guess-$i\"}" "$@" \
+			"http://$where/api/login" || return 1
+	done
+	return 0
+}
+
+# A client that makes one request after the other until the story ends; good_errors tells what went wrong.
+good_up() { # SOURCE HOST PORT
+	: >"$DIR/good"
+	nsenter --net="/run/netns/${GOOD_NS:-$NS_C}" "$PYTHON" "$E2E/raw.py" steady "$2" "$3" "$1" "$DIR/good" &
+	GOOD_PID=$!
+	own $GOOD_PID
+	wait_until 10 "the good client is served" grep -q ok "$DIR/good"
+}
+good_count() { wc -l <"$DIR/good"; }
+good_errors() { grep -v -c '^ok$' "$DIR/good" || true; }
+good_reaches() { [ "$(good_count)" -ge "$1" ]; }
+good_unharmed() {
+	local now
+	now=$(good_count)
+	wait_until 20 "the good client goes on" good_reaches $((now + 20))
+	[ "$(good_errors)" = 0 ] || fail "the good client met $(good_errors) errors, the first: $(grep -v '^ok$' "$DIR/good" | head -n 1)"
+}
