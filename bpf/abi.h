@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * abi.h: the contract between the kernel half and the user half. Both include it; it holds shapes and no logic.
+ * abi.h: the contract between the kernel half and the user half. Both include it; it holds shapes and no
+ * logic.
  *
- * Rules: fixed-width types, explicit padding, every record zeroed before it is filled, sizes asserted below. Multi-byte
- * fields are in host order unless the comment says "network order". Times are nanoseconds of CLOCK_BOOTTIME. An IPv4
- * address stands in the first four bytes of a 16-byte field, the rest is zero; an IPv4-mapped IPv6 address
+ * Rules: fixed-width types, explicit padding, every record zeroed before it is filled, sizes asserted below.
+ * Multi-byte fields are in host order unless the comment says "network order". Times are nanoseconds of
+ * CLOCK_BOOTTIME. An IPv4 address stands in the first four bytes of a 16-byte field, the rest is zero; an
+ * IPv4-mapped IPv6 address
  * (::ffff:a.b.c.d) is always written as IPv4, so that one client has one address whichever socket it reached.
  */
 #ifndef PICKET_BPF_ABI_H
 #define PICKET_BPF_ABI_H
 
-#ifndef __bpf__
 #include <linux/types.h>
-#endif
 
 #define PK_ABI_VERSION 1
 
 /* Address families as the records carry them (AF_INET, AF_INET6). */
-#define PK_AF_INET 2
+#define PK_AF_INET  2
 #define PK_AF_INET6 10
 
 enum pk_kind {
@@ -31,9 +31,9 @@ enum pk_kind {
 
 /* Which connection. 56 bytes. */
 struct pk_flow {
-	__u64 cookie;       /* socket cookie; unique on this host until reboot; 0 where the kernel gave none */
-	__u32 netns;        /* inode number of the network namespace */
-	__u16 family;       /* PK_AF_INET, PK_AF_INET6 */
+	__u64 cookie; /* socket cookie; unique on this host until reboot; 0 where the kernel gave none */
+	__u32 netns;  /* inode number of the network namespace */
+	__u16 family; /* PK_AF_INET, PK_AF_INET6 */
 	__u16 pad;
 	__u16 local_port;
 	__u16 peer_port;
@@ -50,21 +50,22 @@ struct pk_record {
 };
 
 /*
- * PK_DATA: bytes [seq, seq + captured) of what the application received; the read went on to seq + len. A read longer
- * than PK_CHUNK becomes several records. On the perf path the kernel can only append from byte 0 of the packet buffer:
- * the reader drops the first `lead` bytes of data.
+ * PK_DATA: bytes [seq, seq + captured) of what the application received; the read went on to seq + len. A
+ * read longer than PK_CHUNK becomes several records. On the perf path the kernel can only append from byte 0
+ * of the packet buffer: the reader drops the first `lead` bytes of data.
  */
-#define PK_CHUNK 4096
+#define PK_CHUNK    4096
 #define PK_READ_MAX 65536 /* bytes captured of one read; what is beyond is announced by len only */
 struct pk_data {
 	struct pk_record rec;
 	struct pk_flow flow;
 	__u32 seq;      /* TCP sequence number of data[0] (after lead) */
 	__u32 captured; /* bytes captured from seq on */
-	__u32 len;      /* bytes the application received from seq on; len > captured = the rest was not copied */
-	__u32 lead;     /* perf path: bytes before seq to drop, else 0 */
-	__u32 pid;      /* process (thread group) that read */
+	__u32 len;  /* bytes the application received from seq on; len > captured = the rest was not copied */
+	__u32 lead; /* perf path: bytes before seq to drop, else 0 */
+	__u32 pid;  /* process (thread group) that read */
 	__u32 skip_slot; /* index into pk_skip for this connection */
+
 	/* __u8 data[lead + captured] follows */
 };
 
@@ -76,14 +77,15 @@ struct pk_conn {
 	__u64 bytes_acked;    /* tcp_sock.bytes_acked: what the client acknowledged of our answers */
 	__u32 srtt_us;        /* smoothed round-trip time, microseconds */
 	__u32 retransmits;    /* tcp_sock.total_retrans */
-	__u32 isn;            /* PK_OPEN: sequence number of the first byte the client will send (rcv_nxt); else 0 */
+	__u32 isn; /* PK_OPEN: sequence number of the first byte the client will send (rcv_nxt); else 0 */
 	__u32 skip_slot;
-	__u8 old_state;       /* TCP_* of include/net/tcp_states.h */
+	__u8 old_state; /* TCP_* of include/net/tcp_states.h */
 	__u8 new_state;
 	__u8 pad[6];
 };
 
-/* PK_LISTEN: flow.local_port and flow.local_addr are set; the kernel has already begun to watch the port if it may. */
+/* PK_LISTEN: flow.local_port and flow.local_addr are set; the kernel has already begun to watch the port if
+ * it may. */
 struct pk_listen {
 	struct pk_record rec;
 	struct pk_flow flow;
@@ -94,13 +96,13 @@ struct pk_listen {
 };
 
 /* Why a header event was made; several bits may be set. */
-#define PK_WHY_SYN 0x01
-#define PK_WHY_FIN 0x02
-#define PK_WHY_RST 0x04
+#define PK_WHY_SYN       0x01
+#define PK_WHY_FIN       0x02
+#define PK_WHY_RST       0x04
 #define PK_WHY_MALFORMED 0x08 /* data offset < 5 or beyond the packet, truncated header */
-#define PK_WHY_ODD 0x10       /* null, xmas, SYN+FIN, SYN+RST, reserved bits, URG */
-#define PK_WHY_SAMPLE 0x20    /* one in N of the rest */
-#define PK_WHY_DENIED 0x40    /* the packet was dropped */
+#define PK_WHY_ODD       0x10 /* null, xmas, SYN+FIN, SYN+RST, reserved bits, URG */
+#define PK_WHY_SAMPLE    0x20 /* one in N of the rest */
+#define PK_WHY_DENIED    0x40 /* the packet was dropped */
 
 /* The nine flags of the TCP header (RFC 9293, RFC 3168, RFC 3540), as bits of pk_header.flags. */
 #define PK_TCP_FIN 0x001
@@ -111,43 +113,46 @@ struct pk_listen {
 #define PK_TCP_URG 0x020
 #define PK_TCP_ECE 0x040
 #define PK_TCP_CWR 0x080
-#define PK_TCP_NS 0x100
+#define PK_TCP_NS  0x100
 
 /* PK_HEADER: one TCP header as it arrived at an interface. */
 struct pk_header {
 	struct pk_record rec;
 	__u32 ifindex;
 	__u16 family;
-	__u8 ttl;            /* IPv4 TTL, IPv6 hop limit */
-	__u8 hook;           /* enum pk_hook */
+	__u8 ttl;  /* IPv4 TTL, IPv6 hop limit */
+	__u8 hook; /* enum pk_hook */
 	__u16 source_port;
 	__u16 destination_port;
 	__u32 sequence;
 	__u32 acknowledgment;
-	__u16 window;        /* as sent, unscaled */
-	__u16 flags;         /* PK_TCP_* */
-	__u8 header_length;  /* bytes: 4 * data offset */
-	__u8 why;            /* PK_WHY_* */
-	__u16 payload_len;   /* bytes after the TCP header by the IP length, capped at 65535 */
+	__u16 window;              /* as sent, unscaled */
+	__u16 flags;               /* PK_TCP_* */
+	__u8 header_length;        /* bytes: 4 * data offset */
+	__u8 why;                  /* PK_WHY_* */
+	__u16 payload_len;         /* bytes after the TCP header by the IP length, capped at 65535 */
 	__u8 source_addr[16];      /* network order */
 	__u8 destination_addr[16]; /* network order */
 };
 
 enum pk_hook { PK_HOOK_XDP = 1, PK_HOOK_TC = 2, PK_HOOK_KPROBE = 3 };
 
-/* --- maps ---------------------------------------------------------------------------------------------------------- */
+/* --- maps
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 /* pk_config, one element. Written by the warden, read by every program. */
 struct pk_config {
-	__u32 netns;          /* only this network namespace (inode number); 0 = any */
-	__u32 own_tgid;       /* reads of this process are not captured */
-	__u64 cgroup_id;      /* only sockets of this cgroup or below; 0 = any */
-	__u32 follow_listen;  /* 1: a new non-loopback listener's port is watched at once */
-	__u32 sample_n;       /* one in N ordinary TCP segments becomes a header event; 0 = none */
-	__u32 header_rate;    /* header events per second and CPU (token bucket) */
-	__u32 header_burst;   /* its depth, per CPU */
-	__u32 read_max;       /* bytes captured of one read, <= PK_READ_MAX */
-	__u32 share_divisor;  /* while a ring is over half full one source may add size / divisor per 20 ms (default 8) */
+	__u32 netns;         /* only this network namespace (inode number); 0 = any */
+	__u32 own_tgid;      /* reads of this process are not captured */
+	__u64 cgroup_id;     /* only sockets of this cgroup or below; 0 = any */
+	__u32 follow_listen; /* 1: a new non-loopback listener's port is watched at once */
+	__u32 sample_n;      /* one in N ordinary TCP segments becomes a header event; 0 = none */
+	__u32 header_rate;   /* header events per second and CPU (token bucket) */
+	__u32 header_burst;  /* its depth, per CPU */
+	__u32 read_max;      /* bytes captured of one read, <= PK_READ_MAX */
+	__u32 share_divisor; /* while a ring is over half full one source may add size / divisor per 20 ms
+				(default 8) */
 };
 
 /* pk_ports: bitmap over TCP/UDP ports, one element. Bit p of word p / 64. */
@@ -159,16 +164,17 @@ struct pk_ports {
 
 /*
  * pk_skip: mmapable array. One 8-byte store by user space tells the kernel to stop copying a known body:
- * low 32 bits = sequence number of the first byte wanted again, high 32 bits = tag. A slot counts only if its tag equals
- * pk_skip_tag(cookie), so a slot that two connections share is harmless: the loser's body is copied.
+ * low 32 bits = sequence number of the first byte wanted again, high 32 bits = tag. A slot counts only if its
+ * tag equals pk_skip_tag(cookie), so a slot that two connections share is harmless: the loser's body is
+ * copied.
  */
-#define PK_SKIP_SLOTS 65536
+#define PK_SKIP_SLOTS        65536
 #define pk_skip_slot(cookie) ((__u32)((cookie) & (PK_SKIP_SLOTS - 1)))
-#define pk_skip_tag(cookie) (((__u32)(((__u64)(cookie)) >> 16)) | 1u)
+#define pk_skip_tag(cookie)  (((__u32)(((__u64)(cookie)) >> 16)) | 1u)
 
 /*
- * Deny. pk_allow4/6 and pk_deny4p/6p are LPM tries (key: struct pk_lpm4/6), pk_deny4/6 exact hashes (key: the address
- * in network order). Value: struct pk_deny. The kernel enforces the deadline itself.
+ * Deny. pk_allow4/6 and pk_deny4p/6p are LPM tries (key: struct pk_lpm4/6), pk_deny4/6 exact hashes (key: the
+ * address in network order). Value: struct pk_deny. The kernel enforces the deadline itself.
  */
 struct pk_lpm4 {
 	__u32 bits;
@@ -188,10 +194,17 @@ struct pk_deny {
 	__u8 action;      /* enum pk_action */
 	__u8 scope;       /* enum pk_scope */
 	__u8 source;      /* enum verdict_source of lib/verdict.h, for reports */
-	__u8 pad;
+	__u8 bits; /* prefix length of the entry (32, 128: exact): a trie does not say what matched; set by
+		      deny_put */
 };
 
-/* pk_hits: what a denied source lost. Made at its first hit; a full table counts PK_C_HITS_FULL and drops all the same. */
+/* Key of pk_deny6: the address in network order (IPv4-mapped ones stand in pk_deny4). */
+struct pk_addr6 {
+	__u8 addr[16];
+};
+
+/* pk_hits: what a denied source lost. Made at its first hit; a full table counts PK_C_HITS_FULL and drops all
+ * the same. */
 struct pk_hit_key {
 	__u8 family; /* 4 or 6 */
 	__u8 bits;   /* 32/128 exact, else the prefix that matched */
@@ -205,41 +218,59 @@ struct pk_hit {
 	__u64 last_ns;
 };
 
-/* pk_kill: one element, always pinned. Not 0: no packet is dropped whatever the deny maps say (picket panic). */
+/* pk_kill: one element, always pinned. Not 0: no packet is dropped whatever the deny maps say (picket panic).
+ */
 
 /*
- * pk_stats: per-CPU array of counters. For each ring: produced = delivered + lost, exactly; the reader counts what it got.
+ * Perf path: written by the reader through a mapping, one element per CPU, read by the TCP programs: the
+ * reader's way to say that a CPU's buffer was emptied, so that the programs can tell how full it is.
+ */
+#define PK_PERF_CPUS 1024
+struct pk_perf_level {
+	__u32 turn; /* changes each time the buffer was emptied */
+	__u32 size; /* bytes of the buffer; 0 = no reader */
+};
+
+/*
+ * pk_stats: per-CPU array of counters, one element of struct pk_counters. For each ring, exactly:
+ * produced = delivered + lost + over share; the reader counts what it got. What the token bucket held back
+ * was not produced.
  */
 enum pk_counter {
 	/* pk_requests */
-	PK_C_DATA_SEEN,      /* reads on watched ports inside the scope */
-	PK_C_DATA_BYTES,     /* bytes copied */
-	PK_C_DATA_SKIPPED,   /* bytes of known bodies not copied */
-	PK_C_DATA_CUT,       /* bytes beyond read_max, announced by length only */
-	PK_C_REQ_PRODUCED,   /* records offered to pk_requests, all kinds */
-	PK_C_REQ_LOST,       /* of these: ring full */
-	PK_C_REQ_SHARE,      /* of these: over the source's share */
-	PK_C_READ_ERROR,     /* bytes could not be read from the packet buffer; the record went out with captured = 0 */
+	PK_C_DATA_SEEN,    /* reads on watched ports inside the scope */
+	PK_C_DATA_BYTES,   /* bytes copied */
+	PK_C_DATA_SKIPPED, /* bytes of known bodies not copied */
+	PK_C_DATA_CUT,     /* bytes beyond read_max, announced by length only */
+	PK_C_REQ_PRODUCED, /* records offered to pk_requests, all kinds */
+	PK_C_REQ_LOST,     /* of these: ring full */
+	PK_C_REQ_SHARE,    /* of these: over the source's share */
+	PK_C_READ_ERROR, /* bytes could not be read from the packet buffer; the record went out with captured
+			    = 0 */
 	/* pk_headers */
 	PK_C_HDR_PRODUCED,
 	PK_C_HDR_LOST,
 	PK_C_HDR_SHARE,
-	PK_C_HDR_THROTTLED,  /* over the token bucket */
+	PK_C_HDR_THROTTLED, /* over the token bucket */
 	/* packet path */
-	PK_C_PACKETS,        /* packets the ingress program saw */
-	PK_C_ALLOWED,        /* matched the allow list */
-	PK_C_DROPPED,        /* dropped */
+	PK_C_PACKETS, /* packets the ingress program saw */
+	PK_C_ALLOWED, /* a deny entry matched, the allow list kept the packet */
+	PK_C_DROPPED, /* dropped */
 	PK_C_DROPPED_BYTES,
-	PK_C_SHADOWED,       /* would have been dropped */
-	PK_C_PASS_KILLED,    /* would have been dropped, the kill switch is on */
+	PK_C_SHADOWED,    /* would have been dropped */
+	PK_C_PASS_KILLED, /* would have been dropped, the kill switch is on */
 	PK_C_HITS_FULL,
 	/* passed because it was odd; on doubt the kernel half passes */
-	PK_C_ODD_TRUNCATED,  /* a header ends beyond the packet */
-	PK_C_ODD_EXTENSION,  /* too many IPv6 extension headers, or one we do not know */
-	PK_C_ODD_FRAGMENT,   /* later fragments (no L4 header in them) */
-	PK_C_ODD_VLAN,       /* more than two tags */
+	PK_C_ODD_TRUNCATED, /* a header ends beyond the packet */
+	PK_C_ODD_EXTENSION, /* too many IPv6 extension headers, or one we do not know */
+	PK_C_ODD_FRAGMENT,  /* later fragments (no L4 header in them) */
+	PK_C_ODD_VLAN,      /* more than two tags */
 	PK_C_ODD_NOT_IP,
 	PK_C_MAX = 32,
+};
+
+struct pk_counters {
+	__u64 v[PK_C_MAX];
 };
 
 #ifndef __cplusplus

@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * ingress.bpf.c: the packet program. One source, built as XDP and, with PK_TC, as tc ingress. It drops what a
+ * deny entry in force covers and the allow list does not keep, and reports TCP headers that are worth it.
+ * Whatever is odd it passes and counts why: on doubt a packet passes.
+ *
+ * The allow list has the last word. It is asked only when a deny entry matched, so that a clean packet does
+ * not pay for it; the kill switch likewise.
+ */
+#define PK_MAPS_INGRESS
+#include "maps.h"
+#include "ring.h"
+
+#ifdef PK_TC
+#define HOOK       PK_HOOK_TC
+#define PACKET_CTX struct __sk_buff
+static __always_inline int frame_load_slow(void *ctx, bool l3_only, __u32 off, void *to, __u32 len)
+{
+	if (l3_only)
+		return bpf_skb_load_bytes_relative(ctx, off, to, len, BPF_HDR_START_NET) ? -1 : 0;
+	return bpf_skb_load_bytes(ctx, off, to, len) ? -1 : 0;
+}
+#else
+#define HOOK       PK_HOOK_XDP
+#define PACKET_CTX struct xdp_md
+static __always_inline int frame_load_slow(void *ctx, bool l3_only, __u32 off, void *to, __u32 len)
+{
+	(void)l3_only;
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_xdp_load_bytes)) /* before 5.18 */
+		return -1;
+	return bpf_xdp_load_bytes(ctx, off, to, len) ? -1 : 0;
+}
+#endif
+
+#include "parse.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define TCP_HEADER 20
+
+struct tcp_head {
+	__be16 source;
+	__be16 destination;
+	__be32 sequence;
+	__be32 acknowledgment;
+	__u8 offset_reserved; /* 4 bits data offset, 3 reserved, NS */
+	__u8 flags;
+	__be16 window;
+	__be16 check;
+	__be16 urgent;
+};
+
+/* What the L4 header says, as far as it is there. */
+struct segment {
+	struct tcp_head tcp;
+	__u8 have;    /* bytes of it that are there, up to TCP_HEADER; 0: no ports */
+	bool watched; /* the destination port is */
+};
+
+enum fate { FATE_PASS, FATE_SHADOW, FATE_DROP };
+
+static __always_inline bool port_watched(__be16 port)
+{
+	const struct pk_ports *ports = PK_ONLY(pk_ports);
+	__u16 p = bpf_ntohs(port);
+
+	return ports && ports->watched[p >> 6] >> (p & 63) & 1;
+}
+
+/* --- deny
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+/* Scope `ports`: TCP and UDP to watched ports, every later fragment, and what has no L4 header that can be
+ * reached. */
+static __always_inline bool deny_covers(const struct pk_deny *d, const struct packet *p,
+					enum parse_reach reach, const struct segment *s)
+{
+	if (d->scope == PK_SCOPE_HOST || reach != REACH_L4)
+		return true;
+	if (p->protocol != IPPROTO_TCP_ && p->protocol != IPPROTO_UDP_)
+		return false;
+	return !s->have || s->watched;
+}
+
+struct deny_match {
+	enum fate fate;
+	__u8 bits; /* of the entry that decided */
+};
+
+/* Takes an entry into account. True: nothing stronger can come. */
+static __always_inline bool deny_weigh(struct deny_match *m, const struct pk_deny *d, __u32 now_s,
+				       const struct packet *p, enum parse_reach reach,
+				       const struct segment *s)
+{
+	if (now_s >= d->deadline_s || !deny_covers(d, p, reach, s))
+		return false;
+	if (d->action == PK_ACT_DROP) {
+		m->fate = FATE_DROP;
+		m->bits = d->bits;
+		return true;
+	}
+	if (d->action == PK_ACT_SHADOW && m->fate == FATE_PASS) {
+		m->fate = FATE_SHADOW;
+		m->bits = d->bits;
+	}
+	return false;
+}
+
+/* Prefixes inside each other: where the longest does not drop, the next shorter may. */
+#define DENY_NESTED_MAX 4
+
+static __always_inline bool addr_is_mapped(const __u32 *addr)
+{
+	return !addr[0] && !addr[1] && addr[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline void deny_match4(struct deny_match *m, __be32 addr, const struct packet *p,
+					enum parse_reach reach, const struct segment *s)
+{
+	struct pk_lpm4 key = {.bits = 32};
+	const struct pk_deny *d = bpf_map_lookup_elem(&pk_deny4, &addr);
+	__u32 now_s = 0;
+
+	if (d) {
+		now_s = bpf_ktime_get_boot_ns() / 1000000000;
+		if (deny_weigh(m, d, now_s, p, reach, s))
+			return;
+	}
+	__builtin_memcpy(key.addr, &addr, 4);
+	for (int i = 0; i < DENY_NESTED_MAX; i++) {
+		d = bpf_map_lookup_elem(&pk_deny4p, &key);
+		if (!d)
+			return;
+		if (!now_s)
+			now_s = bpf_ktime_get_boot_ns() / 1000000000;
+		if (deny_weigh(m, d, now_s, p, reach, s) || d->bits == 0 || d->bits > key.bits)
+			return;
+		key.bits = d->bits - 1;
+	}
+}
+
+static __always_inline void deny_match6(struct deny_match *m, const __u32 *addr, const struct packet *p,
+					enum parse_reach reach, const struct segment *s)
+{
+	struct pk_lpm6 key = {.bits = 128};
+	const struct pk_deny *d = bpf_map_lookup_elem(&pk_deny6, addr);
+	__u32 now_s = 0;
+
+	if (d) {
+		now_s = bpf_ktime_get_boot_ns() / 1000000000;
+		if (deny_weigh(m, d, now_s, p, reach, s))
+			return;
+	}
+	__builtin_memcpy(key.addr, addr, 16);
+	for (int i = 0; i < DENY_NESTED_MAX; i++) {
+		d = bpf_map_lookup_elem(&pk_deny6p, &key);
+		if (!d)
+			return;
+		if (!now_s)
+			now_s = bpf_ktime_get_boot_ns() / 1000000000;
+		if (deny_weigh(m, d, now_s, p, reach, s) || d->bits == 0 || d->bits > key.bits)
+			return;
+		key.bits = d->bits - 1;
+	}
+}
+
+static __always_inline bool allow_has4(__be32 addr)
+{
+	struct pk_lpm4 key = {.bits = 32};
+
+	__builtin_memcpy(key.addr, &addr, 4);
+	return bpf_map_lookup_elem(&pk_allow4, &key);
+}
+
+static __always_inline bool allow_has6(const __u32 *addr)
+{
+	struct pk_lpm6 key = {.bits = 128};
+
+	__builtin_memcpy(key.addr, addr, 16);
+	return bpf_map_lookup_elem(&pk_allow6, &key);
+}
+
+/* The first `bits` bits of a word in network order. */
+static __always_inline __be32 word_prefix(__be32 word, int bits)
+{
+	if (bits >= 32)
+		return word;
+	return bits <= 0 ? 0 : word & bpf_htonl(~0u << (32 - bits));
+}
+
+/* The entry that matched, by its own address: host bits cleared. */
+static __always_inline void hit_key(struct pk_hit_key *key, bool v4, const __u32 *addr, __u8 bits)
+{
+	__u32 words[4] = {};
+
+	key->family = v4 ? 4 : 6;
+	key->bits = bits;
+	words[0] = word_prefix(addr[0], bits);
+	if (!v4) {
+		words[1] = word_prefix(addr[1], bits - 32);
+		words[2] = word_prefix(addr[2], bits - 64);
+		words[3] = word_prefix(addr[3], bits - 96);
+	}
+	__builtin_memcpy(key->addr, words, sizeof(words));
+}
+
+static __always_inline void hit_count(struct pk_counters *c, const struct pk_hit_key *key, __u32 bytes)
+{
+	struct pk_hit *hit = bpf_map_lookup_elem(&pk_hits, key);
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (!hit) {
+		struct pk_hit first = {.first_ns = now, .last_ns = now};
+
+		bpf_map_update_elem(&pk_hits, key, &first, BPF_NOEXIST); /* another CPU may have been first */
+		hit = bpf_map_lookup_elem(&pk_hits, key);
+	}
+	if (!hit) {
+		count(c, PK_C_HITS_FULL, 1);
+		return;
+	}
+	__sync_fetch_and_add(&hit->packets, 1);
+	__sync_fetch_and_add(&hit->bytes, bytes);
+	hit->last_ns = now;
+}
+
+static __always_inline enum fate deny(struct pk_counters *c, const struct packet *p, enum parse_reach reach,
+				      const struct segment *s)
+{
+	struct deny_match m = {.fate = FATE_PASS};
+	bool mapped = p->family == PK_AF_INET6 && addr_is_mapped(p->source);
+	bool v4 = mapped || p->family == PK_AF_INET;
+	const __u32 *addr = mapped ? &p->source[3] : p->source;
+	struct pk_hit_key key = {};
+	const __u32 *kill;
+
+	if (v4)
+		deny_match4(&m, *addr, p, reach, s);
+	else
+		deny_match6(&m, p->source, p, reach, s);
+	if (m.fate == FATE_PASS)
+		return FATE_PASS;
+	if (v4 ? allow_has4(*addr) : allow_has6(p->source)) {
+		count(c, PK_C_ALLOWED, 1);
+		return FATE_PASS;
+	}
+	kill = PK_ONLY(pk_kill);
+	if (m.fate == FATE_DROP && kill && *kill) {
+		count(c, PK_C_PASS_KILLED, 1);
+		return FATE_PASS;
+	}
+	hit_key(&key, v4, addr, m.bits);
+	hit_count(c, &key, p->len);
+	if (m.fate == FATE_SHADOW) {
+		count(c, PK_C_SHADOWED, 1);
+		return FATE_SHADOW;
+	}
+	count(c, PK_C_DROPPED, 1);
+	count(c, PK_C_DROPPED_BYTES, p->len);
+	return FATE_DROP;
+}
+
+/* --- header events
+ * ------------------------------------------------------------------------------------------------- */
+
+static __always_inline __u16 tcp_flags(const struct tcp_head *t)
+{
+	return (t->offset_reserved & 1 ? PK_TCP_NS : 0) | t->flags;
+}
+
+static __always_inline bool tcp_is_odd(const struct tcp_head *t)
+{
+	__u8 f = t->flags & 0x3f; /* without ECE and CWR */
+
+	return !f || (t->offset_reserved & 0x0e) || (f & PK_TCP_URG) ||
+	       ((f & PK_TCP_SYN) && (f & (PK_TCP_FIN | PK_TCP_RST)));
+}
+
+static __always_inline __u8 header_why(const struct packet *p, const struct segment *s)
+{
+	const struct tcp_head *t = &s->tcp;
+	__u32 head = (t->offset_reserved >> 4) * 4;
+	__u8 why = 0;
+
+	if (s->have < TCP_HEADER)
+		return PK_WHY_MALFORMED;
+	if (head < TCP_HEADER || head > p->l4_len)
+		why |= PK_WHY_MALFORMED;
+	if (t->flags & PK_TCP_SYN)
+		why |= PK_WHY_SYN;
+	if (t->flags & PK_TCP_FIN)
+		why |= PK_WHY_FIN;
+	if (t->flags & PK_TCP_RST)
+		why |= PK_WHY_RST;
+	if (tcp_is_odd(t))
+		why |= PK_WHY_ODD;
+	return why;
+}
+
+static __always_inline bool header_sampled(struct pk_ingress_cpu *cpu, const struct pk_config *config)
+{
+	if (!config->sample_n)
+		return false;
+	if (cpu->sample_left == 0 || cpu->sample_left > config->sample_n)
+		cpu->sample_left = config->sample_n;
+	return --cpu->sample_left == 0;
+}
+
+/* Token bucket: header_rate a second, header_burst deep. Kept as time: one event costs 1 s / rate. */
+static __always_inline bool header_paid(struct pk_ingress_cpu *cpu, const struct pk_config *config, __u64 now)
+{
+	__u64 cost, full;
+
+	if (!config->header_rate)
+		return false;
+	cost = 1000000000ull / config->header_rate;
+	full = cost * config->header_burst;
+	cpu->credit_ns += now - cpu->credit_at;
+	cpu->credit_at = now;
+	if (cpu->credit_ns > full)
+		cpu->credit_ns = full;
+	if (cpu->credit_ns < cost)
+		return false;
+	cpu->credit_ns -= cost;
+	return true;
+}
+
+static __always_inline void header_fill(struct pk_header *h, const struct packet *p, const struct segment *s,
+					__u32 ifindex, __u8 why, __u64 now)
+{
+	const struct tcp_head *t = &s->tcp;
+	__u32 head = (t->offset_reserved >> 4) * 4;
+	__u32 payload = p->l4_len > head ? p->l4_len - head : 0;
+	bool mapped = p->family == PK_AF_INET6 && addr_is_mapped(p->source) && addr_is_mapped(p->destination);
+
+	__builtin_memset(h, 0, sizeof(*h));
+	h->rec.kind = PK_HEADER;
+	h->rec.size = sizeof(*h);
+	h->rec.time_ns = now;
+	h->ifindex = ifindex;
+	h->family = mapped ? PK_AF_INET : p->family;
+	h->ttl = p->ttl;
+	h->hook = HOOK;
+	h->source_port = bpf_ntohs(t->source);
+	h->destination_port = bpf_ntohs(t->destination);
+	h->sequence = bpf_ntohl(t->sequence);
+	h->acknowledgment = bpf_ntohl(t->acknowledgment);
+	h->window = bpf_ntohs(t->window);
+	h->flags = tcp_flags(t);
+	h->header_length = head;
+	h->why = why;
+	h->payload_len = payload > 65535 ? 65535 : payload;
+	if (mapped) {
+		__builtin_memcpy(h->source_addr, &p->source[3], 4);
+		__builtin_memcpy(h->destination_addr, &p->destination[3], 4);
+	} else {
+		__builtin_memcpy(h->source_addr, p->source, 16);
+		__builtin_memcpy(h->destination_addr, p->destination, 16);
+	}
+}
+
+static __always_inline void header_event(struct pk_counters *c, struct pk_ingress_cpu *cpu,
+					 const struct segment *s, __u32 ifindex, enum fate fate)
+{
+	const struct pk_config *config = PK_ONLY(pk_config);
+	const struct packet *p = &cpu->packet;
+	struct pk_share_key source;
+	struct pk_header *h;
+	__u8 why = header_why(p, s);
+	__u64 now;
+
+	if (!config)
+		return;
+	if (fate == FATE_DROP)
+		why |= PK_WHY_DENIED;
+	if (!why) {
+		if (!header_sampled(cpu, config))
+			return;
+		why = PK_WHY_SAMPLE;
+	}
+	now = bpf_ktime_get_boot_ns();
+	if (!header_paid(cpu, config, now)) {
+		count(c, PK_C_HDR_THROTTLED, 1);
+		return;
+	}
+	count(c, PK_C_HDR_PRODUCED, 1);
+	source = ring_source(p->family, (const __u8 *)p->source, PK_SHARE_HEADERS);
+	if (!ring_admit(&pk_headers, &cpu->ring, config, &source, sizeof(*h), now)) {
+		count(c, PK_C_HDR_SHARE, 1);
+		return;
+	}
+	h = bpf_ringbuf_reserve(&pk_headers, sizeof(*h), 0);
+	if (!h) {
+		count(c, PK_C_HDR_LOST, 1);
+		return;
+	}
+	header_fill(h, p, s, ifindex, why, now);
+	bpf_ringbuf_submit(h, ring_wake(&cpu->ring, sizeof(*h)));
+}
+
+/* --- one packet
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Reads what there is of the TCP header, or of the UDP ports. */
+static __always_inline void segment_load(struct segment *s, const struct frame *f, const struct packet *p)
+{
+	if (p->protocol == IPPROTO_TCP_ && p->l4_len >= TCP_HEADER &&
+	    !frame_load(f, p->l4, &s->tcp, TCP_HEADER))
+		s->have = TCP_HEADER;
+	else if (p->l4_len >= 8 &&
+		 !frame_load(f, p->l4, &s->tcp, 8)) /* ports and, for TCP, the sequence number */
+		s->have = 8;
+	else if (p->l4_len >= 4 && !frame_load(f, p->l4, &s->tcp, 4))
+		s->have = 4;
+	if (s->have)
+		s->watched = port_watched(s->tcp.destination);
+}
+
+static __always_inline void odd_count(struct pk_counters *c, enum parse_reach reach)
+{
+	switch (reach) {
+	case REACH_L4:
+		return;
+	case REACH_FRAGMENT:
+		count(c, PK_C_ODD_FRAGMENT, 1);
+		return;
+	case REACH_TRUNCATED:
+	case REACH_NO_IP_HEADER:
+		count(c, PK_C_ODD_TRUNCATED, 1);
+		return;
+	case REACH_EXTENSION:
+		count(c, PK_C_ODD_EXTENSION, 1);
+		return;
+	case REACH_VLAN:
+		count(c, PK_C_ODD_VLAN, 1);
+		return;
+	case REACH_NOT_IP:
+		count(c, PK_C_ODD_NOT_IP, 1);
+		return;
+	}
+}
+
+static __always_inline enum parse_reach parse(const struct frame *f, struct packet *p)
+{
+#ifdef PK_TC
+	if (f->l3_only)
+		return parse_l3(f, p, f->ctx->protocol, 0);
+#endif
+	return parse_ethernet(f, p);
+}
+
+/* True: drop it. */
+static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
+{
+	struct pk_counters *c = PK_ONLY(pk_stats);
+	struct pk_ingress_cpu *cpu = PK_ONLY(pk_ingress_cpu);
+	struct segment s = {};
+	enum parse_reach reach;
+	struct packet *p;
+	enum fate fate;
+
+	if (!c || !cpu)
+		return false;
+	count(c, PK_C_PACKETS, 1);
+	p = &cpu->packet;
+	__builtin_memset(p, 0, sizeof(*p));
+	p->len = f->len;
+	p->reach = parse(f, p);
+	barrier(); /* read it back: see struct pk_ingress_cpu */
+	reach = *(volatile __u8 *)&p->reach;
+	if (!REACH_ADDRESSES(reach)) {
+		odd_count(c, reach);
+		return false;
+	}
+	if (reach == REACH_L4 && (p->protocol == IPPROTO_TCP_ || p->protocol == IPPROTO_UDP_)) {
+		segment_load(&s, f, p);
+		if (!s.have)
+			reach = REACH_TRUNCATED;
+	}
+	fate = deny(c, p, reach, &s);
+	if (s.watched && p->protocol == IPPROTO_TCP_)
+		header_event(c, cpu, &s, ifindex, fate);
+	if (fate == FATE_DROP)
+		return true;
+	odd_count(c, reach);
+	return false;
+}
+
+#ifdef PK_TC
+static __always_inline int tc(struct __sk_buff *skb, bool l3_only)
+{
+	struct frame f = {
+		.ctx = skb,
+		.data = (__u8 *)(long)skb->data,
+		.data_end = (__u8 *)(long)skb->data_end,
+		.len = skb->len,
+		.l3_only = l3_only,
+	};
+
+	return ingress(&f, skb->ifindex) ? 2 /* TC_ACT_SHOT */ : -1 /* TC_ACT_UNSPEC: the next one decides */;
+}
+
+SEC("tc")
+int pk_tc(struct __sk_buff *skb)
+{
+	return tc(skb, false);
+}
+
+/* For interfaces without a link header (tun, tunnels, ppp). */
+SEC("tc")
+int pk_tc_l3(struct __sk_buff *skb)
+{
+	return tc(skb, true);
+}
+#else
+SEC("xdp")
+int pk_xdp(struct xdp_md *xdp)
+{
+	struct frame f = {
+		.ctx = xdp,
+		.data = (__u8 *)(long)xdp->data,
+		.data_end = (__u8 *)(long)xdp->data_end,
+	};
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_xdp_get_buff_len)) /* 5.18 */
+		f.len = bpf_xdp_get_buff_len(xdp);
+	else
+		f.len = f.data_end - f.data;
+	return ingress(&f, xdp->ingress_ifindex) ? XDP_DROP : XDP_PASS;
+}
+#endif

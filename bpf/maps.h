@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * maps.h: every map of the kernel half. The loader creates each once and shares it among the objects by name.
+ * Sizes that depend on the configuration are set by the loader; what stands here is the smallest useful size.
+ *
+ * An object defines PK_MAPS_INGRESS or PK_MAPS_TCP (PK_PERF with it for the perf path) to say which maps it
+ * has.
+ */
+#ifndef PICKET_BPF_MAPS_H
+#define PICKET_BPF_MAPS_H
+
+#include "abi.h"
+#include "kernel.h"
+
+/* --- the programs' own shapes: nobody outside reads them
+ * ------------------------------------------------------------ */
+
+/* Per CPU and ring. Approximate where a softirq interrupts the update; nothing exact depends on it. */
+struct pk_ring_cpu {
+	__u32 since_wake; /* bytes written since the reader was last woken */
+	__u32 since_look; /* ... since the fill level was last looked at */
+	__u32 pressed;    /* the ring was over half full at the last look */
+	__u32 turn;       /* perf path: the reader's turn that since_look counts from */
+};
+
+/* What the parser found out about the packet at hand (parse.h). */
+struct packet {
+	__u8 reach;    /* enum parse_reach */
+	__u8 protocol; /* of L4 */
+	__u8 ttl;
+	__u8 pad;
+	__u16 family;
+	__u16 pad2;
+	__u32 len;       /* bytes of the frame */
+	__u32 l4;        /* offset of the L4 header */
+	__u32 l4_len;    /* bytes from there on, by the IP length and the frame's */
+	__u32 source[4]; /* network order; IPv4 in the first word */
+	__u32 destination[4];
+};
+
+struct pk_ingress_cpu {
+	struct pk_ring_cpu ring;
+	__u64 credit_ns;   /* token bucket, in nanoseconds of waiting */
+	__u64 credit_at;   /* when it was last filled */
+	__u32 sample_left; /* ordinary segments until the next sample */
+	__u32 pad;
+	/*
+	 * Kept here and not on the stack so that the verifier forgets by which way through the parser it
+	 * came: it then looks at what follows once, not once for each way (10,000 instructions instead of
+	 * 280,000).
+	 */
+	struct packet packet;
+};
+
+enum { PK_SHARE_REQUESTS = 1, PK_SHARE_HEADERS = 2 };
+
+struct pk_share_key {
+	__u64 net;    /* IPv4 address, or the first 64 bits of an IPv6 address */
+	__u16 family; /* 4 or 6 */
+	__u16 ring;   /* PK_SHARE_* */
+	__u32 pad;
+};
+
+struct pk_share {
+	__u64 window_ns; /* when its present 20 ms began */
+	__u64 bytes;     /* added in them */
+	__u64 refused;   /* records, in all */
+};
+
+/* --- both
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+/* Written by the warden, read by every program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pk_config);
+} pk_config SEC(".maps");
+
+/* Written by the warden, and by pk_state, which adds the port of a new listener; read by every program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pk_ports);
+} pk_ports SEC(".maps");
+
+/* Written by every program, each counter by one of them only; read by the warden, summed over CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pk_counters);
+} pk_stats SEC(".maps");
+
+/*
+ * Written and read by the programs (ring.h), while a ring is over half full. Full: the source idle longest is
+ * forgotten, which gives it a fresh share.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct pk_share_key);
+	__type(value, struct pk_share);
+} pk_share SEC(".maps");
+
+/* --- ingress.bpf.c
+ * ------------------------------------------------------------------------------------------------- */
+#ifdef PK_MAPS_INGRESS
+
+/* Written by the warden and by `picket panic`, read for each packet that would be dropped. Always pinned. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} pk_kill SEC(".maps");
+
+/* Written by the warden, read for packets that a deny entry matched. Full: the warden's put fails, nothing is
+ * evicted. */
+#define PK_TRIE(NAME, KEY, VALUE)                     \
+	struct {                                      \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);  \
+		__uint(map_flags, BPF_F_NO_PREALLOC); \
+		__uint(max_entries, 1024);            \
+		__type(key, KEY);                     \
+		__type(value, VALUE);                 \
+	} NAME SEC(".maps")
+PK_TRIE(pk_allow4, struct pk_lpm4, __u32);
+PK_TRIE(pk_allow6, struct pk_lpm6, __u32);
+
+/* Written by the warden, read for every packet. Full: the warden's put fails, nothing is evicted. */
+PK_TRIE(pk_deny4p, struct pk_lpm4, struct pk_deny);
+PK_TRIE(pk_deny6p, struct pk_lpm6, struct pk_deny);
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct pk_deny);
+} pk_deny4 SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct pk_addr6);
+	__type(value, struct pk_deny);
+} pk_deny6 SEC(".maps");
+
+/* Written by the packet program at a denied source's first packet, removed by the warden with the deny entry.
+ * Full: PK_C_HITS_FULL is counted and the packet dropped all the same. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct pk_hit_key);
+	__type(value, struct pk_hit);
+} pk_hits SEC(".maps");
+
+/* Header events: written by the packet program, read by the sensor. Full: the event is lost and counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} pk_headers SEC(".maps");
+
+/* The packet program's own state: the packet at hand, sampling, token bucket, wake-up. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pk_ingress_cpu);
+} pk_ingress_cpu SEC(".maps");
+
+#endif
+
+/* --- tcp.bpf.c
+ * ----------------------------------------------------------------------------------------------------- */
+#ifdef PK_MAPS_TCP
+
+/* Requests and connections: written by the TCP programs, read by the sensor. Full: the record is lost and
+ * counted. */
+#ifdef PK_PERF
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+} pk_requests SEC(".maps");
+
+/*
+ * Perf path: up to which sequence number the bytes of a connection are out already. Full: the connection idle
+ * longest is forgotten and its bytes may go out twice, which the reader's side removes by sequence number.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u32);
+} pk_done SEC(".maps");
+
+/* Perf path: bytes waiting in each CPU's buffer, written by the reader through a mapping, read by the TCP
+ * programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PK_PERF_CPUS);
+	__type(key, __u32);
+	__type(value, struct pk_perf_level);
+} pk_perf_level SEC(".maps");
+#else
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} pk_requests SEC(".maps");
+#endif
+
+/* Written by the sensor through its mapping, and cleared by pk_data once passed; read by pk_data. See abi.h.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PK_SKIP_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} pk_skip SEC(".maps");
+
+/* The TCP programs' own state: wake-up. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pk_ring_cpu);
+} pk_tcp_cpu SEC(".maps");
+
+#endif
+
+#define PK_ONLY(map)                                 \
+	({                                           \
+		__u32 zero_ = 0;                     \
+		bpf_map_lookup_elem(&(map), &zero_); \
+	})
+
+/*
+ * Atomic, although the counters are per CPU: a softirq may interrupt a program that counts in process
+ * context, and the accounting is meant to be exact.
+ */
+static __always_inline void count(struct pk_counters *c, __u32 which, __u64 n)
+{
+	__sync_fetch_and_add(&c->v[which], n);
+}
+
+#endif

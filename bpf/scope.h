@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * scope.h: which sockets are ours to look at, decided before anything is copied: TCP over IPv4 or IPv6,
+ * watched port, network namespace, cgroup, not our own process. And the flow of a socket, as the records
+ * carry it.
+ */
+#ifndef PICKET_BPF_SCOPE_H
+#define PICKET_BPF_SCOPE_H
+
+#include "maps.h"
+
+#define SCOPE_CGROUP_DEPTH 24 /* levels; a cgroup deeper than that below the wanted one is out of scope */
+
+static __always_inline bool scope_port(const struct pk_ports *ports, __u16 port)
+{
+	return ports->watched[port >> 6] >> (port & 63) & 1;
+}
+
+static __always_inline bool scope_family(const struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	return (family == PK_AF_INET || family == PK_AF_INET6) && sk->sk_protocol == IPPROTO_TCP_;
+}
+
+static __always_inline struct cgroup *cgroup_of(const struct sock *sk)
+{
+	__u64 val;
+
+	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
+		return BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	val = BPF_CORE_READ(sk, sk_cgrp_data.val);
+	return val & 1 ? NULL : (struct cgroup *)(val & ~3ull);
+}
+
+static __always_inline bool scope_cgroup(__u64 wanted, const struct sock *sk)
+{
+	struct cgroup *cg = cgroup_of(sk);
+
+	for (int i = 0; cg && i < SCOPE_CGROUP_DEPTH; i++) {
+		struct cgroup_subsys_state *parent;
+
+		if (BPF_CORE_READ(cg, kn, id) == wanted)
+			return true;
+		parent = BPF_CORE_READ(cg, self.parent);
+		cg = parent ? BPF_CORE_READ(parent, cgroup) : NULL;
+	}
+	return false;
+}
+
+static __always_inline bool scope_socket(const struct pk_config *config, const struct sock *sk)
+{
+	if (config->netns && BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) != config->netns)
+		return false;
+	return !config->cgroup_id || scope_cgroup(config->cgroup_id, sk);
+}
+
+/* May this read be captured? Cheapest question first: most calls are of other ports. */
+static __always_inline bool scope_reader(const struct pk_config *config, const struct sock *sk)
+{
+	const struct pk_ports *ports = PK_ONLY(pk_ports);
+
+	if (!ports || !scope_family(sk) || !scope_port(ports, sk->__sk_common.skc_num))
+		return false;
+	if (config->own_tgid && bpf_get_current_pid_tgid() >> 32 == config->own_tgid)
+		return false;
+	return scope_socket(config, sk);
+}
+
+static __always_inline bool words_are_mapped(const __u32 *a)
+{
+	return !a[0] && !a[1] && a[2] == bpf_htonl(0xffff);
+}
+
+/* All but cookie and local port, which depend on the hook. flow is zero before. */
+static __always_inline void flow_fill(struct pk_flow *flow, const struct sock *sk)
+{
+	struct in6_addr peer, local;
+
+	flow->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	flow->family = PK_AF_INET;
+	flow->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	if (sk->__sk_common.skc_family == PK_AF_INET6) {
+		BPF_CORE_READ_INTO(&peer, sk, __sk_common.skc_v6_daddr);
+		BPF_CORE_READ_INTO(&local, sk, __sk_common.skc_v6_rcv_saddr);
+		/* A listener has no peer: then the local address tells. */
+		if (!words_are_mapped(peer.in6_u.u6_addr32) && !words_are_mapped(local.in6_u.u6_addr32)) {
+			flow->family = PK_AF_INET6;
+			__builtin_memcpy(flow->peer_addr, &peer, 16);
+			__builtin_memcpy(flow->local_addr, &local, 16);
+			return;
+		}
+		__builtin_memcpy(flow->peer_addr, &peer.in6_u.u6_addr32[3], 4);
+		__builtin_memcpy(flow->local_addr, &local.in6_u.u6_addr32[3], 4);
+		return;
+	}
+	*(__u32 *)flow->peer_addr = sk->__sk_common.skc_daddr;
+	*(__u32 *)flow->local_addr = sk->__sk_common.skc_rcv_saddr;
+}
+
+static __always_inline bool flow_is_loopback(const struct pk_flow *flow)
+{
+	const __u32 *a = (const __u32 *)flow->local_addr;
+
+	if (flow->family == PK_AF_INET)
+		return flow->local_addr[0] == 127;
+	return !a[0] && !a[1] && !a[2] && a[3] == bpf_htonl(1);
+}
+
+#endif

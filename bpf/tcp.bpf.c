@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * tcp.bpf.c: what the TCP stack does for watched ports. Two BTF tracepoints: skb_copy_datagram_iovec gives
+ * the bytes that an application received, after the kernel's own reassembly; inet_sock_set_state gives
+ * connections and listeners.
+ *
+ * One source, built twice: through the ring buffer, where tracing programs may read a packet buffer by dynptr
+ * (about Linux 6.12 and later), and with PK_PERF through perf buffers, where only bpf_skb_output can. All
+ * kinds of record go the same way, so that their order holds.
+ */
+#define PK_MAPS_TCP
+#include "maps.h"
+#include "ring.h"
+#include "scope.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* --- sending
+ * -------------------------------------------------------------------------------------------------------- */
+
+#ifdef PK_PERF
+
+/* Bytes this CPU wrote since the reader last emptied its buffer tell how full it is. */
+static __always_inline bool perf_admit(struct pk_ring_cpu *cpu, const struct pk_config *config,
+				       const struct pk_share_key *source, __u32 size, __u64 now_ns)
+{
+	__u32 index = bpf_get_smp_processor_id();
+	const struct pk_perf_level *level = bpf_map_lookup_elem(&pk_perf_level, &index);
+
+	if (!level || !level->size)
+		return true;
+	if (cpu->turn != level->turn) {
+		cpu->turn = level->turn;
+		cpu->since_look = 0;
+	}
+	cpu->since_look += size + RING_RECORD_OVERHEAD;
+	if (cpu->since_look < level->size / 2 || !config->share_divisor)
+		return true;
+	return ring_share(source, level->size / config->share_divisor, size, now_ns);
+}
+#define ADMIT(cpu, config, source, size, now) perf_admit(cpu, config, source, size, now)
+
+static __always_inline long record_send(void *ctx, struct pk_ring_cpu *cpu, void *record, __u32 size)
+{
+	(void)cpu;
+	return bpf_perf_event_output(ctx, &pk_requests, BPF_F_CURRENT_CPU, record, size);
+}
+
+#else
+
+#define ADMIT(cpu, config, source, size, now) ring_admit(&pk_requests, cpu, config, source, size, now)
+
+static __always_inline long record_send(void *ctx, struct pk_ring_cpu *cpu, void *record, __u32 size)
+{
+	(void)ctx;
+	return bpf_ringbuf_output(&pk_requests, record, size, ring_wake(cpu, size));
+}
+
+#endif
+
+/* Offers a whole record; counts what becomes of it. */
+static __always_inline void record_offer(void *ctx, const struct pk_config *config,
+					 const struct pk_flow *flow, void *record, __u32 size, __u64 now_ns)
+{
+	struct pk_counters *c = PK_ONLY(pk_stats);
+	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
+	struct pk_share_key source = ring_source(flow->family, flow->peer_addr, PK_SHARE_REQUESTS);
+
+	if (!c || !cpu)
+		return;
+	count(c, PK_C_REQ_PRODUCED, 1);
+	if (!ADMIT(cpu, config, &source, size, now_ns))
+		count(c, PK_C_REQ_SHARE, 1);
+	else if (record_send(ctx, cpu, record, size))
+		count(c, PK_C_REQ_LOST, 1);
+}
+
+/* --- request bytes
+ * --------------------------------------------------------------------------------------------------- */
+
+/*
+ * The socket's cookie. skb->sk is a pointer that the cookie helper does not take; so the cookie is read, and
+ * if nobody has asked for one yet, sk_socket->sk leads to the same socket by a pointer that the helper takes.
+ * 0: orphaned.
+ */
+static __always_inline __u64 cookie_of(struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct socket *socket;
+
+	if (cookie)
+		return cookie;
+	socket = sk->sk_socket;
+	return socket && socket->sk ? bpf_get_socket_cookie(socket->sk) : 0;
+}
+
+/* One read of an application, as far as it is to be captured. */
+struct reading {
+	struct pk_data head; /* what all its records have in common; seq is where the next one starts */
+	__u32 off;           /* the same as offset in the packet buffer */
+	__u32 left;          /* bytes still to capture */
+	__u32 cut;           /* bytes behind them, announced only */
+	__u32 failed;        /* a record could not be sent: the rest is lost, too */
+	const struct sk_buff *skb;
+	const struct pk_config *config;
+};
+
+/* Does the sensor know these bytes to be body? Moves the start of the reading behind them. */
+static __always_inline void reading_skip(struct reading *r, __u32 *len, struct pk_counters *c)
+{
+	__u32 index = r->head.skip_slot & (PK_SKIP_SLOTS - 1);
+	__u64 *slot = bpf_map_lookup_elem(&pk_skip, &index);
+	__u64 value = slot ? *slot : 0;
+	__s32 ahead = (__u32)value - r->head.seq;
+	__u32 skip;
+
+	if (!value || value >> 32 != pk_skip_tag(r->head.flow.cookie))
+		return;
+	if (ahead <= 0) { /* passed: out of the way before the sequence numbers come round again */
+		*slot = 0;
+		return;
+	}
+	skip = (__u32)ahead < *len ? (__u32)ahead : *len;
+	count(c, PK_C_DATA_SKIPPED, skip);
+	r->head.seq += skip;
+	r->off += skip;
+	*len -= skip;
+}
+
+/* Fills r from the socket and the packet buffer. */
+static __always_inline void reading_begin(struct reading *r, struct sock *sk, const struct sk_buff *skb,
+					  __u32 len, struct pk_counters *c)
+{
+	__u32 first = *(const __u32 *)skb->cb; /* tcp_skb_cb.seq */
+	__s32 off;
+
+	r->head.rec.kind = PK_DATA;
+	r->head.rec.time_ns = bpf_ktime_get_boot_ns();
+	flow_fill(&r->head.flow, sk);
+	r->head.flow.local_port = sk->__sk_common.skc_num;
+	r->head.flow.cookie = cookie_of(sk);
+	r->head.skip_slot = pk_skip_slot(r->head.flow.cookie);
+	r->head.pid = bpf_get_current_pid_tgid() >> 32;
+	r->skb = skb;
+	off = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq) - first;
+	if (off < 0) /* MSG_PEEK went on into the next packet buffer */
+		off = 0;
+	r->off = off;
+	r->head.seq = first + off;
+	count(c, PK_C_DATA_SEEN, 1);
+	r->left = len;
+}
+
+#ifdef PK_PERF
+
+/* A perf record holds at most 64 KiB, header and packet buffer from its first byte on. */
+#define PERF_READ_MAX 60000
+
+/*
+ * bpf_skb_output appends the packet buffer from its byte 0 on, so a read that starts inside it drags its
+ * beginning along; short reads of a long buffer would be quadratic. So the first read of a buffer sends all
+ * of it, and the later ones only what is not out yet (a buffer still in the queue can grow).
+ */
+static __always_inline bool reading_extend(struct reading *r)
+{
+	__u64 cookie = r->head.flow.cookie;
+	__u32 *done = bpf_map_lookup_elem(&pk_done, &cookie);
+	__u32 base = r->head.seq - r->off;
+	__u32 whole = r->skb->len;
+	__u32 end = r->off + r->left;
+
+	if (done && r->off) {
+		if ((__s32)(base + end - *done) <= 0)
+			return false;
+		if ((__s32)(*done - r->head.seq) > 0) {
+			r->off = *done - base;
+			r->head.seq = *done;
+		}
+	}
+	if (whole > end)
+		end = whole;
+	r->left = end - r->off;
+	if (end > whole - 0 || r->off || whole > r->left) {
+		__u32 to = base + end;
+
+		bpf_map_update_elem(&pk_done, &cookie, &to, BPF_ANY);
+	}
+	return true;
+}
+
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
+{
+	const struct pk_config *config = PK_ONLY(pk_config);
+	struct pk_counters *c = PK_ONLY(pk_stats);
+	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
+	struct pk_share_key source;
+	struct sock *sk = skb->sk;
+	struct reading r = {};
+	__u32 left;
+	__u64 total;
+
+	if (!config || !c || !cpu || len <= 0 || !sk || !scope_reader(config, sk))
+		return 0;
+	reading_begin(&r, sk, skb, len, c);
+	if (!reading_extend(&r))
+		return 0;
+	left = r.left;
+	reading_skip(&r, &left, c);
+	if (!left)
+		return 0;
+	r.head.len = left;
+	r.head.captured = left < config->read_max ? left : config->read_max;
+	r.head.lead = r.off;
+	if (r.off + r.head.captured > PERF_READ_MAX)
+		r.head.captured = r.off < PERF_READ_MAX ? PERF_READ_MAX - r.off : 0;
+	if (!r.head.captured)
+		r.head.lead = 0;
+	count(c, PK_C_DATA_CUT, r.head.len - r.head.captured);
+	total = r.head.lead + r.head.captured;
+	r.head.rec.size = sizeof(r.head) + total;
+	count(c, PK_C_REQ_PRODUCED, 1);
+	source = ring_source(r.head.flow.family, r.head.flow.peer_addr, PK_SHARE_REQUESTS);
+	if (!ADMIT(cpu, config, &source, r.head.rec.size, r.head.rec.time_ns))
+		count(c, PK_C_REQ_SHARE, 1);
+	else if (bpf_skb_output((void *)skb, &pk_requests, BPF_F_CURRENT_CPU | total << 32, &r.head,
+				sizeof(r.head)))
+		count(c, PK_C_REQ_LOST, 1);
+	else
+		count(c, PK_C_DATA_BYTES, r.head.captured);
+	return 0;
+}
+
+#else
+
+/* A record of the smallest size class that holds n bytes: the verifier wants a constant where room is
+ * reserved. */
+#define SEND_CLASS(CLASS)                                                    \
+	do {                                                                 \
+		struct {                                                     \
+			struct pk_data head;                                 \
+			__u8 data[CLASS];                                    \
+		} *rec = bpf_ringbuf_reserve(&pk_requests, sizeof(*rec), 0); \
+		if (!rec)                                                    \
+			return -1;                                           \
+		rec->head = r->head;                                         \
+		if (bpf_dynptr_read(rec->data, n, &bytes, r->off, 0)) {      \
+			rec->head.captured = 0;                              \
+			rec->head.rec.size = sizeof(rec->head);              \
+			count(c, PK_C_READ_ERROR, 1);                        \
+			n = 0;                                               \
+		}                                                            \
+		bpf_ringbuf_submit(rec, ring_wake(cpu, sizeof(*rec)));       \
+	} while (0)
+
+static __always_inline int reading_send(struct reading *r, __u32 n, struct pk_counters *c,
+					struct pk_ring_cpu *cpu)
+{
+	struct bpf_dynptr bytes;
+
+	if (bpf_dynptr_from_skb((struct __sk_buff *)r->skb, 0, &bytes))
+		return -1;
+	asm volatile("" : "+r"(n)); /* have clang compare the register that it will pass */
+	if (n <= 64)
+		SEND_CLASS(64);
+	else if (n <= 256)
+		SEND_CLASS(256);
+	else if (n <= 512)
+		SEND_CLASS(512);
+	else if (n <= 1024)
+		SEND_CLASS(1024);
+	else if (n <= 2048)
+		SEND_CLASS(2048);
+	else if (n <= PK_CHUNK)
+		SEND_CLASS(PK_CHUNK);
+	else
+		return -1;
+	count(c, PK_C_DATA_BYTES, n);
+	return 0;
+}
+
+/* One record of a reading; returns 1 when it was the last. */
+static long reading_chunk(__u32 index, void *arg)
+{
+	struct reading *r = arg;
+	struct pk_counters *c = PK_ONLY(pk_stats);
+	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
+	const struct pk_config *config = PK_ONLY(pk_config);
+	struct pk_share_key source;
+	__u32 n = r->left;
+
+	(void)index;
+	if (!c || !cpu || !config)
+		return 1;
+	if (n > PK_CHUNK)
+		n = PK_CHUNK;
+	r->head.captured = n;
+	r->head.len = n == r->left ? n + r->cut : n;
+	r->head.rec.size = sizeof(r->head) + n;
+	count(c, PK_C_REQ_PRODUCED, 1);
+	source = ring_source(r->head.flow.family, r->head.flow.peer_addr, PK_SHARE_REQUESTS);
+	if (!ring_admit(&pk_requests, cpu, config, &source, r->head.rec.size, r->head.rec.time_ns))
+		count(c, PK_C_REQ_SHARE, 1);
+	else if (reading_send(r, n, c, cpu))
+		count(c, PK_C_REQ_LOST, 1);
+	r->left -= n;
+	r->off += n;
+	r->head.seq += n;
+	return !r->left;
+}
+
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
+{
+	const struct pk_config *config = PK_ONLY(pk_config);
+	struct pk_counters *c = PK_ONLY(pk_stats);
+	struct sock *sk = skb->sk;
+	struct reading r = {};
+	__u32 left;
+
+	if (!config || !c || len <= 0 || !sk || !scope_reader(config, sk))
+		return 0;
+	reading_begin(&r, sk, skb, len, c);
+	left = r.left;
+	reading_skip(&r, &left, c);
+	if (!left)
+		return 0;
+	if (left > config->read_max) {
+		r.cut = left - config->read_max;
+		left = config->read_max;
+		count(c, PK_C_DATA_CUT, r.cut);
+	}
+	r.left = left;
+	/* Most reads are one record; a loop by the verifier's own means would cost it 365,000 instructions.
+	 */
+	if (!reading_chunk(0, &r))
+		bpf_loop(PK_READ_MAX / PK_CHUNK, reading_chunk, &r, 0);
+	return 0;
+}
+
+#endif
+
+/* --- connections and listeners
+ * --------------------------------------------------------------------------------------- */
+
+static __always_inline void conn_event(void *ctx, const struct pk_config *config, const struct sock *sk,
+				       __u16 port, int old, int new)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	struct pk_conn conn = {.old_state = old, .new_state = new};
+
+	conn.rec.kind = new == TCP_STATE_ESTABLISHED ? PK_OPEN : PK_CLOSE;
+	conn.rec.size = sizeof(conn);
+	conn.rec.time_ns = bpf_ktime_get_boot_ns();
+	flow_fill(&conn.flow, sk);
+	conn.flow.local_port = port;
+	conn.flow.cookie = bpf_get_socket_cookie((void *)sk);
+	conn.skip_slot = pk_skip_slot(conn.flow.cookie);
+	if (conn.rec.kind == PK_OPEN) {
+		/* Bytes may have come with the SYN (fast open). */
+		conn.isn = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
+	} else {
+		conn.bytes_received = BPF_CORE_READ(tp, bytes_received);
+		conn.bytes_acked = BPF_CORE_READ(tp, bytes_acked);
+		conn.srtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+		conn.retransmits = BPF_CORE_READ(tp, total_retrans);
+	}
+	record_offer(ctx, config, &conn.flow, &conn, sizeof(conn), conn.rec.time_ns);
+#ifdef PK_PERF
+	if (conn.rec.kind == PK_CLOSE)
+		bpf_map_delete_elem(&pk_done, &conn.flow.cookie);
+#endif
+}
+
+static __always_inline bool comm_is_sshd(const char *comm)
+{
+	return comm[0] == 's' && comm[1] == 's' && comm[2] == 'h' && comm[3] == 'd' && !comm[4];
+}
+
+/* A server begins to listen: its port is watched before the first client can come. */
+static __always_inline void listen_event(void *ctx, const struct pk_config *config, struct pk_ports *ports,
+					 const struct sock *sk)
+{
+	struct pk_listen rec = {};
+	__u16 port = sk->__sk_common.skc_num;
+	__u64 bit = 1ull << (port & 63);
+
+	rec.rec.kind = PK_LISTEN;
+	rec.rec.size = sizeof(rec);
+	rec.rec.time_ns = bpf_ktime_get_boot_ns();
+	flow_fill(&rec.flow, sk);
+	rec.flow.local_port = port;
+	rec.flow.cookie = bpf_get_socket_cookie((void *)sk);
+	rec.pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
+	if (config->follow_listen && port && !flow_is_loopback(&rec.flow) && !comm_is_sshd(rec.comm) &&
+	    !(ports->never[port >> 6] & bit)) {
+		__sync_fetch_and_or(&ports->watched[port >> 6], bit);
+		rec.watched = 1;
+	}
+	record_offer(ctx, config, &rec.flow, &rec, sizeof(rec), rec.rec.time_ns);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
+{
+	const struct pk_config *config = PK_ONLY(pk_config);
+	struct pk_ports *ports = PK_ONLY(pk_ports);
+	__u16 port;
+
+	if (!config || !ports || !scope_family(sk) || !scope_socket(config, sk))
+		return 0;
+	if (new == TCP_STATE_LISTEN) {
+		listen_event(ctx, config, ports, sk);
+		return 0;
+	}
+	/* Open: only what a client opened. Close: skc_num is 0 by then, inet_sport is not. */
+	if (new == TCP_STATE_ESTABLISHED ? old != TCP_STATE_SYN_RECV
+					 : new != TCP_STATE_CLOSE || old == TCP_STATE_SYN_SENT ||
+						   old == TCP_STATE_SYN_RECV || old == TCP_STATE_LISTEN)
+		return 0;
+	port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+	if (scope_port(ports, port))
+		conn_event(ctx, config, sk, port, old, new);
+	return 0;
+}

@@ -1,0 +1,2 @@
+target_sources(picket_policies PRIVATE deny.c)
+target_link_libraries(picket_policies PUBLIC PkgConfig::BPF)
