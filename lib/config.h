@@ -44,8 +44,8 @@ struct config_gateway {
 	char *ca_file;
 	uint32_t batch_events; /* default 500 */
 	uint32_t batch_bytes;  /* default 512 KiB */
-	uint32_t linger_ms;    /* default 100: a batch leaves on size or at this age */
-	uint32_t timeout_ms;   /* default 10000 */
+	uint32_t linger_ms;    /* gateways[].linger, default 100ms: a batch leaves on size or at this age */
+	uint32_t timeout_ms;   /* gateways[].timeout, default 10s */
 	uint32_t queue_events; /* default 65536 */
 	bool verdicts;         /* default true: act on verdicts in its answers */
 };
@@ -106,17 +106,22 @@ struct config {
 	struct {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */
 	} detect;
+	struct config_origins *origins; /* for config_show */
 };
 
 enum { CONFIG_E_INVALID = 1 };
 
 struct config_flag {
 	const char *key;   /* dotted: "capture.interfaces" */
-	const char *value; /* YAML scalar or flow list: "[eth0, eth1]" */
+	const char *value; /* as it is; a list: "eth0,eth1" or "[eth0, eth1]"; gateways: YAML */
 	const char *flag;  /* for messages: "-i" */
 };
 
 /*
+ * A relative path is relative to the directory of the file that holds it, elsewhere to the current one. In
+ * the environment a name that is no key is an error only where it looks like a slip; an empty value counts as
+ * unset.
+ *
  * file: NULL = /etc/picket/picket.yaml if there (conf.d beside it), a path = that file and conf.d beside it,
  * "" = none. CONFIG_E_INVALID: *errors holds one message a line; what is wrong, where, and what to do.
  */

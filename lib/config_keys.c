@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/config_keys.h"
+#include <ctype.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include "lib/util.h"
+
+static const struct config_choice modes[] = {
+	{"observe", MODE_OBSERVE}, {"approve", MODE_APPROVE}, {"enforce", MODE_ENFORCE}, {NULL, 0}};
+static const struct config_choice levels[] = {
+	{"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {NULL, 0}};
+static const struct config_choice formats[] = {{"logfmt", LOG_LOGFMT}, {"json", LOG_JSON}, {NULL, 0}};
+static const struct config_choice packet_modes[] = {{"auto", PACKET_AUTO},
+						    {"xdp-native", PACKET_XDP_NATIVE},
+						    {"xdp-generic", PACKET_XDP_GENERIC},
+						    {"tc", PACKET_TC},
+						    {"off", PACKET_OFF},
+						    {NULL, 0}};
+static const struct config_choice sources[] = {
+	{"auto", CAPTURE_AUTO}, {"ring", CAPTURE_RING}, {"perf", CAPTURE_PERF}, {NULL, 0}};
+static const struct config_choice query[] = {{"drop", false}, {"keep", true}, {NULL, 0}};
+static const struct config_choice peers[] = {
+	{"unclassified", PROXY_UNCLASSIFIED}, {"direct", PROXY_DIRECT}, {NULL, 0}};
+static const struct config_choice protocols[] = {
+	{"local", GATEWAY_LOCAL}, {"batch", GATEWAY_BATCH}, {NULL, 0}};
+
+#define AT(member)         offsetof(struct config, member)
+#define AT_GATEWAY(member) offsetof(struct config_gateway, member)
+#define KIB                1024ull
+#define MIB                (1024 * KIB)
+#define GIB                (1024 * MIB)
+#define MINUTE             60000ull
+#define HOUR               (60 * MINUTE)
+#define DAY                (24 * HOUR)
+
+/* Headers that tell what a client is and how its request came here, and that hold no secret. No Referer: it
+ * carries whole URLs, with what other sites put into them. */
+#define HEADERS                                                                                          \
+	"[host, user-agent, accept, accept-encoding, accept-language, content-type, content-length, "    \
+	"transfer-encoding, origin, x-request-id, x-forwarded-for, forwarded, via, x-real-ip, upgrade, " \
+	"connection]"
+
+/* clang-format off */
+const struct config_key config_keys[] = {
+	{.path = "instance", .type = CONFIG_TEXT, .offset = AT(instance), .form = FORM_NAME, .max = 32, .fallback = "default",
+	 .help = "Name of this daemon; separates the sockets, pins and files of several on one host."},
+	{.path = "mode", .type = CONFIG_CHOICE, .offset = AT(mode), .choices = modes, .fallback = "observe",
+	 .help = "observe: only say what would be blocked. approve: automatic blocks wait for a person. enforce: block."},
+	{.path = "control", .type = CONFIG_TEXT, .offset = AT(control), .form = FORM_PATH, .max = 107,
+	 .fallback = "/run/picket/{instance}/control.sock", .help = "Path of the control socket."},
+	{.path = "state_dir", .type = CONFIG_TEXT, .offset = AT(state_dir), .form = FORM_PATH, .max = 1024,
+	 .fallback = "/var/lib/picket/{instance}", .help = "Directory of what outlives the daemon."},
+	{.path = "user", .type = CONFIG_TEXT, .offset = AT(user), .form = FORM_USER, .max = 32, .fallback = "{user}",
+	 .help = "User that the sensor process runs as. Default: picket if there is such a user, else nobody."},
+
+	{.path = "log.level", .type = CONFIG_CHOICE, .offset = AT(log.level), .choices = levels, .fallback = "info",
+	 .help = "Least severe level that is logged."},
+	{.path = "log.format", .type = CONFIG_CHOICE, .offset = AT(log.format), .choices = formats, .fallback = "logfmt",
+	 .help = "logfmt for people, json for collectors."},
+
+	{.path = "capture.interfaces", .type = CONFIG_TEXTS, .offset = AT(capture.interfaces), .form = FORM_INTERFACE,
+	 .max = 64, .fallback = "[]", .help = "Interfaces to guard. Empty: every one that is up, but loopback."},
+	{.path = "capture.packet_mode", .type = CONFIG_CHOICE, .offset = AT(capture.packet_mode), .choices = packet_modes,
+	 .fallback = "auto", .help = "Where packets are met. auto: native XDP on network cards, tc elsewhere."},
+	{.path = "capture.ports", .type = CONFIG_PORTS, .offset = AT(capture.ports), .max = CONFIG_LIST_MAX, .fallback = "[]",
+	 .help = "Ports to watch. Empty: every port that a server listens on at a non-loopback address."},
+	{.path = "capture.loopback_ports", .type = CONFIG_PORTS, .offset = AT(capture.loopback_ports), .max = CONFIG_LIST_MAX,
+	 .fallback = "[]", .help = "Ports to watch as well although they listen on loopback only, such as the plaintext hop "
+	 "behind a TLS proxy."},
+	{.path = "capture.never_ports", .type = CONFIG_PORTS, .offset = AT(capture.never_ports), .max = CONFIG_LIST_MAX,
+	 .fallback = "[]", .help = "Ports never to watch, beside those of sshd."},
+	{.path = "capture.cgroup", .type = CONFIG_TEXT, .offset = AT(capture.cgroup), .form = FORM_CGROUP, .max = 1024,
+	 .fallback = "", .help = "Watch only processes in this cgroup: a path below /sys/fs/cgroup. Empty: any."},
+	{.path = "capture.source", .type = CONFIG_CHOICE, .offset = AT(capture.source), .choices = sources, .fallback = "auto",
+	 .help = "How request bytes leave the kernel: ring buffer, or perf buffer (older kernels)."},
+	{.path = "capture.ring_bytes", .type = CONFIG_SIZE64, .offset = AT(capture.ring_bytes), .min = 64 * KIB, .max = GIB,
+	 .ring = true, .fallback = "16MiB", .help = "Size of the ring of request bytes; a power of two."},
+	{.path = "capture.header_ring_bytes", .type = CONFIG_SIZE64, .offset = AT(capture.header_ring_bytes), .min = 64 * KIB,
+	 .max = GIB, .ring = true, .fallback = "4MiB", .help = "Size of the ring of header events; a power of two."},
+	{.path = "capture.read_max", .type = CONFIG_SIZE32, .offset = AT(capture.read_max), .min = 1 * KIB, .max = 64 * KIB,
+	 .fallback = "64KiB", .help = "Bytes captured of one read of the server; the rest is counted, not copied."},
+	{.path = "capture.header_sample", .type = CONFIG_UINT32, .offset = AT(capture.header_sample), .max = UINT32_MAX,
+	 .fallback = "0", .help = "Report one in N ordinary TCP segments. 0: none."},
+	{.path = "capture.header_rate", .type = CONFIG_UINT32, .offset = AT(capture.header_rate), .max = 10000000,
+	 .fallback = "2000", .help = "Header events a second and CPU; what is beyond is counted."},
+	{.path = "capture.header_burst", .type = CONFIG_UINT32, .offset = AT(capture.header_burst), .max = 10000000,
+	 .fallback = "2000", .help = "Header events that may come at once, per CPU."},
+	{.path = "capture.connections_max", .type = CONFIG_UINT32, .offset = AT(capture.connections_max), .min = 64,
+	 .max = 16777216, .fallback = "65536", .help = "Connections followed at a time."},
+	{.path = "capture.stream_bytes", .type = CONFIG_SIZE64, .offset = AT(capture.stream_bytes), .min = MIB, .max = 64 * GIB,
+	 .fallback = "64MiB", .help = "Ceiling of what all connections together may hold in memory."},
+
+	{.path = "redact.query", .type = CONFIG_SWITCH, .offset = AT(redact.query_keep), .choices = query, .fallback = "drop",
+	 .help = "drop: query values leave no trace, names stay. keep: for those who own their data."},
+	{.path = "redact.headers", .type = CONFIG_TEXTS, .offset = AT(redact.headers), .form = FORM_HEADER, .max = 128,
+	 .fallback = HEADERS, .help = "Request headers whose values may be shown and sent."},
+	{.path = "redact.key_file", .type = CONFIG_TEXT, .offset = AT(redact.key_file), .form = FORM_PATH, .max = 1024,
+	 .fallback = "{state_dir}/redact.key", .help = "Key of the hash that stands for credentials; made at the first start."},
+
+	{.path = "gateways", .type = CONFIG_GATEWAYS, .offset = AT(gateways), .max = 16,
+	 .fallback = "[{name: local, protocol: local}]",
+	 .help = "Who judges. Without any, events are shown and nothing is decided."},
+
+	{.path = "proxies.default", .type = CONFIG_CHOICE, .offset = AT(proxies.peers), .choices = peers,
+	 .fallback = "unclassified", .help = "What a peer is that forwards for others and stands in neither list. direct: for "
+	 "servers that face their clients without a proxy; one forged header would else shield an attacker."},
+	{.path = "proxies.trusted", .type = CONFIG_PREFIXES, .offset = AT(proxies.trusted), .max = CONFIG_LIST_MAX,
+	 .fallback = "[]", .help = "Proxies and balancers in front of this server: never blocked, their headers are believed."},
+	{.path = "proxies.direct", .type = CONFIG_PREFIXES, .offset = AT(proxies.direct), .max = CONFIG_LIST_MAX,
+	 .fallback = "[]", .help = "Clients, whatever forwarding headers they send."},
+
+	{.path = "limits.protect", .type = CONFIG_PREFIXES, .offset = AT(limits.protect), .max = CONFIG_LIST_MAX,
+	 .fallback = "[]", .help = "Networks that are never blocked, beside those that picket finds by itself."},
+	{.path = "limits.ttl_max", .type = CONFIG_TIME64, .offset = AT(limits.ttl_max_ms), .min = 1000, .max = 3650 * DAY,
+	 .fallback = "24h", .help = "Longest block."},
+	{.path = "limits.shortest_prefix_v4", .type = CONFIG_UINT32, .offset = AT(limits.prefix_min_v4), .min = 8, .max = 32,
+	 .fallback = "24", .help = "Largest IPv4 network that may be blocked, as prefix length."},
+	{.path = "limits.shortest_prefix_v6", .type = CONFIG_UINT32, .offset = AT(limits.prefix_min_v6), .min = 16, .max = 128,
+	 .fallback = "48", .help = "Largest IPv6 network that may be blocked, as prefix length."},
+	{.path = "limits.inserts_per_second", .type = CONFIG_UINT32, .offset = AT(limits.insert_rate), .min = 1, .max = 1000000,
+	 .fallback = "1000", .help = "New blocks a second."},
+	{.path = "limits.blocks_max", .type = CONFIG_UINT32, .offset = AT(limits.blocks_max), .min = 1, .max = 4194304,
+	 .fallback = "65536", .help = "Blocks that each deny map holds."},
+
+	{.path = "guard.automatic_per_minute", .type = CONFIG_UINT32, .offset = AT(guard.per_minute), .max = 1000000,
+	 .fallback = "60", .help = "Automatic blocks a minute. 0: none."},
+	{.path = "guard.confidence_min", .type = CONFIG_FRACTION, .offset = AT(guard.confidence_min), .fallback = "0.8",
+	 .help = "Confidence that a gateway's verdict needs, from 0 to 1."},
+	{.path = "guard.ttl_default", .type = CONFIG_TIME64, .offset = AT(guard.ttl_default_ms), .min = 1000, .max = 3650 * DAY,
+	 .fallback = "15m", .help = "Length of a block whose verdict names none."},
+
+	{.path = "detect.policies", .type = CONFIG_TEXTS, .offset = AT(detect.policies), .form = FORM_PATH, .max = 64,
+	 .fallback = "[]", .help = "Files with detections. Empty: those that picket ships."},
+};
+const unsigned config_key_count = ARRAY_SIZE(config_keys);
+
+const struct config_key config_gateway_keys[] = {
+	{.path = "name", .type = CONFIG_TEXT, .offset = AT_GATEWAY(name), .form = FORM_NAME, .max = 32,
+	 .help = "Unique name."},
+	{.path = "protocol", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(protocol), .choices = protocols,
+	 .help = "local: the built-in analysis. batch: events by HTTP POST, verdicts in the answer."},
+	{.path = "url", .type = CONFIG_TEXT, .offset = AT_GATEWAY(url), .form = FORM_URL, .max = 2048,
+	 .help = "batch: where to POST, http:// or https://."},
+	{.path = "token_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(token_file), .form = FORM_PATH, .max = 1024,
+	 .help = "batch: file whose content is sent as bearer token; read at start."},
+	{.path = "ca_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(ca_file), .form = FORM_PATH, .max = 1024,
+	 .help = "batch: certificate authorities for https, instead of the system's."},
+	{.path = "batch_events", .type = CONFIG_UINT32, .offset = AT_GATEWAY(batch_events), .min = 1, .max = 100000,
+	 .fallback = "500", .help = "Events in a batch at most."},
+	{.path = "batch_bytes", .type = CONFIG_SIZE32, .offset = AT_GATEWAY(batch_bytes), .min = 4 * KIB, .max = 64 * MIB,
+	 .fallback = "512KiB", .help = "Bytes of a batch at most."},
+	{.path = "linger", .type = CONFIG_TIME32, .offset = AT_GATEWAY(linger_ms), .max = 10 * MINUTE, .fallback = "100ms",
+	 .help = "A batch that is not full leaves at this age."},
+	{.path = "timeout", .type = CONFIG_TIME32, .offset = AT_GATEWAY(timeout_ms), .min = 100, .max = 10 * MINUTE,
+	 .fallback = "10s", .help = "How long an answer may take."},
+	{.path = "queue_events", .type = CONFIG_UINT32, .offset = AT_GATEWAY(queue_events), .min = 1, .max = 16777216,
+	 .fallback = "65536", .help = "Events that wait at most; what is beyond is counted and reported as loss."},
+	{.path = "verdicts", .type = CONFIG_BOOL, .offset = AT_GATEWAY(verdicts), .fallback = "true",
+	 .help = "Act on verdicts in its answers."},
+};
+/* clang-format on */
+const unsigned config_gateway_key_count = ARRAY_SIZE(config_gateway_keys);
+
+const struct config_key *config_key_find(const char *path)
+{
+	for (unsigned i = 0; i < config_key_count; i++)
+		if (strcmp(config_keys[i].path, path) == 0)
+			return &config_keys[i];
+	return NULL;
+}
+
+bool config_key_is_section(const char *path)
+{
+	size_t len = strlen(path);
+
+	for (unsigned i = 0; i < config_key_count; i++)
+		if (strncmp(config_keys[i].path, path, len) == 0 && config_keys[i].path[len] == '.')
+			return true;
+	return false;
+}
+
+#define DISTANCE_MAX 63
+#define FAR          1000
+
+unsigned config_distance(const char *a, const char *b)
+{
+	/* Three rows of the usual table: swapping neighbours looks two rows back. */
+	unsigned rows[3][DISTANCE_MAX + 1];
+	size_t n = strlen(a), m = strlen(b);
+
+	if (n > DISTANCE_MAX || m > DISTANCE_MAX)
+		return FAR;
+	for (size_t j = 0; j <= m; j++)
+		rows[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= n; i++) {
+		unsigned *row = rows[i % 3], *above = rows[(i - 1) % 3], *above2 = rows[(i + 1) % 3];
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= m; j++) {
+			unsigned d = above[j - 1] + (a[i - 1] != b[j - 1]);
+			d = MIN(d, above[j] + 1);
+			d = MIN(d, row[j - 1] + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d = MIN(d, above2[j - 2] + 1);
+			row[j] = d;
+		}
+	}
+	return rows[n % 3][m];
+}
+
+static const char *last_word(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot ? dot + 1 : path;
+}
+
+/* A guess must share most of its letters with what was written. */
+static unsigned tolerance(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len < 4 ? 1 : len < 9 ? 2 : 3;
+}
+
+static void consider(const char *candidate, unsigned distance, const char **best, unsigned *best_distance)
+{
+	if (distance < *best_distance) {
+		*best = candidate;
+		*best_distance = distance;
+	}
+}
+
+const char *config_key_nearest(const char *path)
+{
+	static _Thread_local char section[CONFIG_ENV_MAX];
+	const char *best = NULL;
+	unsigned best_distance = tolerance(last_word(path)) * 2 + 1;
+
+	for (unsigned i = 0; i < config_key_count; i++) {
+		const char *known = config_keys[i].path;
+		/* Twice, so that the right word in another section (one more) still loses to a slip in this
+		 * one. */
+		consider(known, 2 * config_distance(path, known), &best, &best_distance);
+		consider(known, 2 * config_distance(last_word(path), last_word(known)) + 1, &best,
+			 &best_distance);
+	}
+	for (unsigned i = 0; i < config_key_count; i++) {
+		const char *known = config_keys[i].path, *dot = strchr(known, '.');
+		char name[CONFIG_ENV_MAX];
+		if (!dot)
+			continue;
+		snprintf(name, sizeof name, "%.*s", (int)(dot - known), known);
+		unsigned d = 2 * config_distance(path, name);
+		if (d < best_distance) {
+			snprintf(section, sizeof section, "%s", name);
+			best = section;
+			best_distance = d;
+		}
+	}
+	return best;
+}
+
+const char *config_gateway_key_nearest(const char *name)
+{
+	const char *best = NULL;
+	unsigned best_distance = tolerance(name) + 1;
+
+	for (unsigned i = 0; i < config_gateway_key_count; i++) {
+		const char *known = config_gateway_keys[i].path;
+		consider(known, config_distance(name, known), &best, &best_distance);
+	}
+	return best;
+}
+
+const char *config_key_env(const struct config_key *key, char buf[static CONFIG_ENV_MAX])
+{
+	size_t n = (size_t)snprintf(buf, CONFIG_ENV_MAX, "PICKET_%s", key->path);
+
+	for (size_t i = 0; i < n; i++)
+		buf[i] = buf[i] == '.' ? '_' : (char)toupper((unsigned char)buf[i]);
+	return buf;
+}
+
+const struct config_key *config_key_of_env(struct span name, const struct config_key **ret_nearest)
+{
+	char known[CONFIG_ENV_MAX], z[CONFIG_ENV_MAX];
+	unsigned best = 3;
+
+	*ret_nearest = NULL;
+	if (name.len >= sizeof z)
+		return NULL;
+	memcpy(z, name.ptr, name.len);
+	z[name.len] = 0;
+	for (unsigned i = 0; i < config_key_count; i++) {
+		unsigned d = config_distance(z, config_key_env(&config_keys[i], known));
+		if (d == 0)
+			return &config_keys[i];
+		if (d < best) {
+			best = d;
+			*ret_nearest = &config_keys[i];
+		}
+	}
+	return NULL;
+}

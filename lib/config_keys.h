@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_keys.h: the one table of configuration keys, internal to lib/config*.c. Each row says where a key
+ * stands, what it may hold and what it is for; the check, the loader, the environment names, `config show`
+ * and the JSON Schema all walk this table, so that none of them can know a key that the others do not.
+ */
+#ifndef PICKET_CONFIG_KEYS_H
+#define PICKET_CONFIG_KEYS_H
+
+#include "lib/config.h"
+#include "lib/config_yaml.h"
+
+enum config_type {
+	CONFIG_TEXT,     /* char *, limited by `form` */
+	CONFIG_CHOICE,   /* an enum of int's size, by `choices` */
+	CONFIG_SWITCH,   /* a bool, by two `choices` */
+	CONFIG_BOOL,     /* bool */
+	CONFIG_UINT32,   /* uint32_t */
+	CONFIG_SIZE32,   /* uint32_t, bytes */
+	CONFIG_SIZE64,   /* uint64_t, bytes */
+	CONFIG_TIME32,   /* uint32_t, milliseconds */
+	CONFIG_TIME64,   /* uint64_t, milliseconds */
+	CONFIG_FRACTION, /* double in [0, 1] */
+	CONFIG_TEXTS,    /* struct config_strings, each limited by `form` */
+	CONFIG_PREFIXES, /* struct config_prefixes */
+	CONFIG_PORTS,    /* struct config_ports */
+	CONFIG_GATEWAYS, /* gateways and gateway_count */
+};
+
+enum config_form {
+	FORM_ANY,
+	FORM_NAME,      /* letters, digits, - and _ */
+	FORM_PATH,      /* a file; a relative one is made absolute */
+	FORM_CGROUP,    /* below /sys/fs/cgroup, may be empty */
+	FORM_URL,       /* http:// or https:// */
+	FORM_INTERFACE, /* name of a network interface */
+	FORM_HEADER,    /* header field name, folded to lower case */
+	FORM_USER,
+};
+
+struct config_choice {
+	const char *name;
+	int value;
+};
+
+struct config_key {
+	const char *path; /* dotted; in a gateway one word */
+	enum config_type type;
+	size_t offset;        /* in struct config, or in struct config_gateway */
+	const char *fallback; /* the default, as one would write it; {instance} and {state_dir} are filled in;
+				 NULL: none */
+	const char *help;     /* one sentence or two: schema and example */
+	uint64_t min, max;    /* numbers, sizes (bytes), durations (ms); max of a list: its items */
+	enum config_form form;
+	const struct config_choice *choices; /* ends with a NULL name */
+	bool ring;                           /* a power of two and whole pages */
+};
+
+#define CONFIG_LIST_MAX 1024
+
+extern const struct config_key config_keys[];
+extern const unsigned config_key_count;
+extern const struct config_key config_gateway_keys[];
+extern const unsigned config_gateway_key_count;
+
+/* Where the value of each key in config_keys came from; shown by `config show --origin`. */
+struct config_origins {
+	char **items; /* "default", "FILE:LINE", "PICKET_MODE", "--mode" */
+};
+
+const struct config_key *config_key_find(const char *path); /* NULL: none */
+/* Is path a section, that is, the beginning of a key's path? */
+bool config_key_is_section(const char *path);
+/* The known key or section that path most likely means, or NULL. */
+const char *config_key_nearest(const char *path);
+const char *config_gateway_key_nearest(const char *name);
+/* "PICKET_CAPTURE_RING_BYTES". Returns buf. */
+#define CONFIG_ENV_MAX 64
+const char *config_key_env(const struct config_key *key, char buf[static CONFIG_ENV_MAX]);
+/* The key whose environment name that is, or NULL; *ret_nearest: a known name so close that it must be a
+ * slip, or NULL. */
+const struct config_key *config_key_of_env(struct span name, const struct config_key **ret_nearest);
+/* Edits (insert, delete, replace, swap neighbours) from a to b; texts beyond 63 bytes count as far apart. */
+unsigned config_distance(const char *a, const char *b);
+
+/* --- config_value.c: one value in and out --- */
+
+struct config_place {
+	const char *source;    /* file, variable or flag */
+	const char *directory; /* what a relative path is relative to */
+	bool from_file;        /* else lists may be written "a,b" */
+};
+/* Parse node into base + key->offset, replacing what is there only on success. 0, CONFIG_E_INVALID (told),
+ * -ENOMEM. */
+int config_value_set(const struct config_key *key, void *base, const struct yaml_node *node,
+		     const struct config_place *place, struct buffer *errors);
+void config_value_free(const struct config_key *key, void *base);
+/* As YAML on one line; for CONFIG_GATEWAYS nothing is written. */
+void config_value_print(const struct config_key *key, const void *base, struct buffer *out);
+/* "FILE:LINE: key NAME: ", or "SOURCE: " where there is no line. */
+void config_complain(const struct config_place *place, unsigned line, const char *key, struct buffer *errors);
+
+/* --- config_duration.c --- */
+
+/* Decimal digits without leading zeros. 0 or 1. */
+int config_uint_parse(struct span text, uint64_t *ret);
+/* "65536", "512KiB", "16 MiB". 0 or 1. */
+int config_size_parse(struct span text, uint64_t *ret);
+const char *config_size_format(uint64_t bytes, char buf[static 32]);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The effective configuration as YAML that loads again to the same. */
+#include <errno.h>
+#include <string.h>
+#include "lib/config_keys.h"
+
+static size_t section_len(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot ? (size_t)(dot - path) : 0;
+}
+
+static bool is_unset(const struct config_key *key, const void *base)
+{
+	return key->type == CONFIG_TEXT && !*(char *const *)((const char *)base + key->offset);
+}
+
+static void show_gateways(const struct config *c, const char *origin, struct buffer *out)
+{
+	buffer_append_text(out, c->gateway_count ? "gateways:" : "gateways: []");
+	if (origin)
+		buffer_printf(out, " # from %s", origin);
+	buffer_append_char(out, '\n');
+	for (unsigned i = 0; i < c->gateway_count; i++) {
+		const char *lead = "  - ";
+		for (unsigned k = 0; k < config_gateway_key_count; k++) {
+			const struct config_key *key = &config_gateway_keys[k];
+			if (is_unset(key, &c->gateways[i]))
+				continue;
+			buffer_printf(out, "%s%s: ", lead, key->path);
+			config_value_print(key, &c->gateways[i], out);
+			buffer_append_char(out, '\n');
+			lead = "    ";
+		}
+	}
+}
+
+int config_show(const struct config *c, bool origins, struct buffer *out)
+{
+	struct span section = SPAN_NULL;
+
+	for (unsigned i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+		const char *origin = origins ? c->origins->items[i] : NULL;
+		struct span mine = {key->path, section_len(key->path)};
+		if (key->type == CONFIG_GATEWAYS) {
+			show_gateways(c, origin, out);
+			section = SPAN_NULL;
+			continue;
+		}
+		if (mine.len && !span_equal(mine, section))
+			buffer_printf(out, "%.*s:\n", (int)mine.len, mine.ptr);
+		section = mine;
+		buffer_printf(out, "%s%s: ", mine.len ? "  " : "", key->path + mine.len + (mine.len != 0));
+		config_value_print(key, c, out);
+		if (origin)
+			buffer_printf(out, " # from %s", origin);
+		buffer_append_char(out, '\n');
+	}
+	return out->truncated ? -ENOBUFS : 0;
+}

@@ -1,0 +1,722 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One configuration value: from YAML into the struct, and back. What is outside of a key's bounds is told
+ * with the mend. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include "lib/config_keys.h"
+#include "lib/json_write.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
+
+struct job {
+	const struct config_key *key;
+	const struct config_place *place;
+	struct buffer *errors;
+	unsigned line;
+};
+
+void config_complain(const struct config_place *place, unsigned line, const char *key, struct buffer *errors)
+{
+	buffer_append_text(errors, place->source);
+	if (place->from_file && line)
+		buffer_printf(errors, ":%u", line);
+	buffer_append_text(errors, ": ");
+	if (key)
+		buffer_printf(errors, "%s: ", key);
+}
+
+static void quote(struct buffer *errors, const char *text)
+{
+	struct buffer raw = BUFFER_INIT(512);
+
+	log_quote(&raw, (struct span){text, strnlen(text, 100)});
+	if (raw.len && raw.data[0] == '"')
+		buffer_append(errors, raw.data, raw.len);
+	else
+		buffer_printf(errors, "\"%.*s\"", (int)raw.len, raw.data ? raw.data : "");
+	buffer_free(&raw);
+}
+
+/* "WHERE: KEY: "TEXT" WHAT" */
+static int wrong(const struct job *j, const char *text, const char *what)
+{
+	bool in_gateway =
+		j->key >= config_gateway_keys && j->key < config_gateway_keys + config_gateway_key_count;
+	char name[CONFIG_ENV_MAX];
+
+	snprintf(name, sizeof name, "%s%s", in_gateway ? "gateways." : "", j->key->path);
+	config_complain(j->place, j->line, name, j->errors);
+	if (text) {
+		quote(j->errors, text);
+		buffer_append_char(j->errors, ' ');
+	}
+	buffer_printf(j->errors, "%s\n", what);
+	return CONFIG_E_INVALID;
+}
+
+/* --- text, by form --- */
+
+static bool all_of(const char *text, const char *more)
+{
+	for (; *text; text++)
+		if (!isalnum((unsigned char)*text) && !strchr(more, *text))
+			return false;
+	return true;
+}
+
+/* C0, DEL, and the C1 controls, which terminals obey as well. */
+static bool has_control(const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+		if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
+			return true;
+	return false;
+}
+
+static int check_url(const struct job *j, const char *text)
+{
+	const char *rest;
+
+	if (strncasecmp(text, "http://", 7) == 0)
+		rest = text + 7;
+	else if (strncasecmp(text, "https://", 8) == 0)
+		rest = text + 8;
+	else
+		return wrong(j, text, "must begin with http:// or https://");
+	size_t authority = strcspn(rest, "/?#");
+	if (authority == 0)
+		return wrong(j, text, "names no host");
+	if (memchr(rest, '@', authority))
+		return wrong(j, NULL, "holds a user or password; put the secret into token_file");
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c <= ' ' || (unsigned char)*c > '~')
+			return wrong(j, text, "holds a character that must be percent-encoded");
+	return 0;
+}
+
+static int check_cgroup(const struct job *j, const char *text)
+{
+	if (strncmp(text, "/sys/fs/cgroup", 14) == 0)
+		return wrong(j, text,
+			     "must be the part below /sys/fs/cgroup, such as \"system.slice/nginx.service\"");
+	for (const char *at = text; at; at = strchr(at, '/')) {
+		at += *at == '/';
+		if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == 0))
+			return wrong(j, text, "must not hold \"..\"");
+	}
+	return 0;
+}
+
+static int check_form(const struct job *j, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 && j->key->form != FORM_CGROUP)
+		return wrong(j, NULL, "must not be empty; leave the key out for the default");
+	if (!utf8_valid((struct span){text, len}))
+		return wrong(j, text, "is not valid UTF-8");
+	if (has_control(text))
+		return wrong(j, text, "holds a control character");
+	switch (j->key->form) {
+	case FORM_NAME:
+		return all_of(text, "-_") ? 0 : wrong(j, text, "may hold letters, digits, - and _ only");
+	case FORM_USER:
+		return all_of(text, "-_.$") ? 0 : wrong(j, text, "is no user name");
+	case FORM_CGROUP:
+		return check_cgroup(j, text);
+	case FORM_URL:
+		return check_url(j, text);
+	case FORM_INTERFACE:
+		return len < 16 && !strpbrk(text, "/: ")
+			       ? 0
+			       : wrong(j, text, "is no name of a network interface");
+	case FORM_HEADER:
+		return len <= 64 && all_of(text, "!#$%&'*+-.^_`|~")
+			       ? 0
+			       : wrong(j, text, "is no header field name");
+	case FORM_ANY:
+	case FORM_PATH:
+		break;
+	}
+	return 0;
+}
+
+static int text_make(const struct job *j, const char *text, char **ret)
+{
+	char *out = NULL;
+
+	int r = check_form(j, text);
+	if (r)
+		return r;
+	if (j->key->form == FORM_PATH && text[0] != '/') {
+		if (asprintf(&out, "%s/%s", j->place->directory, text) < 0)
+			return -ENOMEM;
+	} else {
+		out = strdup(text);
+		if (!out)
+			return -ENOMEM;
+	}
+	if (j->key->form == FORM_HEADER)
+		for (char *c = out; *c; c++)
+			*c = (char)tolower((unsigned char)*c);
+	/* For a list `max` bounds its items; their own forms bound each. */
+	if (j->key->type == CONFIG_TEXT && j->key->max && strlen(out) > j->key->max) {
+		char what[64];
+		snprintf(what, sizeof what, "is longer than %" PRIu64 " bytes", j->key->max);
+		r = wrong(j, out, what);
+		free(out);
+		return r;
+	}
+	*ret = out;
+	return 0;
+}
+
+/* --- numbers --- */
+
+static void bound_format(const struct config_key *key, uint64_t v, char buf[static 32])
+{
+	if (key->type == CONFIG_SIZE32 || key->type == CONFIG_SIZE64)
+		config_size_format(v, buf);
+	else if (key->type == CONFIG_TIME32 || key->type == CONFIG_TIME64)
+		config_duration_format(v, buf);
+	else
+		snprintf(buf, 32, "%" PRIu64, v);
+}
+
+static int number_parse(const struct job *j, const char *text, uint64_t *ret)
+{
+	switch (j->key->type) {
+	case CONFIG_SIZE32:
+	case CONFIG_SIZE64:
+		return config_size_parse(span_from(text), ret)
+			       ? wrong(j, text, "is no size; write bytes, or such as 512KiB, 16MiB, 1GiB")
+			       : 0;
+	case CONFIG_TIME32:
+	case CONFIG_TIME64:
+		return config_duration_parse(span_from(text), ret)
+			       ? wrong(j, text, "is no duration; write such as 250ms, 90s, 15m, 1h30m, 2d")
+			       : 0;
+	default:
+		return config_uint_parse(span_from(text), ret) ? wrong(j, text, "is no whole number") : 0;
+	}
+}
+
+static int number_set(const struct job *j, void *at, const struct yaml_node *node)
+{
+	const struct config_key *key = j->key;
+	bool is_time = key->type == CONFIG_TIME32 || key->type == CONFIG_TIME64;
+	uint64_t v;
+
+	if (node->quoted && key->type == CONFIG_UINT32)
+		return wrong(j, node->text, "is text; write the number without quotes");
+	if (is_time && config_uint_parse(span_from(node->text), &v) == 0)
+		return wrong(j, node->text, "has no unit; write such as 250ms, 90s, 15m, 1h30m, 2d");
+	int r = number_parse(j, node->text, &v);
+	if (r)
+		return r;
+	if (v < key->min || v > key->max) {
+		char low[32], high[32], what[96];
+		bound_format(key, key->min, low);
+		bound_format(key, key->max, high);
+		snprintf(what, sizeof what, "is out of range: from %s to %s", low, high);
+		return wrong(j, node->text, what);
+	}
+	if (key->ring && ((v & (v - 1)) || v % (uint64_t)sysconf(_SC_PAGESIZE)))
+		return wrong(j, node->text,
+			     "must be a power of two and whole memory pages, such as 4MiB or 16MiB");
+	if (key->type == CONFIG_SIZE64 || key->type == CONFIG_TIME64)
+		*(uint64_t *)at = v;
+	else
+		*(uint32_t *)at = (uint32_t)v;
+	return 0;
+}
+
+static int fraction_set(const struct job *j, double *at, const struct yaml_node *node)
+{
+	char *end;
+
+	if (node->quoted)
+		return wrong(j, node->text, "is text; write the number without quotes");
+	if (!isdigit((unsigned char)node->text[0]) ||
+	    strspn(node->text, "0123456789.eE-") != strlen(node->text))
+		return wrong(j, node->text, "is no number from 0 to 1");
+	double v = strtod(node->text, &end);
+	if (*end || !isfinite(v) || v < 0 || v > 1)
+		return wrong(j, node->text, "is no number from 0 to 1");
+	*at = v;
+	return 0;
+}
+
+static int choice_find(const struct job *j, const struct yaml_node *node, int *ret)
+{
+	struct buffer known = BUFFER_INIT(512);
+	const char *near = NULL;
+	unsigned distance = 3;
+
+	for (const struct config_choice *c = j->key->choices; c->name; c++) {
+		if (strcmp(c->name, node->text) == 0) {
+			*ret = c->value;
+			buffer_free(&known);
+			return 0;
+		}
+		unsigned d = config_distance(node->text, c->name);
+		if (d < distance) {
+			distance = d;
+			near = c->name;
+		}
+		buffer_printf(&known, "%s%s", known.len ? ", " : "is none of ", c->name);
+	}
+	if (near)
+		buffer_printf(&known, "; did you mean %s?", near);
+	buffer_append_char(&known, 0);
+	int r = wrong(j, node->text, known.data ? known.data : "is not known");
+	buffer_free(&known);
+	return r;
+}
+
+static int choice_set(const struct job *j, void *at, const struct yaml_node *node)
+{
+	int v;
+	int r = choice_find(j, node, &v);
+
+	if (r)
+		return r;
+	if (j->key->type == CONFIG_SWITCH)
+		*(bool *)at = v != 0;
+	else
+		memcpy(at, &v, sizeof v);
+	return 0;
+}
+
+static int bool_set(const struct job *j, bool *at, const struct yaml_node *node)
+{
+	if (!node->quoted && strcmp(node->text, "true") == 0)
+		*at = true;
+	else if (!node->quoted && strcmp(node->text, "false") == 0)
+		*at = false;
+	else
+		return wrong(j, node->text, "must be true or false");
+	return 0;
+}
+
+/* --- lists --- */
+
+static void strings_free(struct config_strings *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		free(s->items[i]);
+	free(s->items);
+	*s = (struct config_strings){0};
+}
+
+static int strings_set(const struct job *j, struct config_strings *at, const struct yaml_node *node)
+{
+	struct config_strings s = {.items = calloc(node->count + 1, sizeof *s.items)};
+	int r = s.items ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; i < node->count && !r; i++) {
+		struct job item = *j;
+		item.line = node->items[i].line;
+		r = text_make(&item, node->items[i].text, &s.items[s.count]);
+		if (!r)
+			s.count++;
+	}
+	if (r) {
+		strings_free(&s);
+		return r;
+	}
+	strings_free(at);
+	*at = s;
+	return 0;
+}
+
+static int prefix_make(const struct job *j, const char *text, struct prefix *ret)
+{
+	struct addr a;
+	char mend[PREFIX_TEXT_MAX], what[PREFIX_TEXT_MAX + 64];
+	const char *slash = strchr(text, '/');
+
+	switch (prefix_parse(span_from(text), ret)) {
+	case 0:
+		return 0;
+	case ADDR_E_HOST_BITS:
+		if (!slash || addr_parse((struct span){text, (size_t)(slash - text)}, &a))
+			break;
+		struct prefix p = prefix_of(&a, (uint8_t)atoi(slash + 1));
+		snprintf(what, sizeof what, "has bits set beyond its length; did you mean %s?",
+			 prefix_format(&p, mend));
+		return wrong(j, text, what);
+	default:
+		break;
+	}
+	return wrong(j, text,
+		     "is no address or network; write such as 192.0.2.7, 192.0.2.0/24, 2001:db8::/48");
+}
+
+static int prefixes_set(const struct job *j, struct config_prefixes *at, const struct yaml_node *node)
+{
+	_cleanup_free_ struct prefix *items = calloc(node->count + 1, sizeof *items);
+
+	if (!items)
+		return -ENOMEM;
+	for (unsigned i = 0; i < node->count; i++) {
+		struct job item = *j;
+		item.line = node->items[i].line;
+		int r = prefix_make(&item, node->items[i].text, &items[i]);
+		if (r)
+			return r;
+	}
+	free(at->items);
+	*at = (struct config_prefixes){items, node->count};
+	items = NULL;
+	return 0;
+}
+
+static int ports_set(const struct job *j, struct config_ports *at, const struct yaml_node *node)
+{
+	_cleanup_free_ uint16_t *items = calloc(node->count + 1, sizeof *items);
+
+	if (!items)
+		return -ENOMEM;
+	for (unsigned i = 0; i < node->count; i++) {
+		struct job item = *j;
+		uint64_t v;
+		item.line = node->items[i].line;
+		if (node->items[i].quoted || config_uint_parse(span_from(node->items[i].text), &v) || v < 1 ||
+		    v > 65535)
+			return wrong(&item, node->items[i].text, "is no port: a number from 1 to 65535");
+		items[i] = (uint16_t)v;
+	}
+	free(at->items);
+	*at = (struct config_ports){items, node->count};
+	items = NULL;
+	return 0;
+}
+
+static int list_check(const struct job *j, const struct yaml_node *node)
+{
+	if (node->type == YAML_SCALAR)
+		return wrong(j, node->text, "must be a list; write [one, two] or a line \"- one\" for each");
+	if (node->type == YAML_MAP)
+		return wrong(j, NULL, "must be a list, not a section");
+	if (node->count > j->key->max) {
+		char what[64];
+		snprintf(what, sizeof what, "has more than %" PRIu64 " items", j->key->max);
+		return wrong(j, NULL, what);
+	}
+	for (unsigned i = 0; i < node->count; i++) {
+		struct job item = *j;
+		item.line = node->items[i].line;
+		if (node->items[i].type == YAML_NULL)
+			return wrong(&item, NULL, "holds an empty item");
+		if (node->items[i].type != YAML_SCALAR)
+			return wrong(&item, NULL, "may hold plain values only");
+	}
+	return 0;
+}
+
+/* --- gateways --- */
+
+static void gateway_free(struct config_gateway *g)
+{
+	for (unsigned k = 0; k < config_gateway_key_count; k++)
+		config_value_free(&config_gateway_keys[k], g);
+}
+
+static void gateways_free(struct config *c)
+{
+	for (unsigned i = 0; i < c->gateway_count; i++)
+		gateway_free(&c->gateways[i]);
+	free(c->gateways);
+	c->gateways = NULL;
+	c->gateway_count = 0;
+}
+
+static int gateway_default(const struct job *j, struct config_gateway *g)
+{
+	static const struct config_place place = {.source = "default", .directory = "/"};
+
+	for (unsigned k = 0; k < config_gateway_key_count; k++) {
+		const struct config_key *key = &config_gateway_keys[k];
+		if (!key->fallback)
+			continue;
+		struct yaml_node node = {.type = YAML_SCALAR, .text = (char *)key->fallback};
+		int r = config_value_set(key, g, &node, &place, j->errors);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int gateway_member(const struct job *j, struct config_gateway *g, const struct yaml_key *name,
+			  const struct yaml_node *node)
+{
+	for (unsigned k = 0; k < config_gateway_key_count; k++)
+		if (strcmp(config_gateway_keys[k].path, name->text) == 0)
+			return config_value_set(&config_gateway_keys[k], g, node, j->place, j->errors);
+	struct job at = *j;
+	char what[96] = "is no key of a gateway";
+	const char *near = config_gateway_key_nearest(name->text);
+	at.line = name->line;
+	if (near)
+		snprintf(what, sizeof what, "is no key of a gateway; did you mean %s?", near);
+	return wrong(&at, name->text, what);
+}
+
+/* What one gateway must have, and what only one protocol knows. */
+static int gateway_check(const struct job *j, const struct config_gateway *g)
+{
+	if (!g->name)
+		return wrong(j, NULL, "a gateway needs a name");
+	if (!g->protocol)
+		return wrong(j, g->name, "needs a protocol: local or batch");
+	if (g->protocol == GATEWAY_BATCH && !g->url)
+		return wrong(j, g->name, "has protocol batch and needs a url");
+	if (g->protocol == GATEWAY_LOCAL && (g->url || g->token_file || g->ca_file))
+		return wrong(j, g->name, "has protocol local, which knows no url, token_file or ca_file");
+	if (g->ca_file && strncasecmp(g->url, "https://", 8) != 0)
+		return wrong(j, g->name, "has a ca_file, but its url does not begin with https://");
+	return 0;
+}
+
+static int gateway_set(const struct job *j, struct config_gateway *g, const struct yaml_node *node)
+{
+	int r = gateway_default(j, g), worst = 0;
+
+	if (r)
+		return r;
+	for (unsigned i = 0; i < node->count; i++) {
+		r = gateway_member(j, g, &node->keys[i], &node->items[i]);
+		if (r < 0)
+			return r;
+		worst = MAX(worst, r);
+	}
+	return worst ? worst : gateway_check(j, g);
+}
+
+static int gateways_fill(const struct job *j, struct config *c, const struct yaml_node *node)
+{
+	int worst = 0;
+
+	for (unsigned i = 0; i < node->count; i++) {
+		struct job at = *j;
+		at.line = node->items[i].line;
+		c->gateway_count = i + 1;
+		int r = node->items[i].type == YAML_MAP
+				? gateway_set(&at, &c->gateways[i], &node->items[i])
+				: wrong(&at, NULL, "each gateway is a section with name, protocol, ...");
+		if (r < 0)
+			return r;
+		for (unsigned k = 0; k < i && !r; k++)
+			if (c->gateways[k].name && strcmp(c->gateways[k].name, c->gateways[i].name) == 0)
+				r = wrong(&at, c->gateways[i].name, "is the name of two gateways");
+		worst = MAX(worst, r);
+	}
+	return worst;
+}
+
+static int gateways_set(const struct job *j, struct config *c, const struct yaml_node *node)
+{
+	struct config fresh = {.gateways = NULL};
+
+	if (node->type != YAML_LIST)
+		return wrong(j, NULL, "must be a list; write a line \"- name: ...\" for each");
+	if (node->count > j->key->max)
+		return wrong(j, NULL, "too many gateways");
+	fresh.gateways = calloc(node->count + 1, sizeof *fresh.gateways);
+	if (!fresh.gateways)
+		return -ENOMEM;
+	int r = gateways_fill(j, &fresh, node);
+	if (r) {
+		gateways_free(&fresh);
+		return r;
+	}
+	gateways_free(c);
+	c->gateways = fresh.gateways;
+	c->gateway_count = fresh.gateway_count;
+	return 0;
+}
+
+/* --- all of them --- */
+
+int config_value_set(const struct config_key *key, void *base, const struct yaml_node *node,
+		     const struct config_place *place, struct buffer *errors)
+{
+	const struct job j = {key, place, errors, node->line};
+	void *at = (char *)base + key->offset;
+	char *text;
+	int r;
+
+	if (node->type == YAML_NULL)
+		return wrong(&j, NULL, "has no value; leave the key out for the default");
+	if (key->type == CONFIG_GATEWAYS)
+		return gateways_set(&j, base, node);
+	if (key->type >= CONFIG_TEXTS) {
+		r = list_check(&j, node);
+		if (r)
+			return r;
+	} else if (node->type != YAML_SCALAR) {
+		return wrong(&j, NULL, "must be a single value");
+	}
+	switch (key->type) {
+	case CONFIG_TEXT:
+		r = text_make(&j, node->text, &text);
+		if (r)
+			return r;
+		free(*(char **)at);
+		*(char **)at = text;
+		return 0;
+	case CONFIG_CHOICE:
+	case CONFIG_SWITCH:
+		return choice_set(&j, at, node);
+	case CONFIG_BOOL:
+		return bool_set(&j, at, node);
+	case CONFIG_FRACTION:
+		return fraction_set(&j, at, node);
+	case CONFIG_TEXTS:
+		return strings_set(&j, at, node);
+	case CONFIG_PREFIXES:
+		return prefixes_set(&j, at, node);
+	case CONFIG_PORTS:
+		return ports_set(&j, at, node);
+	default:
+		return number_set(&j, at, node);
+	}
+}
+
+void config_value_free(const struct config_key *key, void *base)
+{
+	void *at = (char *)base + key->offset;
+
+	switch (key->type) {
+	case CONFIG_TEXT:
+		free(*(char **)at);
+		*(char **)at = NULL;
+		break;
+	case CONFIG_TEXTS:
+		strings_free(at);
+		break;
+	case CONFIG_PREFIXES:
+		free(((struct config_prefixes *)at)->items);
+		*(struct config_prefixes *)at = (struct config_prefixes){0};
+		break;
+	case CONFIG_PORTS:
+		free(((struct config_ports *)at)->items);
+		*(struct config_ports *)at = (struct config_ports){0};
+		break;
+	case CONFIG_GATEWAYS:
+		gateways_free(base);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- printing --- */
+
+/* Plain where no reader of YAML could take it for anything else; else in double quotes. */
+static void print_text(struct buffer *out, const char *text)
+{
+	static const char *const words[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
+	bool plain = isalpha((unsigned char)text[0]) || text[0] == '/';
+
+	for (const char *c = text; *c && plain; c++)
+		plain = isalnum((unsigned char)*c) || strchr("-_./", *c);
+	for (size_t i = 0; i < ARRAY_SIZE(words) && plain; i++)
+		plain = strcasecmp(text, words[i]) != 0;
+	if (plain) {
+		buffer_append_text(out, text);
+		return;
+	}
+	buffer_append_char(out, '"');
+	for (const char *c = text; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			buffer_append_char(out, '\\');
+		buffer_append_char(out, *c);
+	}
+	buffer_append_char(out, '"');
+}
+
+static const char *choice_name(const struct config_key *key, int value)
+{
+	for (const struct config_choice *c = key->choices; c->name; c++)
+		if (c->value == value)
+			return c->name;
+	return "unknown";
+}
+
+static void print_list(const struct config_key *key, const void *at, struct buffer *out)
+{
+	const struct config_strings *strings = at;
+	const struct config_prefixes *prefixes = at;
+	const struct config_ports *ports = at;
+	unsigned count = key->type == CONFIG_TEXTS      ? strings->count
+			 : key->type == CONFIG_PREFIXES ? prefixes->count
+							: ports->count;
+
+	buffer_append_char(out, '[');
+	for (unsigned i = 0; i < count; i++) {
+		char text[PREFIX_TEXT_MAX];
+		if (i)
+			buffer_append_text(out, ", ");
+		if (key->type == CONFIG_TEXTS)
+			print_text(out, strings->items[i]);
+		else if (key->type == CONFIG_PREFIXES)
+			print_text(out, prefix_format(&prefixes->items[i], text));
+		else
+			buffer_printf(out, "%u", ports->items[i]);
+	}
+	buffer_append_char(out, ']');
+}
+
+void config_value_print(const struct config_key *key, const void *base, struct buffer *out)
+{
+	const void *at = (const char *)base + key->offset;
+	struct json_writer w = JSON_WRITER(out);
+	char text[32];
+	int value;
+
+	switch (key->type) {
+	case CONFIG_TEXT:
+		print_text(out, *(char *const *)at ? *(char *const *)at : "");
+		break;
+	case CONFIG_CHOICE:
+		memcpy(&value, at, sizeof value);
+		buffer_append_text(out, choice_name(key, value));
+		break;
+	case CONFIG_SWITCH:
+		buffer_append_text(out, choice_name(key, *(const bool *)at));
+		break;
+	case CONFIG_BOOL:
+		buffer_append_text(out, *(const bool *)at ? "true" : "false");
+		break;
+	case CONFIG_UINT32:
+		buffer_printf(out, "%" PRIu32, *(const uint32_t *)at);
+		break;
+	case CONFIG_SIZE32:
+		buffer_append_text(out, config_size_format(*(const uint32_t *)at, text));
+		break;
+	case CONFIG_SIZE64:
+		buffer_append_text(out, config_size_format(*(const uint64_t *)at, text));
+		break;
+	case CONFIG_TIME32:
+		buffer_append_text(out, config_duration_format(*(const uint32_t *)at, text));
+		break;
+	case CONFIG_TIME64:
+		buffer_append_text(out, config_duration_format(*(const uint64_t *)at, text));
+		break;
+	case CONFIG_FRACTION:
+		json_double(&w, *(const double *)at);
+		break;
+	case CONFIG_TEXTS:
+	case CONFIG_PREFIXES:
+	case CONFIG_PORTS:
+		print_list(key, at, out);
+		break;
+	case CONFIG_GATEWAYS:
+		break;
+	}
+}
