@@ -58,15 +58,21 @@ int cli_why(const struct cli *cli, int argc, char **argv);
 int cli_pending(const struct cli *cli, int argc, char **argv);
 int cli_approve(const struct cli *cli, int argc, char **argv);
 int cli_reject(const struct cli *cli, int argc, char **argv);
-/* cli_settings.c */
-int cli_mode(const struct cli *cli, int argc, char **argv);
+/* cli_kill.c */
 int cli_panic(const struct cli *cli, int argc, char **argv);
 int cli_resume(const struct cli *cli, int argc, char **argv);
+/* cli_settings.c */
+int cli_mode(const struct cli *cli, int argc, char **argv);
 int cli_proxies(const struct cli *cli, int argc, char **argv);
 int cli_gateway(const struct cli *cli, int argc, char **argv);
 /* cli_config.c */ int cli_config(const struct cli *cli, int argc, char **argv);
 
-/* Message on stderr: "picket COMMAND: text". Returns code. */
+/* Message on stderr: "picket COMMAND: text", outside bytes escaped (lines are kept). Returns code. */
 int cli_fail(int code, const char *command, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Usage errors, EXIT_USAGE. c: what getopt_long gave, ':' or '?' (with opterr = 0 and optstring ":..."). */
+int cli_bad_option(char **argv, int c);
+int cli_unexpected(char **argv, const char *argument);
+/* For commands without options: usage error if there are more than max arguments or fewer than min. 0 or EXIT_USAGE. */
+int cli_arguments(int argc, char **argv, int min, int max);
 
 #endif

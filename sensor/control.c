@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What all resources of the control API need: answers, problems, bodies, and the JSON of values they share. */
+/* What all resources of the control API need: answers, problems, bodies, and the JSON of values they share.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 
 int control_register(struct api *api, const struct control_parts *parts)
 {
-	static int (*const groups[])(struct api *api, const struct control_parts *parts) = {
+	static int (*const groups[])(struct api * api, const struct control_parts *parts) = {
 		control_register_status,
 		control_register_events,
 		control_register_blocks,
@@ -80,7 +81,8 @@ int control_body(struct api_call *call, const char *const *known, cJSON **ret)
 		return 1;
 	}
 	if (r > 0) {
-		control_problem(call, 400, "bad_json", "the body is not JSON (%s at byte %zu): send an object with %s",
+		control_problem(call, 400, "bad_json",
+				"the body is not JSON (%s at byte %zu): send an object with %s",
 				json_error_name(r), offset, names_of(known, names, sizeof names));
 		return 1;
 	}
@@ -91,8 +93,8 @@ int control_body(struct api_call *call, const char *const *known, cJSON **ret)
 	}
 	for (const cJSON *item = root->child; item; item = item->next)
 		if (!is_known(known, item->string)) {
-			control_problem(call, 422, "unknown_key", "unknown key \"%.64s\": known are %s", item->string,
-					names_of(known, names, sizeof names));
+			control_problem(call, 422, "unknown_key", "unknown key \"%.64s\": known are %s",
+					item->string, names_of(known, names, sizeof names));
 			goto refuse;
 		}
 	*ret = root;
@@ -112,12 +114,14 @@ static void problem_of_target(struct api_call *call, const char *what, const cha
 		struct prefix p = prefix_of(&addr, (uint8_t)atoi(slash + 1));
 
 		control_problem(call, 422, "bad_target",
-				"%s \"%.64s\" sets bits beyond its length: the network is %s, or give the address alone",
+				"%s \"%.64s\" sets bits beyond its length: the network is %s, or give the "
+				"address alone",
 				what, text, prefix_format(&p, good));
 		return;
 	}
 	control_problem(call, 422, "bad_target",
-			"%s \"%.64s\" is no IP address or prefix: give one like 192.0.2.7, 192.0.2.0/24 or 2001:db8::/48",
+			"%s \"%.64s\" is no IP address or prefix: give one like 192.0.2.7, 192.0.2.0/24 or "
+			"2001:db8::/48",
 			what, text);
 }
 
@@ -127,7 +131,8 @@ int control_target(struct api_call *call, const char *what, const char *text, st
 	int r;
 
 	if (!text || !*text) {
-		control_problem(call, 422, "bad_target", "%s is missing: give an IP address or prefix as text", what);
+		control_problem(call, 422, "bad_target",
+				"%s is missing: give an IP address or prefix as text", what);
 		return 1;
 	}
 	r = prefix_parse(span_from(text), &p);
@@ -148,8 +153,9 @@ int control_query(struct api_call *call, const char *name, uint64_t max, uint64_
 		return 0;
 	for (const char *p = text; *p || p == text; p++) {
 		if (*p < '0' || *p > '9' || (v = v * 10 + (uint64_t)(*p - '0')) > max) {
-			control_problem(call, 422, "bad_query", "%s=%.32s: give a whole number from 0 to %llu", name,
-					text, (unsigned long long)max);
+			control_problem(call, 422, "bad_query",
+					"%s=%.32s: give a whole number from 0 to %llu", name, text,
+					(unsigned long long)max);
 			return 1;
 		}
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Blocks, why, and pending: what is denied, for how long, who wanted it, and what an operator may do about it. An
- * operator's wish is a verdict like any other; the enforcer asks guard and warden, and this file tells its answer.
+ * Blocks, why, and pending: what is denied, for how long, who wanted it, and what an operator may do about
+ * it. An operator's wish is a verdict like any other; the enforcer asks guard and warden, and this file tells
+ * its answer.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -24,7 +25,7 @@ static void no_memory(struct api_call *call)
 	api_problem(call, 500, "no_memory", "memory is out: try again");
 }
 
-/* --- one block as JSON ---------------------------------------------------------------------------------------------- */
+/* --- one block as JSON ------------------------------------------------------------------------ */
 
 static void write_block(struct json_writer *w, const struct block *b, const struct clock *clock)
 {
@@ -41,18 +42,15 @@ static void write_block(struct json_writer *w, const struct block *b, const stru
 	json_key(w, "installed");
 	json_bool(w, b->installed_ns != 0);
 	control_write_time(w, "confirm_by", clock, b->revert_ns);
-	json_key(w, "dropped");
-	json_object_begin(w);
-	json_key(w, "packets");
+	json_key(w, "packets"); /* dropped, as are bytes and last_drop */
 	json_uint(w, b->packets);
 	json_key(w, "bytes");
 	json_uint(w, b->bytes);
-	control_write_time(w, "last", clock, b->last_ns);
-	json_object_end(w);
+	control_write_time(w, "last_drop", clock, b->last_ns);
 	json_object_end(w);
 }
 
-/* --- GET /v1/blocks ------------------------------------------------------------------------------------------------- */
+/* --- GET /v1/blocks --------------------------------------------------------------------------- */
 
 static int newest_first(const void *a, const void *b)
 {
@@ -96,7 +94,8 @@ static void drop_blocks(void *state)
 	free(s);
 }
 
-static void stream_blocks(struct api_call *call, const struct clock *clock, struct block *blocks, size_t count)
+static void stream_blocks(struct api_call *call, const struct clock *clock, struct block *blocks,
+			  size_t count)
 {
 	struct block_stream *s = calloc(1, sizeof *s);
 
@@ -150,10 +149,10 @@ static void get_blocks(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
-/* --- decisions ------------------------------------------------------------------------------------------------------ */
+/* --- decisions -------------------------------------------------------------------------------- */
 
-static void operator_verdict(struct api_call *call, const struct control_parts *parts, enum verdict_action action,
-			     const struct prefix *target, struct verdict *ret)
+static void operator_verdict(struct api_call *call, const struct control_parts *parts,
+			     enum verdict_action action, const struct prefix *target, struct verdict *ret)
 {
 	static atomic_uint number;
 	uid_t uid = api_call_uid(call);
@@ -210,7 +209,7 @@ static void reply_decision(struct api_call *call, const struct control_parts *pa
 	control_reply(call, status, &b);
 }
 
-/* --- POST /v1/blocks ------------------------------------------------------------------------------------------------ */
+/* --- POST /v1/blocks -------------------------------------------------------------------------- */
 
 /* ttl_s or ttl, at most one of them. */
 static int read_ttl(struct api_call *call, const cJSON *body, uint64_t *ret_ms)
@@ -229,8 +228,10 @@ static int read_ttl(struct api_call *call, const cJSON *body, uint64_t *ret_ms)
 	}
 	if (r == 0)
 		*ret_ms = (uint64_t)ttl_s * 1000;
-	if (text && (!cJSON_IsString(text) || config_duration_parse(span_from(text->valuestring), ret_ms) || !*ret_ms)) {
-		control_problem(call, 422, "bad_ttl", "ttl must be a time with its unit, like \"15m\", \"90s\" or \"1h30m\"");
+	if (text && (!cJSON_IsString(text) || config_duration_parse(span_from(text->valuestring), ret_ms) ||
+		     !*ret_ms)) {
+		control_problem(call, 422, "bad_ttl",
+				"ttl must be a time with its unit, like \"15m\", \"90s\" or \"1h30m\"");
 		return 1;
 	}
 	return 0;
@@ -263,12 +264,14 @@ static int read_reason(struct api_call *call, const cJSON *body, char ret[static
 	if (!item)
 		return 0;
 	if (!text || strlen(text) >= VERDICT_TEXT_MAX) {
-		control_problem(call, 422, "bad_reason", "reason must be text of at most %d bytes", VERDICT_TEXT_MAX - 1);
+		control_problem(call, 422, "bad_reason", "reason must be text of at most %d bytes",
+				VERDICT_TEXT_MAX - 1);
 		return 1;
 	}
 	for (const char *p = text; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-			control_problem(call, 422, "bad_reason", "reason must be one line, without control characters");
+			control_problem(call, 422, "bad_reason",
+					"reason must be one line, without control characters");
 			return 1;
 		}
 	memcpy(ret, text, strlen(text) + 1);
@@ -281,7 +284,8 @@ static int read_confirm(struct api_call *call, const cJSON *body, uint64_t *ret_
 	int r = json_get_int(body, "confirm_within_s", 1, CONFIRM_S_MAX, &confirm_s);
 
 	if (r == 2) {
-		control_problem(call, 422, "bad_confirm", "confirm_within_s must be a whole number of seconds, 1 to %lld",
+		control_problem(call, 422, "bad_confirm",
+				"confirm_within_s must be a whole number of seconds, 1 to %lld",
 				CONFIRM_S_MAX);
 		return 1;
 	}
@@ -291,7 +295,8 @@ static int read_confirm(struct api_call *call, const cJSON *body, uint64_t *ret_
 
 static void post_block(struct api_call *call, void *arg)
 {
-	static const char *const known[] = {"target", "ttl", "ttl_s", "scope", "reason", "confirm_within_s", NULL};
+	static const char *const known[] = {"target",           "ttl", "ttl_s", "scope", "reason",
+					    "confirm_within_s", NULL};
 	const struct control_parts *parts = arg;
 	struct prefix target;
 	struct verdict v;
@@ -304,8 +309,8 @@ static void post_block(struct api_call *call, void *arg)
 	if (control_target(call, "target", json_get_text(body, "target"), &target))
 		goto out;
 	operator_verdict(call, parts, VERDICT_BLOCK, &target, &v);
-	if (read_ttl(call, body, &v.ttl_ms) || read_scope(call, body, &v.scope) || read_reason(call, body, v.reason) ||
-	    read_confirm(call, body, &confirm_ms))
+	if (read_ttl(call, body, &v.ttl_ms) || read_scope(call, body, &v.scope) ||
+	    read_reason(call, body, v.reason) || read_confirm(call, body, &confirm_ms))
 		goto out;
 	enforcer_verdict(parts->enforcer, &v, confirm_ms, &d);
 	if (d.outcome == DECISION_REFUSED)
@@ -316,10 +321,11 @@ out:
 	cJSON_Delete(body);
 }
 
-/* --- DELETE /v1/blocks/{target}, POST /v1/blocks-confirm ------------------------------------------------------------ */
+/* --- DELETE /v1/blocks/{target}, POST /v1/blocks-confirm -------------------------------------- */
 
 /* Nothing to unblock or confirm under exactly this target: say what is there instead. */
-static void reply_not_blocked(struct api_call *call, const struct control_parts *parts, const struct prefix *target)
+static void reply_not_blocked(struct api_call *call, const struct control_parts *parts,
+			      const struct prefix *target)
 {
 	char asked[PREFIX_TEXT_MAX], there[PREFIX_TEXT_MAX];
 	struct why why = {0};
@@ -329,10 +335,11 @@ static void reply_not_blocked(struct api_call *call, const struct control_parts 
 	if (!enforcer_why(parts->enforcer, target, &why, NULL, &none) && why.blocked &&
 	    !prefix_equal(&why.block.verdict.target, target))
 		control_problem(call, 404, "not_blocked",
-				"%s itself is not blocked; it is covered by the block of %s: name that one", asked,
-				prefix_format(&why.block.verdict.target, there));
+				"%s itself is not blocked; it is covered by the block of %s: name that one",
+				asked, prefix_format(&why.block.verdict.target, there));
 	else
-		control_problem(call, 404, "not_blocked", "%s is not blocked: `picket blocks` lists what is", asked);
+		control_problem(call, 404, "not_blocked", "%s is not blocked: `picket blocks` lists what is",
+				asked);
 }
 
 static void delete_block(struct api_call *call, void *arg)
@@ -379,7 +386,7 @@ out:
 	cJSON_Delete(body);
 }
 
-/* --- GET /v1/why/{target} ------------------------------------------------------------------------------------------- */
+/* --- GET /v1/why/{target} --------------------------------------------------------------------- */
 
 /* One sentence of the answer, with the command that changes it. */
 static void because(struct json_writer *w, const char *code, const char *command, const char *format, ...)
@@ -416,7 +423,8 @@ static uint64_t pending_of(const struct control_parts *parts, const struct prefi
 	return 0;
 }
 
-static void because_of_last_decision(struct json_writer *w, const struct control_parts *parts, const struct event *e)
+static void because_of_last_decision(struct json_writer *w, const struct control_parts *parts,
+				     const struct event *e)
 {
 	const struct event_decision *d = &e->decision;
 	const char *origin = d->verdict.origin;
@@ -427,11 +435,13 @@ static void because_of_last_decision(struct json_writer *w, const struct control
 	switch (d->outcome) {
 	case DECISION_WOULD_BLOCK:
 		because(w, "mode_observe", "picket mode enforce",
-			"at %sZ %s asked for a block; the mode was observe, so it was only written down", when, origin);
+			"at %sZ %s asked for a block; the mode was observe, so it was only written down",
+			when, origin);
 		break;
 	case DECISION_REFUSED:
-		because(w, "refused", NULL, "at %sZ the block that %s asked for was refused: %.*s%s%.*s", when, origin,
-			(int)d->why.len, d->why.ptr, d->detail.len ? ": " : "", (int)d->detail.len, d->detail.ptr);
+		because(w, "refused", NULL, "at %sZ the block that %s asked for was refused: %.*s%s%.*s",
+			when, origin, (int)d->why.len, d->why.ptr, d->detail.len ? ": " : "",
+			(int)d->detail.len, d->detail.ptr);
 		break;
 	case DECISION_EXPIRED:
 		because(w, "expired", NULL, "its last block, asked for by %s, ran out at %sZ", origin, when);
@@ -448,17 +458,20 @@ static void because_of_last_decision(struct json_writer *w, const struct control
 			config_mode_name(enforcer_mode(parts->enforcer)));
 }
 
-static void write_reasons(struct json_writer *w, const struct control_parts *parts, const struct prefix *target,
-			  const struct why *y, struct event *const *history, size_t count)
+static void write_reasons(struct json_writer *w, const struct control_parts *parts,
+			  const struct prefix *target, const struct why *y, struct event *const *history,
+			  size_t count)
 {
 	char command[96], text[PREFIX_TEXT_MAX], net[PREFIX_TEXT_MAX], wait[32];
 	uint64_t pending = pending_of(parts, target);
 
 	prefix_format(target, text);
 	if (y->kill)
-		because(w, "kill_switch", "picket resume", "the kill switch is on: picket drops nothing, not even what is blocked");
+		because(w, "kill_switch", "picket resume",
+			"the kill switch is on: picket drops nothing, not even what is blocked");
 	if (y->is_protected)
-		because(w, "protected_network", NULL, "it is protected by %s (%s) and is never blocked, whoever asks",
+		because(w, "protected_network", NULL,
+			"it is protected by %s (%s) and is never blocked, whoever asks",
 			prefix_format(&y->protect.net, net), y->protect.why);
 	if (y->blocked && y->block.revert_ns) {
 		uint64_t now = clock_boot_ns(parts->clock);
@@ -476,20 +489,24 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 	if (y->class == PROXY_CLASS_UNCLASSIFIED) {
 		snprintf(command, sizeof command, "picket proxies trust %s", text);
 		because(w, "unclassified_proxy", command,
-			"its requests carry forwarding headers, as a proxy's do: it is never blocked automatically until "
+			"its requests carry forwarding headers, as a proxy's do: it is never blocked "
+			"automatically until "
 			"you say what it is (trust: a proxy of yours; direct: a client)");
 	}
 	if (y->class == PROXY_CLASS_TRUSTED)
-		because(w, "trusted_proxy", NULL, "it is a trusted proxy: its own address is never blocked in the kernel");
+		because(w, "trusted_proxy", NULL,
+			"it is a trusted proxy: its own address is never blocked in the kernel");
 	if (y->blocked)
 		return;
 	if (count)
 		because_of_last_decision(w, parts, history[0]);
 	else if (!pending)
-		because(w, "no_verdict", NULL, "nothing has asked for a block of it (as far as is remembered)");
+		because(w, "no_verdict", NULL,
+			"nothing has asked for a block of it (as far as is remembered)");
 	if (!y->handshake)
 		because(w, "no_handshake", NULL,
-			"it completed no TCP handshake with this host in the last hour: its address may be forged, so an "
+			"it completed no TCP handshake with this host in the last hour: its address may be "
+			"forged, so an "
 			"automatic block would be refused");
 }
 
@@ -562,7 +579,7 @@ static void get_why(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
-/* --- pending -------------------------------------------------------------------------------------------------------- */
+/* --- pending ---------------------------------------------------------------------------------- */
 
 static void get_pending(struct api_call *call, void *arg)
 {
@@ -665,8 +682,10 @@ static void post_pending(struct api_call *call, void *arg)
 		return;
 	}
 	operator_verdict(call, parts, VERDICT_BLOCK, &none, &by);
-	if (!id || !find_pending(parts, id, &v) || enforcer_answer(parts->enforcer, id, approve, by.origin, &d)) {
-		control_problem(call, 404, "not_pending", "no decision waits under the number %.32s: `picket pending` lists them",
+	if (!id || !find_pending(parts, id, &v) ||
+	    enforcer_answer(parts->enforcer, id, approve, by.origin, &d)) {
+		control_problem(call, 404, "not_pending",
+				"no decision waits under the number %.32s: `picket pending` lists them",
 				api_call_param(call) ? api_call_param(call) : "");
 		return;
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * GET /v1/events: the last events, as JSON lines of event data; follow=1 goes on with those to come. The events are
- * read from the tail as the client takes them: a client that is slow pins none, and is told what it missed.
+ * GET /v1/events: the last events, as JSON lines of event data; follow=1 goes on with those to come. The
+ * events are read from the tail as the client takes them: a client that is slow pins none, and is told what
+ * it missed.
  */
 #include <errno.h>
 #include <limits.h>
@@ -10,18 +11,18 @@
 #include "lib/util.h"
 #include "sensor/control.h"
 
-#define READ_BATCH    64
+#define READ_BATCH     64
 #define LINE_MAX_BYTES (256u * 1024)
-#define BACK_MAX      65536u
-#define LIMIT_MAX     1000000000000ull
-#define WAIT_MS       100
+#define BACK_MAX       65536u
+#define LIMIT_MAX      1000000000000ull
+#define WAIT_MS        100
 
 struct events {
 	const struct control_parts *parts;
 	struct tail_cursor cursor;
-	uint64_t end;      /* position where it ends; UINT64_MAX: follow */
-	uint64_t left;     /* lines still to send */
-	uint32_t kinds;    /* bit per event kind; 0 = all */
+	uint64_t end;   /* position where it ends; UINT64_MAX: follow */
+	uint64_t left;  /* lines still to send */
+	uint32_t kinds; /* bit per event kind; 0 = all */
 	struct event *held[READ_BATCH];
 	unsigned count, at; /* of held */
 	struct buffer line; /* made, and not yet taken by the answer */
@@ -87,7 +88,8 @@ static void write_line(struct events *s, const struct event *e)
 static void write_missed(struct events *s, uint64_t missed)
 {
 	const struct clock *clock = s->parts->clock;
-	struct event *e = event_new_loss("tail", "event", missed, NULL, clock_boot_ns(clock), clock_wall_ns(clock));
+	struct event *e =
+		event_new_loss("tail", "event", missed, NULL, clock_boot_ns(clock), clock_wall_ns(clock));
 
 	if (!e)
 		return;
@@ -106,7 +108,8 @@ static bool hand_over(struct events *s, struct buffer *out)
 	return true;
 }
 
-/* Take the next batch from the tail; waits for news if nothing has been made for this answer yet. False: none. */
+/* Take the next batch from the tail; waits for news if nothing has been made for this answer yet. False:
+ * none. */
 static bool refill(struct events *s, bool wait)
 {
 	uint64_t missed = 0;
@@ -159,10 +162,12 @@ static int parse_names(struct api_call *call, const char *names, uint32_t *ret)
 			size_t at = 0;
 
 			for (int k = 1; k < EVENT_KIND_MAX && at < sizeof known; k++)
-				at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", k > 1 ? ", " : "",
+				at += (size_t)snprintf(known + at, sizeof known - at, "%s%s",
+						       k > 1 ? ", " : "",
 						       event_kind_name((enum event_kind)k));
-			control_problem(call, 422, "unknown_event", "no event is named \"%.*s\": known are %s",
-					(int)MIN(name.len, 64), name.ptr, known);
+			control_problem(call, 422, "unknown_event",
+					"no event is named \"%.*s\": known are %s", (int)MIN(name.len, 64),
+					name.ptr, known);
 			return 1;
 		}
 		kinds |= 1u << kind;

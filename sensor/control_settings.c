@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Mode, kill switch, proxies, gateways, configuration: what an operator may look at, and the little of it that may be
- * changed while picket runs. What is changed here is not kept over a restart, and each answer says so.
+ * Mode, kill switch, proxies, gateways, configuration: what an operator may look at, and the little of it
+ * that may be changed while picket runs. What is changed here is not kept over a restart, and each answer
+ * says so.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ static void write_not_kept(struct json_writer *w)
 	json_bool(w, false);
 }
 
-/* --- mode ------------------------------------------------------------------------------------------------------------ */
+/* --- mode ------------------------------------------------------------------------------------- */
 
 static void reply_mode(struct api_call *call, const struct control_parts *parts)
 {
@@ -49,7 +50,8 @@ static void put_mode(struct api_call *call, void *arg)
 
 	if (!text || config_mode_parse(span_from(text), &mode)) {
 		api_problem(call, 422, "bad_mode",
-			    "mode must be \"observe\" (blocks nothing by itself), \"approve\" (asks first) or \"enforce\"");
+			    "mode must be \"observe\" (blocks nothing by itself), \"approve\" (asks first) "
+			    "or \"enforce\"");
 	} else {
 		enforcer_set_mode(parts->enforcer, mode);
 		reply_mode(call, parts);
@@ -57,7 +59,7 @@ static void put_mode(struct api_call *call, void *arg)
 	cJSON_Delete(body);
 }
 
-/* --- kill switch ----------------------------------------------------------------------------------------------------- */
+/* --- kill switch ------------------------------------------------------------------------------ */
 
 static void post_kill_switch(struct api_call *call, void *arg)
 {
@@ -81,7 +83,8 @@ static void post_kill_switch(struct api_call *call, void *arg)
 	}
 	if (!yes) {
 		api_problem(call, 403, "resume_is_local",
-			    "what a person stopped, no program starts again: run `picket resume` as root on this host");
+			    "what a person stopped, no program starts again: run `picket resume` as root on "
+			    "this host");
 		return;
 	}
 	reply = calloc(1, sizeof *reply);
@@ -92,7 +95,8 @@ static void post_kill_switch(struct api_call *call, void *arg)
 	free(reply);
 	if (r) {
 		control_problem(call, 503, "warden_gone",
-				"the privileged process did not do it (%s): run `picket panic` as root, which needs none of "
+				"the privileged process did not do it (%s): run `picket panic` as root, "
+				"which needs none of "
 				"picket's processes",
 				strerror(r < 0 ? -r : EPROTO));
 		return;
@@ -104,7 +108,7 @@ static void post_kill_switch(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
-/* --- proxies --------------------------------------------------------------------------------------------------------- */
+/* --- proxies ---------------------------------------------------------------------------------- */
 
 static void write_prefixes(struct json_writer *w, const char *key, const struct config_prefixes *list)
 {
@@ -117,7 +121,8 @@ static void write_prefixes(struct json_writer *w, const char *key, const struct 
 	json_array_end(w);
 }
 
-static void write_peer(struct json_writer *w, const struct proxy_peer *p, uint64_t total, const struct clock *clock)
+static void write_peer(struct json_writer *w, const struct proxy_peer *p, uint64_t total,
+		       const struct clock *clock)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -194,12 +199,14 @@ static int parse_class(const char *text, enum proxy_class *ret)
 }
 
 /* What the operator should know of the address now. */
-static const char *note_on(const struct control_parts *parts, const struct prefix *target, enum proxy_class class)
+static const char *note_on(const struct control_parts *parts, const struct prefix *target,
+			   enum proxy_class class)
 {
 	struct why why = {0};
 	size_t none = 0;
 
-	if (class != PROXY_CLASS_TRUSTED || enforcer_why(parts->enforcer, target, &why, NULL, &none) || !why.blocked)
+	if (class != PROXY_CLASS_TRUSTED || enforcer_why(parts->enforcer, target, &why, NULL, &none) ||
+	    !why.blocked)
 		return NULL;
 	return "it is blocked in the kernel now, and stays so until you unblock it";
 }
@@ -235,7 +242,8 @@ static void put_proxies(struct api_call *call, void *arg)
 		goto out;
 	if (parse_class(json_get_text(body, "class"), &class)) {
 		api_problem(call, 422, "bad_class",
-			    "class must be \"trust\" (a proxy of yours: believe its forwarding headers, never block it), "
+			    "class must be \"trust\" (a proxy of yours: believe its forwarding headers, "
+			    "never block it), "
 			    "\"direct\" (a client, whatever it sends) or \"forget\"");
 		goto out;
 	}
@@ -245,12 +253,14 @@ static void put_proxies(struct api_call *call, void *arg)
 		break;
 	case PROXIES_E_TOO_WIDE:
 		api_problem(call, 422, "prefix_too_short",
-			    "that range is wider than may be said while picket runs: put it into the configuration file, "
+			    "that range is wider than may be said while picket runs: put it into the "
+			    "configuration file, "
 			    "proxies.trusted or proxies.direct");
 		break;
 	case PROXIES_E_FULL:
 		api_problem(call, 409, "full",
-			    "too many proxies were named while picket runs: put them into the configuration file");
+			    "too many proxies were named while picket runs: put them into the configuration "
+			    "file");
 		break;
 	default:
 		api_problem(call, 500, "no_memory", "memory is out: try again");
@@ -259,7 +269,7 @@ out:
 	cJSON_Delete(body);
 }
 
-/* --- gateways -------------------------------------------------------------------------------------------------------- */
+/* --- gateways --------------------------------------------------------------------------------- */
 
 #define GATEWAYS_MAX 64
 
@@ -334,7 +344,7 @@ static void get_gateways(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
-/* --- configuration --------------------------------------------------------------------------------------------------- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 static void get_config(struct api_call *call, void *arg)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * GET /v1/status: one look at the whole path, from attached programs to gateways, with the account of what was
- * produced, delivered, lost and held at each stage, and hints: what needs attention and the command that mends it.
+ * GET /v1/status: one look at the whole path, from attached programs to gateways, with the account of what
+ * was produced, delivered, lost and held at each stage, and hints: what needs attention and the command that
+ * mends it.
  *
- * The counts are read in the direction against the flow (reader before kernel), so that an account can show something
- * as held that was just delivered, but never as delivered what was not produced.
+ * The counts are read in the direction against the flow (reader before kernel), so that an account can show
+ * something as held that was just delivered, but never as delivered what was not produced.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -22,7 +23,8 @@
 #define PEERS_HINTED_MAX 4
 #define GATEWAYS_MAX     64
 
-/* Of the two rings: what earlier sensor processes took. The kernel half counts on over a restart, a reader does not. */
+/* Of the two rings: what earlier sensor processes took. The kernel half counts on over a restart, a reader
+ * does not. */
 struct earlier {
 	uint64_t requests, headers;
 };
@@ -53,7 +55,7 @@ struct stage {
 	bool balanced;
 };
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static int ask_warden(const struct control_parts *parts, struct warden_reply *ret)
 {
@@ -99,12 +101,15 @@ static uint64_t stat_of(const struct status *s, enum pk_counter c)
 	return s->warden_result ? 0 : s->warden.status.stats[c];
 }
 
-/* --- the account ------------------------------------------------------------------------------------------------------ */
+/* --- the account ------------------------------------------------------------------------------ */
 
-/* produced = delivered + delivered_earlier + lost + held; held is what is left, so it must not be negative. */
-static struct stage ring_stage(const char *kind, uint64_t produced, uint64_t delivered, uint64_t before, uint64_t lost)
+/* produced = delivered + delivered_earlier + lost + held; held is what is left, so it must not be negative.
+ */
+static struct stage ring_stage(const char *kind, uint64_t produced, uint64_t delivered, uint64_t before,
+			       uint64_t lost)
 {
-	struct stage t = {.stage = "ring", .kind = kind, .produced = produced, .delivered = delivered, .lost = lost};
+	struct stage t = {
+		.stage = "ring", .kind = kind, .produced = produced, .delivered = delivered, .lost = lost};
 	uint64_t rest = produced - MIN(produced, delivered + lost);
 
 	t.balanced = produced >= delivered + lost;
@@ -135,10 +140,12 @@ static unsigned stages_read(const struct status *s, struct stage ret[static STAG
 	unsigned n = 0;
 
 	if (!s->warden_result) {
-		ret[n++] = ring_stage("requests", stat_of(s, PK_C_REQ_PRODUCED), s->reader.requests, earlier.requests,
-				      stat_of(s, PK_C_REQ_LOST) + stat_of(s, PK_C_REQ_SHARE));
-		ret[n++] = ring_stage("headers", stat_of(s, PK_C_HDR_PRODUCED), s->reader.headers, earlier.headers,
-				      stat_of(s, PK_C_HDR_LOST) + stat_of(s, PK_C_HDR_SHARE));
+		ret[n++] =
+			ring_stage("requests", stat_of(s, PK_C_REQ_PRODUCED), s->reader.requests,
+				   earlier.requests, stat_of(s, PK_C_REQ_LOST) + stat_of(s, PK_C_REQ_SHARE));
+		ret[n++] =
+			ring_stage("headers", stat_of(s, PK_C_HDR_PRODUCED), s->reader.headers,
+				   earlier.headers, stat_of(s, PK_C_HDR_LOST) + stat_of(s, PK_C_HDR_SHARE));
 	}
 	ret[n++] = counted_stage("queue", "events", s->queue.pushed + s->queue.refused, s->queue.popped,
 				 s->queue.refused, s->queue.held);
@@ -166,8 +173,11 @@ static void write_account(struct json_writer *w, const struct stage *stages, uns
 			const char *key;
 			uint64_t value;
 		} numbers[] = {
-			{"produced", t->produced}, {"delivered", t->delivered}, {"delivered_earlier", t->delivered_earlier},
-			{"lost", t->lost},	   {"held", t->held},
+			{"produced", t->produced},
+			{"delivered", t->delivered},
+			{"delivered_earlier", t->delivered_earlier},
+			{"lost", t->lost},
+			{"held", t->held},
 		};
 
 		json_object_begin(w);
@@ -196,7 +206,7 @@ static void write_account(struct json_writer *w, const struct stage *stages, uns
 	json_object_end(w);
 }
 
-/* --- sections ---------------------------------------------------------------------------------------------------------- */
+/* --- sections --------------------------------------------------------------------------------- */
 
 static void put_uint(struct json_writer *w, const char *key, uint64_t v)
 {
@@ -293,7 +303,8 @@ struct named_counter {
 	enum pk_counter counter;
 };
 
-static void write_stats(struct json_writer *w, const struct status *s, const struct named_counter *names, size_t count)
+static void write_stats(struct json_writer *w, const struct status *s, const struct named_counter *names,
+			size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		put_uint(w, names[i].key, stat_of(s, names[i].counter));
@@ -461,7 +472,7 @@ static void write_protect(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 }
 
-/* --- hints ------------------------------------------------------------------------------------------------------------- */
+/* --- hints ------------------------------------------------------------------------------------ */
 
 static void hint(struct json_writer *w, const char *severity, const char *command, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -490,13 +501,16 @@ static void hint_attachments(struct json_writer *w, const struct status *s)
 
 		attached += a->mode != PACKET_OFF;
 		if (a->mode == PACKET_OFF)
-			hint(w, "warning", "picket doctor", "nothing is attached to %s: its packets cannot be dropped%s%s", a->name,
+			hint(w, "warning", "picket doctor",
+			     "nothing is attached to %s: its packets cannot be dropped%s%s", a->name,
 			     a->note[0] ? ": " : "", a->note);
 	}
 	if (!attached)
-		hint(w, "error", "picket doctor", "no interface is attached: packets are neither counted nor dropped");
+		hint(w, "error", "picket doctor",
+		     "no interface is attached: packets are neither counted nor dropped");
 	if (!ports_count(s))
-		hint(w, "warning", "picket doctor", "no server listens on a watched port: there is no request to see");
+		hint(w, "warning", "picket doctor",
+		     "no server listens on a watched port: there is no request to see");
 }
 
 static void hint_proxies(struct json_writer *w, const struct status *s)
@@ -517,7 +531,8 @@ static void hint_proxies(struct json_writer *w, const struct status *s)
 		addr_format(&p->addr, text);
 		snprintf(command, sizeof command, "picket proxies trust %s", text);
 		hint(w, "warning", command,
-		     "%s sends forwarding headers (%.0f %% of all requests) and is no configured proxy: it is never dropped "
+		     "%s sends forwarding headers (%.0f %% of all requests) and is no configured proxy: it "
+		     "is never dropped "
 		     "automatically; if it is a client, say `picket proxies direct %s`",
 		     text, 100 * share_of(s, p), text);
 	}
@@ -536,16 +551,19 @@ static void hint_gateways(struct json_writer *w, const struct status *s)
 	}
 }
 
-static void hint_losses(struct json_writer *w, const struct stage *stages, unsigned count, const struct status *s)
+static void hint_losses(struct json_writer *w, const struct stage *stages, unsigned count,
+			const struct status *s)
 {
 	for (unsigned i = 0; i < count; i++) {
 		const struct stage *t = &stages[i];
 
 		if (t->lost)
-			hint(w, "warning", "picket events --name picket.loss", "stage %s (%s) lost %llu of %llu", t->stage,
-			     t->kind, (unsigned long long)t->lost, (unsigned long long)t->produced);
+			hint(w, "warning", "picket events --name picket.loss",
+			     "stage %s (%s) lost %llu of %llu", t->stage, t->kind,
+			     (unsigned long long)t->lost, (unsigned long long)t->produced);
 		if (!t->balanced)
-			hint(w, "error", NULL, "the account of stage %s (%s) does not balance: please report this", t->stage,
+			hint(w, "error", NULL,
+			     "the account of stage %s (%s) does not balance: please report this", t->stage,
 			     t->kind);
 	}
 	if (s->capture.gaps)
@@ -568,7 +586,8 @@ static void hint_judgment(struct json_writer *w, const struct status *s)
 	if (e->missing)
 		hint(w, "error", "picket blocks", "%zu blocks are wanted but not in the kernel", e->missing);
 	if (e->extra)
-		hint(w, "warning", "picket blocks", "the kernel holds %zu blocks that are not in the list", e->extra);
+		hint(w, "warning", "picket blocks", "the kernel holds %zu blocks that are not in the list",
+		     e->extra);
 	if (e->pending)
 		hint(w, "info", "picket pending", "%zu decisions wait for your answer", e->pending);
 	if (s->mode == MODE_OBSERVE)
@@ -576,23 +595,28 @@ static void hint_judgment(struct json_writer *w, const struct status *s)
 		     "mode observe: verdicts are written down, nothing is blocked automatically");
 }
 
-static void write_hints(struct json_writer *w, const struct status *s, const struct stage *stages, unsigned count)
+static void write_hints(struct json_writer *w, const struct status *s, const struct stage *stages,
+			unsigned count)
 {
 	json_key(w, "hints");
 	json_array_begin(w);
 	if (s->warden_result)
-		hint(w, "error", NULL, "the privileged process does not answer (%s): no block can be set or lifted; restart picket",
+		hint(w, "error", NULL,
+		     "the privileged process does not answer (%s): no block can be set or lifted; restart "
+		     "picket",
 		     strerror(-s->warden_result));
 	if (!s->warden_result && s->warden.status.kill)
 		hint(w, "error", "picket resume", "the kill switch is on: picket drops nothing");
 	if (!s->warden_result) {
 		hint_attachments(w, s);
 		if (s->warden.status.sensor_restarts)
-			hint(w, "warning", NULL, "the sensor process had to be restarted (%u times): its log says why",
+			hint(w, "warning", NULL,
+			     "the sensor process had to be restarted (%u times): its log says why",
 			     s->warden.status.sensor_restarts);
 		if (!s->warden.status.sources.sessions_seen && !s->warden.status.sources.sshd_seen)
 			hint(w, "warning", NULL,
-			     "no login session can be seen: put the address you administer from into limits.protect");
+			     "no login session can be seen: put the address you administer from into "
+			     "limits.protect");
 	}
 	hint_losses(w, stages, count, s);
 	hint_gateways(w, s);
@@ -601,7 +625,7 @@ static void write_hints(struct json_writer *w, const struct status *s, const str
 	json_array_end(w);
 }
 
-/* --- the resource ------------------------------------------------------------------------------------------------------- */
+/* --- the resource ----------------------------------------------------------------------------- */
 
 static void get_status(struct api_call *call, void *arg)
 {

@@ -1,0 +1,18 @@
+# The command line, and the sensor's resources of the control API.
+target_sources(picket_sensor PRIVATE
+	cli.c
+	cli_blocks.c
+	cli_call.c
+	cli_events.c
+	cli_kill.c
+	cli_print.c
+	cli_settings.c
+	cli_status.c
+	control.c
+	control_blocks.c
+	control_events.c
+	control_settings.c
+	control_status.c
+)
+set_source_files_properties(cli.c control_status.c PROPERTIES
+	COMPILE_DEFINITIONS "PICKET_VERSION=\"${PROJECT_VERSION}\"")
