@@ -227,7 +227,7 @@ nginx_up() { # [EXTRA-LOCATION-LINES]
 			}
 		}
 	CONF
-	nsenter --net="/run/netns/$NS_S" nginx -e "$DIR/nginx.error" -p "$DIR/nginx" -c "$DIR/nginx.conf" 2>>"$DIR/nginx.error" &
+	nsenter --net="/run/netns/$NS_S" nginx -e "$DIR/nginx.error" -p "$DIR/nginx" -c "$DIR/nginx.conf" 2>"$DIR/nginx.stderr" &
 	NGINX_PID=$!
 	own $NGINX_PID
 	wait_until 10 "nginx listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT"
