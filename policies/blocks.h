@@ -14,6 +14,7 @@ struct blocks;
 struct block {
 	struct verdict verdict;   /* the one in force */
 	uint64_t since_ns, deadline_ns; /* boot clock */
+	/* Written by the owner of the list, through the pointers that the functions below give. */
 	uint64_t installed_ns;    /* the deny map held it */
 	uint64_t revert_ns;       /* --confirm-within: unblock then unless confirmed; 0 = none */
 	uint64_t packets, bytes, last_ns; /* what the kernel dropped, as last read */
@@ -23,7 +24,15 @@ enum { BLOCKS_E_FULL = 1, BLOCKS_E_NONE = 2, BLOCKS_E_SHORTER = 3 /* the entry t
 
 int blocks_new(unsigned max, struct blocks **ret);
 void blocks_free(struct blocks *b);
-/* 0 added or extended, BLOCKS_E_SHORTER, BLOCKS_E_FULL, -ENOMEM. ret_entry (may be NULL): valid until the next change. */
+/*
+ * 0 added or extended, BLOCKS_E_SHORTER, BLOCKS_E_FULL, -ENOMEM, -EINVAL (target is no prefix). ret_entry (may be NULL): valid until the next change;
+ * with BLOCKS_E_SHORTER it is the entry that was kept. A revert_ns written through the pointer last given counts from the
+ * next call on; through an older pointer it would be missed.
+ *
+ * An extension keeps since_ns, installed_ns and the counters, takes the new verdict, and drops a pending revert: the
+ * verdict on trial is no longer the one in force. It never narrows the scope: host stays host. An entry whose deadline
+ * has passed but that was not taken out yet counts as none: the new one starts afresh in its place.
+ */
 int blocks_put(struct blocks *b, const struct verdict *v, uint64_t now_ns, struct block **ret_entry);
 int blocks_remove(struct blocks *b, const struct prefix *target); /* 0 or BLOCKS_E_NONE */
 struct block *blocks_find(struct blocks *b, const struct prefix *target);       /* exactly this target */

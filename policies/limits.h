@@ -16,8 +16,8 @@ enum limits_answer {
 	LIMITS_TTL_TOO_LONG,
 	LIMITS_TTL_INVALID,       /* 0 */
 	LIMITS_RATE,              /* inserts per second */
-	LIMITS_FULL,              /* the deny map holds blocks_max */
-	LIMITS_BAD_TARGET,
+	LIMITS_FULL,              /* the deny map holds blocks_max: the warden's answer, never given here */
+	LIMITS_BAD_TARGET,        /* no address, bits beyond its family, host bits set, IPv4 written as IPv6 */
 };
 const char *limits_answer_name(enum limits_answer a); /* "ok", "protected_network", "prefix_too_short", ... */
 
@@ -33,14 +33,17 @@ struct protected_set {
 	size_t count, size;
 };
 
+#define PROTECTED_MAX 65536 /* entries a set may hold; beyond, protected_set_add answers -E2BIG */
+
 void protected_set_free(struct protected_set *s);
+/* 0, -ENOMEM, -E2BIG, -EINVAL (not an address). An entry that is there already is not added again. */
 int protected_set_add(struct protected_set *s, const struct prefix *net, const char *why);
 /* The entry that overlaps target, or NULL. */
 const struct protected_net *protected_set_find(const struct protected_set *s, const struct prefix *target);
 
 struct limits {
 	const struct config *config;
-	/* token bucket of inserts */
+	/* token bucket of inserts: one second's worth may come at once */
 	uint64_t bucket_ns;
 	double tokens;
 };
@@ -52,5 +55,9 @@ void limits_init(struct limits *l, const struct config *config);
  */
 enum limits_answer limits_check(struct limits *l, const struct protected_set *protect, const struct prefix *target,
 				uint64_t ttl_ms, uint64_t now_ns, const struct protected_net **which);
+/* The same without the insert rate: takes no token. */
+enum limits_answer limits_check_target(const struct config *config, const struct protected_set *protect,
+				       const struct prefix *target, uint64_t ttl_ms,
+				       const struct protected_net **which);
 
 #endif

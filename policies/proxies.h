@@ -23,15 +23,30 @@ struct proxy_peer {
 	uint64_t last_ns;
 };
 
+#define PROXIES_PEERS_MAX 65536 /* seen peers that are remembered */
+#define PROXIES_RULES_MAX 1024  /* trust and direct said at run time */
+
+enum { PROXIES_E_TOO_WIDE = 1, PROXIES_E_FULL = 2 };
+
 int proxies_new(const struct config *config, struct proxies **ret);
 void proxies_free(struct proxies *p);
 void proxies_note(struct proxies *p, const struct addr *peer, bool forwarded, uint64_t now_ns);
+/* The most specific rule decides; of two alike what was said at run time. proxies.default: direct makes DIRECT of what
+ * would be UNCLASSIFIED. */
 enum proxy_class proxies_class(struct proxies *p, const struct addr *peer);
-/* Is any address inside the prefix trusted or unclassified? Returns the worst class found. */
+/* Is any address inside the prefix trusted or unclassified? Returns the worst class found: trusted, then unclassified,
+ * then direct. */
 enum proxy_class proxies_class_prefix(struct proxies *p, const struct prefix *target);
-/* At run time: trust or direct, for one address or prefix; not kept over a restart. */
+/* The same, and who it is: *ret_who is the peer or the rule's range that gave the answer, or the target itself. */
+enum proxy_class proxies_worst(struct proxies *p, const struct prefix *target, struct prefix *ret_who);
+/*
+ * At run time: trust or direct, for one address or prefix; not kept over a restart. PROXY_CLASS_CLIENT takes back what
+ * was said of exactly this prefix. PROXIES_E_TOO_WIDE: shorter than limits.shortest_prefix_*, which only the
+ * configuration may say (proxies.trusted, proxies.direct, proxies.default). PROXIES_E_FULL: PROXIES_RULES_MAX rules.
+ */
 int proxies_set(struct proxies *p, const struct prefix *who, enum proxy_class class);
-/* Copies of the classified and forwarding peers. Free with free(). */
+/* Copies of the classified and forwarding peers, most requests first. Free with free(). */
 int proxies_list(struct proxies *p, struct proxy_peer **ret, size_t *ret_count, uint64_t *ret_requests_total);
+uint64_t proxies_forgotten(struct proxies *p); /* peers that made room, or found none */
 
 #endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/limits.h"
+#include <errno.h>
+#include "lib/util.h"
+
+const char *limits_answer_name(enum limits_answer a)
+{
+	static const char *const names[] = {
+		[LIMITS_OK] = "ok",
+		[LIMITS_PROTECTED] = "protected_network",
+		[LIMITS_PREFIX_TOO_SHORT] = "prefix_too_short",
+		[LIMITS_TTL_TOO_LONG] = "ttl_too_long",
+		[LIMITS_TTL_INVALID] = "ttl_invalid",
+		[LIMITS_RATE] = "insert_rate",
+		[LIMITS_FULL] = "deny_map_full",
+		[LIMITS_BAD_TARGET] = "bad_target",
+	};
+
+	return (size_t)a < ARRAY_SIZE(names) ? names[a] : "unknown";
+}
+
+/*
+ * What prefix_parse would have made. A verdict crosses a socket to the warden, which must not trust its
+ * shape: an IPv4 address dressed as IPv6 would slip past the protected IPv4 networks, and host bits would
+ * never match in a trie.
+ */
+static bool prefix_well_formed(const struct prefix *p)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (p->addr.family != ADDR_IPV4 && p->addr.family != ADDR_IPV6)
+		return false;
+	if (p->bits > addr_bits(&p->addr))
+		return false;
+	if (p->addr.family == ADDR_IPV6 && p->bits >= 96 && memcmp(p->addr.bytes, mapped, sizeof mapped) == 0)
+		return false;
+	struct prefix clean = prefix_of(&p->addr, p->bits);
+	return prefix_equal(&clean, p);
+}
+
+void protected_set_free(struct protected_set *s)
+{
+	free(s->items);
+	*s = (struct protected_set){0};
+}
+
+int protected_set_add(struct protected_set *s, const struct prefix *net, const char *why)
+{
+	if (!prefix_well_formed(net))
+		return -EINVAL;
+	for (size_t i = 0; i < s->count; i++)
+		if (prefix_equal(&s->items[i].net, net))
+			return 0;
+	if (s->count >= PROTECTED_MAX)
+		return -E2BIG;
+	if (s->count == s->size) {
+		size_t size = s->size ? s->size * 2 : 32;
+		struct protected_net *items = realloc(s->items, size * sizeof *items);
+		if (!items)
+			return -ENOMEM;
+		s->items = items;
+		s->size = size;
+	}
+	struct protected_net *item = &s->items[s->count];
+	item->net = *net;
+	snprintf(item->why, sizeof item->why, "%s", why);
+	s->count++;
+	return 0;
+}
+
+const struct protected_net *protected_set_find(const struct protected_set *s, const struct prefix *target)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (prefix_overlaps(&s->items[i].net, target))
+			return &s->items[i];
+	return NULL;
+}
+
+void limits_init(struct limits *l, const struct config *config)
+{
+	*l = (struct limits){.config = config, .tokens = config->limits.insert_rate};
+}
+
+enum limits_answer limits_check_target(const struct config *config, const struct protected_set *protect,
+				       const struct prefix *target, uint64_t ttl_ms,
+				       const struct protected_net **which)
+{
+	if (!prefix_well_formed(target))
+		return LIMITS_BAD_TARGET;
+	const struct protected_net *hit = protect ? protected_set_find(protect, target) : NULL;
+	if (hit) {
+		if (which)
+			*which = hit;
+		return LIMITS_PROTECTED;
+	}
+	unsigned shortest = target->addr.family == ADDR_IPV4 ? config->limits.prefix_min_v4
+							     : config->limits.prefix_min_v6;
+	if (target->bits < shortest)
+		return LIMITS_PREFIX_TOO_SHORT;
+	if (ttl_ms == 0)
+		return LIMITS_TTL_INVALID;
+	if (ttl_ms > config->limits.ttl_max_ms)
+		return LIMITS_TTL_TOO_LONG;
+	return LIMITS_OK;
+}
+
+static bool take_token(struct limits *l, uint64_t now_ns)
+{
+	double rate = l->config->limits.insert_rate;
+
+	/* A clock that steps back gives nothing and takes nothing. */
+	if (now_ns > l->bucket_ns) {
+		if (l->bucket_ns)
+			l->tokens += (double)(now_ns - l->bucket_ns) * rate / (double)NS_PER_S;
+		l->bucket_ns = now_ns;
+	}
+	if (l->tokens > rate)
+		l->tokens = rate;
+	if (l->tokens < 1)
+		return false;
+	l->tokens -= 1;
+	return true;
+}
+
+enum limits_answer limits_check(struct limits *l, const struct protected_set *protect,
+				const struct prefix *target, uint64_t ttl_ms, uint64_t now_ns,
+				const struct protected_net **which)
+{
+	enum limits_answer answer = limits_check_target(l->config, protect, target, ttl_ms, which);
+
+	if (answer == LIMITS_OK && !take_token(l, now_ns))
+		return LIMITS_RATE;
+	return answer;
+}

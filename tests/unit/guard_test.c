@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/guard.h"
+#include <math.h>
+#include "tests/unit/policies_config.h"
+
+#define NOW    SECONDS(1000)
+#define CLIENT "198.51.100.7"
+
+struct fixture {
+	struct config config;
+	struct protected_set protect;
+	struct proxies *proxies;
+	struct guard *guard;
+	bool handshake;
+	unsigned asked;
+	struct guard_answer answer;
+};
+
+static bool handshake_seen(void *arg, const struct prefix *target)
+{
+	struct fixture *f = arg;
+
+	(void)target;
+	f->asked++;
+	return f->handshake;
+}
+
+static void make_guard(struct fixture *f)
+{
+	struct guard_facts facts = {.handshake = handshake_seen, .arg = f};
+
+	guard_free(f->guard);
+	f->guard = NULL;
+	assert_int_equal(guard_new(&f->config, f->proxies, &facts, &f->guard), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return -1;
+	f->config = test_config();
+	f->handshake = true;
+	struct prefix loopback = test_prefix("127.0.0.0/8"), own = test_prefix("192.0.2.10");
+	protected_set_add(&f->protect, &loopback, "loopback");
+	protected_set_add(&f->protect, &own, "own address");
+	assert_int_equal(proxies_new(&f->config, &f->proxies), 0);
+	make_guard(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	guard_free(f->guard);
+	proxies_free(f->proxies);
+	protected_set_free(&f->protect);
+	free(f);
+	return 0;
+}
+
+static void decide(struct fixture *f, const struct verdict *v, bool approved)
+{
+	memset(&f->answer, 0xee, sizeof f->answer);
+	guard_decide(f->guard, v, &f->protect, approved, NOW, &f->answer);
+}
+
+static void expect(struct fixture *f, const struct verdict *v, enum decision_outcome outcome, const char *why)
+{
+	decide(f, v, false);
+	assert_string_equal(f->answer.why, why);
+	assert_int_equal(f->answer.outcome, outcome);
+	if (outcome == DECISION_REFUSED) /* nobody is left without an explanation */
+		assert_true(strlen(f->answer.detail) > 10);
+}
+
+static void expect_for_all(struct fixture *f, const char *target, uint64_t ttl_ms, const char *why)
+{
+	static const enum verdict_source sources[] = {VERDICT_OPERATOR, VERDICT_LOCAL, VERDICT_GATEWAY};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		struct verdict v = test_verdict(sources[i], target, ttl_ms);
+		expect(f, &v, DECISION_REFUSED, why);
+	}
+}
+
+static void a_sound_verdict_blocks(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_GATEWAY, CLIENT, TTL(15));
+
+	v.confidence = 0.8; /* as much as is asked for is enough */
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_string_equal(f->answer.detail, "");
+	v = test_verdict(VERDICT_LOCAL, "2001:db8:1:2::/64", TTL(15));
+	expect(f, &v, DECISION_BLOCKED, "ok");
+}
+
+static void hard_limits_hold_for_everybody(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_for_all(f, "0.0.0.0/0", TTL(15), "protected_network");
+	expect_for_all(f, "64.0.0.0/3", TTL(15), "prefix_too_short");
+	assert_non_null(strstr(f->answer.detail, "limits.shortest_prefix_v4"));
+	expect_for_all(f, "::/0", TTL(15), "prefix_too_short");
+	assert_non_null(strstr(f->answer.detail, "limits.shortest_prefix_v6"));
+	expect_for_all(f, "192.0.2.10", TTL(15), "protected_network");
+	assert_non_null(strstr(f->answer.detail, "own address"));
+	expect_for_all(f, "::ffff:192.0.2.10", TTL(15), "protected_network");
+	expect_for_all(f, CLIENT, 0, "ttl_invalid");
+	expect_for_all(f, CLIENT, TTL(24 * 60) + 1, "ttl_too_long");
+	assert_non_null(strstr(f->answer.detail, "limits.ttl_max"));
+	struct verdict v = test_verdict(VERDICT_OPERATOR, CLIENT, TTL(15));
+	v.target.addr = (struct addr){.family = ADDR_IPV6, .bytes = {[10] = 0xff, 0xff, 192, 0, 2, 10}};
+	v.target.bits = 128;
+	expect(f, &v, DECISION_REFUSED, "bad_target");
+	v.target = (struct prefix){0};
+	expect(f, &v, DECISION_REFUSED, "bad_target");
+}
+
+static void the_operator_faces_the_hard_limits_only(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_OPERATOR, CLIENT, TTL(15));
+	struct addr client = test_addr(CLIENT);
+
+	f->handshake = false;
+	v.confidence = 0;
+	proxies_note(f->proxies, &client, true, NOW);
+	guard_set_mode(f->guard, MODE_OBSERVE);
+	assert_int_equal(guard_mode(f->guard), MODE_OBSERVE);
+	f->config.guard.per_minute = 0;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+}
+
+static void a_doubtful_verdict_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_GATEWAY, CLIENT, TTL(15));
+	const double bad[] = {0.79, 0, -1, 1.01, INFINITY, NAN};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		v.confidence = bad[i];
+		expect(f, &v, DECISION_REFUSED, "confidence_low");
+	}
+}
+
+/* Or one forged SYN would make picket block whomever the attacker likes. */
+static void an_address_without_a_handshake_may_be_forged(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+
+	f->handshake = false;
+	expect(f, &v, DECISION_REFUSED, "no_handshake");
+	assert_int_equal(f->asked, 1);
+	decide(f, &v, true);
+	assert_string_equal(f->answer.why, "no_handshake"); /* approval is not evidence */
+	guard_free(f->guard);
+	assert_int_equal(guard_new(&f->config, f->proxies, NULL, &f->guard), 0);
+	expect(f, &v, DECISION_REFUSED, "no_handshake"); /* nobody to ask: no */
+}
+
+static void a_trusted_proxy_is_never_blocked_automatically(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_GATEWAY, CLIENT, TTL(15));
+	struct prefix proxy = test_prefix(CLIENT);
+
+	assert_int_equal(proxies_set(f->proxies, &proxy, PROXY_CLASS_TRUSTED), 0);
+	expect(f, &v, DECISION_REFUSED, "trusted_proxy");
+	decide(f, &v, true);
+	assert_string_equal(f->answer.why, "trusted_proxy");
+	v.target = test_prefix("198.51.100.0/24");
+	expect(f, &v, DECISION_REFUSED, "trusted_proxy");
+}
+
+static void an_unclassified_proxy_waits_for_a_person_who_is_told_the_command(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_LOCAL, "198.51.100.0/24", TTL(15));
+	struct addr peer = test_addr(CLIENT);
+	struct prefix exact = test_prefix(CLIENT);
+
+	proxies_note(f->proxies, &peer, true, NOW);
+	expect(f, &v, DECISION_PENDING, "unclassified_proxy");
+	assert_non_null(strstr(f->answer.detail, "picket proxies direct " CLIENT " "));
+	assert_non_null(strstr(f->answer.detail, "picket proxies trust " CLIENT " "));
+	guard_set_mode(f->guard, MODE_OBSERVE); /* in every mode: it is a question, not a block */
+	expect(f, &v, DECISION_PENDING, "unclassified_proxy");
+	decide(f, &v, true);
+	assert_int_equal(f->answer.outcome, DECISION_BLOCKED);
+	guard_set_mode(f->guard, MODE_ENFORCE);
+	assert_int_equal(proxies_set(f->proxies, &exact, PROXY_CLASS_DIRECT), 0);
+	expect(f, &v, DECISION_BLOCKED, "ok");
+}
+
+static void observe_tells_and_approve_asks(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+
+	guard_set_mode(f->guard, MODE_OBSERVE);
+	expect(f, &v, DECISION_WOULD_BLOCK, "observe");
+	guard_set_mode(f->guard, MODE_APPROVE);
+	expect(f, &v, DECISION_PENDING, "approve");
+	decide(f, &v, true);
+	assert_int_equal(f->answer.outcome, DECISION_BLOCKED);
+	v.ttl_ms = 0;
+	decide(f, &v, true); /* approval does not lift the limits */
+	assert_string_equal(f->answer.why, "ttl_invalid");
+	guard_set_mode(f->guard, (enum config_mode)9);
+	v.ttl_ms = TTL(1);
+	decide(f, &v, false);
+	assert_int_equal(f->answer.outcome, DECISION_REFUSED);
+}
+
+static enum decision_outcome at(struct fixture *f, unsigned host, uint64_t now_ns)
+{
+	struct verdict v = test_verdict(VERDICT_GATEWAY, CLIENT, TTL(15));
+
+	v.target.addr.bytes[3] = (uint8_t)host;
+	guard_decide(f->guard, &v, &f->protect, false, now_ns, &f->answer);
+	return f->answer.outcome;
+}
+
+static void a_gateway_gone_mad_blocks_only_so_many_a_minute(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.guard.per_minute = 5;
+	make_guard(f);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(at(f, i, NOW + SECONDS(i)), DECISION_BLOCKED);
+	assert_int_equal(at(f, 5, NOW + SECONDS(5)), DECISION_REFUSED);
+	assert_string_equal(f->answer.why, "minute_limit");
+	/* It counts targets: who repeats himself uses up nothing. */
+	for (unsigned i = 0; i < 50; i++)
+		assert_int_equal(at(f, 4, NOW + SECONDS(6)), DECISION_BLOCKED);
+	assert_int_equal(at(f, 6, NOW + SECONDS(59)), DECISION_REFUSED);
+	/* A minute after the first there is room for one, not for five. */
+	assert_int_equal(at(f, 6, NOW + SECONDS(60)), DECISION_BLOCKED);
+	assert_int_equal(at(f, 7, NOW + SECONDS(60)), DECISION_REFUSED);
+	assert_int_equal(at(f, 7, NOW + SECONDS(61)), DECISION_BLOCKED);
+}
+
+static void no_sixty_seconds_see_more_than_the_limit(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t when[600], now_ns = NOW;
+	unsigned seed = 7, count = 0;
+
+	f->config.guard.per_minute = 10;
+	make_guard(f);
+	for (unsigned i = 0; i < 4000 && count < ARRAY_SIZE(when); i++) {
+		now_ns += (uint64_t)(rand_r(&seed) % 3000) * NS_PER_MS;
+		if (at(f, i & 0xff, now_ns) == DECISION_BLOCKED)
+			when[count++] = now_ns;
+	}
+	assert_true(count > 100);
+	for (unsigned i = 10; i < count; i++)
+		assert_true(when[i] - when[i - 10] >= SECONDS(60));
+}
+
+static void a_limit_of_none_lets_none_through(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.guard.per_minute = 0;
+	make_guard(f);
+	assert_int_equal(at(f, 1, NOW), DECISION_REFUSED);
+	assert_string_equal(f->answer.why, "minute_limit");
+}
+
+static void observe_forecasts_the_minute_limit(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.guard.per_minute = 2;
+	make_guard(f);
+	guard_set_mode(f->guard, MODE_OBSERVE);
+	assert_int_equal(at(f, 1, NOW), DECISION_WOULD_BLOCK);
+	assert_int_equal(at(f, 2, NOW), DECISION_WOULD_BLOCK);
+	assert_int_equal(at(f, 3, NOW), DECISION_REFUSED);
+	/* What only waits for a person uses up nothing. */
+	guard_set_mode(f->guard, MODE_APPROVE);
+	for (unsigned i = 10; i < 20; i++)
+		assert_int_equal(at(f, i, NOW + SECONDS(100)), DECISION_PENDING);
+}
+
+static void a_verdict_that_asks_for_nothing_gets_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_GATEWAY, "127.0.0.1", 0);
+
+	v.action = VERDICT_ALLOW;
+	expect(f, &v, DECISION_REFUSED, "action_allow");
+	v.action = (enum verdict_action)42;
+	expect(f, &v, DECISION_REFUSED, "bad_action");
+}
+
+static void an_unblock_needs_no_limits_but_the_mode(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_OPERATOR, "192.0.2.10", 0);
+
+	v.action = VERDICT_UNBLOCK;
+	guard_set_mode(f->guard, MODE_OBSERVE);
+	expect(f, &v, DECISION_UNBLOCKED, "ok");
+	v.source = VERDICT_GATEWAY;
+	expect(f, &v, DECISION_REFUSED, "observe");
+	guard_set_mode(f->guard, MODE_APPROVE);
+	expect(f, &v, DECISION_PENDING, "approve");
+	guard_set_mode(f->guard, MODE_ENFORCE);
+	expect(f, &v, DECISION_UNBLOCKED, "ok");
+	v.target = (struct prefix){0};
+	expect(f, &v, DECISION_REFUSED, "bad_target");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_sound_verdict_blocks),
+		TEST(hard_limits_hold_for_everybody),
+		TEST(the_operator_faces_the_hard_limits_only),
+		TEST(a_doubtful_verdict_is_refused),
+		TEST(an_address_without_a_handshake_may_be_forged),
+		TEST(a_trusted_proxy_is_never_blocked_automatically),
+		TEST(an_unclassified_proxy_waits_for_a_person_who_is_told_the_command),
+		TEST(observe_tells_and_approve_asks),
+		TEST(a_gateway_gone_mad_blocks_only_so_many_a_minute),
+		TEST(no_sixty_seconds_see_more_than_the_limit),
+		TEST(a_limit_of_none_lets_none_through),
+		TEST(observe_forecasts_the_minute_limit),
+		TEST(a_verdict_that_asks_for_nothing_gets_nothing),
+		TEST(an_unblock_needs_no_limits_but_the_mode),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

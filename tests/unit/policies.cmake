@@ -1,0 +1,5 @@
+picket_unit(limits picket_policies picket_lib)
+picket_unit(proxies picket_policies picket_lib)
+picket_unit(guard picket_policies picket_lib)
+picket_unit(blocks picket_policies picket_lib)
+picket_unit(redact picket_policies picket_lib)
