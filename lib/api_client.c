@@ -82,7 +82,10 @@ int api_client_call(const char *socket_path, const char *method, const char *pat
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, 0L);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
 	}
-	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+	if (strcmp(method, "HEAD") == 0)
+		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L); /* or it would wait for a body */
+	else
+		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer.body);
 	int r = outcome_of(curl, curl_easy_perform(curl));
