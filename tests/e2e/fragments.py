@@ -29,13 +29,16 @@ def answer(seconds):
     """The next segment for us, or None."""
     limit = time.time() + seconds
     while time.time() < limit:
-        packet = wire.recv()
+        try:
+            packet = wire.recv()
+        except TimeoutError:
+            continue
         if packet is not None and TCP in packet and packet[TCP].dport == sport and packet[TCP].sport == port:
             return packet
     return None
 
 
-wire.ins.settimeout(0.2) if hasattr(wire, "ins") else None
+wire.ins.settimeout(0.2)
 isn = random.randrange(1 << 31)
 wire.send(ether / ip() / TCP(sport=sport, dport=port, flags="S", seq=isn, window=8192))
 synack = answer(1.5)

@@ -20,15 +20,15 @@ raw() { # SOURCE TARGET PATH SIZE
 	(cd "$DIR" && nsenter --net="/run/netns/$NS_C" "$PYTHON" "$E2E/fragments.py" "$1" "$2" $PORT "$3" "$4" 2>>"$DIR/gateway.err")
 }
 
-for leg in "$F4 $S4" "$F6 $S6"; do
-	client=${leg% *} server=${leg#* }
-	# 8 bytes a fragment: not even the ports and flags are in one piece. 24: the header is.
-	for size in 8 24; do
+# 8 bytes a fragment: not even the ports and flags are in one piece (IPv6 forbids that). 24: the header is.
+for leg in "$F4 $S4 8" "$F6 $S6 48"; do
+	read -r client server small <<<"$leg"
+	for size in "$small" 24; do
 		equal "the client $client in fragments of $size bytes, not blocked" answered "$(raw "$client" "$server" "/before/$size" "$size")"
 	done
 	exits 0 pk block "$client" --ttl 5m
 	before=$(logged)
-	for size in 8 24; do
+	for size in "$small" 24; do
 		equal "its handshake while it is blocked" nothing "$(raw "$client" "$server" "/blocked/$size" "$size")"
 	done
 	equal "requests of the blocked client that reached nginx" "$before" "$(logged)"

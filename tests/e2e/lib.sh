@@ -180,6 +180,8 @@ link_up() { # NS-A DEV-A NS-B DEV-B
 	ip -n "$3" link set "$4" up
 }
 
+link_is_up() { ip -n "$NS_C" link show eth0 | grep -q LOWER_UP && ip -n "$NS_S" link show eth0 | grep -q LOWER_UP; }
+
 net_up() {
 	ns_add "$NS_S"
 	ns_add "$NS_C"
@@ -190,7 +192,7 @@ net_up() {
 	ip -n "$NS_C" addr add $C6/64 dev eth0 nodad
 	ip -n "$NS_C" addr add $D4/24 dev eth0
 	ip -n "$NS_C" addr add $D6/64 dev eth0 nodad
-	wait_until 5 "link is up" in_c ping -c 1 -W 1 $S4
+	wait_until 5 "the link is up" link_is_up
 }
 
 # --- nginx --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import sys
 import time
 
 TCP_QUICKACK = 12
+SO_RCVBUFFORCE = 33
 
 
 def family(address):
@@ -49,6 +50,7 @@ def send(address, port, text):
 def third_ack(address, port, count, path):
     # What the wire shows: the first segment of ours after a SYN, on each connection.
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
+    wire.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
     wire.bind(("eth0", 0))
     wire.setblocking(False)
     answered = 0
