@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clients.h: which peers completed a TCP handshake with us, and when last: a forged source address never did, so an
- * automatic verdict on one is refused. Thread safe: capture notes, the guard asks. Bounded; when full, the entry idle
- * longest in the same bucket makes room (an address forgotten so is merely not blocked automatically).
+ * clients.h: which peers completed a TCP handshake with us, and when last: a forged source address never did,
+ * so an automatic verdict on one is refused. Thread safe: capture notes, the guard asks. Bounded; when full,
+ * the entry idle longest in the same bucket makes room (an address forgotten so is merely not blocked
+ * automatically).
  */
 #ifndef PICKET_CLIENTS_H
 #define PICKET_CLIENTS_H

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stream.h: one direction of one connection, from sequence-numbered pieces to the bytes in order, exactly once, with
- * 64-bit offsets; and the HTTP/1 state over them. A piece seen twice (MSG_PEEK) counts once; a missing range inside a
- * known body is no loss; elsewhere it is a gap, counted, and the stream resynchronises at the next plausible start line.
- * Memory: an unfinished head, at most HTTP1_HEAD_MAX, in a buffer that is given back between requests.
+ * stream.h: one direction of one connection, from sequence-numbered pieces to the bytes in order, exactly
+ * once, with 64-bit offsets; and the HTTP/1 state over them. A piece seen twice (MSG_PEEK) counts once; a
+ * missing range inside a known body is no loss; elsewhere it is a gap, counted, and the stream resynchronises
+ * at the next plausible start line. Memory: an unfinished head, at most HTTP1_HEAD_MAX, in a buffer that is
+ * given back between requests.
+ *
+ * A stream ceases to be HTTP when its first bytes are no request (TLS, HTTP/2, anything else), or when what
+ * follows an Upgrade or CONNECT request is none. Junk behind other requests is passed over until the next
+ * plausible start line: it may be a body whose end client and server see differently.
  */
 #ifndef PICKET_STREAM_H
 #define PICKET_STREAM_H
@@ -12,37 +17,52 @@
 #include "sensor/http1.h"
 
 struct stream {
-	uint64_t next;        /* offset of the first byte not yet seen; offset 0 = first byte of the connection */
-	uint32_t next_seq;    /* the same as a TCP sequence number */
-	uint64_t body_left;   /* bytes of a Content-Length body still to pass */
-	struct http1_chunked chunked;
-	struct buffer head;   /* bytes of an unfinished head */
+	uint64_t next; /* offset of the first byte not yet seen; offset 0 = first byte of the connection */
+	uint32_t next_seq; /* the same as a TCP sequence number */
 	uint32_t requests;
-	uint32_t gaps;
+	uint64_t body_left; /* bytes of a Content-Length body still to pass */
+	uint64_t skip_to;   /* offset up to which the kernel was told not to copy; 0 = never */
 	uint64_t gap_bytes;
+	uint64_t duplicates; /* bytes seen again */
+	struct http1_chunked chunked;
+	struct http1_scan scan;
+	struct buffer head; /* bytes of an unfinished head */
+	uint32_t gaps;
 	uint8_t started;      /* next_seq is known */
 	uint8_t complete;     /* the beginning was seen */
-	uint8_t state;        /* internal: head, length body, chunked body, resync, not http */
+	uint8_t state;        /* internal */
 	uint8_t after_gap;    /* the next request was found by resynchronising */
 	uint8_t proxy_header; /* the stream began with a PROXY protocol header */
+	uint8_t not_http;     /* it carries something else; final */
+	uint8_t refused;      /* heads given up because the budget was used up, saturating */
+	uint8_t line_start;   /* internal, while resynchronising */
+	uint8_t leading;      /* internal: empty lines came before the head */
+	uint8_t upgraded;     /* internal: the last request asked for another protocol */
+	uint8_t rest;         /* internal: the body that follows a head beyond the ceiling */
 };
 
 struct stream_hooks {
-	/* A request head is whole. Spans are valid during the call. */
+	/* A request head is whole. Spans are valid during the call; s->requests counts the ones before it. */
 	void (*request)(void *arg, struct stream *s, const struct http_request *r);
+	/* What was found about the last request after it was handed over (its chunked body). May be NULL. */
+	void (*late)(void *arg, struct stream *s, uint32_t deviations);
 	void *arg;
+	uint64_t *budget; /* bytes that heads may still allocate, shared by all streams; NULL: no limit */
 };
 
 /* isn_known: first_seq is the sequence number of the first byte of the connection. */
 void stream_init(struct stream *s, bool isn_known, uint32_t first_seq);
 /*
- * bytes.len bytes were captured from seq on; the application received len bytes from there (len > bytes.len: the rest
- * was not copied). *ret_skip_to: sequence number up to which the kernel need not copy, valid if true is returned.
+ * bytes.len bytes were captured from seq on; the application received len bytes from there (len > bytes.len:
+ * the rest was not copied). True: *ret_skip_to is the sequence number up to which the kernel need not copy,
+ * at most 2^30 ahead.
  */
-bool stream_feed(struct stream *s, uint32_t seq, struct span bytes, uint32_t len, const struct stream_hooks *hooks,
-		 uint32_t *ret_skip_to);
-/* The connection ended: an unfinished head with a whole request line is still handed over. */
+bool stream_feed(struct stream *s, uint32_t seq, struct span bytes, uint32_t len,
+		 const struct stream_hooks *hooks, uint32_t *ret_skip_to);
+/* n bytes passed that nobody can show us. Inside a known body that is no loss. */
+void stream_miss(struct stream *s, uint64_t n, const struct stream_hooks *hooks);
+/* The connection ended: an unfinished head with a whole request line is still handed over. Memory is given
+ * back. */
 void stream_end(struct stream *s, const struct stream_hooks *hooks);
-void stream_free(struct stream *s);
 
 #endif

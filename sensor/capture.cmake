@@ -1,0 +1,2 @@
+# event → request
+target_sources(picket_sensor PRIVATE http1.c stream.c clients.c tail.c)

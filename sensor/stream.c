@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * stream.c: pieces of one connection → bytes in order → heads and bodies. Positions are 64-bit offsets; TCP
+ * sequence numbers are only compared with the next one expected, within 2^31, so wrapping does not matter.
+ * Pieces of one connection come in the order in which the application received them: one that starts beyond
+ * the next byte expected means that bytes in between were skipped on our word, or lost.
+ */
+#include "sensor/stream.h"
+#include <errno.h>
+#include "lib/util.h"
+
+enum {
+	START,      /* nothing decided: a PROXY header may come */
+	HEAD,       /* a request head, or what is between two */
+	LENGTH,     /* a body of body_left bytes */
+	CHUNKED,    /* a chunked body */
+	REST_START, /* rest of a head beyond the ceiling: at a line start */
+	REST_CR,    /* ... behind a CR at a line start */
+	REST_LINE,  /* ... inside a line */
+	RESYNC,     /* looking for a start line */
+	NOT_HTTP,
+};
+
+/* RESYNC: where the bytes stand in their line. */
+enum {
+	INSIDE_LINE,
+	LINE_START,       /* behind a line feed */
+	MAYBE_LINE_START, /* behind a gap: only a method that cannot be a cut one is believed */
+};
+
+#define SKIP_STEP (1u << 30) /* the kernel compares sequence numbers within 2^31 */
+#define SKIP_MIN  4096       /* a shorter rest is not worth a store */
+
+void stream_init(struct stream *s, bool isn_known, uint32_t first_seq)
+{
+	*s = (struct stream){.next_seq = first_seq,
+			     .started = isn_known,
+			     .complete = isn_known,
+			     .state = isn_known ? START : RESYNC,
+			     .after_gap = !isn_known,
+			     .line_start = MAYBE_LINE_START,
+			     .head = BUFFER_INIT(HTTP1_HEAD_MAX)};
+}
+
+/* --- the buffer of an unfinished head
+ * ------------------------------------------------------------------------------ */
+
+static void head_free(struct stream *s, const struct stream_hooks *hooks)
+{
+	if (!s->head.size)
+		return;
+	if (hooks->budget)
+		*hooks->budget += s->head.size;
+	buffer_free(&s->head);
+}
+
+/* 0, BUFFER_E_FULL (ceiling or budget), -ENOMEM: nothing was appended. */
+static int head_append(struct stream *s, struct span bytes, const struct stream_hooks *hooks)
+{
+	size_t had = s->head.size;
+
+	if (hooks->budget && s->head.len + bytes.len > had) {
+		/* The buffer at most doubles what it must hold. */
+		size_t most = MIN(2 * (s->head.len + bytes.len) + 256, (size_t)HTTP1_HEAD_MAX);
+		if (most > had && most - had > *hooks->budget)
+			return BUFFER_E_FULL;
+	}
+	int r = buffer_append(&s->head, bytes.ptr, bytes.len);
+	if (hooks->budget)
+		*hooks->budget -= s->head.size - had;
+	return r;
+}
+
+/* --- states
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void enter_head(struct stream *s)
+{
+	s->state = HEAD;
+	s->scan = (struct http1_scan){0};
+}
+
+static void enter_resync(struct stream *s, uint8_t line_start, const struct stream_hooks *hooks)
+{
+	head_free(s, hooks);
+	s->state = RESYNC;
+	s->line_start = line_start;
+	s->leading = 0;
+}
+
+static void enter_not_http(struct stream *s, const struct stream_hooks *hooks)
+{
+	head_free(s, hooks);
+	s->state = NOT_HTTP;
+	s->not_http = 1;
+}
+
+static void enter_body(struct stream *s, enum http_body body, const struct stream_hooks *hooks)
+{
+	enter_head(s);
+	switch (body) {
+	case HTTP_BODY_LENGTH:
+		if (s->body_left)
+			s->state = LENGTH;
+		break;
+	case HTTP_BODY_CHUNKED:
+		s->chunked = (struct http1_chunked){0};
+		s->state = CHUNKED;
+		break;
+	case HTTP_BODY_UNTIL_CLOSE:
+		/* HTTP/0.9: most servers read no further. For the others: */
+		enter_resync(s, LINE_START, hooks);
+		break;
+	case HTTP_BODY_NONE:
+		break;
+	}
+}
+
+/* Where in its line the head stopped that did not fit. */
+static uint8_t rest_state(struct span head)
+{
+	size_t n = 0;
+
+	while (n < head.len && head.ptr[head.len - 1 - n] != '\n')
+		n++;
+	if (n == 0)
+		return REST_START;
+	return n == 1 && head.ptr[head.len - 1] == '\r' ? REST_CR : REST_LINE;
+}
+
+static void hand_over(struct stream *s, struct http_request *r, const struct stream_hooks *hooks)
+{
+	if (s->leading)
+		r->deviations |= HTTP_DEV_LEADING_EMPTY_LINE;
+	if (s->after_gap)
+		r->deviations |= HTTP_DEV_AFTER_GAP;
+	hooks->request(hooks->arg, s, r);
+	s->requests++;
+	s->leading = 0;
+	s->after_gap = 0;
+	/* Where the framing is doubtful, what follows may be a body to the server: that is no reason to look
+	 * away. */
+	s->upgraded = r->upgrade && !(r->deviations & HTTP1_DEV_FRAMING);
+}
+
+/* Bytes that are no request. whole_line: they end with a line. */
+static void leave_head(struct stream *s, bool whole_line, const struct stream_hooks *hooks)
+{
+	if (s->upgraded || (s->requests == 0 && !s->after_gap))
+		enter_not_http(s, hooks);
+	else
+		enter_resync(s, whole_line ? LINE_START : INSIDE_LINE, hooks);
+}
+
+/* head is whole, or as much as the ceiling lets through. */
+static void finish_head(struct stream *s, struct span head, const struct stream_hooks *hooks)
+{
+	struct http_request r;
+
+	if (http1_parse_head(head, &r)) {
+		/* Only one that the ceiling cut inside its request line. */
+		leave_head(s, false, hooks);
+		return;
+	}
+	hand_over(s, &r, hooks);
+	s->body_left = r.content_length;
+	if (r.deviations & HTTP_DEV_HEAD_TOO_LARGE) {
+		s->state = rest_state(head);
+		s->rest = (uint8_t)r.body;
+	} else {
+		enter_body(s, r.body, hooks);
+	}
+}
+
+/* --- consuming bytes: each returns how many it used
+ * ---------------------------------------------------------------- */
+
+/* The head could not be kept: what was held of it, and n more, is lost to us; where the next one starts is
+ * unknown. */
+static void give_up_head(struct stream *s, size_t n, const struct stream_hooks *hooks)
+{
+	s->refused += s->refused < UINT8_MAX;
+	s->gaps++;
+	s->gap_bytes += s->head.len + n;
+	s->after_gap = 1;
+	enter_resync(s, INSIDE_LINE, hooks);
+}
+
+static size_t eat_head(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	size_t held = s->head.len, leading = 0;
+	struct span head = in;
+
+	if (!held) {
+		/* Empty lines may come without end: never held. */
+		while (leading < in.len && (in.ptr[leading] == '\r' || in.ptr[leading] == '\n'))
+			leading++;
+		if (leading) {
+			s->leading = 1;
+			return leading;
+		}
+	} else {
+		struct span more = {in.ptr, MIN(in.len, HTTP1_HEAD_MAX - held)};
+		if (head_append(s, more, hooks)) {
+			give_up_head(s, 0, hooks);
+			return 0;
+		}
+		head = buffer_span(&s->head);
+	}
+
+	int r = http1_scan(&s->scan, head);
+	if (r == HTTP1_E_MORE) {
+		if (!held && head_append(s, in, hooks))
+			give_up_head(s, in.len, hooks);
+		return in.len;
+	}
+	size_t end = s->scan.at;
+	if (r == HTTP1_E_NOT_HTTP) {
+		bool whole_line = head.ptr[end - 1] == '\n';
+		leave_head(s, whole_line, hooks);
+		return end - held;
+	}
+	/* The buffer leaves the stream before the hook sees it, so that the next state starts clean. */
+	struct buffer buffer = s->head;
+	s->head = BUFFER_INIT(HTTP1_HEAD_MAX);
+	finish_head(s, (struct span){head.ptr, end}, hooks);
+	if (hooks->budget)
+		*hooks->budget += buffer.size;
+	buffer_free(&buffer);
+	return end - held;
+}
+
+static size_t eat_length(struct stream *s, struct span in)
+{
+	size_t n = MIN((uint64_t)in.len, s->body_left);
+
+	s->body_left -= n;
+	if (!s->body_left)
+		enter_head(s);
+	return n;
+}
+
+static void end_chunked(struct stream *s, const struct stream_hooks *hooks)
+{
+	if (s->chunked.deviations && hooks->late)
+		hooks->late(hooks->arg, s, s->chunked.deviations);
+	s->chunked.deviations = 0;
+}
+
+static size_t eat_chunked(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	size_t n = http1_chunked_eat(&s->chunked, in);
+
+	if (s->chunked.done) {
+		end_chunked(s, hooks);
+		if (s->chunked.broken)
+			enter_resync(s, s->chunked.line_len ? INSIDE_LINE : LINE_START, hooks);
+		else
+			enter_head(s);
+	}
+	return n;
+}
+
+/* The rest of a head beyond the ceiling: to its empty line. */
+static size_t eat_rest(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	if (s->state == REST_LINE) {
+		const char *lf = memchr(in.ptr, '\n', in.len);
+		if (!lf)
+			return in.len;
+		s->state = REST_START;
+		return (size_t)(lf + 1 - in.ptr);
+	}
+	if (in.ptr[0] == '\n')
+		enter_body(s, (enum http_body)s->rest, hooks);
+	else if (in.ptr[0] == '\r' && s->state == REST_START)
+		s->state = REST_CR;
+	else
+		s->state = REST_LINE;
+	return 1;
+}
+
+/* A line that began in an earlier piece and may become a start line is held in the head buffer. */
+static size_t resync_held(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	const char *lf = memchr(in.ptr, '\n', in.len);
+	struct span more = {in.ptr, lf ? (size_t)(lf + 1 - in.ptr) : in.len};
+	bool known = s->line_start == MAYBE_LINE_START;
+
+	if (head_append(s, more, hooks)) {
+		s->refused += s->refused < UINT8_MAX;
+		enter_resync(s, lf ? LINE_START : INSIDE_LINE, hooks);
+		return more.len;
+	}
+	/* Once the method is believed the rest is judged at the line's end, not again at each byte. */
+	if (!lf && s->head.len > 64)
+		return more.len;
+	int r = http1_start_line(buffer_span(&s->head), known);
+	if (r == 0)
+		enter_head(s);
+	else if (r == HTTP1_E_NOT_HTTP)
+		enter_resync(s, lf ? LINE_START : INSIDE_LINE, hooks);
+	return more.len;
+}
+
+/* A connection joined midway, or cut by a gap, whose reads begin with a TLS record header. */
+static bool looks_like_tls(struct span in)
+{
+	return in.len >= 3 && in.ptr[0] >= 0x14 && in.ptr[0] <= 0x17 && in.ptr[1] == 3 &&
+	       (unsigned char)in.ptr[2] <= 4;
+}
+
+static size_t eat_resync(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	if (s->head.len)
+		return resync_held(s, in, hooks);
+	const char *lf = memchr(in.ptr, '\n', in.len);
+	size_t line = lf ? (size_t)(lf + 1 - in.ptr) : in.len;
+
+	if (s->line_start == MAYBE_LINE_START && !s->requests && looks_like_tls(in)) {
+		enter_not_http(s, hooks);
+		return in.len;
+	}
+	if (s->line_start != INSIDE_LINE) {
+		struct span candidate = {in.ptr, line};
+		int r = http1_start_line(candidate, s->line_start == MAYBE_LINE_START);
+		if (r == 0) {
+			enter_head(s);
+			return 0;
+		}
+		if (r == HTTP1_E_MORE && head_append(s, candidate, hooks) == 0)
+			return line;
+	}
+	s->line_start = lf ? LINE_START : INSIDE_LINE;
+	return line;
+}
+
+/* --- the PROXY protocol
+ * -------------------------------------------------------------------------------------------- */
+
+#define PROXY_V1_MAX  107
+#define PROXY_V2_HEAD 16
+
+static const struct span proxy_v1 = SPAN("PROXY ");
+static const struct span proxy_v2 = SPAN("\r\n\r\n\0\r\nQUIT\n");
+
+static bool common_start(struct span a, struct span b)
+{
+	return memcmp(a.ptr, b.ptr, MIN(a.len, b.len)) == 0;
+}
+
+/* 0: *ret_len bytes are a PROXY header (more than bytes.len: the rest is to come); HTTP1_E_MORE;
+ * HTTP1_E_NOT_HTTP: none. */
+static int proxy_header(struct span bytes, size_t *ret_len)
+{
+	static const struct span protocols[] = {SPAN("TCP4 "), SPAN("TCP6 "), SPAN("UNKNOWN")};
+
+	if (common_start(bytes, proxy_v2)) {
+		if (bytes.len < PROXY_V2_HEAD)
+			return HTTP1_E_MORE;
+		if ((bytes.ptr[12] & 0xf0) != 0x20)
+			return HTTP1_E_NOT_HTTP;
+		*ret_len = PROXY_V2_HEAD + ((size_t)(unsigned char)bytes.ptr[14] << 8) +
+			   (unsigned char)bytes.ptr[15];
+		return 0;
+	}
+	if (!common_start(bytes, proxy_v1))
+		return HTTP1_E_NOT_HTTP;
+	if (bytes.len > proxy_v1.len) {
+		struct span protocol = {bytes.ptr + proxy_v1.len, bytes.len - proxy_v1.len};
+		bool known = false;
+		for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+			known |= common_start(protocol, protocols[i]);
+		if (!known)
+			return HTTP1_E_NOT_HTTP;
+	}
+	const char *lf = memchr(bytes.ptr, '\n', MIN(bytes.len, (size_t)PROXY_V1_MAX));
+	if (!lf)
+		return bytes.len < PROXY_V1_MAX ? HTTP1_E_MORE : HTTP1_E_NOT_HTTP;
+	*ret_len = (size_t)(lf + 1 - bytes.ptr);
+	return 0;
+}
+
+static void consume(struct stream *s, struct span in, const struct stream_hooks *hooks);
+
+/* A PROXY header, held until it is whole; anything else is a head, held bytes included. */
+static size_t eat_start(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	size_t held = s->head.len, len = 0;
+	struct span more = {in.ptr, MIN(in.len, PROXY_V1_MAX - held)};
+	int r;
+
+	if (!held) {
+		r = proxy_header(in, &len);
+	} else {
+		if (head_append(s, more, hooks)) {
+			give_up_head(s, 0, hooks);
+			return 0;
+		}
+		r = proxy_header(buffer_span(&s->head), &len);
+	}
+	if (r == HTTP1_E_MORE) {
+		if (!held && head_append(s, in, hooks))
+			give_up_head(s, in.len, hooks);
+		return held ? more.len : in.len;
+	}
+	if (r == HTTP1_E_NOT_HTTP) {
+		struct buffer first = s->head;
+		s->head = BUFFER_INIT(HTTP1_HEAD_MAX);
+		enter_head(s);
+		/* What was held before this piece is read first, as the piece it came in; then this one
+		 * again. */
+		consume(s, (struct span){first.data, held}, hooks);
+		if (hooks->budget)
+			*hooks->budget += first.size;
+		buffer_free(&first);
+		return 0;
+	}
+	head_free(s, hooks);
+	s->proxy_header = 1;
+	enter_head(s);
+	if (len - held > in.len) {
+		s->body_left = len - held;
+		s->state = LENGTH;
+		return 0;
+	}
+	return len - held;
+}
+
+static void consume(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	while (in.len) {
+		size_t n;
+		switch (s->state) {
+		case START:
+			n = eat_start(s, in, hooks);
+			break;
+		case HEAD:
+			n = eat_head(s, in, hooks);
+			break;
+		case LENGTH:
+			n = eat_length(s, in);
+			break;
+		case CHUNKED:
+			n = eat_chunked(s, in, hooks);
+			break;
+		case REST_START:
+		case REST_CR:
+		case REST_LINE:
+			n = eat_rest(s, in, hooks);
+			break;
+		case RESYNC:
+			n = eat_resync(s, in, hooks);
+			break;
+		default:
+			n = in.len;
+			break;
+		}
+		in.ptr += n;
+		in.len -= n;
+	}
+}
+
+/* --- sequence numbers
+ * ---------------------------------------------------------------------------------------------- */
+
+/* A head that will never be whole, but whose request line is: the server may well answer it. */
+static void hand_over_unfinished(struct stream *s, bool gap, const struct stream_hooks *hooks)
+{
+	struct http_request r;
+
+	if (s->state != HEAD || !s->head.len || http1_parse_head(buffer_span(&s->head), &r))
+		return;
+	if (gap)
+		s->after_gap = 1;
+	hand_over(s, &r, hooks);
+}
+
+static void gap(struct stream *s, uint64_t n, const struct stream_hooks *hooks)
+{
+	hand_over_unfinished(s, true, hooks);
+	if (s->state == CHUNKED)
+		end_chunked(s, hooks);
+	s->gaps++;
+	s->gap_bytes += n;
+	s->after_gap = 1;
+	enter_resync(s, MAYBE_LINE_START, hooks);
+}
+
+void stream_miss(struct stream *s, uint64_t n, const struct stream_hooks *hooks)
+{
+	uint64_t left = n;
+
+	s->next += n;
+	s->next_seq += (uint32_t)n;
+	if (s->state == NOT_HTTP)
+		return;
+	if (s->state == LENGTH) {
+		uint64_t k = MIN(left, s->body_left);
+		s->body_left -= k;
+		left -= k;
+		if (!s->body_left)
+			enter_head(s);
+	} else if (s->state == CHUNKED && s->chunked.in_data) {
+		/* As far as the last byte of this chunk's data, which the reader must see to go on. */
+		uint64_t k = MIN(left, s->chunked.left - 1);
+		s->chunked.left -= k;
+		left -= k;
+		if (left) {
+			char any = 0;
+			http1_chunked_eat(&s->chunked, (struct span){&any, 1});
+			left--;
+		}
+	}
+	if (left)
+		gap(s, left, hooks);
+}
+
+/* The bytes from here on that are not needed. */
+static bool skip_hint(struct stream *s, uint32_t *ret_skip_to)
+{
+	uint64_t left = s->state == LENGTH     ? s->body_left
+			: s->state == CHUNKED  ? (s->chunked.in_data ? s->chunked.left : 0)
+			: s->state == NOT_HTTP ? SKIP_STEP
+					       : 0;
+	if (left < SKIP_MIN)
+		return false;
+	uint64_t to = s->next + MIN(left, (uint64_t)SKIP_STEP);
+	/* Told before; a far end is told again each half step. */
+	if (s->skip_to > s->next && (s->skip_to >= to || s->skip_to - s->next >= SKIP_STEP / 2))
+		return false;
+	s->skip_to = to;
+	*ret_skip_to = s->next_seq + (uint32_t)(to - s->next);
+	return true;
+}
+
+bool stream_feed(struct stream *s, uint32_t seq, struct span bytes, uint32_t len,
+		 const struct stream_hooks *hooks, uint32_t *ret_skip_to)
+{
+	if (!s->started) {
+		s->started = 1;
+		s->next_seq = seq;
+	}
+	if (bytes.len > len)
+		bytes.len = len;
+	int32_t ahead = (int32_t)(seq - s->next_seq);
+	if (ahead < 0) {
+		uint32_t old = MIN((uint32_t) - (int64_t)ahead, len);
+		s->duplicates += old;
+		len -= old;
+		bytes = old < bytes.len ? (struct span){bytes.ptr + old, bytes.len - old} : SPAN_NULL;
+	} else if (ahead > 0) {
+		stream_miss(s, (uint32_t)ahead, hooks);
+	}
+	if (bytes.len) {
+		s->next += bytes.len;
+		s->next_seq += (uint32_t)bytes.len;
+		consume(s, bytes, hooks);
+	}
+	if (len > bytes.len)
+		stream_miss(s, len - bytes.len, hooks);
+	return skip_hint(s, ret_skip_to);
+}
+
+void stream_end(struct stream *s, const struct stream_hooks *hooks)
+{
+	hand_over_unfinished(s, false, hooks);
+	if (s->state == CHUNKED)
+		end_chunked(s, hooks);
+	head_free(s, hooks);
+	enter_head(s);
+}
