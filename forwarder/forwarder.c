@@ -222,10 +222,10 @@ static int finish_all(struct forwarder *f)
 	return finished;
 }
 
-/* All that can be done without waiting. */
+/* All that can be done without waiting. How many exchanges ended, or -errno. */
 static int work(struct forwarder *f, bool flush)
 {
-	int running, r;
+	int running, r, finished = 0;
 
 	do {
 		r = step_all(f, flush);
@@ -234,9 +234,12 @@ static int work(struct forwarder *f, bool flush)
 		if (curl_multi_perform(f->multi, &running) != CURLM_OK)
 			return -EIO;
 		r = finish_all(f);
+		if (r < 0)
+			return r;
+		finished += r;
 	} while (r > 0);
 	report_losses(f, clock_boot_ns(f->clock), false);
-	return r;
+	return finished;
 }
 
 /* Milliseconds to wait at most: until something is due, rounded up so that it really is. */
@@ -265,12 +268,14 @@ static int run(struct forwarder *f, int wake_fd, int timeout_ms, bool flush)
 
 	if (!r)
 		r = work(f, flush);
-	if (r)
+	if (r < 0)
 		return r;
-	if (curl_multi_poll(f->multi, &wake, wake_fd >= 0 ? 1 : 0, wait_ms(f, timeout_ms, flush), NULL) !=
-	    CURLM_OK)
+	/* Something happened already: the caller may want to look before we sleep. */
+	int wait = r > 0 ? 0 : wait_ms(f, timeout_ms, flush);
+	if (curl_multi_poll(f->multi, &wake, wake_fd >= 0 ? 1 : 0, wait, NULL) != CURLM_OK)
 		return -EIO;
-	return work(f, flush);
+	r = work(f, flush);
+	return r < 0 ? r : 0;
 }
 
 int forwarder_run(struct forwarder *f, int wake_fd, int timeout_ms)

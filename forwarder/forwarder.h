@@ -43,11 +43,15 @@ struct forwarder_hooks {
 	void *arg;
 };
 
-/* Secrets are read here: call before privileges are dropped. errors: what is wrong and what to do
- * (CONFIG_E_INVALID). */
+/*
+ * Secrets are read here: call before privileges are dropped. No descriptor is opened before the first
+ * forwarder_run, so a fork may lie between. config and clock are borrowed. errors: what is wrong and what to
+ * do, one message a line (CONFIG_E_INVALID); with result 0 its lines are warnings, e.g. of a token file that
+ * others may read.
+ */
 int forwarder_new(const struct config *config, const struct clock *clock, const char *source,
 		  const struct forwarder_hooks *hooks, struct forwarder **ret, struct buffer *errors);
-/* Borrows; takes its own reference. */
+/* Borrows. The event is written as JSON at once; no reference is kept. */
 void forwarder_push(struct forwarder *f, struct event *e);
 /*
  * Do what is due, then wait for gateways, for wake_fd to become readable, or for timeout_ms, whichever is

@@ -167,11 +167,6 @@ int gateway_batch_start(struct gateway_batch *g, CURLM *multi)
 		.owner = g,
 	};
 
-	/*
-	 * The run's id is that of the process which sends: a sensor forked anew must not give its first batch
-	 * the key that its predecessor's first batch had.
-	 */
-	snprintf(g->id_prefix, sizeof g->id_prefix, "%s-%.40s", event_run_id(), g->config->name);
 	return transport_new(multi, &options, &g->transport);
 }
 
@@ -183,8 +178,19 @@ bool gateway_batch_has_room(const struct gateway_batch *g)
 	return outbox_has_room(&g->outbox);
 }
 
+/*
+ * Made at the first event, because the run's id is that of the process which sends: a sensor forked anew must
+ * not give its first batch the key that its predecessor's first batch had.
+ */
+static void name_batches(struct gateway_batch *g)
+{
+	if (!g->id_prefix[0])
+		snprintf(g->id_prefix, sizeof g->id_prefix, "%s-%.40s", event_run_id(), g->config->name);
+}
+
 void gateway_batch_offer(struct gateway_batch *g, struct span event, uint64_t now_ns)
 {
+	name_batches(g);
 	int r = event.len ? outbox_add(&g->outbox, event, now_ns) : OUTBOX_E_TOO_LARGE;
 
 	pthread_mutex_lock(&g->lock);

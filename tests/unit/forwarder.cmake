@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 picket_unit(verdict_parse picket_forwarder)
+picket_unit(forwarder picket_forwarder PkgConfig::MHD)
+target_sources(forwarder_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c)
