@@ -58,25 +58,43 @@ int buffer_append_text(struct buffer *b, const char *text)
 	return buffer_append(b, text, strlen(text));
 }
 
+/* Where the zero that vsnprintf writes would not fit below the ceiling any more. */
+static int append_formatted(struct buffer *b, const char *format, va_list ap)
+{
+	char *text;
+	int n = vasprintf(&text, format, ap);
+
+	if (n < 0) {
+		b->truncated = true;
+		return -ENOMEM;
+	}
+	int r = buffer_append(b, text, (size_t)n);
+	free(text);
+	return r;
+}
+
 int buffer_printf(struct buffer *b, const char *format, ...)
 {
-	va_list ap;
+	va_list ap, again;
 	char *at;
 
 	va_start(ap, format);
+	va_copy(again, ap);
 	int need = vsnprintf(NULL, 0, format, ap);
+	int r = need < 0 ? -EINVAL : 0;
+	if (!r && (size_t)need >= b->max - b->len) {
+		r = append_formatted(b, format, again);
+	} else if (!r) {
+		/* One more for the zero; it is not part of the content. */
+		r = buffer_reserve(b, (size_t)need + 1, &at);
+		if (!r) {
+			vsnprintf(at, (size_t)need + 1, format, again);
+			b->len += (size_t)need;
+		}
+	}
+	va_end(again);
 	va_end(ap);
-	if (need < 0)
-		return -EINVAL;
-	/* One more for the zero that vsnprintf writes; it is not part of the content. */
-	int r = buffer_reserve(b, (size_t)need + 1, &at);
-	if (r)
-		return r;
-	va_start(ap, format);
-	vsnprintf(at, (size_t)need + 1, format, ap);
-	va_end(ap);
-	b->len += (size_t)need;
-	return 0;
+	return r;
 }
 
 void buffer_consume(struct buffer *b, size_t len)

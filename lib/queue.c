@@ -35,8 +35,6 @@ int queue_new(size_t capacity, struct queue **ret)
 
 int queue_push(struct queue *q, void *item)
 {
-	int wake = 0;
-
 	pthread_mutex_lock(&q->lock);
 	if (q->held == q->capacity) {
 		q->counts.refused++;
@@ -48,11 +46,15 @@ int queue_push(struct queue *q, void *item)
 	q->counts.pushed++;
 	if (q->held > q->counts.peak)
 		q->counts.peak = q->held;
-	if (!q->signalled)
-		wake = q->signalled = 1;
-	pthread_mutex_unlock(&q->lock);
-	if (wake)
+	/*
+	 * Under the lock: written later, it could come after the reader has seen an empty queue and looked
+	 * for the signal; the descriptor would then stay readable with nobody to know why.
+	 */
+	if (!q->signalled) {
+		q->signalled = 1;
 		eventfd_write(q->fd, 1);
+	}
+	pthread_mutex_unlock(&q->lock);
 	return 0;
 }
 
