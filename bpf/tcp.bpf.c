@@ -393,8 +393,10 @@ static __always_inline void listen_event(void *ctx, const struct pk_config *conf
 	rec.flow.cookie = bpf_get_socket_cookie((void *)sk);
 	rec.pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
-	if (config->follow_listen && port && !flow_is_loopback(&rec.flow) && !comm_is_sshd(rec.comm) &&
-	    !(ports->never[port >> 6] & bit)) {
+	if (config->follow_listen && port && comm_is_sshd(rec.comm)) {
+		__sync_fetch_and_or(&ports->never[port >> 6], bit);
+	} else if (config->follow_listen && port && !flow_is_loopback(&rec.flow) &&
+		   !(ports->never[port >> 6] & bit)) {
 		__sync_fetch_and_or(&ports->watched[port >> 6], bit);
 		rec.watched = 1;
 	}

@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kernel.c: loads the objects of bpf/, shares their maps by name, and gives access to them. Interfaces are
+ * kernel_attach.c's, reading the rings is reader.c's, what stands in the deny maps policies/deny.c's.
+ */
+#include "sensor/kernel_internal.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ingress_tc.skel.h"
+#include "ingress_xdp.skel.h"
+#include "lib/util.h"
+#include "tcp_perf.skel.h"
+#include "tcp_ring.skel.h"
+
+#define ALLOW_MAX     4096
+#define SHARE_DIVISOR 8
+#define HIT_MAPS      4 /* one hit counter for each entry of each deny map */
+
+/* --- libbpf's messages
+ * ----------------------------------------------------------------------------------------------- */
+
+static bool messages_shown;
+
+static int message(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (!messages_shown || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+/* --- maps
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+int kernel_map_fd(const struct kernel *k, const char *name)
+{
+	for (unsigned i = 0; i < k->map_count; i++)
+		if (!strcmp(k->maps[i].name, name))
+			return k->maps[i].fd;
+	return -1;
+}
+
+static int map_add(struct kernel *k, const char *name, int fd, bool owned)
+{
+	if (k->map_count == KERNEL_MAPS_MAX)
+		return -ENOSPC;
+	struct kernel_map *m = &k->maps[k->map_count++];
+	snprintf(m->name, sizeof(m->name), "%s", name);
+	m->fd = fd;
+	m->owned = owned;
+	return 0;
+}
+
+/* Maps whose size the configuration decides; 0: what the object says. */
+static uint64_t map_entries(const struct config *c, const char *name)
+{
+	static const char *const blocks[] = {"pk_deny4", "pk_deny6", "pk_deny4p", "pk_deny6p"};
+
+	if (!strcmp(name, "pk_requests"))
+		return c->capture.ring_bytes;
+	if (!strcmp(name, "pk_headers"))
+		return c->capture.header_ring_bytes;
+	if (!strcmp(name, "pk_allow4") || !strcmp(name, "pk_allow6"))
+		return ALLOW_MAX;
+	if (!strcmp(name, "pk_hits"))
+		return (uint64_t)c->limits.blocks_max * HIT_MAPS;
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		if (!strcmp(name, blocks[i]))
+			return c->limits.blocks_max;
+	return 0;
+}
+
+/* Our own maps are called pk_...; .rodata and the like stay with their object. */
+static bool map_is_shared(const struct bpf_map *map)
+{
+	return !strncmp(bpf_map__name(map), "pk_", 3);
+}
+
+static int map_prepare(struct kernel *k, struct bpf_map *map)
+{
+	const char *name = bpf_map__name(map);
+	int fd = kernel_map_fd(k, name);
+
+	if (fd >= 0)
+		return bpf_map__reuse_fd(map, fd);
+	if (bpf_map__type(map) == BPF_MAP_TYPE_PERF_EVENT_ARRAY)
+		return 0; /* one per CPU: libbpf knows */
+	uint64_t entries = map_entries(k->config, name);
+	if (!entries)
+		return 0;
+	return entries > UINT32_MAX ? -E2BIG : bpf_map__set_max_entries(map, (uint32_t)entries);
+}
+
+/* --- objects
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static struct bpf_object *object_open(const void *elf, size_t size, const char *name)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
+
+	return bpf_object__open_mem(elf, size, &opts);
+}
+
+static int object_prepare(struct kernel *k, struct bpf_object *o)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, o)
+	{
+		int r = map_is_shared(map) ? map_prepare(k, map) : 0;
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Makes the maps that a loaded object created known to those after it. */
+static int object_adopt(struct kernel *k, struct bpf_object *o)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, o)
+	{
+		if (!map_is_shared(map) || kernel_map_fd(k, bpf_map__name(map)) >= 0)
+			continue;
+		int r = map_add(k, bpf_map__name(map), bpf_map__fd(map), false);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int object_load(struct kernel *k, enum kernel_object which, const void *elf, size_t size,
+		       const char *name)
+{
+	struct bpf_object *o = object_open(elf, size, name);
+	struct bpf_program *program;
+	int r;
+
+	if (!o)
+		return -errno;
+	if (which == OBJECT_XDP_FRAGS)
+		bpf_object__for_each_program(program, o) bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	r = object_prepare(k, o);
+	if (!r)
+		r = bpf_object__load(o);
+	if (!r)
+		r = object_adopt(k, o);
+	if (r) {
+		bpf_object__close(o);
+		return r;
+	}
+	k->objects[which] = o;
+	return 0;
+}
+
+static int load_packet(struct kernel *k, enum kernel_object which)
+{
+	size_t size;
+	const void *elf = which == OBJECT_TC ? ingress_tc__elf_bytes(&size) : ingress_xdp__elf_bytes(&size);
+
+	return object_load(k, which, elf, size, which == OBJECT_TC ? "ingress_tc" : "ingress_xdp");
+}
+
+int kernel_program_fd(struct kernel *k, enum kernel_object object, const char *name)
+{
+	if (!k->objects[object]) {
+		int r = load_packet(k, object);
+
+		if (r)
+			return r;
+	}
+	struct bpf_program *p = bpf_object__find_program_by_name(k->objects[object], name);
+	return p ? bpf_program__fd(p) : -ENOENT;
+}
+
+/* The ring where the kernel lets tracing programs read a packet buffer, else perf buffers; found by trying.
+ */
+static int load_tcp(struct kernel *k, struct buffer *errors)
+{
+	enum config_capture_source source = k->config->capture.source;
+	int ring = 0, perf = 0;
+	const void *elf;
+	size_t size;
+
+	if (source != CAPTURE_PERF) {
+		elf = tcp_ring__elf_bytes(&size);
+		ring = object_load(k, OBJECT_TCP, elf, size, "tcp_ring");
+		if (!ring)
+			return 0;
+	}
+	if (source != CAPTURE_RING) {
+		elf = tcp_perf__elf_bytes(&size);
+		perf = object_load(k, OBJECT_TCP, elf, size, "tcp_perf");
+		if (!perf) {
+			k->perf = true;
+			return 0;
+		}
+	}
+	if (ring)
+		buffer_printf(errors, "requests through the ring buffer: %s\n", strerror(-ring));
+	if (perf)
+		buffer_printf(errors, "requests through perf buffers: %s\n", strerror(-perf));
+	return perf ? perf : ring;
+}
+
+/* At least one of the two packet programs must load; a kernel without the other is told by the attachments'
+ * notes. */
+static int load_packets(struct kernel *k, struct buffer *errors)
+{
+	int tc = load_packet(k, OBJECT_TC);
+	int xdp = load_packet(k, OBJECT_XDP);
+
+	if (!tc || !xdp)
+		return 0;
+	buffer_printf(errors, "packet program for tc: %s\npacket program for XDP: %s\n", strerror(-tc),
+		      strerror(-xdp));
+	return xdp;
+}
+
+/* --- kill switch
+ * ------------------------------------------------------------------------------------------------------ */
+
+static bool kill_fits(int fd)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_MAP_TYPE_ARRAY &&
+	       info.key_size == 4 && info.value_size == 4 && info.max_entries == 1;
+}
+
+/* An earlier run's switch is taken over with the position it is in. */
+static int kill_reuse(struct kernel *k, const char *pin, struct buffer *errors)
+{
+	int fd = bpf_obj_get(pin);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!kill_fits(fd)) {
+		close(fd);
+		buffer_printf(errors, "%s is pinned, but is not picket's kill switch: remove it\n", pin);
+		return -EEXIST;
+	}
+	int r = map_add(k, "pk_kill", fd, true);
+	if (r)
+		close(fd);
+	return r;
+}
+
+static int kill_pin(struct kernel *k, const char *pin, struct buffer *errors)
+{
+	if (bpf_obj_pin(kernel_kill_fd(k), pin) == 0)
+		return 0;
+	int r = -errno;
+	buffer_printf(errors, "cannot pin the kill switch at %s: %s\n", pin, strerror(-r));
+	return r;
+}
+
+int kernel_kill_fd(const struct kernel *k)
+{
+	return kernel_map_fd(k, "pk_kill");
+}
+
+int kernel_kill_set(struct kernel *k, bool on)
+{
+	__u32 zero = 0, value = on;
+
+	return bpf_map_update_elem(kernel_kill_fd(k), &zero, &value, BPF_ANY) ? -errno : 0;
+}
+
+bool kernel_kill_get(const struct kernel *k)
+{
+	__u32 zero = 0, value = 0;
+
+	return bpf_map_lookup_elem(kernel_kill_fd(k), &zero, &value) == 0 && value;
+}
+
+/* --- loading
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static int map_memory(struct kernel *k, const char *name, size_t size, void **ret)
+{
+	int fd = kernel_map_fd(k, name);
+
+	if (fd < 0)
+		return 0; /* not on this path */
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	*ret = at;
+	return 0;
+}
+
+static int map_memories(struct kernel *k)
+{
+	void *skip = NULL, *levels = NULL;
+	int r = map_memory(k, "pk_skip", PK_SKIP_SLOTS * sizeof(uint64_t), &skip);
+
+	if (!r)
+		r = map_memory(k, "pk_perf_level", PK_PERF_CPUS * sizeof(struct pk_perf_level), &levels);
+	k->skip = skip;
+	k->perf_levels = levels;
+	return r;
+}
+
+static void deny_maps_fill(struct kernel *k)
+{
+	k->deny = (struct deny_maps){
+		.deny4 = kernel_map_fd(k, "pk_deny4"),
+		.deny6 = kernel_map_fd(k, "pk_deny6"),
+		.deny4p = kernel_map_fd(k, "pk_deny4p"),
+		.deny6p = kernel_map_fd(k, "pk_deny6p"),
+		.allow4 = kernel_map_fd(k, "pk_allow4"),
+		.allow6 = kernel_map_fd(k, "pk_allow6"),
+		.hits = kernel_map_fd(k, "pk_hits"),
+	};
+}
+
+/* What the configuration file says; the warden may set it anew with what it knows later (its child's process
+ * id). */
+static int config_first(struct kernel *k, const struct kernel_options *options)
+{
+	const struct config *c = k->config;
+	struct pk_config first = {
+		.netns = options->netns,
+		.cgroup_id = options->cgroup_id,
+		.follow_listen = c->capture.ports.count == 0,
+		.sample_n = c->capture.header_sample,
+		.header_rate = c->capture.header_rate,
+		.header_burst = c->capture.header_burst,
+		.read_max = c->capture.read_max,
+		.share_divisor = SHARE_DIVISOR,
+	};
+
+	return kernel_config_set(k, &first);
+}
+
+static int load(struct kernel *k, const struct kernel_options *options, struct buffer *errors)
+{
+	int fresh, r = 0;
+
+	if (options->kill_pin)
+		r = kill_reuse(k, options->kill_pin, errors);
+	fresh = kernel_kill_fd(k) < 0;
+	if (!r)
+		r = load_tcp(k, errors);
+	if (!r)
+		r = load_packets(k, errors);
+	if (!r && options->kill_pin && fresh)
+		r = kill_pin(k, options->kill_pin, errors);
+	if (!r)
+		r = map_memories(k);
+	if (!r)
+		r = config_first(k, options);
+	if (!r)
+		deny_maps_fill(k);
+	return r;
+}
+
+/* What the errno of a failed load means to whoever started picket. */
+static int load_failure(int r, struct buffer *errors)
+{
+	if (r == -EPERM) {
+		buffer_append_text(errors, "loading needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: start as "
+					   "root, or with these\n");
+		return KERNEL_E_PERMISSION;
+	}
+	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EEXIST)
+		return r;
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		buffer_append_text(errors,
+				   "/sys/kernel/btf/vmlinux is missing: this kernel was built without BTF "
+				   "(CONFIG_DEBUG_INFO_BTF), which picket needs\n");
+	return KERNEL_E_UNSUPPORTED;
+}
+
+int kernel_load(const struct config *config, const struct kernel_options *options, struct kernel **ret,
+		struct buffer *errors)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	messages_shown = options->verbose;
+	libbpf_set_print(message);
+	k->config = config;
+	int r = load(k, options, errors);
+	if (r) {
+		kernel_free(k);
+		return load_failure(r, errors);
+	}
+	*ret = k;
+	return 0;
+}
+
+int kernel_attach_tcp(struct kernel *k, struct buffer *errors)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, k->objects[OBJECT_TCP])
+	{
+		if (k->tcp_link_count == ARRAY_SIZE(k->tcp_links))
+			return -ENOSPC;
+		struct bpf_link *link = bpf_program__attach(program);
+		if (!link) {
+			int r = -errno;
+
+			buffer_printf(errors, "attaching %s: %s\n", bpf_program__name(program), strerror(-r));
+			return r == -EPERM ? KERNEL_E_PERMISSION : KERNEL_E_UNSUPPORTED;
+		}
+		k->tcp_links[k->tcp_link_count++] = link;
+	}
+	return 0;
+}
+
+void kernel_free(struct kernel *k)
+{
+	if (!k)
+		return;
+	kernel_detach_all(k);
+	for (unsigned i = 0; i < k->tcp_link_count; i++)
+		bpf_link__destroy(k->tcp_links[i]);
+	if (k->skip)
+		munmap(k->skip, PK_SKIP_SLOTS * sizeof(uint64_t));
+	if (k->perf_levels)
+		munmap(k->perf_levels, PK_PERF_CPUS * sizeof(struct pk_perf_level));
+	for (unsigned i = 0; i < k->map_count; i++)
+		if (k->maps[i].owned)
+			close(k->maps[i].fd);
+	for (unsigned i = 0; i < OBJECT_COUNT; i++)
+		bpf_object__close(k->objects[i]);
+	free(k);
+}
+
+/* --- access
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+bool kernel_uses_perf(const struct kernel *k)
+{
+	return k->perf;
+}
+
+const struct deny_maps *kernel_deny_maps(const struct kernel *k)
+{
+	return &k->deny;
+}
+
+int kernel_ports_fd(const struct kernel *k)
+{
+	return kernel_map_fd(k, "pk_ports");
+}
+
+int kernel_config_set(struct kernel *k, const struct pk_config *c)
+{
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(kernel_map_fd(k, "pk_config"), &zero, c, BPF_ANY) ? -errno : 0;
+}
+
+uint64_t *kernel_skip(const struct kernel *k)
+{
+	return k->skip;
+}
+
+int kernel_stats(const struct kernel *k, uint64_t ret[static PK_C_MAX])
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	if (cpus < 0)
+		return cpus;
+	_cleanup_free_ struct pk_counters *all = calloc((size_t)cpus, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	__u32 zero = 0;
+	if (bpf_map_lookup_elem(kernel_map_fd(k, "pk_stats"), &zero, all))
+		return -errno;
+	memset(ret, 0, PK_C_MAX * sizeof(*ret));
+	for (int cpu = 0; cpu < cpus; cpu++)
+		for (unsigned i = 0; i < PK_C_MAX; i++)
+			ret[i] += all[cpu].v[i];
+	return 0;
+}
+
+static bool program_describe(const struct bpf_program *p, struct kernel_program *ret)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	if (bpf_program__fd(p) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len))
+		return false;
+	*ret = (struct kernel_program){.id = info.id, .insns = info.verified_insns};
+	snprintf(ret->name, sizeof(ret->name), "%s", bpf_program__name(p));
+	return true;
+}
+
+unsigned kernel_programs(const struct kernel *k, struct kernel_program *ret, unsigned max)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < OBJECT_COUNT; i++) {
+		struct bpf_program *p;
+
+		if (!k->objects[i])
+			continue;
+		bpf_object__for_each_program(p, k->objects[i]) if (n < max && program_describe(p, &ret[n]))
+			n++;
+	}
+	return n;
+}
+
+unsigned kernel_reader_fds(const struct kernel *k, int *ret, unsigned max)
+{
+	static const char *const rings[] = {"pk_requests", "pk_headers"};
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rings) && n < max; i++)
+		ret[n++] = kernel_map_fd(k, rings[i]);
+	return n;
+}

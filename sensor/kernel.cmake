@@ -1,0 +1,9 @@
+# The kernel half's user side: loading, attaching, reading, ports.
+target_sources(picket_sensor PRIVATE
+	${CMAKE_CURRENT_LIST_DIR}/kernel.c
+	${CMAKE_CURRENT_LIST_DIR}/kernel_attach.c
+	${CMAKE_CURRENT_LIST_DIR}/ports.c
+	${CMAKE_CURRENT_LIST_DIR}/reader.c
+	${CMAKE_CURRENT_LIST_DIR}/tcfilter.c
+)
+target_link_libraries(picket_sensor PUBLIC picket_bpf)

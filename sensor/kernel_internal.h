@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kernel_internal.h: what kernel.c (loading, maps), kernel_attach.c (interfaces) and reader.c share. Nobody
+ * else includes it.
+ */
+#ifndef PICKET_KERNEL_INTERNAL_H
+#define PICKET_KERNEL_INTERNAL_H
+
+#include <bpf/libbpf.h>
+#include "sensor/kernel.h"
+
+#define KERNEL_MAPS_MAX       32
+#define KERNEL_INTERFACES_MAX 64
+
+/* The objects, each one alternative that loads whole. */
+enum kernel_object {
+	OBJECT_TCP, /* tcp_ring or tcp_perf, whichever loads */
+	OBJECT_TC,
+	OBJECT_XDP,
+	OBJECT_XDP_FRAGS, /* the same programs, declared able to take packets in pieces; loaded when first
+			     needed */
+	OBJECT_COUNT,
+};
+
+struct kernel_map {
+	char name[BPF_OBJ_NAME_LEN];
+	int fd; /* owned by the object that made it, or by us if it came from a pin */
+	bool owned;
+};
+
+struct kernel_interface {
+	struct kernel_attachment a;
+	int link_fd;      /* -1: clsact, or not attached */
+	bool made_clsact; /* the qdisc is ours to remove */
+};
+
+struct kernel {
+	const struct config *config; /* borrowed */
+	struct bpf_object *objects[OBJECT_COUNT];
+	struct kernel_map maps[KERNEL_MAPS_MAX];
+	unsigned map_count;
+	bool perf;
+	struct bpf_link *tcp_links[4];
+	unsigned tcp_link_count;
+	uint64_t *skip;
+	struct pk_perf_level *perf_levels; /* perf path only */
+	struct deny_maps deny;
+	struct kernel_interface interfaces[KERNEL_INTERFACES_MAX];
+	unsigned interface_count;
+};
+
+/* Descriptor of a map by name, or -1. */
+int kernel_map_fd(const struct kernel *k, const char *name);
+/* The program's descriptor, or -errno: the object is loaded if it is not yet. */
+int kernel_program_fd(struct kernel *k, enum kernel_object object, const char *program);
+/* kernel_attach.c: undo everything. */
+void kernel_detach_all(struct kernel *k);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * world.h: two network namespaces joined by a veth pair, for tests with real sockets. The process lives in
+ * the server's namespace; a socket belongs to the namespace it was made in, so one process plays both sides.
+ * Everything goes with the process.
+ *
+ *     server: pk-s 10.77.0.1/24 fd77::1/64, lo        client: pk-c 10.77.0.2/24 and .3, fd77::2/64 and
+ * fd77:0:0:1::2, lo
+ */
+#ifndef PICKET_TESTS_WORLD_H
+#define PICKET_TESTS_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define WORLD_SERVER "pk-s"
+#define WORLD_CLIENT "pk-c"
+
+struct world {
+	int server_ns, client_ns;
+};
+
+/* 0, or -1 where namespaces cannot be made (then errno). */
+int world_new(struct world *ret);
+void world_free(struct world *w);
+/* In which of the two what follows happens. */
+void world_enter(const struct world *w, bool client);
+/* Runs a command line by the shell, in the namespace at hand. Fails the test if it does. */
+void world_run(const char *command);
+uint32_t world_netns(int ns_fd);
+
+struct sockaddr_storage world_addr(const char *text, uint16_t port, socklen_t *ret_len);
+/* A listening socket in the namespace at hand; port 0: any. */
+int world_listen(const char *addr, uint16_t port);
+uint16_t world_port(int fd);
+/* A connected client socket of the other namespace, or -errno (1 s at most). from: NULL = any address. */
+int world_connect(const struct world *w, const char *from, const char *to, uint16_t port);
+
+#endif
