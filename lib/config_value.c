@@ -279,7 +279,7 @@ static int choice_find(const struct job *j, const struct yaml_node *node, int *r
 
 static int choice_set(const struct job *j, void *at, const struct yaml_node *node)
 {
-	int v;
+	int v = 0;
 	int r = choice_find(j, node, &v);
 
 	if (r)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "lib/utf8.h"
+#include "lib/util.h"
 
 static inline char *room(struct buffer *b, size_t len)
 {
@@ -75,16 +76,36 @@ void json_array_end(struct json_writer *w)
 	close_with(w, ']');
 }
 
-void json_key(struct json_writer *w, const char *key)
+/*
+ * Keys and values are short: a call of memcpy would cost more than the copy. The last word overlaps the one
+ * before.
+ */
+static inline void copy_short(char *to, const char *from, size_t len)
 {
-	size_t len = strlen(key);
+	uint64_t v;
+
+	if (len < sizeof v) {
+		for (size_t i = 0; i < len; i++)
+			to[i] = from[i];
+		return;
+	}
+	for (size_t i = 0; i + sizeof v <= len; i += sizeof v) {
+		memcpy(&v, from + i, sizeof v);
+		memcpy(to + i, &v, sizeof v);
+	}
+	memcpy(&v, from + len - sizeof v, sizeof v);
+	memcpy(to + len - sizeof v, &v, sizeof v);
+}
+
+void json_key_len(struct json_writer *w, const char *key, size_t len)
+{
 	char *at = room(w->out, len + 4);
 
 	if (!at)
 		return;
 	at = put_comma(w, at);
 	*at++ = '"';
-	memcpy(at, key, len);
+	copy_short(at, key, len);
 	at += len;
 	*at++ = '"';
 	*at++ = ':';
@@ -92,17 +113,13 @@ void json_key(struct json_writer *w, const char *key)
 	done(w, at);
 }
 
-/* Does any of eight bytes need care: below 0x20, '"', '\', 0x7f and above? One word at a time (little or big
- * endian). */
-static inline bool eight_plain(const char *p)
+/* Is each of eight bytes plain: from 0x20 to 0x7e, but '"' and '\\'? One word at a time (whatever the byte
+ * order). */
+static inline bool is_plain_word(uint64_t v)
 {
 	const uint64_t ones = 0x0101010101010101ull, highs = 0x8080808080808080ull;
-	uint64_t v, quote, slash, del;
+	uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\', del = v ^ ones * 0x7f;
 
-	memcpy(&v, p, sizeof v);
-	quote = v ^ ones * '"';
-	slash = v ^ ones * '\\';
-	del = v ^ ones * 0x7f;
 	return (((v - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones) | v) & highs) == 0;
 }
 
@@ -111,14 +128,28 @@ static inline bool is_plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-static size_t plain_len(const char *p, size_t len)
+/* Copies the plain bytes that `from` begins with; returns how many. `to` has room for len. */
+static inline size_t copy_plain(char *to, const char *from, size_t len)
 {
 	size_t i = 0;
+	uint64_t v;
 
-	while (len - i >= 8 && eight_plain(p + i))
-		i += 8;
-	while (i < len && is_plain((unsigned char)p[i]))
-		i++;
+	for (; i + sizeof v <= len; i += sizeof v) {
+		memcpy(&v, from + i, sizeof v);
+		if (!is_plain_word(v))
+			goto bytes;
+		memcpy(to + i, &v, sizeof v);
+	}
+	if (i && i < len) {
+		memcpy(&v, from + len - sizeof v, sizeof v);
+		if (is_plain_word(v)) {
+			memcpy(to + len - sizeof v, &v, sizeof v);
+			return len;
+		}
+	}
+bytes:
+	for (; i < len && is_plain((unsigned char)from[i]); i++)
+		to[i] = from[i];
 	return i;
 }
 
@@ -159,14 +190,14 @@ static size_t put_special(const unsigned char *p, size_t len, char **at)
 static bool put_escaped(struct json_writer *w, struct span text)
 {
 	while (text.len) {
-		size_t n = plain_len(text.ptr, text.len);
-		char *at = room(w->out, n + 6);
+		/* In pieces, so that the room asked for is about what is used. */
+		size_t piece = MIN(text.len, (size_t)256);
+		char *at = room(w->out, piece + 6);
 		if (!at)
 			return false;
-		if (n)
-			memcpy(at, text.ptr, n);
+		size_t n = copy_plain(at, text.ptr, piece);
 		at += n;
-		if (n < text.len)
+		if (n < piece)
 			n += put_special((const unsigned char *)text.ptr + n, text.len - n, &at);
 		done(w, at);
 		text.ptr += n;
@@ -177,15 +208,13 @@ static bool put_escaped(struct json_writer *w, struct span text)
 
 void json_string(struct json_writer *w, struct span text)
 {
-	size_t n = plain_len(text.ptr, text.len);
-	char *at = room(w->out, n + 3);
+	char *at = room(w->out, text.len + 3);
 
 	if (!at)
 		return;
 	at = put_comma(w, at);
 	*at++ = '"';
-	if (n)
-		memcpy(at, text.ptr, n);
+	size_t n = copy_plain(at, text.ptr, text.len);
 	at += n;
 	if (n == text.len) {
 		*at++ = '"';
@@ -199,17 +228,16 @@ void json_string(struct json_writer *w, struct span text)
 
 void json_key_span(struct json_writer *w, const char *prefix, struct span rest)
 {
-	size_t n = plain_len(rest.ptr, rest.len), head = strlen(prefix);
-	char *at = room(w->out, head + n + 4);
+	size_t head = strlen(prefix);
+	char *at = room(w->out, head + rest.len + 4);
 
 	if (!at)
 		return;
 	at = put_comma(w, at);
 	*at++ = '"';
-	memcpy(at, prefix, head);
+	copy_short(at, prefix, head);
 	at += head;
-	if (n)
-		memcpy(at, rest.ptr, n);
+	size_t n = copy_plain(at, rest.ptr, rest.len);
 	done(w, at + n);
 	w->comma = false;
 	if (n < rest.len && !put_escaped(w, (struct span){rest.ptr + n, rest.len - n}))
@@ -232,7 +260,7 @@ static void put_literal(struct json_writer *w, const char *text, size_t len)
 	if (!at)
 		return;
 	at = put_comma(w, at);
-	memcpy(at, text, len);
+	copy_short(at, text, len);
 	done(w, at + len);
 }
 

@@ -25,7 +25,12 @@ void json_object_begin(struct json_writer *w);
 void json_object_end(struct json_writer *w);
 void json_array_begin(struct json_writer *w);
 void json_array_end(struct json_writer *w);
-void json_key(struct json_writer *w, const char *key); /* key: plain ASCII of ours */
+void json_key_len(struct json_writer *w, const char *key, size_t len);
+/* key: plain ASCII of ours. Inline, so that the length of a literal is known when it is compiled. */
+static inline void json_key(struct json_writer *w, const char *key)
+{
+	json_key_len(w, key, strlen(key));
+}
 void json_key_span(struct json_writer *w, const char *prefix, struct span rest); /* prefix + outside bytes */
 void json_string(struct json_writer *w, struct span text);
 void json_text(struct json_writer *w, const char *text); /* NULL: null */
