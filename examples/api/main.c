@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cjson/cJSON.h>
-#include "../common/service.h"
+#include "service.h"
 
 #define BODY_MAX   (64 * 1024)
 #define USERS      1000
@@ -48,24 +48,60 @@ static enum MHD_Result user(struct shop *shop, const struct service_request *q)
 }
 
 /* One account, known to every reader of this file: it guards nothing. */
-static enum MHD_Result login(struct shop *shop, const struct service_request *q)
+static bool is_alice(const char *name, const char *password)
 {
-	static const char welcome[] = "{\"token\":\"example\",\"expires_in\":3600}";
+	return is(name, "alice") && is(password, "wonderland");
+}
+
+/* The value of key in a form ("a=b&c=d"), as sent. */
+static bool form_value(const char *form, const char *key, char *ret, size_t size)
+{
+	size_t len = strlen(key);
+
+	for (const char *at = form; at; at = strchr(at, '&')) {
+		at += *at == '&';
+		if (strncmp(at, key, len) == 0 && at[len] == '=') {
+			snprintf(ret, size, "%.*s", (int)strcspn(at + len + 1, "&"), at + len + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Takes {"user": ..., "password": ...} or the same as a form. Returns the status. */
+static unsigned login_check(const struct service_request *q)
+{
+	char form_name[64], form_password[64];
 	cJSON *json = cJSON_ParseWithLength(q->body, q->body_len);
 	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "user"));
 	const char *password = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "password"));
-	enum MHD_Result r;
+	unsigned status = MHD_HTTP_BAD_REQUEST;
+
+	if (!json && form_value(q->body, "user", form_name, sizeof form_name) &&
+	    form_value(q->body, "password", form_password, sizeof form_password)) {
+		name = form_name;
+		password = form_password;
+	}
+	if (name && password)
+		status = is_alice(name, password) ? MHD_HTTP_OK : MHD_HTTP_UNAUTHORIZED;
+	cJSON_Delete(json);
+	return status;
+}
+
+static enum MHD_Result login(struct shop *shop, const struct service_request *q)
+{
+	static const char welcome[] = "{\"token\":\"example\",\"expires_in\":3600}";
 
 	(void)shop;
-	if (!name || !password)
-		r = service_error(q, MHD_HTTP_BAD_REQUEST, NULL, "send {user, password} as JSON");
-	else if (is(name, "alice") && is(password, "wonderland"))
-		r = service_reply(q, MHD_HTTP_OK, NULL, welcome, sizeof welcome - 1);
-	else
-		r = service_error(q, MHD_HTTP_UNAUTHORIZED, "WWW-Authenticate: Bearer",
-				  "wrong user or password");
-	cJSON_Delete(json);
-	return r;
+	switch (login_check(q)) {
+	case MHD_HTTP_OK:
+		return service_reply(q, MHD_HTTP_OK, NULL, welcome, sizeof welcome - 1);
+	case MHD_HTTP_UNAUTHORIZED:
+		return service_error(q, MHD_HTTP_UNAUTHORIZED, "WWW-Authenticate: Bearer",
+				     "no account with this user and password");
+	default:
+		return service_error(q, MHD_HTTP_BAD_REQUEST, NULL, "send user and password");
+	}
 }
 
 static enum MHD_Result orders(struct shop *shop, const struct service_request *q)

@@ -3,8 +3,8 @@
  * An analysis service that speaks picket's gateway protocol `batch` (docs/gateway-batch.md): takes batches of
  * events by POST, answers with verdicts. README.md says how to run it and where to put your own analysis.
  *
- *     POST /v1/events    a batch; answers {"verdicts": [...]}
- *     GET  /healthz      what it did so far
+ *     POST /events     a batch; answers {"verdicts": [...]}
+ *     GET  /healthz    what it did so far
  */
 #include <errno.h>
 #include <getopt.h>
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cjson/cJSON.h>
-#include "../common/service.h"
+#include "service.h"
 #include "analysis.h"
 #include "answers.h"
 #include "event_log.h"
@@ -202,11 +202,11 @@ static enum MHD_Result health(const struct gateway *g, const struct service_requ
 
 static enum MHD_Result answer(void *arg, const struct service_request *q)
 {
-	if (strcmp(q->path, "/v1/events") == 0)
+	if (strcmp(q->path, "/events") == 0)
 		return events(arg, q);
 	if (strcmp(q->path, "/healthz") == 0)
 		return health(arg, q);
-	return service_error(q, MHD_HTTP_NOT_FOUND, NULL, "events go to /v1/events");
+	return service_error(q, MHD_HTTP_NOT_FOUND, NULL, "events go to /events");
 }
 
 /* --- start
