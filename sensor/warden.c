@@ -899,7 +899,9 @@ static void end(struct warden *w)
 		unlink(w->kill_pin);
 		char text[PATH_MAX];
 		snprintf(text, sizeof text, "%s", w->kill_pin);
-		rmdir(dirname(text));
+		char *dir = dirname(text);
+		rmdir(dir);
+		rmdir(dirname(dir)); /* stays while another instance has its own in it */
 	}
 	snprintf(path, sizeof path, "%s/kill.id", w->run_dir);
 	unlink(path);
