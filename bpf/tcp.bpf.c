@@ -15,8 +15,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* --- sending
- * -------------------------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 #ifdef PK_PERF
 
@@ -75,8 +74,7 @@ static __always_inline void record_offer(void *ctx, const struct pk_config *conf
 		count(c, PK_C_REQ_LOST, 1);
 }
 
-/* --- request bytes
- * --------------------------------------------------------------------------------------------------- */
+/* --- request bytes ---------------------------------------------------------------------------- */
 
 /*
  * The socket's cookie. skb->sk is a pointer that the cookie helper does not take; so the cookie is read, and
@@ -168,6 +166,8 @@ static __always_inline bool reading_extend(struct reading *r)
 	__u32 base = r->head.seq - r->off;
 	__u32 whole = r->skb->len;
 	__u32 end = r->off + r->left;
+	bool partial = r->off || whole > end;
+	__u32 to;
 
 	if (done && r->off) {
 		if ((__s32)(base + end - *done) <= 0)
@@ -180,11 +180,11 @@ static __always_inline bool reading_extend(struct reading *r)
 	if (whole > end)
 		end = whole;
 	r->left = end - r->off;
-	if (end > whole - 0 || r->off || whole > r->left) {
-		__u32 to = base + end;
-
+	to = base + end;
+	if (done) /* always the latest, so that it is never 2 GiB old and taken for the future */
+		*done = to;
+	else if (partial)
 		bpf_map_update_elem(&pk_done, &cookie, &to, BPF_ANY);
-	}
 	return true;
 }
 
@@ -340,8 +340,7 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 
 #endif
 
-/* --- connections and listeners
- * --------------------------------------------------------------------------------------- */
+/* --- connections and listeners ---------------------------------------------------------------- */
 
 static __always_inline void conn_event(void *ctx, const struct pk_config *config, const struct sock *sk,
 				       __u16 port, int old, int new)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernel.h: loads, attaches and owns the kernel half. Used by the warden, by doctor and by tests. What can be attached
- * through a link is (bpf_link for tp_btf and XDP, tcx where the kernel has it), so that it dies with its owner; what
- * cannot (clsact on older kernels) is swept at start by kernel_sweep.
+ * kernel.h: loads, attaches and owns the kernel half. Used by the warden, by doctor and by tests. What can be
+ * attached through a link is (bpf_link for tp_btf and XDP, tcx where the kernel has it), so that it dies with
+ * its owner; what cannot (clsact on older kernels) is swept at start by kernel_sweep.
  *
- * Hooks are chosen by trying, never by version. Messages for people go to `errors`, one a line, with what would help.
+ * Hooks are chosen by trying, never by version. Messages for people go to `errors`, one a line, with what
+ * would help.
  */
 #ifndef PICKET_KERNEL_H
 #define PICKET_KERNEL_H
@@ -20,10 +21,10 @@ struct kernel;
 enum { KERNEL_E_UNSUPPORTED = 1 /* the kernel lacks what is needed: exit 6 */, KERNEL_E_PERMISSION = 2 };
 
 struct kernel_options {
-	uint32_t netns;          /* inode number to filter by; 0 = any */
-	uint64_t cgroup_id;      /* 0 = any */
-	const char *kill_pin;    /* path to pin pk_kill at (an existing pin is reused); NULL: not pinned */
-	bool verbose;            /* libbpf's own messages to stderr */
+	uint32_t netns;       /* inode number to filter by; 0 = any */
+	uint64_t cgroup_id;   /* 0 = any */
+	const char *kill_pin; /* path to pin pk_kill at (an existing pin is reused); NULL: not pinned */
+	bool verbose;         /* libbpf's own messages to stderr */
 };
 
 /* Load maps and the TCP programs (not yet attached), choose ring or perf. Needs the three capabilities. */
@@ -34,26 +35,28 @@ int kernel_attach_tcp(struct kernel *k, struct buffer *errors);
 /* Detaches everything that is ours; closes all descriptors. */
 void kernel_free(struct kernel *k);
 
-/* --- interfaces ---------------------------------------------------------------------------------------------------- */
+/* --- interfaces ------------------------------------------------------------------------------- */
 struct kernel_attachment {
 	unsigned ifindex;
 	char name[IF_NAMESIZE];
 	char driver[32];              /* "veth", "virtio_net", "" unknown */
 	enum config_packet_mode mode; /* what is in force; PACKET_OFF: nothing could be attached */
 	bool by_link;                 /* dies with us */
-	char note[160];               /* why not the mode that was wanted; the holder's name and id where XDP is taken */
+	char note[160]; /* why not the mode that was wanted; the holder's name and id where XDP is taken */
 };
-/* Attaches the packet program by mode (auto: facts of the interface). An interface already attached is left alone. */
+/* Attaches the packet program by mode (auto: facts of the interface). An interface already attached is left
+ * alone. */
 int kernel_attach_interface(struct kernel *k, const char *name, enum config_packet_mode want,
 			    struct kernel_attachment *ret, struct buffer *errors);
 void kernel_detach_interface(struct kernel *k, unsigned ifindex);
-/* Interfaces by configuration: the named ones, or every non-loopback one that is up. Returns count or -errno. */
+/* Interfaces by configuration: the named ones, or every non-loopback one that is up. Returns count or -errno.
+ */
 int kernel_interfaces(const struct config *config, char (*ret)[IF_NAMESIZE], unsigned max);
 unsigned kernel_attachments(const struct kernel *k, struct kernel_attachment *ret, unsigned max);
 /* Remove what an earlier, killed picket left on any interface (clsact filters of ours). Returns how many. */
 int kernel_sweep(void);
 
-/* --- maps ---------------------------------------------------------------------------------------------------------- */
+/* --- maps ------------------------------------------------------------------------------------- */
 bool kernel_uses_perf(const struct kernel *k);
 const struct deny_maps *kernel_deny_maps(const struct kernel *k);
 int kernel_kill_fd(const struct kernel *k);

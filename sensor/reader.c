@@ -56,8 +56,7 @@ struct reader {
 	struct counters counts;
 };
 
-/* --- one record
- * ------------------------------------------------------------------------------------------------------ */
+/* --- one record ------------------------------------------------------------------------------- */
 
 static uint32_t record_size(const struct pk_record *rec, size_t room)
 {
@@ -100,8 +99,7 @@ static void hand_on(struct reader *r, const struct pk_record *rec)
 	r->fn(r->arg, rec);
 }
 
-/* --- ring buffers
- * ------------------------------------------------------------------------------------------------------ */
+/* --- ring buffers ----------------------------------------------------------------------------- */
 
 static int ring_record(struct reader *r, const void *data, size_t size, bool header_ring)
 {
@@ -132,8 +130,7 @@ static int ring_turn(struct reader *r, struct ring_buffer *ring)
 	return n < 0 && n != -ECANCELED ? n : 0;
 }
 
-/* --- perf buffers
- * ------------------------------------------------------------------------------------------------------- */
+/* --- perf buffers ----------------------------------------------------------------------------- */
 
 static int held_room(struct held *h, size_t len)
 {
@@ -310,9 +307,7 @@ static int perf_open(struct reader *r, const struct kernel *k)
 	return 0;
 }
 
-/* --- the reader
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- the reader ------------------------------------------------------------------------------- */
 
 static int rings_open(struct reader *r, const struct kernel *k)
 {

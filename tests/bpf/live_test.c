@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -21,87 +22,18 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "collect.h"
-#include "sensor/kernel.h"
-#include "sensor/ports.h"
-#include "sensor/reader.h"
+#include "half.h"
 #include "world.h"
 
-#define PORT 8077
+#define PORT HALF_PORT
 
 static enum config_capture_source source;
 static struct world world;
-
-/* One kernel half with its reader, watching PORT. */
-struct half {
-	struct config config;
-	struct kernel *kernel;
-	struct reader *reader;
-	struct collect got;
-	struct pk_config pk;
-};
-
-static void half_open(struct half *h, uint64_t ring_bytes)
-{
-	struct kernel_options options = {.netns = world_netns(world.server_ns),
-					 .verbose = getenv("V") != NULL};
-	struct buffer errors = BUFFER_INIT(4096);
-	struct pk_ports ports = {0};
-
-	memset(h, 0, sizeof(*h));
-	h->config.capture.source = source;
-	h->config.capture.ring_bytes = ring_bytes;
-	h->config.capture.header_ring_bytes = 1 << 18;
-	h->config.limits.blocks_max = 1024;
-	h->pk = (struct pk_config){.netns = options.netns,
-				   .follow_listen = 1,
-				   .header_rate = 100000,
-				   .header_burst = 100000,
-				   .read_max = PK_READ_MAX,
-				   .share_divisor = 8};
-	int r = kernel_load(&h->config, &options, &h->kernel, &errors);
-	if (r)
-		fail_msg("kernel_load: %d\n%.*s", r, (int)errors.len, errors.data);
-	assert_int_equal(kernel_uses_perf(h->kernel), source == CAPTURE_PERF);
-	assert_int_equal(kernel_config_set(h->kernel, &h->pk), 0);
-	ports.watched[PORT / 64] |= 1ull << (PORT % 64);
-	assert_int_equal(ports_write(kernel_ports_fd(h->kernel), &ports), 0);
-	assert_int_equal(reader_new(h->kernel, collect_record, &h->got, &h->reader), 0);
-	assert_int_equal(kernel_attach_tcp(h->kernel, &errors), 0);
-	buffer_free(&errors);
-}
-
-static void half_close(struct half *h)
-{
-	reader_free(h->reader);
-	kernel_free(h->kernel);
-	collect_clear(&h->got);
-}
-
-static uint64_t stat_of(struct half *h, enum pk_counter which)
-{
-	uint64_t all[PK_C_MAX];
-
-	assert_int_equal(kernel_stats(h->kernel, all), 0);
-	return all[which];
-}
-
-/* All that was produced has been read or is counted as lost. */
-static void assert_accounts_balance(struct half *h)
-{
-	struct reader_counts c;
-
-	assert_true(reader_drain(h->reader) >= 0);
-	c = reader_counts(h->reader);
-	assert_int_equal(stat_of(h, PK_C_REQ_PRODUCED),
-			 c.requests + stat_of(h, PK_C_REQ_LOST) + stat_of(h, PK_C_REQ_SHARE));
-	assert_int_equal(stat_of(h, PK_C_HDR_PRODUCED),
-			 c.headers + stat_of(h, PK_C_HDR_LOST) + stat_of(h, PK_C_HDR_SHARE));
-	assert_int_equal(c.malformed, 0);
-}
 
 static void send_all(int fd, const void *bytes, size_t len)
 {
@@ -168,8 +100,7 @@ static void pair_close(struct pair *p)
 	close(p->listener);
 }
 
-/* --- request bytes
- * ---------------------------------------------------------------------------------------------------- */
+/* --- request bytes ---------------------------------------------------------------------------- */
 
 static char *text_make(size_t len)
 {
@@ -222,13 +153,13 @@ static void request_bytes_arrive_exactly_however_they_are_sent_and_read(void **s
 	struct half h;
 
 	(void)state;
-	half_open(&h, 16 << 20);
+	half_open(&h, &world, source, 16 << 20);
 	for (size_t r = 0; r < sizeof(routes) / sizeof(*routes); r++)
 		for (size_t l = 0; l < sizeof(lengths) / sizeof(*lengths); l++)
 			for (size_t p = 0; p < sizeof(pieces) / sizeof(*pieces); p++)
 				exchange(&h, &routes[r], lengths[l], lengths[l], pieces[p], false);
-	assert_int_equal(stat_of(&h, PK_C_READ_ERROR), 0);
-	assert_accounts_balance(&h);
+	assert_int_equal(half_stat(&h, PK_C_READ_ERROR), 0);
+	half_assert_balance(&h);
 	half_close(&h);
 }
 
@@ -237,10 +168,10 @@ static void bytes_sent_one_by_one_arrive(void **state)
 	struct half h;
 
 	(void)state;
-	half_open(&h, 1 << 20);
+	half_open(&h, &world, source, 1 << 20);
 	for (size_t r = 0; r < sizeof(routes) / sizeof(*routes); r++)
 		exchange(&h, &routes[r], 300, 1, 1, false);
-	assert_accounts_balance(&h);
+	half_assert_balance(&h);
 	half_close(&h);
 }
 
@@ -249,10 +180,10 @@ static void peeked_bytes_do_not_change_the_stream(void **state)
 	struct half h;
 
 	(void)state;
-	half_open(&h, 1 << 20);
+	half_open(&h, &world, source, 1 << 20);
 	for (size_t r = 0; r < sizeof(routes) / sizeof(*routes); r++)
 		exchange(&h, &routes[r], 5000, 5000, 700, true);
-	assert_accounts_balance(&h);
+	half_assert_balance(&h);
 	half_close(&h);
 }
 
@@ -265,7 +196,7 @@ static void data_on_the_third_ack_of_the_handshake_is_seen(void **state)
 	int off = 0;
 
 	(void)state;
-	half_open(&h, 1 << 20);
+	half_open(&h, &world, source, 1 << 20);
 	int listener = world_listen("10.77.0.1", PORT);
 	for (int i = 0; i < 20; i++) {
 		world_enter(&world, true);
@@ -301,7 +232,7 @@ static void data_read_after_the_client_has_closed_is_seen(void **state)
 	size_t len, gaps;
 
 	(void)state;
-	half_open(&h, 1 << 20);
+	half_open(&h, &world, source, 1 << 20);
 	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
 	send_all(p.client, "last words", 10);
 	shutdown(p.client, SHUT_WR);
@@ -317,6 +248,497 @@ static void data_read_after_the_client_has_closed_is_seen(void **state)
 	half_close(&h);
 }
 
+/* --- connections ------------------------------------------------------------------------------ */
+
+static size_t index_of(const struct collect *c, const void *rec)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if ((const void *)c->list[i] == rec)
+			return i;
+	return SIZE_MAX;
+}
+
+static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **state)
+{
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	struct sockaddr_in client;
+	socklen_t len = sizeof(client);
+	getsockname(p.client, (void *)&client, &len);
+	send_all(p.client, "GET / HTTP/1.1\r\n\r\n", 18);
+	receive_all(p.server, 18, 4096, false);
+	send_all(p.server, "HTTP/1.1 204 No Content\r\n\r\n", 27);
+	receive_all(p.client, 27, 4096, false);
+	pair_close(&p);
+	usleep(50000);
+	assert_true(reader_drain(h.reader) > 0);
+
+	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0), *end = collect_get(&h.got, PK_CLOSE, 0);
+	const struct pk_data *data = collect_get(&h.got, PK_DATA, 0);
+	assert_int_equal(collect_count(&h.got, PK_OPEN), 1);
+	assert_int_equal(collect_count(&h.got, PK_CLOSE), 1);
+	assert_true(index_of(&h.got, open) < index_of(&h.got, data));
+	assert_true(index_of(&h.got, data) < index_of(&h.got, end));
+	assert_int_equal(open->isn, data->seq);
+	assert_int_not_equal(open->flow.cookie, 0);
+	assert_int_equal(open->flow.cookie, data->flow.cookie);
+	assert_int_equal(open->flow.cookie, end->flow.cookie);
+	assert_int_equal(data->pid, getpid());
+	assert_int_equal(data->skip_slot, pk_skip_slot(data->flow.cookie));
+	const struct pk_flow *flows[] = {&open->flow, &data->flow, &end->flow};
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(flows[i]->family, PK_AF_INET);
+		assert_int_equal(flows[i]->netns, world_netns(world.server_ns));
+		assert_int_equal(flows[i]->local_port, PORT);
+		assert_int_equal(flows[i]->peer_port, ntohs(client.sin_port));
+		assert_memory_equal(flows[i]->local_addr, "\x0a\x4d\x00\x01\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+		assert_memory_equal(flows[i]->peer_addr, "\x0a\x4d\x00\x02\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	}
+	assert_int_equal(open->old_state, 3);
+	assert_int_equal(open->new_state, 1);
+	assert_int_equal(end->new_state, 7);
+	assert_in_range(end->bytes_received, 18, 19); /* and the FIN */
+	assert_in_range(end->bytes_acked, 27, 28);
+	assert_int_equal(end->retransmits, 0);
+	assert_in_range(end->srtt_us, 1, 1000000);
+	half_close(&h);
+}
+
+static void a_mapped_client_has_its_ipv4_address(void **state)
+{
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	struct pair p = pair_open("::", "10.77.0.1", PORT);
+	send_all(p.client, "x", 1);
+	receive_all(p.server, 1, 1, false);
+	pair_close(&p);
+	assert_true(reader_drain(h.reader) > 0);
+	for (int kind = PK_DATA; kind <= PK_CLOSE; kind++) {
+		const struct pk_data *d = collect_get(&h.got, kind, 0);
+
+		assert_non_null(d);
+		assert_int_equal(d->flow.family, PK_AF_INET);
+		assert_memory_equal(d->flow.peer_addr, "\x0a\x4d\x00\x02\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+		assert_memory_equal(d->flow.local_addr, "\x0a\x4d\x00\x01\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	}
+	half_close(&h);
+}
+
+static void retransmissions_are_told(void **state)
+{
+	struct kernel_attachment a;
+	struct buffer errors = BUFFER_INIT(1024);
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	assert_int_equal(kernel_attach_interface(h.kernel, WORLD_SERVER, PACKET_TC, &a, &errors), 0);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	half_deny(&h, "10.77.0.2", PK_SCOPE_PORTS); /* no acknowledgment comes through */
+	send_all(p.server, "answer", 6);
+	usleep(700000);
+	half_undeny(&h, "10.77.0.2");
+	receive_all(p.client, 6, 6, false);
+	usleep(700000);
+	pair_close(&p);
+	usleep(50000);
+	assert_true(reader_drain(h.reader) > 0);
+	const struct pk_conn *end = collect_get(&h.got, PK_CLOSE, 0);
+	assert_non_null(end);
+	assert_in_range(end->retransmits, 1, 10);
+	buffer_free(&errors);
+	half_close(&h);
+}
+
+/* --- scope ------------------------------------------------------------------------------------ */
+
+static void traffic_of_another_namespace_makes_no_record(void **state)
+{
+	struct half h;
+	socklen_t len;
+	struct sockaddr_storage to = world_addr("10.77.0.2", PORT, &len);
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	world_enter(&world, true);
+	int listener = world_listen("10.77.0.2", PORT);
+	world_enter(&world, false);
+	for (int i = 0; i < 20; i++) {
+		int client = socket(AF_INET, SOCK_STREAM, 0);
+
+		assert_int_equal(connect(client, (void *)&to, len), 0);
+		int server = accept(listener, NULL, NULL);
+		send_all(client, "GET / HTTP/1.1\r\n\r\n", 18);
+		receive_all(server, 18, 4096, false);
+		close(client);
+		close(server);
+	}
+	close(listener);
+	assert_int_equal(reader_drain(h.reader), 0);
+	assert_int_equal(half_stat(&h, PK_C_REQ_PRODUCED), 0);
+	assert_int_equal(half_stat(&h, PK_C_DATA_SEEN), 0);
+	half_close(&h);
+}
+
+static void a_port_that_is_not_watched_makes_no_record(void **state)
+{
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	h.pk.follow_listen = 0;
+	kernel_config_set(h.kernel, &h.pk);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT + 1);
+	send_all(p.client, "x", 1);
+	receive_all(p.server, 1, 1, false);
+	pair_close(&p);
+	assert_true(reader_drain(h.reader) >= 0);
+	assert_int_equal(collect_count(&h.got, PK_LISTEN), h.got.count);
+	half_close(&h);
+}
+
+static void reads_of_our_own_process_are_not_captured(void **state)
+{
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	h.pk.own_tgid = (uint32_t)getpid();
+	kernel_config_set(h.kernel, &h.pk);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	send_all(p.client, "x", 1);
+	receive_all(p.server, 1, 1, false);
+	pair_close(&p);
+	assert_true(reader_drain(h.reader) > 0);
+	assert_int_equal(collect_count(&h.got, PK_DATA), 0);
+	assert_int_equal(collect_count(&h.got, PK_OPEN), 1);
+	half_close(&h);
+}
+
+/* Makes a cgroup below the root of the unified hierarchy; "" where there is none. */
+static void cgroup_make(const char *name, char *ret, size_t size)
+{
+	static const char *const roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+	char path[128];
+
+	*ret = 0;
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/cgroup.procs", roots[i]);
+		if (access(path, W_OK))
+			continue;
+		snprintf(ret, size, "%s/%s", roots[i], name);
+		if (mkdir(ret, 0755) == 0 || errno == EEXIST)
+			return;
+		*ret = 0;
+	}
+}
+
+static void cgroup_join(const char *path)
+{
+	char command[192];
+
+	snprintf(command, sizeof(command), "echo %d > %s/cgroup.procs", getpid(), path);
+	world_run(command);
+}
+
+/* A child listens and reads one byte, in the cgroup at hand; sockets belong to the cgroup they were made in.
+ */
+static void one_exchange(uint16_t port)
+{
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", port);
+
+	send_all(p.client, "x", 1);
+	receive_all(p.server, 1, 1, false);
+	pair_close(&p);
+}
+
+static void only_sockets_of_the_cgroup_and_below_are_in_scope(void **state)
+{
+	char in[64], below[96], out[64], root[64];
+	struct stat st;
+	struct half h;
+
+	(void)state;
+	cgroup_make("pk-test-in", in, sizeof(in));
+	cgroup_make("pk-test-out", out, sizeof(out));
+	if (!*in || !*out) {
+		print_message("no cgroup v2 to write to\n");
+		skip();
+	}
+	snprintf(below, sizeof(below), "%s/below", in);
+	if (mkdir(below, 0755) && errno != EEXIST)
+		skip();
+	assert_int_equal(stat(in, &st), 0);
+	half_open(&h, &world, source, 1 << 20);
+	h.pk.cgroup_id = st.st_ino;
+	kernel_config_set(h.kernel, &h.pk);
+	cgroup_join(in);
+	one_exchange(PORT);
+	assert_true(reader_drain(h.reader) > 0);
+	assert_int_equal(collect_count(&h.got, PK_DATA), 1);
+	cgroup_join(below);
+	one_exchange(PORT);
+	reader_drain(h.reader);
+	assert_int_equal(collect_count(&h.got, PK_DATA), 2);
+	cgroup_join(out);
+	collect_clear(&h.got);
+	one_exchange(PORT);
+	assert_int_equal(reader_drain(h.reader), 0);
+	snprintf(root, sizeof(root), "%.*s", (int)(strrchr(in, '/') - in), in);
+	cgroup_join(root);
+	rmdir(below);
+	rmdir(in);
+	rmdir(out);
+	half_close(&h);
+}
+
+/* --- listeners -------------------------------------------------------------------------------- */
+
+static bool port_is_watched(struct half *h, uint16_t port)
+{
+	struct pk_ports ports;
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(kernel_ports_fd(h->kernel), &zero, &ports), 0);
+	return ports_watched(&ports, port);
+}
+
+static void a_new_listener_is_watched_from_its_first_connection_on(void **state)
+{
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	one_exchange(PORT + 5);
+	assert_true(port_is_watched(&h, PORT + 5));
+	assert_true(reader_drain(h.reader) > 0);
+	const struct pk_listen *l = collect_get(&h.got, PK_LISTEN, 0);
+	assert_non_null(l);
+	assert_int_equal(l->watched, 1);
+	assert_int_equal(l->flow.local_port, PORT + 5);
+	assert_int_equal(l->flow.netns, world_netns(world.server_ns));
+	assert_int_equal(l->pid, getpid());
+	assert_memory_equal(l->flow.local_addr, "\x0a\x4d\x00\x01", 4);
+	assert_int_equal(collect_count(&h.got, PK_OPEN), 1);
+	assert_int_equal(collect_count(&h.got, PK_DATA), 1);
+	half_close(&h);
+}
+
+static void listen_only(const char *addr, uint16_t port)
+{
+	close(world_listen(addr, port));
+}
+
+static void loopback_sshd_and_excluded_ports_are_not_followed(void **state)
+{
+	struct half h;
+	struct pk_ports ports = {0};
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	ports.never[(PORT + 9) / 64] |= 1ull << ((PORT + 9) % 64);
+	ports_write(kernel_ports_fd(h.kernel), &ports);
+	listen_only("127.0.0.1", PORT + 6);
+	listen_only("::1", PORT + 7);
+	listen_only("::ffff:127.0.0.1", PORT + 8);
+	listen_only("0.0.0.0", PORT + 9);
+	prctl(PR_SET_NAME, "sshd");
+	listen_only("0.0.0.0", PORT + 10);
+	prctl(PR_SET_NAME, "live_test");
+	listen_only("::", PORT + 11);
+	for (int i = 6; i <= 10; i++)
+		if (port_is_watched(&h, PORT + i))
+			fail_msg("port +%d is watched", i);
+	assert_true(port_is_watched(&h, PORT + 11));
+	listen_only("0.0.0.0", PORT + 10); /* what was sshd's stays out, whoever takes it */
+	assert_false(port_is_watched(&h, PORT + 10));
+	reader_drain(h.reader);
+	assert_int_equal(collect_count(&h.got, PK_LISTEN), 7);
+	half_close(&h);
+}
+
+/* --- bodies and limits ------------------------------------------------------------------------ */
+
+static void a_known_body_is_not_copied_and_what_follows_is(void **state)
+{
+	static char body[300000];
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 4 << 20);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	send_all(p.client, "HEAD", 4);
+	receive_all(p.server, 4, 4096, false);
+	assert_true(reader_drain(h.reader) > 0);
+	const struct pk_data *d = collect_get(&h.got, PK_DATA, 0);
+	uint64_t to = (uint32_t)(d->seq + 4 + sizeof(body));
+	uint64_t cookie = d->flow.cookie;
+	kernel_skip(h.kernel)[d->skip_slot] = (uint64_t)pk_skip_tag(cookie) << 32 | to;
+	collect_clear(&h.got);
+	for (size_t at = 0; at < sizeof(body); at += 30000) {
+		send_all(p.client, body + at, 30000);
+		if (at + 30000 == sizeof(body))
+			send_all(p.client, "NEXT", 4);
+		receive_all(p.server, at + 30000 == sizeof(body) ? 30004 : 30000, 7000, false);
+	}
+	assert_true(reader_drain(h.reader) > 0);
+	assert_int_equal(half_stat(&h, PK_C_DATA_SKIPPED), sizeof(body));
+	size_t len, gaps;
+	char *seen = collect_stream(&h.got, cookie, (uint32_t)to, &len, &gaps);
+	assert_int_equal(len, 4);
+	assert_memory_equal(seen, "NEXT", 4);
+	free(seen);
+	send_all(p.client, "MORE", 4);
+	receive_all(p.server, 4, 4, false);
+	assert_int_equal(kernel_skip(h.kernel)[pk_skip_slot(cookie)], 0); /* passed, so it cannot act again */
+	pair_close(&p);
+	half_assert_balance(&h);
+	half_close(&h);
+}
+
+static void a_skip_of_another_connection_in_the_same_slot_is_ignored(void **state)
+{
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	send_all(p.client, "A", 1);
+	receive_all(p.server, 1, 1, false);
+	reader_drain(h.reader);
+	const struct pk_data *d = collect_get(&h.got, PK_DATA, 0);
+	uint64_t stranger = d->flow.cookie + (1ull << 17);
+	assert_int_equal(pk_skip_slot(stranger), d->skip_slot);
+	kernel_skip(h.kernel)[d->skip_slot] = (uint64_t)pk_skip_tag(stranger) << 32 | (d->seq + 1000);
+	send_all(p.client, "B", 1);
+	receive_all(p.server, 1, 1, false);
+	reader_drain(h.reader);
+	assert_int_equal(collect_count(&h.got, PK_DATA), 2);
+	pair_close(&p);
+	half_close(&h);
+}
+
+static void what_is_beyond_read_max_is_announced_by_length(void **state)
+{
+	struct half h;
+	char *text = text_make(5000);
+	size_t len, gaps;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	h.pk.read_max = 100;
+	kernel_config_set(h.kernel, &h.pk);
+	struct pair p = pair_open("127.0.0.1", "127.0.0.1", PORT);
+	send_all(p.client, text, 5000);
+	receive_all(p.server, 5000, 8192, false);
+	pair_close(&p);
+	reader_drain(h.reader);
+	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0);
+	char *seen = collect_stream(&h.got, open->flow.cookie, open->isn, &len, &gaps);
+	assert_int_equal(len + gaps, 5000);
+	assert_int_equal(half_stat(&h, PK_C_DATA_CUT), gaps);
+	assert_true(len >= 100 && len < 5000);
+	assert_memory_equal(seen, text, 100);
+	free(seen);
+	free(text);
+	half_close(&h);
+}
+
+/* --- loss ------------------------------------------------------------------------------------- */
+
+static size_t data_from(const struct half *h, uint16_t peer_port)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->got.count; i++)
+		n += h->got.list[i]->kind == PK_DATA &&
+		     ((const struct pk_data *)h->got.list[i])->flow.peer_port == peer_port;
+	return n;
+}
+
+/* 64 KiB a turn: much more than the ring holds, with the reader asleep. */
+static void flood(struct pair *p, int turns)
+{
+	static char bytes[65536];
+
+	for (int i = 0; i < turns; i++) {
+		send_all(p->client, bytes, sizeof(bytes));
+		receive_all(p->server, sizeof(bytes), sizeof(bytes), false);
+	}
+}
+
+static void an_overrun_is_accounted_for_exactly(void **state)
+{
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 18);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	flood(&p, 200);
+	pair_close(&p);
+	half_assert_balance(&h);
+	assert_true(half_stat(&h, PK_C_REQ_LOST) + half_stat(&h, PK_C_REQ_SHARE) > 0);
+	half_close(&h);
+}
+
+static void a_flooding_client_does_not_cost_another_its_requests(void **state)
+{
+	struct half h;
+	int client, server;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	client = world_connect(&world, "10.77.0.3", "10.77.0.1", PORT);
+	assert_true(client >= 0);
+	server = accept(p.listener, NULL, NULL);
+	struct sockaddr_in me;
+	socklen_t len = sizeof(me);
+	getsockname(client, (void *)&me, &len);
+	reader_drain(h.reader);
+	for (int i = 0; i < 20; i++) {
+		flood(&p, 1);
+		send_all(client, "GET / HTTP/1.1\r\n\r\n", 18);
+		receive_all(server, 18, 4096, false);
+	}
+	half_assert_balance(&h);
+	assert_true(half_stat(&h, PK_C_REQ_SHARE) > 0);
+	assert_int_equal(data_from(&h, ntohs(me.sin_port)), 20);
+	close(client);
+	close(server);
+	pair_close(&p);
+	half_close(&h);
+}
+
+static void a_sleeping_reader_is_woken_by_another_descriptor(void **state)
+{
+	struct half h;
+	int fds[2];
+	struct timespec a, b;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	assert_int_equal(reader_poll(h.reader, fds[0], 5000), 0);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_true(b.tv_sec - a.tv_sec < 2);
+	close(fds[0]);
+	close(fds[1]);
+	one_exchange(PORT);
+	int n = 0;
+	for (int i = 0; i < 50 && n < 4; i++) /* listener, open, data, close */
+		n += reader_poll(h.reader, -1, 20);
+	assert_int_equal(n, 4);
+	half_close(&h);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +747,21 @@ int main(int argc, char **argv)
 		cmocka_unit_test(peeked_bytes_do_not_change_the_stream),
 		cmocka_unit_test(data_on_the_third_ack_of_the_handshake_is_seen),
 		cmocka_unit_test(data_read_after_the_client_has_closed_is_seen),
+		cmocka_unit_test(a_connection_opens_before_its_data_and_closes_with_its_sums),
+		cmocka_unit_test(a_mapped_client_has_its_ipv4_address),
+		cmocka_unit_test(retransmissions_are_told),
+		cmocka_unit_test(traffic_of_another_namespace_makes_no_record),
+		cmocka_unit_test(a_port_that_is_not_watched_makes_no_record),
+		cmocka_unit_test(reads_of_our_own_process_are_not_captured),
+		cmocka_unit_test(only_sockets_of_the_cgroup_and_below_are_in_scope),
+		cmocka_unit_test(a_new_listener_is_watched_from_its_first_connection_on),
+		cmocka_unit_test(loopback_sshd_and_excluded_ports_are_not_followed),
+		cmocka_unit_test(a_known_body_is_not_copied_and_what_follows_is),
+		cmocka_unit_test(a_skip_of_another_connection_in_the_same_slot_is_ignored),
+		cmocka_unit_test(what_is_beyond_read_max_is_announced_by_length),
+		cmocka_unit_test(an_overrun_is_accounted_for_exactly),
+		cmocka_unit_test(a_flooding_client_does_not_cost_another_its_requests),
+		cmocka_unit_test(a_sleeping_reader_is_woken_by_another_descriptor),
 	};
 
 	if (argc < 2 || (strcmp(argv[1], "ring") && strcmp(argv[1], "perf"))) {
