@@ -116,7 +116,7 @@ void forwarder_free(struct forwarder *f)
 {
 	if (!f)
 		return;
-	for (unsigned i = 0; i < f->count; i++)
+	for (unsigned i = 0; f->gateways && i < f->count; i++)
 		gateway_batch_free(f->gateways[i].batch);
 	free(f->gateways);
 	if (f->multi)

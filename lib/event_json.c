@@ -372,7 +372,7 @@ static void put_flow(struct json_writer *w, const struct event *e)
 		PUT_UINT(w, "picket.process.pid", f->pid);
 }
 
-void event_json_data(struct json_writer *w, const struct event *e)
+static void put_data(struct json_writer *w, const struct event *e, struct span id)
 {
 	static void (*const put[EVENT_KIND_MAX])(struct json_writer *, const struct event *) = {
 		[EVENT_HTTP_REQUEST] = put_request,      [EVENT_CONNECTION] = put_connection,
@@ -380,13 +380,12 @@ void event_json_data(struct json_writer *w, const struct event *e)
 		[EVENT_HTTP_ANOMALY] = put_http_anomaly, [EVENT_LOSS] = put_loss,
 		[EVENT_DECISION] = put_decision,
 	};
-	char id[EVENT_ID_TEXT_MAX];
 
 	json_object_begin(w);
 	KEY(w, "event.name");
 	json_text(w, event_kind_name(e->kind));
 	KEY(w, "picket.event.id");
-	json_text(w, event_id_format(e, id));
+	json_string(w, id);
 	PUT_UINT_STRING(w, "time_unix_nano", e->wall_ns);
 	put_flow(w, e);
 	if (e->kind > 0 && e->kind < EVENT_KIND_MAX)
@@ -394,26 +393,43 @@ void event_json_data(struct json_writer *w, const struct event *e)
 	json_object_end(w);
 }
 
+void event_json_data(struct json_writer *w, const struct event *e)
+{
+	char id[EVENT_ID_TEXT_MAX];
+
+	put_data(w, e, span_from(event_id_format(e, id)));
+}
+
+/* "dev.picket." event.name ".v1" */
+static const char *const types[EVENT_KIND_MAX] = {
+	[EVENT_HTTP_REQUEST] = "dev.picket.http.request.v1",
+	[EVENT_CONNECTION] = "dev.picket.net.connection.v1",
+	[EVENT_TCP_HEADER] = "dev.picket.tcp.header.v1",
+	[EVENT_TCP_ANOMALY] = "dev.picket.tcp.anomaly.v1",
+	[EVENT_HTTP_ANOMALY] = "dev.picket.http.anomaly.v1",
+	[EVENT_LOSS] = "dev.picket.picket.loss.v1",
+	[EVENT_DECISION] = "dev.picket.picket.decision.v1",
+};
+
 void event_json_cloudevent(struct json_writer *w, const struct event *e, const char *source)
 {
-	char text[MAX(EVENT_ID_TEXT_MAX, CLOCK_TEXT_MAX)];
-	char type[64];
+	char id_text[EVENT_ID_TEXT_MAX], time[CLOCK_TEXT_MAX];
+	struct span id = span_from(event_id_format(e, id_text));
 
 	json_object_begin(w);
 	KEY(w, "specversion");
 	json_text(w, "1.0");
 	KEY(w, "id");
-	json_text(w, event_id_format(e, text));
+	json_string(w, id);
 	KEY(w, "source");
 	json_text(w, source);
 	KEY(w, "type");
-	snprintf(type, sizeof type, "dev.picket.%s.v1", event_kind_name(e->kind));
-	json_text(w, type);
+	json_text(w, e->kind > 0 && e->kind < EVENT_KIND_MAX ? types[e->kind] : "dev.picket.unknown.v1");
 	KEY(w, "time");
-	json_text(w, clock_format(e->wall_ns, text));
+	json_text(w, clock_format(e->wall_ns, time));
 	KEY(w, "datacontenttype");
 	json_text(w, "application/json");
 	KEY(w, "data");
-	event_json_data(w, e);
+	put_data(w, e, id);
 	json_object_end(w);
 }

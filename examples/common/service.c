@@ -83,7 +83,7 @@ static int listen_on(const union address *address)
 
 static void announce(int fd)
 {
-	union address bound;
+	union address bound = {0};
 	socklen_t len = sizeof bound;
 	char host[INET6_ADDRSTRLEN];
 

@@ -411,6 +411,25 @@ static void test_cloudevent(void **state)
 	event_unref(e);
 }
 
+static void test_the_type_names_the_event(void **state)
+{
+	char type[64];
+
+	(void)state;
+	for (unsigned k = 1; k < EVENT_KIND_MAX; k++) {
+		struct buffer out = BUFFER_INIT(1 << 20);
+		struct json_writer w = JSON_WRITER(&out);
+		struct event *e = event_sample_minimal((enum event_kind)k);
+		event_json_cloudevent(&w, e, "picket://api-1/default");
+		cJSON *c = parse(buffer_span(&out));
+		snprintf(type, sizeof type, "dev.picket.%s.v1", event_kind_name((enum event_kind)k));
+		assert_text(c, "type", type);
+		cJSON_Delete(c);
+		buffer_free(&out);
+		event_unref(e);
+	}
+}
+
 /* An event that does not fit leaves the buffer marked, so that the sender knows to drop it. */
 static void test_a_ceiling_too_low_is_told(void **state)
 {
@@ -445,6 +464,7 @@ int main(void)
 		cmocka_unit_test(test_decision),
 		cmocka_unit_test(test_decision_that_installed_nothing),
 		cmocka_unit_test(test_cloudevent),
+		cmocka_unit_test(test_the_type_names_the_event),
 		cmocka_unit_test(test_a_ceiling_too_low_is_told),
 	};
 
