@@ -132,7 +132,7 @@ def steady(address, port, source, path):
                 f.write("ok\n" if one(address, port, source, f"/steady/{n}", 10) else "not 200\n")
             except OSError as e:
                 f.write(repr(e) + "\n")
-            time.sleep(0.005)
+            time.sleep(0.02)
 
 
 command, arguments = sys.argv[1], sys.argv[2:]
