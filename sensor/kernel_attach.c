@@ -160,7 +160,7 @@ static void note_refusal(struct kernel_interface *i, const char *what, int error
 {
 	char holder[64];
 
-	if (error == -EBUSY && xdp_holder(i->a.ifindex, holder, sizeof(holder)))
+	if ((error == -EBUSY || error == -EEXIST) && xdp_holder(i->a.ifindex, holder, sizeof(holder)))
 		note(i, "XDP is held by %s", holder);
 	else
 		note(i, "%s: %s", what, strerror(-error));
