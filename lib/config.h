@@ -44,8 +44,8 @@ struct config_gateway {
 	char *ca_file;
 	uint32_t batch_events; /* default 500 */
 	uint32_t batch_bytes;  /* default 512 KiB */
-	uint32_t linger_ms;    /* gateways[].linger, default 100ms: a batch leaves on size or at this age */
-	uint32_t timeout_ms;   /* gateways[].timeout, default 10s */
+	uint32_t linger_ms;    /* default 100: a batch leaves on size or at this age */
+	uint32_t timeout_ms;   /* default 10000 */
 	uint32_t queue_events; /* default 65536 */
 	bool verdicts;         /* default true: act on verdicts in its answers */
 };

@@ -30,9 +30,7 @@ static const struct config_choice protocols[] = {
 #define KIB                1024ull
 #define MIB                (1024 * KIB)
 #define GIB                (1024 * MIB)
-#define MINUTE             60000ull
-#define HOUR               (60 * MINUTE)
-#define DAY                (24 * HOUR)
+#define DAY                86400000ull
 
 /* Headers that tell what a client is and how its request came here, and that hold no secret. No Referer: it
  * carries whole URLs, with what other sites put into them. */
@@ -150,10 +148,10 @@ const struct config_key config_gateway_keys[] = {
 	 .fallback = "500", .help = "Events in a batch at most."},
 	{.path = "batch_bytes", .type = CONFIG_SIZE32, .offset = AT_GATEWAY(batch_bytes), .min = 4 * KIB, .max = 64 * MIB,
 	 .fallback = "512KiB", .help = "Bytes of a batch at most."},
-	{.path = "linger", .type = CONFIG_TIME32, .offset = AT_GATEWAY(linger_ms), .max = 10 * MINUTE, .fallback = "100ms",
-	 .help = "A batch that is not full leaves at this age."},
-	{.path = "timeout", .type = CONFIG_TIME32, .offset = AT_GATEWAY(timeout_ms), .min = 100, .max = 10 * MINUTE,
-	 .fallback = "10s", .help = "How long an answer may take."},
+	{.path = "linger_ms", .type = CONFIG_UINT32, .offset = AT_GATEWAY(linger_ms), .max = 600000, .fallback = "100",
+	 .help = "A batch that is not full leaves at this age; milliseconds."},
+	{.path = "timeout_ms", .type = CONFIG_UINT32, .offset = AT_GATEWAY(timeout_ms), .min = 100, .max = 600000,
+	 .fallback = "10000", .help = "How long an answer may take; milliseconds."},
 	{.path = "queue_events", .type = CONFIG_UINT32, .offset = AT_GATEWAY(queue_events), .min = 1, .max = 16777216,
 	 .fallback = "65536", .help = "Events that wait at most; what is beyond is counted and reported as loss."},
 	{.path = "verdicts", .type = CONFIG_BOOL, .offset = AT_GATEWAY(verdicts), .fallback = "true",

@@ -175,7 +175,6 @@ static void put_type(struct json_writer *w, const struct config_key *key)
 	case CONFIG_SIZE64:
 		put_size(w, key);
 		break;
-	case CONFIG_TIME32:
 	case CONFIG_TIME64:
 		put_text(w, "type", "string");
 		json_key(w, "minLength");

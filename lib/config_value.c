@@ -180,7 +180,7 @@ static void bound_format(const struct config_key *key, uint64_t v, char buf[stat
 {
 	if (key->type == CONFIG_SIZE32 || key->type == CONFIG_SIZE64)
 		config_size_format(v, buf);
-	else if (key->type == CONFIG_TIME32 || key->type == CONFIG_TIME64)
+	else if (key->type == CONFIG_TIME64)
 		config_duration_format(v, buf);
 	else
 		snprintf(buf, 32, "%" PRIu64, v);
@@ -194,7 +194,6 @@ static int number_parse(const struct job *j, const char *text, uint64_t *ret)
 		return config_size_parse(span_from(text), ret)
 			       ? wrong(j, text, "is no size; write bytes, or such as 512KiB, 16MiB, 1GiB")
 			       : 0;
-	case CONFIG_TIME32:
 	case CONFIG_TIME64:
 		return config_duration_parse(span_from(text), ret)
 			       ? wrong(j, text, "is no duration; write such as 250ms, 90s, 15m, 1h30m, 2d")
@@ -207,12 +206,11 @@ static int number_parse(const struct job *j, const char *text, uint64_t *ret)
 static int number_set(const struct job *j, void *at, const struct yaml_node *node)
 {
 	const struct config_key *key = j->key;
-	bool is_time = key->type == CONFIG_TIME32 || key->type == CONFIG_TIME64;
 	uint64_t v;
 
 	if (node->quoted && key->type == CONFIG_UINT32)
 		return wrong(j, node->text, "is text; write the number without quotes");
-	if (is_time && config_uint_parse(span_from(node->text), &v) == 0)
+	if (key->type == CONFIG_TIME64 && config_uint_parse(span_from(node->text), &v) == 0)
 		return wrong(j, node->text, "has no unit; write such as 250ms, 90s, 15m, 1h30m, 2d");
 	int r = number_parse(j, node->text, &v);
 	if (r)
@@ -701,9 +699,6 @@ void config_value_print(const struct config_key *key, const void *base, struct b
 		break;
 	case CONFIG_SIZE64:
 		buffer_append_text(out, config_size_format(*(const uint64_t *)at, text));
-		break;
-	case CONFIG_TIME32:
-		buffer_append_text(out, config_duration_format(*(const uint32_t *)at, text));
 		break;
 	case CONFIG_TIME64:
 		buffer_append_text(out, config_duration_format(*(const uint64_t *)at, text));

@@ -235,7 +235,7 @@ static void gateway_is_read_with_its_own_defaults(void **state)
 	(void)state;
 	load("gateways:\n  - name: local\n    protocol: local\n"
 	     "  - name: far\n    protocol: batch\n    url: https://gw.example/v1?x=1\n    token_file: token\n"
-	     "    linger: 1s\n    batch_bytes: 64KiB\n    verdicts: false\n");
+	     "    linger_ms: 1000\n    batch_bytes: 64KiB\n    verdicts: false\n");
 	assert_int_equal(config->gateway_count, 2);
 	const struct config_gateway *g = &config->gateways[1];
 	char expected[128];
@@ -842,7 +842,7 @@ static void schema_judges_as_the_check_does(void **state)
 		 false},
 		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"ftp://gw/\"}]}", false},
 		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"http://gw/"
-		 "\",\"linger\":5}]}",
+		 "\",\"linger_ms\":\"5s\"}]}",
 		 false},
 		{"{\"gateways\":[{\"protocol\":\"local\"}]}", false},
 		{"[]", false},
