@@ -81,7 +81,8 @@ struct pk_conn {
 	__u32 skip_slot;
 	__u8 old_state; /* TCP_* of include/net/tcp_states.h */
 	__u8 new_state;
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 unread; /* PK_CLOSE: bytes received that the application had not read (rcv_nxt - copied_seq) */
 };
 
 /* PK_LISTEN: flow.local_port and flow.local_addr are set; the kernel has already begun to watch the port if
