@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules.h: detections as data. Reads the YAML form (policies/detections/ is the reference by example) into plain structs;
+ * what they mean for a request is matcher.h, what follows from many requests is detect.h.
+ *
+ *     detections:
+ *       - name: path-scanning                    letters, digits, "-"
+ *         description: probing for files         shown as the reason of a block
+ *         match:                                 "all", one of these, or a list of them: any suffices
+ *           methods: [GET, HEAD]                 each condition that is there must hold; of its values any suffices
+ *           paths: {exact: [/.env], prefix: [/wp-], suffix: [.bak], contains: [..], glob: ['*.php'], regex: [..],
+ *                   file: paths.txt}             one exact path a line; beside the rule file
+ *           targets: {contains: [..], regex: [..]}         of the whole target with its query
+ *           user_agents: {contains: [sqlmap]}
+ *           deviations: [bare_lf]                names of http_deviation_name
+ *         group_by: client                       or peer; IPv6 by /64. Default client
+ *         distinct: path                         count each path once
+ *         threshold: 5                           matches ...
+ *         window: 60s                            ... in this time. The bucket leaks threshold a window,
+ *         leak: 12s                              or one in this time (not with distinct)
+ *         cool_down: 60s                         after it fired for a client it is silent for him. Default: window
+ *         action: {ttl: 15m, confidence: 0.9, scope: ports}
+ */
+#ifndef PICKET_RULES_H
+#define PICKET_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/buffer.h"
+#include "lib/verdict.h"
+
+enum pattern_kind {
+	PATTERN_EXACT,
+	PATTERN_PREFIX,
+	PATTERN_SUFFIX,
+	PATTERN_CONTAINS,
+	PATTERN_GLOB,
+	PATTERN_REGEX,
+	PATTERN_KINDS,
+};
+
+struct pattern {
+	enum pattern_kind kind;
+	char *text;
+	unsigned line; /* in its file, for messages */
+};
+
+struct patterns {
+	struct pattern *items;
+	unsigned count, size;
+};
+
+enum subject { SUBJECT_PATH, SUBJECT_TARGET, SUBJECT_USER_AGENT, SUBJECTS };
+
+/* One way to match: every condition that is not empty must hold. */
+struct rule_match {
+	char **methods;
+	unsigned method_count, method_size;
+	struct patterns patterns[SUBJECTS];
+	uint32_t deviations;
+};
+
+enum rule_group { GROUP_CLIENT, GROUP_PEER };
+
+struct rule {
+	char *name, *description, *file;
+	struct rule_match *matches; /* any suffices */
+	unsigned match_count, match_size;
+	enum rule_group group;
+	bool distinct_paths;
+	unsigned threshold;
+	uint64_t window_ns, leak_ns, cool_down_ns;
+	uint64_t ttl_ms; /* 0: guard.ttl_default */
+	double confidence;
+	enum verdict_scope scope;
+};
+
+struct rules {
+	struct rule *items;
+	unsigned count, size;
+	unsigned pattern_count; /* of all rules */
+};
+
+#define RULES_FILE_MAX (1024 * 1024) /* bytes of one file */
+#define RULES_MAX 128
+#define RULES_MATCHES_MAX 64         /* alternatives of one rule */
+#define RULES_PATTERNS_MAX 16384     /* of all rules */
+#define RULES_PATTERN_LEN_MAX 256
+#define RULES_NAME_MAX 48
+#define RULES_THRESHOLD_MAX 1000000
+#define RULES_DISTINCT_MAX 64        /* threshold with distinct: each value is remembered */
+
+/*
+ * Adds the rules of one file. name: for messages; dir: where `file:` looks, NULL forbids it. 0, CONFIG_E_INVALID (errors
+ * has one message a line: "NAME:LINE: what is wrong"), -ENOMEM. On failure into may hold some rules: free it.
+ */
+int rules_load(struct span yaml, const char *name, const char *dir, struct rules *into, struct buffer *errors);
+/* The same from a path. A file that cannot be read is CONFIG_E_INVALID too. */
+int rules_load_file(const char *path, struct rules *into, struct buffer *errors);
+/* Those compiled in. */
+int rules_load_shipped(struct rules *into, struct buffer *errors);
+void rules_free(struct rules *r);
+
+#endif

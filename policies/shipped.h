@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* shipped.h: the files of policies/detections/, compiled in (embed.cmake makes the definition). */
+#ifndef PICKET_SHIPPED_H
+#define PICKET_SHIPPED_H
+
+#include <stddef.h>
+
+struct shipped_file {
+	const char *name; /* NULL ends the list */
+	const unsigned char *bytes;
+	size_t len;
+};
+extern const struct shipped_file shipped_files[];
+
+#endif
