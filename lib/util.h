@@ -14,8 +14,19 @@
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)     ((a) < (b) ? (a) : (b))
-#define MAX(a, b)     ((a) > (b) ? (a) : (b))
+
+/*
+ * Each argument is evaluated once, and converted to the type that both have in common. The numbers in the
+ * names let one stand inside another without shadowing it.
+ */
+#define MIN(a, b)                MIN_MAX_(a, <, b, __COUNTER__)
+#define MAX(a, b)                MIN_MAX_(a, >, b, __COUNTER__)
+#define MIN_MAX_(a, less, b, id) MIN_MAX_NAMED_(a, less, b, id)
+#define MIN_MAX_NAMED_(a, less, b, id)                                                \
+	(__extension__({                                                              \
+		__typeof__(1 ? (a) : (b)) min_max_a_##id = (a), min_max_b_##id = (b); \
+		min_max_a_##id less min_max_b_##id ? min_max_a_##id : min_max_b_##id; \
+	}))
 
 static inline void cleanup_free(void *p)
 {
