@@ -266,13 +266,20 @@ static struct span put_span(struct out *o, struct span s)
 	return written;
 }
 
-/* The first of stops in s, or s.len. */
-static size_t find_any(struct span s, const char *stops)
+/* The first of stops in s, or s.len. Inlined, so that the compiler knows stops: these loops are most of
+ * redaction. */
+__attribute__((always_inline)) static inline size_t find_any(struct span s, const char *stops)
 {
 	size_t i = 0;
 
-	while (i < s.len && !(s.ptr[i] && strchr(stops, s.ptr[i])))
-		i++;
+	if (!stops[1]) {
+		const char *at = s.len ? memchr(s.ptr, stops[0], s.len) : NULL;
+		return at ? (size_t)(at - s.ptr) : s.len;
+	}
+	for (; i < s.len; i++)
+		for (const char *stop = stops; *stop; stop++)
+			if (s.ptr[i] == *stop)
+				return i;
 	return i;
 }
 
@@ -514,11 +521,13 @@ static struct span credential_of(struct span value)
 /* By the place of a header in the list of redact.h: 0 is asked first. */
 static unsigned credential_rank(struct span name)
 {
-	static const char *const names[] = {"authorization", "proxy-authorization", "x-api-key",
-					    "api-key",       "x-auth-token",        "cookie"};
+	static const struct span names[] = {
+		{"authorization", 13}, {"proxy-authorization", 19}, {"x-api-key", 9},
+		{"api-key", 7},        {"x-auth-token", 12},        {"cookie", 6},
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (span_equal_nocase(name, span_from(names[i])))
+		if (span_equal_nocase(name, names[i]))
 			return i;
 	return ARRAY_SIZE(names);
 }
