@@ -162,7 +162,9 @@ int cli_stream(const struct cli *cli, const char *command, const char *path,
 	unsigned status = 200;
 	int r = api_client_stream(cli->control, path, stream_line, &s, &status);
 
-	if (r)
+	if (r > 0 && s.begun)
+		r = cli_fail(EXIT_UNREACHABLE, command, "the daemon at %s ended", cli->control);
+	else if (r)
 		r = explain_transport(cli, command, r);
 	else if (status != 200)
 		r = explain_problem(command, status, buffer_span(&s.problem));

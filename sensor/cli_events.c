@@ -25,6 +25,7 @@ struct view {
 	struct buffer out;
 	unsigned width;
 	uint64_t lines;
+	bool follow;
 	bool failed; /* stdout is gone */
 };
 
@@ -272,23 +273,28 @@ static void print_plain(struct view *v, const cJSON *e)
 
 /* --- the stream ------------------------------------------------------------------------------- */
 
+/* Whoever follows gets each line at once, also through a pipe. */
+static bool write_line(const struct view *v, struct span line)
+{
+	return fwrite_unlocked(line.ptr, 1, line.len, stdout) == line.len &&
+	       putc_unlocked('\n', stdout) != EOF && (!v->follow || !fflush_unlocked(stdout));
+}
+
 static int on_line(void *arg, struct span line)
 {
 	struct view *v = arg;
 
 	v->lines++;
 	if (v->cli->json) {
-		v->failed = fwrite_unlocked(line.ptr, 1, line.len, stdout) != line.len ||
-			    putc_unlocked('\n', stdout) == EOF;
+		v->failed = !write_line(v, line);
 		return v->failed;
 	}
 	cJSON *e = cli_parse_line(line);
 
-	buffer_reset(&v->out);
 	if (e) {
+		buffer_reset(&v->out);
 		v->print(v, e);
-		buffer_append_char(&v->out, '\n');
-		v->failed = fwrite(v->out.data, 1, v->out.len, stdout) != v->out.len;
+		v->failed = !write_line(v, buffer_span(&v->out));
 	}
 	cJSON_Delete(e);
 	return v->failed;
@@ -332,14 +338,13 @@ static int build_path(const struct request_for_events *q, char ret[static PATH_M
 static int show_events(const struct cli *cli, const char *command, const struct request_for_events *q,
 		       void (*print)(struct view *v, const cJSON *e))
 {
-	struct view v = {.cli = cli, .print = print, .out = BUFFER_INIT(LINE_BYTES_MAX)};
+	struct view v = {.cli = cli, .print = print, .out = BUFFER_INIT(LINE_BYTES_MAX), .follow = q->follow};
 	char path[PATH_MAX_BYTES];
 	int r = build_path(q, path, command);
 
 	if (r)
 		return r;
 	if (q->follow) {
-		setvbuf(stdout, NULL, _IOLBF, 64 * 1024);
 		signal(SIGINT, on_interrupt);
 		signal(SIGTERM, on_interrupt);
 	}

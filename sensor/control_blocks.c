@@ -173,9 +173,13 @@ static void operator_verdict(struct api_call *call, const struct control_parts *
 		snprintf(ret->origin, sizeof ret->origin, "uid:%u", (unsigned)uid);
 }
 
+/* The guard or a hard limit said no; or the kernel could not be written, which is no judgment. */
 static void refuse(struct api_call *call, const struct decision *d)
 {
-	control_problem(call, 409, "refused_by_guard", "%s%s%s", d->why, d->detail[0] ? ": " : "", d->detail);
+	bool failed = !strcmp(d->why, "install_failed");
+
+	control_problem(call, failed ? 503 : 409, failed ? d->why : "refused_by_guard", "%s%s%s", d->why,
+			d->detail[0] ? ": " : "", d->detail);
 }
 
 /* What became of a verdict, as an answer. */
@@ -355,6 +359,8 @@ static void delete_block(struct api_call *call, void *arg)
 	enforcer_verdict(parts->enforcer, &v, 0, &d);
 	if (d.outcome == DECISION_UNBLOCKED)
 		reply_decision(call, parts, &v, &d, 200);
+	else if (!strcmp(d.why, "install_failed"))
+		refuse(call, &d);
 	else
 		reply_not_blocked(call, parts, &target);
 }

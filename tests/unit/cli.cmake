@@ -1,0 +1,32 @@
+# The control resources and the command line, over a real control socket; what stands behind them is played by
+# control_fixture.c.
+set(control_sources
+	control_fixture.c
+	${CMAKE_SOURCE_DIR}/forwarder/verdict_parse.c
+	${CMAKE_SOURCE_DIR}/policies/proxies.c
+	${CMAKE_SOURCE_DIR}/policies/table.c
+	${CMAKE_SOURCE_DIR}/sensor/control.c
+	${CMAKE_SOURCE_DIR}/sensor/control_blocks.c
+	${CMAKE_SOURCE_DIR}/sensor/control_events.c
+	${CMAKE_SOURCE_DIR}/sensor/control_settings.c
+	${CMAKE_SOURCE_DIR}/sensor/control_status.c
+	${CMAKE_SOURCE_DIR}/sensor/tail.c
+)
+set(cli_sources
+	${CMAKE_SOURCE_DIR}/sensor/cli.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_blocks.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_call.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_events.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_kill.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_print.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_settings.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_status.c
+)
+
+picket_unit(control picket_lib)
+target_sources(control_test PRIVATE ${control_sources})
+target_link_options(control_test PRIVATE -Wl,--wrap=api_add)
+target_compile_definitions(control_test PRIVATE OPENAPI="${CMAKE_SOURCE_DIR}/docs/openapi.yaml")
+
+picket_unit(cli picket_lib PkgConfig::BPF)
+target_sources(cli_test PRIVATE ${control_sources} ${cli_sources})

@@ -1,0 +1,942 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "lib/event_json.h"
+#include "lib/util.h"
+#include "sensor/cli.h"
+#include "sensor/cli_print.h"
+#include "tests/unit/control_fixture.h"
+
+static struct fixture f;
+
+/* --- commands of others, played --------------------------------------------------------------- */
+
+static struct cli seen;
+static int seen_argc;
+static char seen_args[256];
+
+static int see(const struct cli *cli, int argc, char **argv)
+{
+	seen = *cli;
+	seen_argc = argc;
+	seen_args[0] = 0;
+	for (int i = 0; i < argc; i++)
+		snprintf(seen_args + strlen(seen_args), sizeof seen_args - strlen(seen_args), "%s%s",
+			 i ? " " : "", argv[i]);
+	return EXIT_DONE;
+}
+
+int cli_run(const struct cli *cli, int argc, char **argv)
+{
+	return see(cli, argc, argv);
+}
+
+int cli_doctor(const struct cli *cli, int argc, char **argv)
+{
+	return see(cli, argc, argv);
+}
+
+int cli_demo(const struct cli *cli, int argc, char **argv)
+{
+	return see(cli, argc, argv);
+}
+
+int cli_config(const struct cli *cli, int argc, char **argv)
+{
+	return see(cli, argc, argv);
+}
+
+/* --- running picket --------------------------------------------------------------------------- */
+
+static char out[65536], err[8192];
+
+static void read_back(int fd, char *text, size_t size)
+{
+	ssize_t n = pread(fd, text, size - 1, 0);
+
+	text[n > 0 ? n : 0] = 0;
+}
+
+/* The words of a command line, "" kept together by ' '. */
+static int split(char *line, char **argv, int max)
+{
+	int argc = 0;
+
+	argv[argc++] = (char *)"picket";
+	for (char *p = line; *p && argc < max - 1;) {
+		char end = *p == '\'' ? '\'' : ' ';
+
+		p += end == '\'';
+		argv[argc++] = p;
+		p = strchrnul(p, end);
+		if (*p)
+			*p++ = 0;
+		p += *p == ' ' && end == '\'';
+	}
+	argv[argc] = NULL;
+	return argc;
+}
+
+/* Runs picket with stdout and stderr in out and err; returns the exit status. */
+static int picket(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int picket(const char *format, ...)
+{
+	char line[2048], *argv[32];
+	int saved[2] = {dup(1), dup(2)}, files[2];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(line, sizeof line, format, ap);
+	va_end(ap);
+	int argc = split(line, argv, 32);
+
+	fflush(stdout);
+	for (int i = 0; i < 2; i++) {
+		FILE *t = tmpfile();
+
+		assert_non_null(t);
+		files[i] = dup(fileno(t));
+		fclose(t);
+		dup2(files[i], i + 1);
+	}
+	int r = cli_main(argc, argv);
+
+	fflush(stdout);
+	for (int i = 0; i < 2; i++) {
+		dup2(saved[i], i + 1);
+		close(saved[i]);
+	}
+	read_back(files[0], out, sizeof out);
+	read_back(files[1], err, sizeof err);
+	close(files[0]);
+	close(files[1]);
+	return r;
+}
+
+static void says(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("\"%s\" does not say \"%s\"", text, part);
+}
+
+static unsigned line_count(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+static int start(void **state)
+{
+	(void)state;
+	int r = fixture_start(&f);
+
+	unsetenv("PICKET_INSTANCE");
+	unsetenv("NO_COLOR");
+	setenv("PICKET_CONTROL", f.socket, 1);
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return r;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fixture_stop(&f);
+	return 0;
+}
+
+/* --- shared options --------------------------------------------------------------------------- */
+
+static void shared_options_stand_before_or_after_the_command(void **state)
+{
+	(void)state;
+	unsetenv("PICKET_CONTROL");
+	assert_int_equal(picket("doctor"), EXIT_DONE);
+	assert_string_equal(seen.control, "/run/picket/default/control.sock");
+	assert_string_equal(seen.instance, "default");
+	assert_false(seen.json || seen.control_given || seen.instance_given || seen.color);
+	assert_int_equal(picket("--json --instance edge-1 run -i eth0 --control=/tmp/x.sock -c f"),
+			 EXIT_DONE);
+	assert_string_equal(seen_args, "run -i eth0 -c f");
+	assert_string_equal(seen.control, "/tmp/x.sock");
+	assert_string_equal(seen.instance, "edge-1");
+	assert_true(seen.json && seen.control_given && seen.instance_given);
+	assert_int_equal(picket("run -- --json"), EXIT_DONE);
+	assert_string_equal(seen_args, "run -- --json");
+	assert_false(seen.json);
+}
+
+static void the_environment_names_socket_and_instance_and_flags_win(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("doctor"), EXIT_DONE);
+	assert_string_equal(seen.control, f.socket);
+	assert_false(seen.control_given);
+	assert_int_equal(picket("doctor --control /tmp/other"), EXIT_DONE);
+	assert_string_equal(seen.control, "/tmp/other");
+	unsetenv("PICKET_CONTROL");
+	setenv("PICKET_INSTANCE", "two", 1);
+	assert_int_equal(picket("doctor"), EXIT_DONE);
+	assert_string_equal(seen.control, "/run/picket/two/control.sock");
+	assert_int_equal(picket("doctor --instance three"), EXIT_DONE);
+	assert_string_equal(seen.control, "/run/picket/three/control.sock");
+}
+
+static void an_instance_name_cannot_lead_out_of_its_folder(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("status --instance ../x"), EXIT_USAGE);
+	assert_int_equal(picket("status --instance ''"), EXIT_USAGE);
+	setenv("PICKET_INSTANCE", "a/b", 1);
+	assert_int_equal(picket("status"), EXIT_USAGE);
+	says(err, "letters, digits");
+}
+
+static void an_unknown_command_is_answered_with_the_nearest(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("staus"), EXIT_USAGE);
+	says(err, "did you mean `picket status`");
+	assert_int_equal(picket("unblcok 192.0.2.7"), EXIT_USAGE);
+	says(err, "`picket unblock`");
+	assert_int_equal(picket("frobnicate"), EXIT_USAGE);
+	says(err, "`picket help` lists them");
+	assert_int_equal(picket("help evnts"), EXIT_USAGE);
+	says(err, "`picket events`");
+	assert_string_equal(out, "");
+}
+
+static void help_and_version_need_no_daemon(void **state)
+{
+	(void)state;
+	static const char *const commands[] = {
+		"run",    "doctor", "demo",    "status",  "events",  "requests", "packets",
+		"blocks", "block",  "unblock", "why",     "pending", "approve",  "reject",
+		"mode",   "panic",  "resume",  "proxies", "gateway", "config",
+	};
+
+	assert_int_equal(picket("--version"), EXIT_DONE);
+	assert_memory_equal(out, "picket ", 7);
+	assert_int_equal(picket("help"), EXIT_DONE);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		says(out, commands[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		char usage[64];
+
+		snprintf(usage, sizeof usage, "usage: picket %s", commands[i]);
+		assert_int_equal(picket("help %s", commands[i]), EXIT_DONE);
+		says(out, usage);
+		assert_int_equal(picket("%s --help", commands[i]), EXIT_DONE);
+		says(out, usage);
+	}
+	assert_int_equal(picket("%s", ""), EXIT_USAGE);
+	says(err, "usage: picket");
+}
+
+static void wrong_usage_is_exit_2_and_names_the_help(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {
+		"status now",
+		"status --all",
+		"events -n",
+		"events -n ten",
+		"events --nmae http.request",
+		"events -x",
+		"requests --name tcp.header",
+		"blocks all",
+		"block",
+		"block 192.0.2.7 192.0.2.8",
+		"block 192.0.2.7 --tll 15m",
+		"block 192.0.2.7 --confirm-within soon",
+		"block --confirm 192.0.2.7 --ttl 15m",
+		"unblock",
+		"why",
+		"approve",
+		"approve x",
+		"mode loud",
+		"panic now",
+		"proxies trust",
+		"proxies like 192.0.2.7",
+		"gateway",
+		"gateway frob",
+		"--frob status",
+		"status --control",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		if (picket("%s", wrong[i]) != EXIT_USAGE)
+			fail_msg("picket %s is no usage error", wrong[i]);
+		says(err, "picket");
+		assert_string_equal(out, "");
+	}
+	assert_int_equal(fake.asked_count, 0);
+}
+
+static void what_the_daemon_calls_wrong_is_exit_2(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("block 192.0.2.7/24"), EXIT_USAGE);
+	says(err, "the network is 192.0.2.0/24");
+	assert_int_equal(picket("block 192.0.2.7 --ttl 15"), EXIT_USAGE);
+	says(err, "15m");
+	assert_int_equal(picket("why example.org"), EXIT_USAGE);
+	assert_int_equal(picket("events --name http.requests"), EXIT_USAGE);
+	says(err, "http.request, net.connection");
+	assert_string_equal(out, "");
+}
+
+/* --- no daemon -------------------------------------------------------------------------------- */
+
+static void without_a_daemon_every_command_is_exit_5_and_says_what_to_do(void **state)
+{
+	(void)state;
+	static const char *const commands[] = {
+		"status",        "events",       "events -f --json", "requests",
+		"packets",       "blocks",       "block 192.0.2.7",  "unblock 192.0.2.7",
+		"why 192.0.2.7", "pending",      "approve 1",        "mode",
+		"proxies",       "gateway list",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		pid_t pid = fork(); /* -f sets handlers: not in this process */
+
+		assert_true(pid >= 0);
+		if (!pid) {
+			int r = picket("--control /nonexistent/control.sock %s", commands[i]);
+			bool told =
+				strstr(err, "/nonexistent/control.sock: start it with `picket run`") && !*out;
+
+			_exit(r == EXIT_UNREACHABLE && told ? 0 : 1);
+		}
+		int status;
+
+		waitpid(pid, &status, 0);
+		if (status)
+			fail_msg("picket %s without a daemon", commands[i]);
+	}
+}
+
+static void a_socket_that_may_not_be_opened_is_exit_3(void **state)
+{
+	(void)state;
+	int status;
+
+	if (geteuid())
+		skip();
+	chmod(f.folder, 0755);
+	chmod(f.socket, 0600);
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+			_exit(100);
+		_exit(picket("status") == EXIT_NOT_PERMITTED && strstr(err, "group picket") ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+/* --- status ----------------------------------------------------------------------------------- */
+
+static void status_fits_80_columns_and_shows_what_needs_attention(void **state)
+{
+	(void)state;
+	struct addr proxy = fixture_prefix("2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff").addr;
+
+	proxies_note(f.proxies, &proxy, true, 1);
+	fake.warden.status.kill = 1;
+	strcpy(fake.warden.status.attachments[0].note,
+	       "native XDP is held by program 7 \"other\": tc is used instead");
+	assert_int_equal(picket("status"), EXIT_DONE);
+	says(out, "KILL SWITCH ON");
+	says(out, "picket proxies trust 2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff");
+	says(out, "not kept over a restart");
+	for (char *line = strtok(out, "\n"); line; line = strtok(NULL, "\n"))
+		if (strlen(line) > 80)
+			fail_msg("%zu columns: %s", strlen(line), line);
+}
+
+static void json_of_a_resource_is_one_line(void **state)
+{
+	(void)state;
+	static const char *const commands[] = {"status", "why 192.0.2.7", "mode", "block 192.0.2.7"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		picket("%s --json", commands[i]);
+		assert_int_equal(line_count(out), 1);
+		assert_true(out[0] == '{' && out[strlen(out) - 2] == '}');
+	}
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void events_in_json_pass_through_line_by_line(void **state)
+{
+	(void)state;
+	struct buffer b = BUFFER_INIT(65536);
+	struct json_writer w = JSON_WRITER(&b);
+	struct event *e = fixture_decision("192.0.2.7", DECISION_REFUSED, "no_handshake", "");
+
+	tail_put(f.tail, e);
+	event_json_data(&w, e);
+	buffer_append(&b, "\n", 2);
+	assert_int_equal(picket("events --json"), EXIT_DONE);
+	assert_string_equal(out, b.data);
+	buffer_free(&b);
+	event_unref(e);
+}
+
+static void events_take_names_numbers_and_the_newest(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		fixture_put_request(&f, i == 4 ? "/last" : "/x");
+		fixture_put_header(&f, "192.0.2.7", "198.51.100.1", 2);
+	}
+	assert_int_equal(picket("events"), EXIT_DONE);
+	assert_int_equal(line_count(out), 10);
+	assert_int_equal(picket("events --name http.request --name net.connection -n 2"), EXIT_DONE);
+	assert_int_equal(line_count(out), 2);
+	says(out, "/last");
+	assert_int_equal(picket("requests -n 1"), EXIT_DONE);
+	says(out, "192.0.2.7:50122");
+	says(out, "GET /last");
+	assert_int_equal(picket("packets --json --back 3"), EXIT_DONE);
+	assert_int_equal(line_count(out), 3);
+	assert_int_equal(picket("requests --back 5 -n 2"), EXIT_DONE);
+	assert_int_equal(line_count(out), 2);
+	assert_null(strstr(out, "/last"));
+}
+
+static void packets_are_printed_as_tcpdump_does(void **state)
+{
+	(void)state;
+	fixture_put_header(&f, "192.0.2.7", "198.51.100.1", 0x012);
+	assert_int_equal(picket("packets"), EXIT_DONE);
+	assert_string_equal(
+		out,
+		"22:13:20.123456 IP 192.0.2.7.50122 > 198.51.100.1.80: Flags [S.], seq 4294967295, ack 7, "
+		"win 64240, hlen 40, length 12\n");
+	fixture_put_header(&f, "2001:db8::7", "2001:db8::1", 0x1ff);
+	assert_int_equal(picket("packets -n 1"), EXIT_DONE);
+	says(out, "IP6 2001:db8::7.50122 > 2001:db8::1.80: Flags [FSRP.UEWe], ");
+	fixture_put_header(&f, "192.0.2.7", "198.51.100.1", 0);
+	assert_int_equal(picket("packets -n 1"), EXIT_DONE);
+	says(out, "Flags [none], ");
+}
+
+static void no_outside_byte_reaches_the_terminal_as_a_control(void **state)
+{
+	(void)state;
+	fixture_put_request(&f, "/\x1b[2J\r\n\x9b\xff\x07/forged \xe2\x80\xae");
+	assert_int_equal(picket("requests"), EXIT_DONE);
+	says(out, "/\\x1b[2J\\x0d\\n");
+	says(out, "\\u{202e}");
+	assert_int_equal(line_count(out), 1);
+	for (const unsigned char *p = (const unsigned char *)out; *p; p++)
+		assert_true(*p >= 0x20 || *p == '\n');
+}
+
+/* picket in a child of its own, its stdout a pipe. */
+static pid_t picket_in_child(const char *line, int *ret_fd)
+{
+	int pipe_fds[2];
+	char copy[256], *argv[16];
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	fflush(stdout);
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		dup2(pipe_fds[1], 1);
+		close(pipe_fds[0]);
+		close(pipe_fds[1]);
+		snprintf(copy, sizeof copy, "%s", line);
+		int argc = split(copy, argv, 16);
+
+		_exit(cli_main(argc, argv));
+	}
+	close(pipe_fds[1]);
+	*ret_fd = pipe_fds[0];
+	return pid;
+}
+
+static void following_prints_at_once_and_ctrl_c_ends_it_cleanly(void **state)
+{
+	(void)state;
+	char text[512] = "";
+	int fd, status;
+
+	fixture_put_request(&f, "/before");
+	pid_t pid = picket_in_child("events -f --back 1 --json", &fd);
+
+	assert_true(read(fd, text, sizeof text - 1) > 0);
+	says(text, "/before");
+	fixture_put_request(&f, "/after");
+	memset(text, 0, sizeof text);
+	assert_true(read(fd, text, sizeof text - 1) > 0); /* a pipe, and not held back until it is full */
+	says(text, "/after");
+	kill(pid, SIGINT);
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), EXIT_DONE);
+	close(fd);
+}
+
+static void following_ends_after_the_number_asked_for(void **state)
+{
+	(void)state;
+	char text[4096];
+	int fd, status;
+	size_t len = 0;
+	ssize_t n;
+
+	for (int i = 0; i < 5; i++)
+		fixture_put_request(&f, "/x");
+	pid_t pid = picket_in_child("requests -f --back 5 -n 3", &fd);
+
+	while ((n = read(fd, text + len, sizeof text - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = 0;
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(line_count(text), 3);
+	close(fd);
+}
+
+static void a_reader_that_leaves_ends_it_without_a_word(void **state)
+{
+	(void)state;
+	char text[64];
+	int fd, status;
+
+	fixture_put_request(&f, "/x");
+	pid_t pid = picket_in_child("events -f --back 1 --json", &fd);
+
+	assert_true(read(fd, text, sizeof text) > 0);
+	close(fd);
+	for (int i = 0; i < 3; i++)
+		fixture_put_request(&f, "/y");
+	waitpid(pid, &status, 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
+}
+
+static void a_daemon_that_ends_is_exit_5_for_its_followers(void **state)
+{
+	(void)state;
+	int fd, status;
+	char text[512];
+
+	fixture_put_request(&f, "/x");
+	pid_t pid = picket_in_child("events -f --back 1 --json", &fd);
+
+	assert_true(read(fd, text, sizeof text) > 0);
+	api_free(f.api);
+	f.api = NULL;
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), EXIT_UNREACHABLE);
+	close(fd);
+}
+
+/* --- blocks ----------------------------------------------------------------------------------- */
+
+static void block_says_for_how_long_and_what_undoes_it(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("block 192.0.2.7 --ttl 1h --reason 'guesses passwords' --scope host"),
+			 EXIT_DONE);
+	assert_string_equal(fake.asked.reason, "guesses passwords");
+	assert_int_equal(fake.asked.ttl_ms, 3600000);
+	assert_int_equal(fake.asked.scope, VERDICT_SCOPE_HOST);
+	says(out, "192.0.2.7 is blocked for 1h (every packet)");
+	says(out, "undo: picket unblock 192.0.2.7");
+}
+
+static void a_block_that_needs_confirmation_names_the_command(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("block --confirm-within 90s 2001:db8::/48"), EXIT_DONE);
+	assert_int_equal(fake.confirm_within_ms, 90000);
+	says(out, "picket block --confirm 2001:db8::/48");
+	assert_int_equal(picket("block --confirm 2001:db8::/48"), EXIT_DONE);
+	assert_int_equal(fake.confirmed.bits, 48);
+	fake.confirm_result = BLOCKS_E_NONE;
+	assert_int_equal(picket("block --confirm 2001:db8::/48"), EXIT_NO);
+}
+
+static void a_refusal_of_the_guard_is_exit_4_with_its_reason(void **state)
+{
+	(void)state;
+	fake.decision =
+		(struct decision){.outcome = DECISION_REFUSED,
+				  .why = "protected_network",
+				  .detail = "overlaps 192.0.2.0/28 (login session), which is never blocked"};
+	assert_int_equal(picket("block 192.0.2.7"), EXIT_REFUSED);
+	says(err, "refused by the guard: protected_network: overlaps 192.0.2.0/28 (login session)");
+	assert_string_equal(out, "");
+}
+
+static void a_kernel_that_cannot_be_written_is_exit_5(void **state)
+{
+	(void)state;
+	fake.decision = (struct decision){
+		.outcome = DECISION_REFUSED, .why = "install_failed", .detail = "Broken pipe"};
+	assert_int_equal(picket("block 192.0.2.7"), EXIT_UNREACHABLE);
+	assert_int_equal(picket("unblock 192.0.2.7"), EXIT_UNREACHABLE);
+}
+
+static void unblock_of_nothing_is_exit_1(void **state)
+{
+	(void)state;
+	fake.decision.outcome = DECISION_UNBLOCKED;
+	assert_int_equal(picket("unblock 192.0.2.0/24"), EXIT_DONE);
+	assert_int_equal(fake.asked.target.bits, 24);
+	fake.decision = (struct decision){.outcome = DECISION_REFUSED, .why = "not_blocked"};
+	assert_int_equal(picket("unblock 192.0.2.7"), EXIT_NO);
+	says(err, "picket blocks");
+}
+
+static void blocks_are_a_table_or_lines_of_json(void **state)
+{
+	(void)state;
+	struct block blocks[2] = {fixture_block("192.0.2.7"), fixture_block("2001:db8::/48")};
+
+	assert_int_equal(picket("blocks"), EXIT_DONE);
+	assert_string_equal(out, "nothing is blocked\n");
+	assert_int_equal(picket("blocks --json"), EXIT_DONE);
+	assert_string_equal(out, "");
+	blocks[1].since_ns -= NS_PER_S;
+	strcpy(blocks[1].verdict.reason, "moves the cursor\033[H");
+	fake.blocks = blocks;
+	fake.block_count = 2;
+	assert_int_equal(picket("blocks"), EXIT_DONE);
+	assert_int_equal(line_count(out), 3);
+	says(out, "192.0.2.7      ports");
+	says(out, "local/login_guessing");
+	says(out, "1204");
+	says(out, "cursor\\x1b[H");
+	assert_int_equal(picket("blocks --json"), EXIT_DONE);
+	assert_int_equal(line_count(out), 2);
+	says(out, "{\"target\":\"192.0.2.7\"");
+	says(out, "\"packets\":1204");
+}
+
+static void why_tells_the_story_and_answers_by_its_status(void **state)
+{
+	(void)state;
+	fake.why = (struct why){.blocked = true, .block = fixture_block("192.0.2.0/24"), .handshake = true};
+	fake.history[0] = fixture_decision("192.0.2.0/24", DECISION_BLOCKED, "ok", "");
+	fake.history_count = 1;
+	assert_int_equal(picket("why 192.0.2.7"), EXIT_DONE);
+	says(out, "192.0.2.7 is blocked in the kernel (watched ports) for another 1");
+	says(out, "by the block of 192.0.2.0/24");
+	says(out, "local: login_guessing");
+	says(out, "20 POSTs to /login in 60s");
+	says(out, "run-7");
+	says(out, "1204 packets, 72.0 kB");
+	says(out, "picket unblock 192.0.2.0/24");
+	says(out, "Decisions, newest first:");
+	assert_int_equal(picket("why 192.0.2.7 --json"), EXIT_DONE);
+	fake.why = (struct why){.class = PROXY_CLASS_UNCLASSIFIED};
+	assert_int_equal(picket("why 2001:db8::7"), EXIT_NO);
+	says(out, "2001:db8::7 is not blocked\n");
+	says(out, "picket proxies trust 2001:db8::7");
+	assert_int_equal(picket("why 2001:db8::7 --json"), EXIT_NO);
+}
+
+static void pending_blocks_are_listed_and_answered(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("pending"), EXIT_DONE);
+	says(out, "nothing waits");
+	fake.pending[0] = (struct pending){.id = 41,
+					   .verdict = fixture_block("192.0.2.7").verdict,
+					   .why = "approve",
+					   .expires_ns = clock_boot_ns(&clock_system) + 3000 * NS_PER_S};
+	fake.pending_count = 1;
+	assert_int_equal(picket("pending"), EXIT_DONE);
+	says(out, "41  192.0.2.7");
+	assert_int_equal(picket("pending --json"), EXIT_DONE);
+	says(out, "{\"pending_id\":41,");
+	assert_int_equal(picket("approve 41"), EXIT_DONE);
+	assert_true(fake.answered_yes);
+	says(out, "192.0.2.7: blocked");
+	assert_int_equal(picket("reject 41"), EXIT_DONE);
+	assert_false(fake.answered_yes);
+	assert_int_equal(picket("approve 7"), EXIT_NO);
+}
+
+/* --- settings --------------------------------------------------------------------------------- */
+
+static void mode_shows_and_sets(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("mode"), EXIT_DONE);
+	assert_string_equal(out, "enforce\nafter a restart: observe, as configured\n");
+	assert_int_equal(picket("mode observe"), EXIT_DONE);
+	assert_string_equal(out, "observe\n");
+	assert_int_equal(fake.mode, MODE_OBSERVE);
+}
+
+static void proxies_are_listed_and_classified(void **state)
+{
+	(void)state;
+	struct addr proxy = fixture_prefix("192.0.2.9").addr;
+
+	assert_int_equal(picket("proxies"), EXIT_DONE);
+	says(out, "no peer looks like a proxy");
+	proxies_note(f.proxies, &proxy, true, 1);
+	assert_int_equal(picket("proxies"), EXIT_DONE);
+	says(out, "192.0.2.9  unclassified         1          1  100.0 %");
+	assert_int_equal(picket("proxies --json"), EXIT_DONE);
+	assert_int_equal(line_count(out), 1);
+	says(out, "{\"address\":\"192.0.2.9\",\"class\":\"unclassified\"");
+	assert_int_equal(picket("proxies trust 192.0.2.9"), EXIT_DONE);
+	assert_int_equal(proxies_class(f.proxies, &proxy), PROXY_CLASS_TRUSTED);
+	assert_int_equal(picket("proxies direct 192.0.2.9"), EXIT_DONE);
+	assert_int_equal(proxies_class(f.proxies, &proxy), PROXY_CLASS_DIRECT);
+	assert_int_equal(picket("proxies trust 0.0.0.0/0"), EXIT_USAGE);
+}
+
+static void gateways_are_listed(void **state)
+{
+	(void)state;
+	strcpy(fake.gateways[0].last_error, "connection refused");
+	assert_int_equal(picket("gateway list"), EXIT_DONE);
+	says(out, "connection refused");
+	assert_int_equal(picket("gateway list --json"), EXIT_DONE);
+	assert_int_equal(line_count(out), 1);
+	says(out, "{\"name\":\"local\"");
+}
+
+/* --- panic ------------------------------------------------------------------------------------ */
+
+static int kill_map_new(const char *name)
+{
+	return bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), sizeof(uint32_t), 1, NULL);
+}
+
+static uint32_t kill_map_get(int fd)
+{
+	uint32_t key = 0, value = 99;
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &value), 0);
+	return value;
+}
+
+static void write_kill_id(int map)
+{
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof info;
+	char path[128];
+
+	assert_int_equal(bpf_obj_get_info_by_fd(map, &info, &len), 0);
+	snprintf(path, sizeof path, "%s/kill.id", f.folder);
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	fprintf(file, "%u\n", info.id);
+	fclose(file);
+}
+
+static void panic_by_map_id_needs_no_daemon(void **state)
+{
+	(void)state;
+	int map = kill_map_new("pk_kill");
+	char path[128];
+
+	if (map < 0)
+		skip(); /* no right to make BPF maps here */
+	api_free(f.api);
+	f.api = NULL;
+	write_kill_id(map);
+	assert_int_equal(picket("panic"), EXIT_DONE);
+	assert_int_equal(kill_map_get(map), 1);
+	says(out, "picket resume");
+	assert_int_equal(picket("resume --json"), EXIT_DONE);
+	assert_int_equal(kill_map_get(map), 0);
+	says(out, "{\"kill_switch\":false,");
+	snprintf(path, sizeof path, "%s/kill.id", f.folder);
+	unlink(path);
+	close(map);
+}
+
+static void panic_never_writes_a_map_that_is_not_the_kill_switch(void **state)
+{
+	(void)state;
+	int map = kill_map_new("other");
+	char path[128];
+
+	if (map < 0)
+		skip();
+	write_kill_id(map); /* the id was given away since */
+	assert_int_equal(picket("panic --instance picket-unit-none"), EXIT_UNREACHABLE);
+	assert_int_equal(kill_map_get(map), 0);
+	says(err, "--instance or --control");
+	snprintf(path, sizeof path, "%s/kill.id", f.folder);
+	unlink(path);
+	close(map);
+}
+
+static void panic_by_pin_finds_the_instance(void **state)
+{
+	(void)state;
+	struct statfs fs;
+	int map = kill_map_new("pk_kill");
+	char instance[32], folder[64], pin[80];
+
+	if (map < 0 || statfs("/sys/fs/bpf", &fs) || fs.f_type != 0xcafe4a11)
+		skip();
+	snprintf(instance, sizeof instance, "picket-unit-%d", (int)getpid());
+	snprintf(folder, sizeof folder, "/sys/fs/bpf/picket/%s", instance);
+	snprintf(pin, sizeof pin, "%s/kill", folder);
+	bool made = mkdir("/sys/fs/bpf/picket", 0700) == 0;
+
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(bpf_obj_pin(map, pin), 0);
+	int on = picket("panic --instance %s", instance);
+	uint32_t panicked = kill_map_get(map);
+	int off = picket("resume --instance %s", instance);
+
+	unlink(pin);
+	rmdir(folder);
+	if (made)
+		rmdir("/sys/fs/bpf/picket");
+	assert_int_equal(on, EXIT_DONE);
+	assert_int_equal(panicked, 1);
+	assert_int_equal(off, EXIT_DONE);
+	assert_int_equal(kill_map_get(map), 0);
+	close(map);
+}
+
+static void panic_without_rights_is_exit_3(void **state)
+{
+	(void)state;
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (!geteuid() && (setgroups(0, NULL) || setgid(65534) || setuid(65534)))
+			_exit(100);
+		_exit(picket("panic") == EXIT_NOT_PERMITTED && strstr(err, "sudo picket panic") ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+/* --- printing --------------------------------------------------------------------------------- */
+
+static void text_is_cut_by_columns_and_never_inside_a_character(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		unsigned max;
+		const char *shown;
+		unsigned columns;
+	} cases[] = {
+		{"plain", 0, "plain", 5},
+		{"plain", 5, "plain", 5},
+		{"plainer", 6, "pla...", 6},
+		{"\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xbd\xa0\xe5\xa5\xbd", 6, "\xe4\xbd\xa0...", 5},
+		{"k\xc3\xa4se", 0, "k\xc3\xa4se", 4},
+		{"back\\slash", 0, "back\\\\slash", 11},
+		{"\xc3", 0, "\\xc3", 4},
+		{"\xc2\x85", 0, "\\u{85}", 6},
+		{"\xf3\xa0\x81\x81", 0, "\\u{e0041}", 9},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct buffer b = BUFFER_INIT(256);
+
+		assert_int_equal(print_escaped(&b, span_from(cases[i].text), cases[i].max), cases[i].columns);
+		buffer_append_char(&b, 0);
+		assert_string_equal(b.data, cases[i].shown);
+		buffer_free(&b);
+	}
+}
+
+static void numbers_and_spans_are_short(void **state)
+{
+	(void)state;
+	char text[32];
+
+	assert_string_equal(print_bytes(999, text), "999 B");
+	assert_string_equal(print_bytes(1234, text), "1.2 kB");
+	assert_string_equal(print_bytes(123456789, text), "123 MB");
+	assert_string_equal(print_span(59, text), "59s");
+	assert_string_equal(print_span(899, text), "14m59s");
+	assert_string_equal(print_span(900, text), "15m");
+	assert_string_equal(print_span(11100, text), "3h05m");
+	assert_string_equal(print_span(187200, text), "2d04h");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(shared_options_stand_before_or_after_the_command),
+		TEST(the_environment_names_socket_and_instance_and_flags_win),
+		TEST(an_instance_name_cannot_lead_out_of_its_folder),
+		TEST(an_unknown_command_is_answered_with_the_nearest),
+		TEST(help_and_version_need_no_daemon),
+		TEST(wrong_usage_is_exit_2_and_names_the_help),
+		TEST(what_the_daemon_calls_wrong_is_exit_2),
+		TEST(without_a_daemon_every_command_is_exit_5_and_says_what_to_do),
+		TEST(a_socket_that_may_not_be_opened_is_exit_3),
+		TEST(status_fits_80_columns_and_shows_what_needs_attention),
+		TEST(json_of_a_resource_is_one_line),
+		TEST(events_in_json_pass_through_line_by_line),
+		TEST(events_take_names_numbers_and_the_newest),
+		TEST(packets_are_printed_as_tcpdump_does),
+		TEST(no_outside_byte_reaches_the_terminal_as_a_control),
+		TEST(following_prints_at_once_and_ctrl_c_ends_it_cleanly),
+		TEST(following_ends_after_the_number_asked_for),
+		TEST(a_reader_that_leaves_ends_it_without_a_word),
+		TEST(a_daemon_that_ends_is_exit_5_for_its_followers),
+		TEST(block_says_for_how_long_and_what_undoes_it),
+		TEST(a_block_that_needs_confirmation_names_the_command),
+		TEST(a_refusal_of_the_guard_is_exit_4_with_its_reason),
+		TEST(a_kernel_that_cannot_be_written_is_exit_5),
+		TEST(unblock_of_nothing_is_exit_1),
+		TEST(blocks_are_a_table_or_lines_of_json),
+		TEST(why_tells_the_story_and_answers_by_its_status),
+		TEST(pending_blocks_are_listed_and_answered),
+		TEST(mode_shows_and_sets),
+		TEST(proxies_are_listed_and_classified),
+		TEST(gateways_are_listed),
+		TEST(panic_by_map_id_needs_no_daemon),
+		TEST(panic_never_writes_a_map_that_is_not_the_kill_switch),
+		TEST(panic_by_pin_finds_the_instance),
+		TEST(panic_without_rights_is_exit_3),
+		TEST(text_is_cut_by_columns_and_never_inside_a_character),
+		TEST(numbers_and_spans_are_short),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

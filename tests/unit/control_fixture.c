@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/control_fixture.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include "lib/util.h"
+
+struct fake fake;
+
+/* --- the modules behind the API, played ------------------------------------------------------- */
+
+void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
+		      struct decision *ret)
+{
+	(void)e;
+	fake.asked = *v;
+	fake.asked_count++;
+	fake.confirm_within_ms = confirm_within_ms;
+	*ret = fake.decision;
+}
+
+int enforcer_confirm(struct enforcer *e, const struct prefix *target)
+{
+	(void)e;
+	fake.confirmed = *target;
+	return fake.confirm_result;
+}
+
+int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const char *by, struct decision *ret)
+{
+	(void)e;
+	for (unsigned i = 0; i < fake.pending_count; i++)
+		if (fake.pending[i].id == pending_id) {
+			fake.answered = true;
+			fake.answered_yes = yes;
+			snprintf(fake.answered_by, sizeof fake.answered_by, "%s", by);
+			*ret = fake.decision;
+			return 0;
+		}
+	return 1;
+}
+
+void enforcer_set_mode(struct enforcer *e, enum config_mode mode)
+{
+	(void)e;
+	fake.mode = mode;
+}
+
+enum config_mode enforcer_mode(struct enforcer *e)
+{
+	(void)e;
+	return fake.mode;
+}
+
+struct enforcer_counts enforcer_counts(struct enforcer *e)
+{
+	(void)e;
+	return fake.counts;
+}
+
+int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count)
+{
+	struct block *copy = calloc(fake.block_count + 1, sizeof *copy);
+
+	(void)e;
+	if (!copy)
+		return -ENOMEM;
+	if (fake.block_count)
+		memcpy(copy, fake.blocks, fake.block_count * sizeof *copy);
+	*ret = copy;
+	*ret_count = fake.block_count;
+	return 0;
+}
+
+int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count)
+{
+	struct pending *copy = malloc(sizeof fake.pending);
+
+	(void)e;
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, fake.pending, sizeof fake.pending);
+	*ret = copy;
+	*ret_count = fake.pending_count;
+	return 0;
+}
+
+int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *ret, struct event **history,
+		 size_t *count)
+{
+	size_t n = MIN(*count, fake.history_count);
+
+	(void)e;
+	(void)target;
+	*ret = fake.why;
+	for (size_t i = 0; i < n; i++)
+		history[i] = event_ref(fake.history[i]);
+	*count = n;
+	return 0;
+}
+
+int warden_call(struct warden_client *c, const struct warden_request *q, struct warden_reply *ret)
+{
+	(void)c;
+	if (fake.warden_result)
+		return fake.warden_result;
+	fake.kills += q->op == WARDEN_KILL && q->flag;
+	*ret = fake.warden;
+	return 0;
+}
+
+struct capture_counts capture_counts(const struct capture *c)
+{
+	(void)c;
+	return fake.capture;
+}
+
+struct reader_counts reader_counts(const struct reader *r)
+{
+	(void)r;
+	return fake.reader;
+}
+
+struct detect_counts detect_counts(const struct detect *d)
+{
+	(void)d;
+	return fake.detect;
+}
+
+unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsigned count)
+{
+	(void)f;
+	memcpy(ret, fake.gateways, MIN(count, fake.gateway_count) * sizeof *ret);
+	return fake.gateway_count;
+}
+
+static struct queue_counts event_queue(void *arg)
+{
+	(void)arg;
+	return fake.queue;
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+struct prefix fixture_prefix(const char *text)
+{
+	struct prefix p = {0};
+
+	if (prefix_parse(span_from(text), &p))
+		abort();
+	return p;
+}
+
+struct block fixture_block(const char *target)
+{
+	uint64_t now = clock_boot_ns(&clock_system);
+
+	return (struct block){
+		.verdict = {.id = "v-1",
+			    .source = VERDICT_LOCAL,
+			    .origin = "login_guessing",
+			    .action = VERDICT_BLOCK,
+			    .scope = VERDICT_SCOPE_PORTS,
+			    .target = fixture_prefix(target),
+			    .ttl_ms = 900000,
+			    .confidence = 1,
+			    .reason = "20 POSTs to /login in 60s",
+			    .evidence = {"run-7"},
+			    .evidence_count = 1},
+		.since_ns = now - 60 * NS_PER_S,
+		.deadline_ns = now + 840 * NS_PER_S,
+		.installed_ns = now - 60 * NS_PER_S,
+		.packets = 1204,
+		.bytes = 72000,
+		.last_ns = now - 3 * NS_PER_S,
+	};
+}
+
+void fixture_put_request(struct fixture *f, const char *path)
+{
+	struct event *e = event_new(EVENT_HTTP_REQUEST, strlen(path) + 64);
+
+	if (!e)
+		abort();
+	e->time_ns = clock_boot_ns(&clock_system);
+	e->wall_ns = clock_wall_ns(&clock_system);
+	e->flow.peer = (struct endpoint){fixture_prefix("192.0.2.7").addr, 50122};
+	e->flow.local = (struct endpoint){fixture_prefix("198.51.100.1").addr, 80};
+	e->request.method = event_tail_copy(e, SPAN("GET"));
+	e->request.path = e->request.target = event_tail_copy(e, span_from(path));
+	e->request.version_major = e->request.version_minor = 1;
+	tail_put(f->tail, e);
+	event_unref(e);
+}
+
+void fixture_put_header(struct fixture *f, const char *from, const char *to, uint16_t flags)
+{
+	struct event *e = event_new(EVENT_TCP_HEADER, 0);
+
+	if (!e)
+		abort();
+	e->wall_ns = 1700000000123456789;
+	e->flow.peer = (struct endpoint){fixture_prefix(from).addr, 50122};
+	e->flow.local = (struct endpoint){fixture_prefix(to).addr, 80};
+	e->tcp_header = (struct event_tcp_header){
+		.source_port = 50122,
+		.destination_port = 80,
+		.sequence = 4294967295u,
+		.acknowledgment = 7,
+		.window = 64240,
+		.flags = flags,
+		.header_length = 40,
+		.payload_len = 12,
+	};
+	tail_put(f->tail, e);
+	event_unref(e);
+}
+
+struct event *fixture_decision(const char *target, enum decision_outcome outcome, const char *why,
+			       const char *detail)
+{
+	struct event *e = event_new(EVENT_DECISION, strlen(why) + strlen(detail));
+	struct block b = fixture_block(target);
+
+	if (!e)
+		abort();
+	e->wall_ns = clock_wall_ns(&clock_system);
+	e->decision.verdict = b.verdict;
+	e->decision.outcome = outcome;
+	e->decision.why = event_tail_copy(e, span_from(why));
+	e->decision.detail = event_tail_copy(e, span_from(detail));
+	return e;
+}
+
+/* --- the server ------------------------------------------------------------------------------- */
+
+static void fake_at_rest(void)
+{
+	fake = (struct fake){
+		.mode = MODE_ENFORCE,
+		.decision = {.outcome = DECISION_BLOCKED,
+			     .why = "ok",
+			     .installed_ns = clock_boot_ns(&clock_system)},
+		.queue = {.pushed = 12, .popped = 12},
+		.reader = {.requests = 20, .headers = 5},
+		.gateways = {{.name = "local",
+			      .protocol = GATEWAY_LOCAL,
+			      .state = "idle",
+			      .events = 12,
+			      .events_offered = 12}},
+		.gateway_count = 1,
+	};
+	fake.warden.status.stats[PK_C_REQ_PRODUCED] = 20;
+	fake.warden.status.stats[PK_C_HDR_PRODUCED] = 5;
+	fake.warden.status.started_ns = 1;
+	fake.warden.status.attachment_count = 1;
+	fake.warden.status.attachments[0] =
+		(struct kernel_attachment){.ifindex = 2, .name = "eth0", .driver = "veth", .mode = PACKET_TC};
+	fake.warden.status.ports.watched[80 >> 6] |= 1ull << (80 & 63);
+	fake.warden.status.sources.sessions_seen = true;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof at.sun_path)
+		return -1;
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	if (bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, 16)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int fixture_start(struct fixture *f)
+{
+	struct buffer errors = BUFFER_INIT(4096);
+	char *const no_environment[] = {NULL};
+
+	*f = (struct fixture){.folder = "/tmp/picket-control.XXXXXX"};
+	fake_at_rest();
+	if (!mkdtemp(f->folder))
+		return -errno;
+	snprintf(f->socket, sizeof f->socket, "%s/control.sock", f->folder);
+	int r = config_load("", NULL, 0, no_environment, &f->config, &errors);
+
+	buffer_free(&errors);
+	if (!r)
+		r = proxies_new(f->config, &f->proxies);
+	if (!r)
+		r = tail_new(FIXTURE_TAIL, &f->tail);
+	if (!r)
+		r = api_new(&f->api);
+	if (r)
+		return r;
+	f->parts = (struct control_parts){
+		.config = f->config,
+		.clock = &clock_system,
+		.tail = f->tail,
+		.proxies = f->proxies,
+		.event_queue = event_queue,
+		.started_ns = clock_boot_ns(&clock_system),
+		.run_id = event_run_id(),
+	};
+	r = control_register(f->api, &f->parts);
+	int fd = r ? -1 : listen_at(f->socket);
+
+	if (fd < 0)
+		return r ? r : -EIO;
+	return api_start(f->api, fd, 16);
+}
+
+void fixture_stop(struct fixture *f)
+{
+	api_free(f->api);
+	tail_free(f->tail);
+	proxies_free(f->proxies);
+	config_free(f->config);
+	for (size_t i = 0; i < fake.history_count; i++)
+		event_unref(fake.history[i]);
+	fake.history_count = 0;
+	unlink(f->socket);
+	rmdir(f->folder);
+}
