@@ -36,9 +36,7 @@ struct forwarder {
 	uint64_t local_events;
 };
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static int add_gateway(struct forwarder *f, const struct config_gateway *config, struct buffer *errors)
 {
@@ -128,9 +126,7 @@ void forwarder_free(struct forwarder *f)
 	curl_global_cleanup();
 }
 
-/* --- in
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- in --- */
 
 /* Its JSON, in f->json; SPAN_NULL if it is larger than any gateway takes, or memory is out. */
 static struct span encode(struct forwarder *f, const struct event *e)
@@ -166,9 +162,7 @@ void forwarder_push(struct forwarder *f, struct event *e)
 	}
 }
 
-/* --- out
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- out --- */
 
 static void report_losses(struct forwarder *f, uint64_t now_ns, bool at_once)
 {
@@ -305,8 +299,7 @@ void forwarder_flush(struct forwarder *f, int timeout_ms)
 	}
 }
 
-/* --- counts
- * ------------------------------------------------------------------------------------------------------- */
+/* --- counts --- */
 
 unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsigned count)
 {

@@ -30,8 +30,7 @@ struct gateway_batch {
 	uint64_t dropped_told;
 };
 
-/* --- making
- * ------------------------------------------------------------------------------------------------------- */
+/* --- making --- */
 
 static int invalid(struct buffer *errors, const struct config_gateway *c, const char *what, const char *why)
 {
@@ -170,8 +169,7 @@ int gateway_batch_start(struct gateway_batch *g, CURLM *multi)
 	return transport_new(multi, &options, &g->transport);
 }
 
-/* --- taking in
- * ---------------------------------------------------------------------------------------------------- */
+/* --- taking in --- */
 
 bool gateway_batch_has_room(const struct gateway_batch *g)
 {
@@ -202,8 +200,7 @@ void gateway_batch_offer(struct gateway_batch *g, struct span event, uint64_t no
 	pthread_mutex_unlock(&g->lock);
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------------------ */
+/* --- sending --- */
 
 uint64_t gateway_batch_due_ns(const struct gateway_batch *g, bool flush)
 {
@@ -238,8 +235,7 @@ int gateway_batch_step(struct gateway_batch *g, uint64_t now_ns, bool flush)
 	return 0;
 }
 
-/* --- answers
- * ------------------------------------------------------------------------------------------------------ */
+/* --- answers --- */
 
 enum fate { DELIVERED, RETRY, REFUSED };
 
@@ -423,8 +419,7 @@ int gateway_batch_finish(struct gateway_batch *g, CURLcode result)
 	return 0;
 }
 
-/* --- counts
- * ------------------------------------------------------------------------------------------------------- */
+/* --- counts --- */
 
 uint64_t gateway_batch_dropped(struct gateway_batch *g)
 {

@@ -20,6 +20,7 @@ struct transport {
 	uint64_t retry_after_ms;
 	uint64_t received_ns;
 	unsigned header_lines;
+	bool head_ended; /* the empty line behind the answer's headers came */
 	bool too_large;
 	bool busy;
 };
@@ -47,6 +48,12 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 		return 0;
 	while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
 		line.len--;
+	/* Another status line follows an informational answer (1xx); trailers of a chunked body change
+	 * nothing. */
+	if (line.len == 0)
+		t->head_ended = true;
+	else if (line.len >= 5 && memcmp(line.ptr, "HTTP/", 5) == 0)
+		t->head_ended = false;
 	if (colon && colon < line.ptr + line.len) {
 		struct span name = {line.ptr, (size_t)(colon - line.ptr)};
 		struct span value = {colon + 1, line.len - name.len - 1};
@@ -159,6 +166,7 @@ int transport_send(struct transport *t, const char *extra_header, struct span bo
 	t->retry_after_ms = 0;
 	t->received_ns = 0;
 	t->header_lines = 0;
+	t->head_ended = false;
 	t->too_large = false;
 	if (curl_multi_add_handle(t->multi, t->handle) != CURLM_OK)
 		return -ENOMEM;
@@ -181,6 +189,12 @@ void transport_finish(struct transport *t, CURLcode result, struct transport_ans
 		snprintf(t->error_text, sizeof t->error_text, "%s", curl_easy_strerror(result));
 	curl_multi_remove_handle(t->multi, t->handle);
 	t->busy = false;
+	/* libcurl is content with a status line and a closed connection; we want to be told that nothing is
+	 * missing. */
+	if (result == CURLE_OK && !t->head_ended) {
+		result = CURLE_RECV_ERROR;
+		snprintf(t->error_text, sizeof t->error_text, "the answer ended inside its headers");
+	}
 	*ret = (struct transport_answer){
 		.error = result,
 		.error_text = result == CURLE_OK ? "" : t->error_text,

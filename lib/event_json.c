@@ -98,8 +98,7 @@ static void put_bits(struct json_writer *w, uint32_t bits, const char *const *na
 	json_array_end(w);
 }
 
-/* --- http.request
- * -------------------------------------------------------------------------------------------------- */
+/* --- http.request --- */
 
 /* The methods that OpenTelemetry's conventions know: RFC 9110 and PATCH. Methods are case-sensitive. */
 static bool method_known(struct span method)
@@ -201,8 +200,7 @@ static void put_request(struct json_writer *w, const struct event *e)
 	}
 }
 
-/* --- the other kinds
- * ----------------------------------------------------------------------------------------------- */
+/* --- the other kinds --- */
 
 static void put_connection(struct json_writer *w, const struct event *e)
 {
@@ -351,8 +349,7 @@ static void put_decision(struct json_writer *w, const struct event *e)
 	put_decision_times(w, d);
 }
 
-/* --- all kinds
- * ----------------------------------------------------------------------------------------------------- */
+/* --- all kinds --- */
 
 static void put_flow(struct json_writer *w, const struct event *e)
 {

@@ -50,8 +50,7 @@ static unsigned bucket_of(const char *name)
 	return h % BUCKETS;
 }
 
-/* --- clients, newest first
- * ---------------------------------------------------------------------------------------- */
+/* --- clients, newest first --- */
 
 static void age_unlink(struct analysis *a, struct client *c)
 {
@@ -104,8 +103,7 @@ static struct client *client_get(struct analysis *a, const char *name)
 	return c;
 }
 
-/* --- counting
- * ------------------------------------------------------------------------------------------------------ */
+/* --- counting --- */
 
 static void counter_add(struct counter *k, const char *event_id)
 {
@@ -188,8 +186,7 @@ static int note_probe(struct analysis *a, struct client *c, const struct analysi
 	return 1;
 }
 
-/* --- the module
- * ---------------------------------------------------------------------------------------------------- */
+/* --- the module --- */
 
 struct analysis *analysis_new(const struct analysis_options *options)
 {

@@ -32,8 +32,7 @@ struct gateway {
 	unsigned long long batches, repeated, events, requests, verdicts;
 };
 
-/* --- one batch
- * ---------------------------------------------------------------------------------------------------- */
+/* --- one batch --- */
 
 static const char *text_of(const cJSON *object, const char *key)
 {
@@ -140,9 +139,7 @@ static enum MHD_Result take_batch(struct gateway *g, const struct service_reques
 	return r;
 }
 
-/* --- HTTP
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- HTTP --- */
 
 /* Compared in a time that does not tell how much of it was right. */
 static bool token_equal(const char *a, const char *b)
@@ -209,8 +206,7 @@ static enum MHD_Result answer(void *arg, const struct service_request *q)
 	return service_error(q, MHD_HTTP_NOT_FOUND, NULL, "events go to /events");
 }
 
-/* --- start
- * -------------------------------------------------------------------------------------------------------- */
+/* --- start --- */
 
 static const char usage[] = "usage: example-gateway --listen ADDR:PORT [OPTION]...\n"
 			    "  --log FILE         append every event to FILE, one JSON object a line\n"

@@ -28,9 +28,7 @@ static void assert_json(const struct batch *b, const char *text)
 	assert_true(span_equal(json_of(b), span_from(text)));
 }
 
-/* --- batch
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- batch --- */
 
 static void test_batch_is_an_array(void **state)
 {
@@ -67,8 +65,7 @@ static void test_batch_fills_to_the_last_byte(void **state)
 	batch_free(b);
 }
 
-/* --- outbox
- * -------------------------------------------------------------------------------------------------------- */
+/* --- outbox --- */
 
 static void test_outbox_cuts_batches_by_count(void **state)
 {
@@ -178,8 +175,7 @@ static void test_outbox_is_bounded_by_bytes(void **state)
 	outbox_free(&o);
 }
 
-/* --- backoff
- * ------------------------------------------------------------------------------------------------------- */
+/* --- backoff --- */
 
 static void test_backoff_doubles_its_ceiling(void **state)
 {

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The forwarder against a real HTTP server on loopback. After every step: offered = delivered + dropped +
- * held. */
+/* The forwarder against a real HTTP server on loopback: delivery, failures, answers, configuration. */
 #include "lib/util.h"
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <cmocka.h>
-#include "forwarder/backoff.h"
 #include "forwarder/forwarder.h"
+#include "forwarder_rig.h"
 #include "gateway_stub.h"
 #include "lib/json_read.h"
 
@@ -26,149 +22,9 @@
 
 static const struct stub_reply accepted = {.status = 204};
 
-static char main_name[] = "main", dead_name[] = "dead", dead_url[] = "http://127.0.0.1:1/";
+static char dead_name[] = "dead", dead_url[] = "http://127.0.0.1:1/";
 
-/* One forwarder and what came out of its hooks. */
-struct rig {
-	struct config config;
-	struct config_gateway gateways[2];
-	char url[64];
-	struct forwarder *f;
-	unsigned verdicts;
-	struct verdict verdict;
-	uint64_t losses, loss_events;
-	bool push_on_verdict;
-};
-
-static struct event *an_event(void)
-{
-	struct event *e = event_new_loss("ring", "data", 1, "192.0.2.7", clock_boot_ns(&clock_system),
-					 clock_wall_ns(&clock_system));
-
-	assert_non_null(e);
-	return e;
-}
-
-static void push(struct rig *rig, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		struct event *e = an_event();
-		forwarder_push(rig->f, e);
-		event_unref(e);
-	}
-}
-
-static void on_verdict(void *arg, const struct verdict *v)
-{
-	struct rig *rig = arg;
-
-	rig->verdicts++;
-	rig->verdict = *v;
-	if (rig->push_on_verdict)
-		push(rig, 1);
-}
-
-static void on_event(void *arg, struct event *e)
-{
-	struct rig *rig = arg;
-
-	assert_int_equal(e->kind, EVENT_LOSS);
-	assert_true(span_equal(e->loss.stage, SPAN("gateway")));
-	rig->losses += e->loss.count;
-	rig->loss_events++;
-	event_unref(e);
-}
-
-static void rig_init(struct rig *rig, uint16_t port)
-{
-	*rig = (struct rig){0};
-	snprintf(rig->url, sizeof rig->url, "http://127.0.0.1:%u/events", port);
-	rig->gateways[0] = (struct config_gateway){
-		.name = main_name,
-		.protocol = GATEWAY_BATCH,
-		.url = rig->url,
-		.batch_events = 500,
-		.batch_bytes = 512 * 1024,
-		.linger_ms = 20,
-		.timeout_ms = 5000,
-		.queue_events = 65536,
-		.verdicts = true,
-	};
-	rig->config.gateways = rig->gateways;
-	rig->config.gateway_count = 1;
-}
-
-static void rig_start(struct rig *rig)
-{
-	const struct forwarder_hooks hooks = {on_verdict, on_event, rig};
-	struct buffer errors = BUFFER_INIT(4096);
-
-	assert_int_equal(
-		forwarder_new(&rig->config, &clock_system, "picket://test/default", &hooks, &rig->f, &errors),
-		0);
-	assert_int_equal(errors.len, 0);
-}
-
-static struct gateway_counts counts(struct rig *rig)
-{
-	struct gateway_counts c[2];
-
-	assert_int_equal(forwarder_counts(rig->f, c, 2), rig->config.gateway_count);
-	for (unsigned i = 0; i < rig->config.gateway_count; i++)
-		assert_int_equal(c[i].events_offered, c[i].events + c[i].events_dropped + c[i].events_held);
-	return c[0];
-}
-
-static uint64_t now_ms(void)
-{
-	return clock_boot_ns(&clock_system) / NS_PER_MS;
-}
-
-static bool batches_delivered(struct rig *rig, uint64_t n)
-{
-	return counts(rig).batches >= n;
-}
-static bool attempts_made(struct rig *rig, uint64_t n)
-{
-	return counts(rig).attempts >= n;
-}
-static bool events_dropped(struct rig *rig, uint64_t n)
-{
-	return counts(rig).events_dropped >= n;
-}
-static bool backing_off(struct rig *rig, uint64_t n)
-{
-	(void)n;
-	return strcmp(counts(rig).state, "backing off") == 0;
-}
-
-/* Runs until it is so; fails the test after ten seconds. */
-static void run_until(struct rig *rig, bool (*is_so)(struct rig *rig, uint64_t n), uint64_t n)
-{
-	uint64_t end = now_ms() + 10000;
-
-	while (!is_so(rig, n)) {
-		if (now_ms() > end) {
-			struct gateway_counts c = counts(rig);
-			fail_msg("not within 10 s: state %s, status %u, error \"%s\", attempts %u", c.state,
-				 c.last_status, c.last_error, (unsigned)c.attempts);
-		}
-		assert_int_equal(forwarder_run(rig->f, -1, 100), 0);
-	}
-}
-
-static void run_for(struct rig *rig, uint64_t ms)
-{
-	uint64_t end = now_ms() + ms, now;
-
-	while ((now = now_ms()) < end) {
-		assert_int_equal(forwarder_run(rig->f, -1, (int)(end - now)), 0);
-		counts(rig);
-	}
-}
-
-/* --- delivery
- * ------------------------------------------------------------------------------------------------------ */
+/* --- delivery --- */
 
 static void test_delivery_by_size(void **state)
 {
@@ -375,6 +231,36 @@ static void test_wake_fd_ends_the_wait(void **state)
 	close(fd);
 }
 
+static unsigned open_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* A daemon makes it, forks, and its child closes every descriptor that it does not know. */
+static void test_no_descriptor_is_opened_before_the_first_run(void **state)
+{
+	struct rig rig;
+	unsigned before;
+
+	(void)state;
+	rig_init(&rig, 1);
+	before = open_descriptors();
+	rig_start(&rig);
+	push(&rig, 1);
+	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(forwarder_run(rig.f, -1, 0), 0);
+	assert_true(open_descriptors() > before);
+	forwarder_free(rig.f);
+	assert_int_equal(open_descriptors(), before);
+}
+
 static void test_local_has_no_wire(void **state)
 {
 	struct rig rig;
@@ -417,8 +303,7 @@ static void test_a_dead_gateway_does_not_hold_up_another(void **state)
 	stub_stop(s);
 }
 
-/* --- failures
- * ------------------------------------------------------------------------------------------------------ */
+/* --- failures --- */
 
 static void test_503_is_sent_again_under_the_same_key(void **state)
 {
@@ -645,8 +530,7 @@ static void test_an_event_larger_than_a_batch_is_dropped_and_counted(void **stat
 	stub_stop(s);
 }
 
-/* --- answers
- * ------------------------------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 static void test_verdict_in_the_answer(void **state)
 {
@@ -789,8 +673,7 @@ static void test_answer_before_the_body_was_read(void **state)
 	stub_stop(s);
 }
 
-/* --- configuration
- * ------------------------------------------------------------------------------------------------- */
+/* --- configuration --- */
 
 static void write_file(const char *path, const char *text, mode_t mode)
 {
@@ -888,6 +771,7 @@ int main(void)
 		cmocka_unit_test(test_flush_gives_up_in_time),
 		cmocka_unit_test(test_the_environment_names_no_proxy),
 		cmocka_unit_test(test_wake_fd_ends_the_wait),
+		cmocka_unit_test(test_no_descriptor_is_opened_before_the_first_run),
 		cmocka_unit_test(test_local_has_no_wire),
 		cmocka_unit_test(test_a_dead_gateway_does_not_hold_up_another),
 		cmocka_unit_test(test_503_is_sent_again_under_the_same_key),

@@ -155,8 +155,7 @@ static void test_unblock_needs_no_ttl(void **state)
 			    VERDICT_E_TTL);
 }
 
-/* --- the document
- * -------------------------------------------------------------------------------------------------- */
+/* --- the document --- */
 
 static void test_not_json(void **state)
 {
@@ -285,8 +284,7 @@ static void test_bytes_that_are_no_text(void **state)
 	assert_refused_text(ONE(VERDICT ",\"reason\":\"\\ud800\""), VERDICT_E_TEXT);
 }
 
-/* --- the verdict
- * --------------------------------------------------------------------------------------------------- */
+/* --- the verdict --- */
 
 static void test_unknown_action(void **state)
 {
