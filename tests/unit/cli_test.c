@@ -30,11 +30,13 @@ static struct fixture f;
 
 static struct cli seen;
 static int seen_argc;
-static char seen_args[256];
+static char seen_args[256], seen_control[128], seen_instance[64];
 
 static int see(const struct cli *cli, int argc, char **argv)
 {
 	seen = *cli;
+	snprintf(seen_control, sizeof seen_control, "%s", cli->control);
+	snprintf(seen_instance, sizeof seen_instance, "%s", cli->instance);
 	seen_argc = argc;
 	seen_args[0] = 0;
 	for (int i = 0; i < argc; i++)
@@ -173,14 +175,14 @@ static void shared_options_stand_before_or_after_the_command(void **state)
 	(void)state;
 	unsetenv("PICKET_CONTROL");
 	assert_int_equal(picket("doctor"), EXIT_DONE);
-	assert_string_equal(seen.control, "/run/picket/default/control.sock");
-	assert_string_equal(seen.instance, "default");
+	assert_string_equal(seen_control, "/run/picket/default/control.sock");
+	assert_string_equal(seen_instance, "default");
 	assert_false(seen.json || seen.control_given || seen.instance_given || seen.color);
 	assert_int_equal(picket("--json --instance edge-1 run -i eth0 --control=/tmp/x.sock -c f"),
 			 EXIT_DONE);
 	assert_string_equal(seen_args, "run -i eth0 -c f");
-	assert_string_equal(seen.control, "/tmp/x.sock");
-	assert_string_equal(seen.instance, "edge-1");
+	assert_string_equal(seen_control, "/tmp/x.sock");
+	assert_string_equal(seen_instance, "edge-1");
 	assert_true(seen.json && seen.control_given && seen.instance_given);
 	assert_int_equal(picket("run -- --json"), EXIT_DONE);
 	assert_string_equal(seen_args, "run -- --json");
@@ -191,16 +193,16 @@ static void the_environment_names_socket_and_instance_and_flags_win(void **state
 {
 	(void)state;
 	assert_int_equal(picket("doctor"), EXIT_DONE);
-	assert_string_equal(seen.control, f.socket);
+	assert_string_equal(seen_control, f.socket);
 	assert_false(seen.control_given);
 	assert_int_equal(picket("doctor --control /tmp/other"), EXIT_DONE);
-	assert_string_equal(seen.control, "/tmp/other");
+	assert_string_equal(seen_control, "/tmp/other");
 	unsetenv("PICKET_CONTROL");
 	setenv("PICKET_INSTANCE", "two", 1);
 	assert_int_equal(picket("doctor"), EXIT_DONE);
-	assert_string_equal(seen.control, "/run/picket/two/control.sock");
+	assert_string_equal(seen_control, "/run/picket/two/control.sock");
 	assert_int_equal(picket("doctor --instance three"), EXIT_DONE);
-	assert_string_equal(seen.control, "/run/picket/three/control.sock");
+	assert_string_equal(seen_control, "/run/picket/three/control.sock");
 }
 
 static void an_instance_name_cannot_lead_out_of_its_folder(void **state)
