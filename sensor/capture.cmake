@@ -1,2 +1,2 @@
 # event → request
-target_sources(picket_sensor PRIVATE http1.c stream.c clients.c tail.c)
+target_sources(picket_sensor PRIVATE http1.c http1_chunked.c stream.c clients.c connections.c headers.c capture.c tail.c)

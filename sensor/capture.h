@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * capture.h: kernel records → streams → requests → detection → redacted events. The whole of the capture thread's work
- * but the ring itself, so that tests and replay can feed it records. Not thread safe, except capture_counts.
+ * capture.h: kernel records → streams → requests → detection → redacted events. The whole of the capture
+ * thread's work but the ring itself, so that tests and replay can feed it records. Not thread safe, except
+ * capture_counts.
+ *
+ * Full: the table of connections gives up the one idle longest if it is idle for half a minute, else it takes
+ * no new one, and that one's bytes are counted as lost; a head that finds no memory under
+ * capture.stream_bytes is given up as a gap of its connection. Both are told in picket.loss events (stage
+ * "stream").
  */
 #ifndef PICKET_CAPTURE_H
 #define PICKET_CAPTURE_H
@@ -21,12 +27,12 @@ struct capture_parts {
 	const struct config *config;
 	const struct clock *clock;
 	const struct redact *redact;
-	struct detect *detect;   /* NULL: no built-in analysis */
+	struct detect *detect; /* NULL: no built-in analysis */
 	struct proxies *proxies;
 	struct clients *clients;
-	uint64_t *skip;          /* PK_SKIP_SLOTS slots, or NULL */
-	void (*event)(void *arg, struct event *e);            /* takes the reference */
-	void (*verdict)(void *arg, const struct verdict *v);  /* of the built-in analysis */
+	uint64_t *skip;                                      /* PK_SKIP_SLOTS slots, or NULL */
+	void (*event)(void *arg, struct event *e);           /* takes the reference */
+	void (*verdict)(void *arg, const struct verdict *v); /* of the built-in analysis */
 	void *arg;
 };
 
@@ -35,12 +41,14 @@ struct capture_counts {
 	uint64_t connections_held, connections_refused; /* refused: table full, bytes counted as lost */
 	uint64_t bytes, gaps, gap_bytes, duplicates;    /* duplicates: bytes seen again */
 	uint64_t anomalies, headers, not_http;
-	uint64_t stream_bytes_held, heads_refused;      /* refused: stream_bytes ceiling */
+	uint64_t stream_bytes_held, heads_refused; /* refused: stream_bytes ceiling */
+	uint64_t connections_evicted;              /* idle for long, or idle when room was needed */
+	uint64_t events_lost;                      /* memory was out */
 };
 
 int capture_new(const struct capture_parts *parts, struct capture **ret);
 void capture_record(struct capture *c, const struct pk_record *rec);
-/* Once a second: forget connections idle for long, report losses as events. */
+/* Once a second: end what was closed, forget connections idle for long, report losses as events. */
 void capture_tick(struct capture *c, uint64_t now_ns);
 struct capture_counts capture_counts(const struct capture *c);
 void capture_free(struct capture *c);

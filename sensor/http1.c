@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * http1.c: HTTP/1 request heads and chunked bodies, from bytes. Two passes: one that finds the end of a head
+ * http1.c: HTTP/1 request heads, from bytes. Two passes: one that finds the end of a head
  * and can be resumed at any byte, one that takes a whole head apart. Servers differ in what they accept; the
  * choices here follow what RFC 9112 allows a lenient recipient, and nginx where it says nothing. Whatever is
  * accepted beyond the rules is flagged, so that nothing is hidden and nothing is silently repaired.
  */
 #include "sensor/http1.h"
-#include <limits.h>
 #include "lib/util.h"
 
 enum { CLASS_TOKEN = 1, CLASS_TARGET = 2, CLASS_SPACE = 4, CLASS_CONTROL = 8, CLASS_UPPER = 16 };
@@ -69,8 +68,7 @@ static struct span span_skip(struct span s, size_t n)
 	return (struct span){s.ptr + n, s.len - n};
 }
 
-/* --- the request line
- * ---------------------------------------------------------------------------------------------- */
+/* --- the request line --- */
 
 /* "d.d" → version. What cannot be read counts as 1.1: the version decides nothing that an attacker could gain
  * by. */
@@ -258,8 +256,7 @@ static void request_init(struct http_request *r)
 	r->head_len = 0;
 }
 
-/* --- the end of a head
- * --------------------------------------------------------------------------------------------- */
+/* --- the end of a head --- */
 
 enum { SCAN_LEADING, SCAN_START_LINE, SCAN_HEADERS };
 
@@ -338,8 +335,7 @@ int http1_scan(struct http1_scan *s, struct span bytes)
 	return s->phase == SCAN_LEADING ? HTTP1_E_NOT_HTTP : 0;
 }
 
-/* --- header lines and the body's framing
- * --------------------------------------------------------------------------- */
+/* --- header lines and the body's framing --- */
 
 /* What the headers say about the body, gathered from every line, also from those beyond the list. */
 struct framing {
@@ -608,8 +604,7 @@ int http1_parse(struct span bytes, struct http_request *ret)
 	return r ? r : http1_parse_head((struct span){bytes.ptr, scan.at}, ret);
 }
 
-/* --- after a gap
- * --------------------------------------------------------------------------------------------------- */
+/* --- after a gap --- */
 
 /*
  * The methods that are believed where a line may have been cut. LINK, LOCK, BIND and SEARCH are missing: they
@@ -658,144 +653,4 @@ int http1_start_line(struct span bytes, bool known_method)
 	if (i == bytes.len)
 		return HTTP1_E_MORE;
 	return bytes.ptr[i] == '\n' ? 0 : HTTP1_E_NOT_HTTP;
-}
-
-/* --- chunked bodies
- * ------------------------------------------------------------------------------------------------ */
-
-enum {
-	CHUNK_SIZE,      /* hexadecimal digits */
-	CHUNK_EXTENSION, /* until the line ends */
-	CHUNK_DATA,
-	CHUNK_DATA_END, /* CR LF behind the data */
-	CHUNK_TRAILER,  /* lines until an empty one */
-};
-
-#define CHUNK_LINE_MAX 4096 /* a longer size line or trailer is flagged, and read all the same */
-
-static int hex_value(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		return (c | 0x20) - 'a' + 10;
-	return -1;
-}
-
-static void chunk_break(struct http1_chunked *c)
-{
-	c->deviations |= HTTP_DEV_BAD_CHUNK;
-	c->done = c->broken = true;
-}
-
-static void chunk_line_end(struct http1_chunked *c, bool after_cr)
-{
-	if (!after_cr)
-		c->deviations |= HTTP_DEV_BARE_LF;
-	if (c->line_len > CHUNK_LINE_MAX)
-		c->deviations |= HTTP_DEV_BAD_CHUNK;
-	c->line_len = 0;
-	c->state = c->left ? CHUNK_DATA : CHUNK_TRAILER;
-	c->in_data = c->left > 0;
-}
-
-/* line_len counts the digits; a line may not begin with anything else. */
-static void chunk_size_byte(struct http1_chunked *c, char byte)
-{
-	int v = hex_value(byte);
-
-	if (v >= 0) {
-		if (c->left > (uint64_t)INT64_MAX >> 4) {
-			chunk_break(c);
-			return;
-		}
-		c->left = c->left << 4 | (unsigned)v;
-		c->line_len++;
-		return;
-	}
-	if (c->line_len == 0) {
-		chunk_break(c);
-		return;
-	}
-	if (byte == '\n') {
-		chunk_line_end(c, false);
-	} else if (byte == '\r' || byte == ';' || byte == ' ' || byte == '\t') {
-		if (byte == ' ' || byte == '\t')
-			c->deviations |= HTTP_DEV_BAD_CHUNK;
-		c->state = CHUNK_EXTENSION;
-		c->line_len = byte == '\r' ? 1 : 2;
-	} else {
-		chunk_break(c);
-	}
-}
-
-/*
- * The rest of a line whose content does not matter: line_len is 0 at its start, 1 after a CR at its start,
- * else more; bit 31 remembers that the last byte was a CR.
- */
-#define LINE_LAST_CR (1u << 31)
-
-size_t http1_chunked_eat(struct http1_chunked *c, struct span bytes)
-{
-	size_t i = 0;
-
-	while (i < bytes.len && !c->done) {
-		char byte = bytes.ptr[i];
-		switch (c->state) {
-		case CHUNK_SIZE:
-			chunk_size_byte(c, byte);
-			if (!c->done && c->state == CHUNK_EXTENSION && byte == '\r')
-				c->line_len |= LINE_LAST_CR;
-			if (!c->broken)
-				i++;
-			break;
-		case CHUNK_DATA: {
-			size_t n = MIN((uint64_t)(bytes.len - i), c->left);
-			c->left -= n;
-			i += n;
-			if (c->left == 0) {
-				c->in_data = false;
-				c->state = CHUNK_DATA_END;
-			}
-			break;
-		}
-		case CHUNK_DATA_END:
-			if (byte == '\n') {
-				if (!c->line_len)
-					c->deviations |= HTTP_DEV_BARE_LF;
-				c->line_len = 0;
-				c->state = CHUNK_SIZE;
-			} else if (byte == '\r' && !c->line_len) {
-				c->line_len = 1;
-			} else {
-				c->line_len = 1; /* not at a line start */
-				chunk_break(c);
-				break;
-			}
-			i++;
-			break;
-		case CHUNK_EXTENSION:
-		case CHUNK_TRAILER: {
-			bool last_cr = c->line_len & LINE_LAST_CR;
-			uint32_t len = c->line_len & ~LINE_LAST_CR;
-			i++;
-			if (byte != '\n') {
-				if (last_cr && c->state == CHUNK_EXTENSION)
-					c->deviations |= HTTP_DEV_BAD_CHUNK; /* bare CR */
-				len += len <= CHUNK_LINE_MAX;
-				c->line_len = len | (byte == '\r' ? LINE_LAST_CR : 0);
-				break;
-			}
-			bool empty = c->state == CHUNK_TRAILER && (len == 0 || (len == 1 && last_cr));
-			c->line_len = len;
-			chunk_line_end(c, last_cr);
-			c->done = empty;
-			break;
-		}
-		default:
-			chunk_break(c);
-			break;
-		}
-	}
-	return i;
 }

@@ -42,8 +42,7 @@ void stream_init(struct stream *s, bool isn_known, uint32_t first_seq)
 			     .head = BUFFER_INIT(HTTP1_HEAD_MAX)};
 }
 
-/* --- the buffer of an unfinished head
- * ------------------------------------------------------------------------------ */
+/* --- the buffer of an unfinished head --- */
 
 static void head_free(struct stream *s, const struct stream_hooks *hooks)
 {
@@ -71,8 +70,7 @@ static int head_append(struct stream *s, struct span bytes, const struct stream_
 	return r;
 }
 
-/* --- states
- * -------------------------------------------------------------------------------------------------------- */
+/* --- states --- */
 
 static void enter_head(struct stream *s)
 {
@@ -172,8 +170,7 @@ static void finish_head(struct stream *s, struct span head, const struct stream_
 	}
 }
 
-/* --- consuming bytes: each returns how many it used
- * ---------------------------------------------------------------- */
+/* --- consuming bytes: each returns how many it used --- */
 
 /* The head could not be kept: what was held of it, and n more, is lost to us; where the next one starts is
  * unknown. */
@@ -335,8 +332,7 @@ static size_t eat_resync(struct stream *s, struct span in, const struct stream_h
 	return line;
 }
 
-/* --- the PROXY protocol
- * -------------------------------------------------------------------------------------------- */
+/* --- the PROXY protocol --- */
 
 #define PROXY_V1_MAX  107
 #define PROXY_V2_HEAD 16
@@ -461,8 +457,7 @@ static void consume(struct stream *s, struct span in, const struct stream_hooks 
 	}
 }
 
-/* --- sequence numbers
- * ---------------------------------------------------------------------------------------------- */
+/* --- sequence numbers --- */
 
 /* A head that will never be whole, but whose request line is: the server may well answer it. */
 static void hand_over_unfinished(struct stream *s, bool gap, const struct stream_hooks *hooks)

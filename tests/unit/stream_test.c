@@ -513,8 +513,7 @@ static void heads_beyond_the_common_budget_are_given_up_and_counted(void **state
 	assert_int_equal(budget, 4096);
 }
 
-/* --- nothing is invented
- * ------------------------------------------------------------------------------------------- */
+/* --- nothing is invented --- */
 
 static uint64_t random_state;
 

@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * capture.c: follows connections by the kernel's records and makes events of what they carry. Order: the
+ * records of one connection come as the kernel made them. Data can still be read after the close (the peer
+ * reset the connection while bytes waited in its queue), so a closed connection of which bytes are missing is
+ * kept for a moment.
+ */
+#include "sensor/capture.h"
+#include <errno.h>
+#include "lib/util.h"
+#include "sensor/connections.h"
+#include "sensor/headers.h"
+
+#define IDLE_MAX_NS       (3600 * NS_PER_S) /* then a connection is forgotten; it is taken up again midway */
+#define IDLE_WHEN_FULL_NS (30 * NS_PER_S)   /* ... when its place is needed */
+#define CLOSED_WAIT_NS    (1 * NS_PER_S)    /* for bytes that are read after the close */
+#define NOTE_CLIENT_NS    (60 * NS_PER_S)   /* how often a busy connection proves its client again */
+#define LOSS_SOURCES      8                 /* told apart in one second; the rest is told together */
+
+struct loss {
+	struct addr source; /* ADDR_NONE: several */
+	uint64_t bytes;
+};
+
+struct capture {
+	struct capture_parts parts;
+	struct connections *connections;
+	struct stream_hooks hooks;
+	uint64_t budget;            /* bytes that heads may still take */
+	uint64_t wall_offset;       /* wall clock - boot clock */
+	uint64_t unnamed;           /* ids given to connections without a cookie */
+	struct connection *current; /* whose record is at work */
+	uint64_t time_ns;           /* of that record */
+	struct loss losses[LOSS_SOURCES];
+	struct loss other_losses;
+	uint64_t events_lost_told;
+	struct capture_counts counts; /* written here only, read by anyone */
+};
+
+/* One writer, and readers that only want a whole number. */
+#define COUNT(c, field, n) __atomic_store_n(&(c)->counts.field, (c)->counts.field + (n), __ATOMIC_RELAXED)
+
+static uint64_t wall_of(const struct capture *c, uint64_t boot_ns)
+{
+	return c->wall_offset + boot_ns;
+}
+
+/* Takes the reference; NULL: memory was out. */
+static void emit(struct capture *c, struct event *e)
+{
+	if (e)
+		c->parts.event(c->parts.arg, e);
+	else
+		COUNT(c, events_lost, 1);
+}
+
+/* --- losses --- */
+
+static void note_loss(struct capture *c, const struct addr *source, uint64_t bytes)
+{
+	for (unsigned i = 0; i < LOSS_SOURCES; i++) {
+		struct loss *l = &c->losses[i];
+		if (l->bytes && !addr_equal(&l->source, source))
+			continue;
+		l->source = *source;
+		l->bytes += bytes;
+		return;
+	}
+	c->other_losses.bytes += bytes;
+}
+
+static void tell_loss(struct capture *c, struct loss *l, uint64_t now_ns)
+{
+	char source[ADDR_TEXT_MAX];
+
+	if (!l->bytes)
+		return;
+	emit(c, event_new_loss("stream", "bytes", l->bytes, addr_format(&l->source, source), now_ns,
+			       wall_of(c, now_ns)));
+	l->bytes = 0;
+}
+
+static void tell_losses(struct capture *c, uint64_t now_ns)
+{
+	uint64_t events = c->counts.events_lost - c->events_lost_told;
+
+	for (unsigned i = 0; i < LOSS_SOURCES; i++)
+		tell_loss(c, &c->losses[i], now_ns);
+	tell_loss(c, &c->other_losses, now_ns);
+	if (events) {
+		struct event *e = event_new_loss("stream", "event", events, NULL, now_ns, wall_of(c, now_ns));
+		if (e)
+			c->events_lost_told += events;
+		emit(c, e);
+	}
+}
+
+/* --- requests --- */
+
+/* Does the request say that it came through a proxy? */
+static bool has_forwarding_header(const struct http_request *r)
+{
+	for (unsigned i = 0; i < r->header_count; i++) {
+		struct span name = r->headers[i].name;
+		switch (name.len) {
+		case 3:
+			if (span_equal_nocase(name, SPAN("Via")))
+				return true;
+			break;
+		case 9:
+			if (span_equal_nocase(name, SPAN("Forwarded")) ||
+			    span_equal_nocase(name, SPAN("X-Real-IP")))
+				return true;
+			break;
+		case 15:
+			if (span_equal_nocase(name, SPAN("X-Forwarded-For")))
+				return true;
+			break;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
+/* One event for each deviation of the latest request that is its client's doing. */
+static void emit_anomalies(struct capture *c, const struct connection *conn, uint32_t deviations)
+{
+	char id[EVENT_ID_TEXT_MAX];
+
+	deviations &= ~(uint32_t)HTTP_DEV_AFTER_GAP;
+	if (!deviations || !conn->request_id)
+		return;
+	struct span request = span_from(event_id_format(&(struct event){.id = conn->request_id}, id));
+	for (unsigned i = 0; i < HTTP_DEV_BITS; i++) {
+		if (!(deviations >> i & 1))
+			continue;
+		struct span name = span_from(http_deviation_name((enum http_deviation)(1u << i)));
+		struct event *e = event_new(EVENT_HTTP_ANOMALY, name.len + request.len);
+		if (e) {
+			e->time_ns = c->time_ns;
+			e->wall_ns = wall_of(c, c->time_ns);
+			e->flow = conn->flow;
+			e->anomaly.name = event_tail_copy(e, name);
+			e->anomaly.request_id = event_tail_copy(e, request);
+			COUNT(c, anomalies, 1);
+		}
+		emit(c, e);
+	}
+}
+
+static void on_verdict(void *arg, const struct verdict *v)
+{
+	struct capture *c = arg;
+
+	c->parts.verdict(c->parts.arg, v);
+}
+
+static void on_request(void *arg, struct stream *s, const struct http_request *r)
+{
+	struct capture *c = arg;
+	struct connection *conn = c->current;
+	bool forwarded = s->proxy_header || has_forwarding_header(r);
+
+	COUNT(c, requests, 1);
+	proxies_note(c->parts.proxies, &conn->flow.peer.addr, forwarded, c->time_ns);
+	struct event *e = redact_request(c->parts.redact, r, &conn->flow, &conn->flow.peer, forwarded,
+					 (uint16_t)MIN(s->requests, (uint32_t)UINT16_MAX), c->time_ns,
+					 wall_of(c, c->time_ns));
+	conn->request_id = e ? e->id : 0;
+	if (!e) {
+		COUNT(c, events_lost, 1);
+		return;
+	}
+	/* The event goes first, so that whoever gets a verdict has what it cites. */
+	event_ref(e);
+	emit(c, e);
+	if (r->deviations)
+		emit_anomalies(c, conn, r->deviations);
+	if (c->parts.detect)
+		detect_request(c->parts.detect, r, e, on_verdict, c);
+	event_unref(e);
+}
+
+static void on_late(void *arg, struct stream *s, uint32_t deviations)
+{
+	struct capture *c = arg;
+
+	(void)s;
+	emit_anomalies(c, c->current, deviations);
+}
+
+/* --- what a stream did during a call --- */
+
+struct before {
+	uint64_t gap_bytes, duplicates;
+	uint32_t gaps;
+	uint8_t refused, not_http;
+};
+
+static struct before stream_before(const struct stream *s)
+{
+	return (struct before){s->gap_bytes, s->duplicates, s->gaps, s->refused, s->not_http};
+}
+
+static void account(struct capture *c, const struct connection *conn, const struct before *b)
+{
+	const struct stream *s = &conn->stream;
+
+	if (s->gaps != b->gaps) {
+		COUNT(c, gaps, s->gaps - b->gaps);
+		COUNT(c, gap_bytes, s->gap_bytes - b->gap_bytes);
+		if (s->gap_bytes != b->gap_bytes)
+			note_loss(c, &conn->flow.peer.addr, s->gap_bytes - b->gap_bytes);
+	}
+	if (s->duplicates != b->duplicates)
+		COUNT(c, duplicates, s->duplicates - b->duplicates);
+	if (s->refused != b->refused)
+		COUNT(c, heads_refused, s->refused - b->refused);
+	if (s->not_http != b->not_http)
+		COUNT(c, not_http, 1);
+	__atomic_store_n(&c->counts.stream_bytes_held, c->parts.config->capture.stream_bytes - c->budget,
+			 __ATOMIC_RELAXED);
+}
+
+/* --- connections --- */
+
+static void emit_connection(struct capture *c, const struct flow *flow, const struct event_connection *what,
+			    uint64_t time_ns)
+{
+	struct event *e = event_new(EVENT_CONNECTION, 0);
+
+	if (e) {
+		e->time_ns = time_ns;
+		e->wall_ns = wall_of(c, time_ns);
+		e->flow = *flow;
+		e->connection = *what;
+	}
+	emit(c, e);
+}
+
+/* Bytes that the application read, as the kernel counts them; the end of the stream (FIN) may count as one of
+ * them. */
+static uint64_t bytes_read(const struct connection_end *end)
+{
+	return end->bytes_received > end->unread ? end->bytes_received - end->unread : 0;
+}
+
+/* How many of these no record showed, as far as that can be known. */
+static uint64_t bytes_missing(const struct connection *conn)
+{
+	uint64_t read = bytes_read(&conn->end);
+
+	/* The last one may be the FIN. */
+	return conn->stream.complete && read > conn->stream.next + 1 ? read - 1 - conn->stream.next : 0;
+}
+
+/* Every byte that ever came was seen: nothing more can be read. */
+static bool all_seen(const struct connection *conn)
+{
+	return conn->stream.complete && conn->stream.next + 1 >= conn->end.bytes_received;
+}
+
+static void update_held(struct capture *c)
+{
+	__atomic_store_n(&c->counts.connections_held, connections_count(c->connections), __ATOMIC_RELAXED);
+}
+
+/* The stream is at its end: what it held is handed over, and the connection forgotten. */
+static void finish(struct capture *c, struct connection *conn, uint64_t time_ns)
+{
+	struct stream *s = &conn->stream;
+	struct before b = stream_before(s);
+	uint64_t missing = bytes_missing(conn);
+
+	c->current = conn;
+	c->time_ns = time_ns;
+	if (conn->end.time_ns && missing)
+		stream_miss(s, missing, &c->hooks);
+	stream_end(s, &c->hooks);
+	account(c, conn, &b);
+	if (conn->end.time_ns) {
+		struct event_connection what = {
+			.duration_ns =
+				conn->end.time_ns > conn->opened_ns ? conn->end.time_ns - conn->opened_ns : 0,
+			.bytes_received = conn->end.bytes_received,
+			.bytes_sent = conn->end.bytes_sent,
+			.rtt_us = conn->end.rtt_us,
+			.retransmits = conn->end.retransmits,
+			.requests = s->requests,
+			.gaps = s->gaps,
+			.complete = s->complete,
+		};
+		/* Joined midway: what came before was not seen, although nothing of it was lost. */
+		if (!s->complete && bytes_read(&conn->end) > s->next + 1)
+			what.gaps++;
+		emit_connection(c, &conn->flow, &what, conn->end.time_ns);
+	}
+	c->current = NULL;
+	connections_remove(c->connections, conn);
+	update_held(c);
+}
+
+/* A place in a full table: of one that is closed anyway, or was idle for long. */
+static void make_room(struct capture *c, uint64_t now_ns)
+{
+	struct connection *old = connections_oldest_closed(c->connections);
+
+	if (!old) {
+		old = connections_oldest(c->connections);
+		if (!old || now_ns < old->last_ns + IDLE_WHEN_FULL_NS)
+			return;
+		COUNT(c, connections_evicted, 1);
+	}
+	finish(c, old, now_ns);
+}
+
+/* NULL: refused. isn: of the first byte, or NULL if the beginning was not seen. */
+static struct connection *begin(struct capture *c, const struct pk_flow *flow, uint64_t time_ns,
+				const uint32_t *isn)
+{
+	if (connections_full(c->connections))
+		make_room(c, time_ns);
+	struct connection *conn = connections_add(c->connections, flow, time_ns);
+	if (!conn)
+		return NULL;
+	if (!conn->flow.connection_id)
+		conn->flow.connection_id = 1ull << 63 | ++c->unnamed;
+	stream_init(&conn->stream, isn != NULL, isn ? *isn : 0);
+	update_held(c);
+	return conn;
+}
+
+/* Who exchanges bytes with us has completed a handshake; a long connection says so again now and then. */
+static void note_client(struct capture *c, struct connection *conn, uint64_t time_ns)
+{
+	if (conn->noted_ns && time_ns < conn->noted_ns + NOTE_CLIENT_NS)
+		return;
+	clients_note(c->parts.clients, &conn->flow.peer.addr, time_ns);
+	conn->noted_ns = time_ns;
+}
+
+static void on_open(struct capture *c, const struct pk_conn *rec)
+{
+	struct connection *conn = connections_find(c->connections, &rec->flow);
+	uint64_t now = rec->rec.time_ns;
+
+	COUNT(c, connections_opened, 1);
+	if (conn && rec->flow.cookie) {
+		/* Its first bytes came before it (perf buffers of several CPUs): they were the beginning. */
+		if (conn->stream.next_seq - (uint32_t)conn->stream.next == rec->isn && !conn->end.time_ns)
+			conn->stream.complete = 1;
+		return;
+	}
+	/* Addresses and ports used again, and the end of the former connection was not seen. */
+	if (conn)
+		finish(c, conn, now);
+	conn = begin(c, &rec->flow, now, &rec->isn);
+	if (!conn) {
+		COUNT(c, connections_refused, 1);
+		return;
+	}
+	note_client(c, conn, now);
+}
+
+static void on_close(struct capture *c, const struct pk_conn *rec)
+{
+	struct connection *conn = connections_find(c->connections, &rec->flow);
+	struct connection unseen = {0};
+	uint64_t now = rec->rec.time_ns;
+
+	COUNT(c, connections_closed, 1);
+	if (!conn) {
+		/* Refused, or never heard of: no byte of it was seen. */
+		conn = &unseen;
+		conn->flow.connection_id = rec->flow.cookie;
+		conn->flow.netns = rec->flow.netns;
+		conn->flow.peer.addr = addr_from_bytes(rec->flow.family, rec->flow.peer_addr);
+		conn->flow.peer.port = rec->flow.peer_port;
+		conn->flow.local.addr = addr_from_bytes(rec->flow.family, rec->flow.local_addr);
+		conn->flow.local.port = rec->flow.local_port;
+	} else if (conn->end.time_ns) {
+		return;
+	}
+	conn->end = (struct connection_end){
+		.time_ns = now,
+		.bytes_received = rec->bytes_received,
+		.bytes_sent = rec->bytes_acked,
+		.rtt_us = rec->srtt_us,
+		.retransmits = rec->retransmits,
+		.unread = rec->unread,
+	};
+	if (conn == &unseen) {
+		struct event_connection what = {.bytes_received = rec->bytes_received,
+						.bytes_sent = rec->bytes_acked,
+						.rtt_us = rec->srtt_us,
+						.retransmits = rec->retransmits,
+						.gaps = bytes_read(&unseen.end) > 1};
+		emit_connection(c, &unseen.flow, &what, now);
+		return;
+	}
+	connections_close(c->connections, conn);
+	note_client(c, conn, now);
+	/* Bytes that wait in the queue, or that no record showed, may yet be read. */
+	if (conn->stream.not_http || (conn->end.unread <= 1 && !bytes_missing(conn)))
+		finish(c, conn, now);
+}
+
+/* --- data --- */
+
+static void store_skip(struct capture *c, const struct pk_flow *flow, uint32_t skip_to)
+{
+	/* Without a cookie all connections would share one tag. */
+	if (!c->parts.skip || !flow->cookie)
+		return;
+	uint64_t value = (uint64_t)pk_skip_tag(flow->cookie) << 32 | skip_to;
+	__atomic_store_n(&c->parts.skip[pk_skip_slot(flow->cookie)], value, __ATOMIC_RELAXED);
+}
+
+static void on_data(struct capture *c, const struct pk_data *rec)
+{
+	uint64_t now = rec->rec.time_ns;
+	struct connection *conn = connections_find(c->connections, &rec->flow);
+	uint32_t skip_to;
+
+	if (rec->rec.size < sizeof *rec || (uint64_t)rec->lead + rec->captured > rec->rec.size - sizeof *rec)
+		return; /* the reader counts these as malformed and never hands them on */
+	if (!conn)
+		conn = begin(c, &rec->flow, now, NULL);
+	if (!conn) {
+		struct addr peer = addr_from_bytes(rec->flow.family, rec->flow.peer_addr);
+		COUNT(c, gap_bytes, rec->len);
+		note_loss(c, &peer, rec->len);
+		return;
+	}
+	connections_touch(c->connections, conn, now);
+	note_client(c, conn, now);
+	conn->flow.pid = rec->pid;
+	c->current = conn;
+	c->time_ns = now;
+	COUNT(c, bytes, rec->captured);
+	struct before b = stream_before(&conn->stream);
+	struct span bytes = {(const char *)(rec + 1) + rec->lead, rec->captured};
+	if (stream_feed(&conn->stream, rec->seq, bytes, rec->len, &c->hooks, &skip_to))
+		store_skip(c, &rec->flow, skip_to);
+	account(c, conn, &b);
+	c->current = NULL;
+	if (conn->end.time_ns && all_seen(conn))
+		finish(c, conn, now);
+}
+
+/* --- all records --- */
+
+static void on_header_event(void *arg, struct event *e)
+{
+	emit(arg, e);
+}
+
+static void on_header(struct capture *c, const struct pk_header *rec)
+{
+	int n = header_events(rec, wall_of(c, rec->rec.time_ns), on_header_event, c);
+
+	COUNT(c, headers, 1);
+	if (n < 0)
+		COUNT(c, events_lost, 1);
+	else
+		COUNT(c, anomalies, (unsigned)n);
+}
+
+void capture_record(struct capture *c, const struct pk_record *rec)
+{
+	COUNT(c, records, 1);
+	switch (rec->kind) {
+	case PK_DATA:
+		on_data(c, (const struct pk_data *)rec);
+		break;
+	case PK_OPEN:
+		on_open(c, (const struct pk_conn *)rec);
+		break;
+	case PK_CLOSE:
+		on_close(c, (const struct pk_conn *)rec);
+		break;
+	case PK_HEADER:
+		on_header(c, (const struct pk_header *)rec);
+		break;
+	default: /* PK_LISTEN: ports are the warden's and the doctor's business */
+		break;
+	}
+}
+
+static void set_wall_offset(struct capture *c)
+{
+	c->wall_offset = clock_wall_of_boot(c->parts.clock, 0);
+}
+
+void capture_tick(struct capture *c, uint64_t now_ns)
+{
+	struct connection *conn;
+
+	set_wall_offset(c);
+	while ((conn = connections_oldest_closed(c->connections)) &&
+	       now_ns >= conn->end.time_ns + CLOSED_WAIT_NS)
+		finish(c, conn, now_ns);
+	while ((conn = connections_oldest(c->connections)) && now_ns >= conn->last_ns + IDLE_MAX_NS) {
+		COUNT(c, connections_evicted, 1);
+		finish(c, conn, now_ns);
+	}
+	tell_losses(c, now_ns);
+}
+
+struct capture_counts capture_counts(const struct capture *c)
+{
+	/* A struct of uint64_t only, copied one by one. */
+	struct capture_counts copy;
+	const uint64_t *from = (const uint64_t *)&c->counts;
+	uint64_t *to = (uint64_t *)&copy;
+
+	_Static_assert(sizeof copy % sizeof *to == 0, "all counts are uint64_t");
+	for (size_t i = 0; i < sizeof copy / sizeof *to; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	return copy;
+}
+
+int capture_new(const struct capture_parts *parts, struct capture **ret)
+{
+	struct capture *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return -ENOMEM;
+	c->parts = *parts;
+	int r = connections_new(parts->config->capture.connections_max, &c->connections);
+	if (r) {
+		free(c);
+		return r;
+	}
+	c->budget = parts->config->capture.stream_bytes;
+	c->hooks =
+		(struct stream_hooks){.request = on_request, .late = on_late, .arg = c, .budget = &c->budget};
+	set_wall_offset(c);
+	*ret = c;
+	return 0;
+}
+
+void capture_free(struct capture *c)
+{
+	if (!c)
+		return;
+	connections_free(c->connections);
+	free(c);
+}

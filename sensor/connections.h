@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connections.h: the connections that are being followed, found by socket cookie, or by addresses and ports
+ * where the kernel gave none. Bounded: a full table gives up the connection idle longest if it is idle for
+ * long enough, else it takes no new one. Two lists in order of use: live connections, and closed ones that
+ * wait for bytes still to be read.
+ *
+ * What happens on a connection is sensor/capture.h; the table only keeps it. Not thread safe.
+ */
+#ifndef PICKET_CONNECTIONS_H
+#define PICKET_CONNECTIONS_H
+
+#include "bpf/abi.h"
+#include "lib/http_request.h"
+#include "sensor/stream.h"
+
+/* What the kernel said when the connection ended. */
+struct connection_end {
+	uint64_t time_ns; /* 0: it has not ended */
+	uint64_t bytes_received, bytes_sent;
+	uint32_t rtt_us, retransmits;
+	uint32_t unread; /* received, but not read by the application */
+};
+
+struct connection {
+	struct connection *chain;         /* of the same hash bucket */
+	struct connection *older, *newer; /* by last use */
+	struct pk_flow key;
+	struct flow flow; /* the same, as events carry it */
+	struct stream stream;
+	struct connection_end end;
+	uint64_t opened_ns;  /* of its first record */
+	uint64_t last_ns;    /* of its latest record */
+	uint64_t noted_ns;   /* when clients were told last */
+	uint64_t request_id; /* event of its latest request */
+};
+
+struct connections;
+
+int connections_new(unsigned max, struct connections **ret);
+/* Streams are freed as they are. */
+void connections_free(struct connections *t);
+struct connection *connections_find(const struct connections *t, const struct pk_flow *key);
+/* A new one, zeroed but for key, flow and times. NULL: the table is full, or memory is out. */
+struct connection *connections_add(struct connections *t, const struct pk_flow *key, uint64_t now_ns);
+void connections_touch(struct connections *t, struct connection *c, uint64_t now_ns);
+/* c->end.time_ns was set just now: it goes from the live to the list of the closed. */
+void connections_close(struct connections *t, struct connection *c);
+/* Frees c; its stream was ended by the caller. */
+void connections_remove(struct connections *t, struct connection *c);
+/* The live one used longest ago; the one closed first. NULL: none. */
+struct connection *connections_oldest(const struct connections *t);
+struct connection *connections_oldest_closed(const struct connections *t);
+size_t connections_count(const struct connections *t); /* both lists */
+bool connections_full(const struct connections *t);
+
+#endif
