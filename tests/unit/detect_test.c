@@ -685,15 +685,19 @@ static void an_expression_that_runs_away_is_given_up(void **state)
 	struct fixture *f = *state;
 	char target[4000];
 
-	use_rules(f,
-		  "detections:\n  - {name: r, description: d, match: {paths: {regex: ['^/(a+)+$', '^/x$']}},"
-		  " threshold: 1, window: 1s}\n");
+	use_rules(f, "detections:\n  - {name: r, description: d, match: {paths: {regex: ['^/(a+)+$', '^/x$', "
+		     "'b!$']}},"
+		     " threshold: 1, window: 1s}\n");
 	memset(target, 'a', sizeof target - 2);
 	target[0] = '/';
 	target[sizeof target - 2] = '!';
 	target[sizeof target - 1] = 0;
 	assert_int_equal(ask(f, "198.51.100.7", "GET", target), 0);
 	assert_true(detect_counts(f->detect).gave_up >= 1);
+	/* That one ran away does not excuse the others it was joined with. */
+	target[sizeof target - 3] = 'b';
+	assert_int_equal(ask(f, "198.51.100.7", "GET", target), 1);
+	f->now_ns += SECONDS(5);
 	assert_int_equal(ask(f, "198.51.100.7", "GET", "/x"), 1);
 }
 

@@ -229,6 +229,12 @@ static void a_flood_of_clients_does_not_push_out_a_proxy(void **state)
 	note(p, "203.0.113.1", false, NOW);
 	assert_int_equal(proxies_forgotten(p), before + 1);
 	assert_int_equal(class_of(p, "203.0.113.1"), PROXY_CLASS_CLIENT);
+	struct proxy_peer *list = NULL;
+	size_t count = 0;
+	uint64_t total = 0;
+	assert_int_equal(proxies_list(p, &list, &count, &total), 0);
+	assert_int_equal(count, PROXIES_PEERS_MAX); /* none of them made room for it */
+	free(list);
 	note_many(p, 9, PROXIES_PEERS_MAX, true);
 	assert_int_equal(class_of(p, "198.51.100.7"), PROXY_CLASS_CLIENT);
 	proxies_free(p);
