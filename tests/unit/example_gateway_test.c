@@ -17,6 +17,8 @@
 #include <cmocka.h>
 #include "forwarder/forwarder.h"
 
+static const char *program;
+
 struct rig {
 	char dir[32], log[64], token[64], url[64];
 	pid_t pid;
@@ -39,11 +41,9 @@ static void on_verdict(void *arg, const struct verdict *v)
 /* Starts the program and reads "listening on ADDR:PORT" from it. */
 static void start_gateway(struct rig *rig)
 {
-	const char *program = getenv("PICKET_EXAMPLE_GATEWAY");
 	char line[128] = "";
 	int ends[2];
 
-	assert_non_null(program);
 	assert_int_equal(pipe(ends), 0);
 	rig->pid = fork();
 	assert_true(rig->pid >= 0);
@@ -243,5 +243,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_wrong_token_is_refused, setup, teardown),
 	};
 
+	program = getenv("PICKET_EXAMPLE_GATEWAY");
+	if (!program) {
+		puts("skipped: PICKET_EXAMPLE_GATEWAY does not name the program");
+		return 77;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
