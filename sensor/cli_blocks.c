@@ -239,6 +239,17 @@ static void print_field(const char *label, const char *text)
 	print_wrapped(stdout, 12, text);
 }
 
+/* "2026-11-24T22:00:10.123Z" → "2026-11-24 22:00:10 UTC" */
+static void print_time(const char *label, const char *when)
+{
+	char text[64];
+
+	if (strlen(when) < 19)
+		return;
+	snprintf(text, sizeof text, "%.10s %.8s UTC", when, when + 11);
+	print_field(label, text);
+}
+
 static void show_block(const cJSON *block)
 {
 	const cJSON *evidence = cli_at(block, "evidence"), *item;
@@ -247,8 +258,8 @@ static void show_block(const cJSON *block)
 	snprintf(text, sizeof text, "%s: %s", cli_text(block, "source"), cli_text(block, "origin"));
 	print_field("by", text);
 	print_field("reason", cli_text(block, "reason"));
-	print_field("since", cli_text(block, "since"));
-	print_field("until", cli_text(block, "until"));
+	print_time("since", cli_text(block, "since"));
+	print_time("until", cli_text(block, "until"));
 	cJSON_ArrayForEach(item, evidence)
 		print_field("evidence", cJSON_IsString(item) ? item->valuestring : "");
 	snprintf(text, sizeof text, "%llu packets, %s", (unsigned long long)cli_uint(block, "packets"),
@@ -329,7 +340,7 @@ static int show_why(const struct cli *cli, const cJSON *a)
 
 int cli_why(const struct cli *cli, int argc, char **argv)
 {
-	struct api_answer answer;
+	struct api_answer answer = {0};
 	cJSON *a = NULL;
 	int r = cli_arguments(argc, argv, 1, 1);
 

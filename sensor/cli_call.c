@@ -91,7 +91,7 @@ int cli_ask(const struct cli *cli, const char *command, const char *method, cons
 int cli_ask_json(const struct cli *cli, const char *command, const char *method, const char *path,
 		 struct span body, cJSON **ret)
 {
-	struct api_answer answer;
+	struct api_answer answer = {0};
 	cJSON *root = NULL;
 	size_t at = 0;
 	int r = cli_ask(cli, command, method, path, body, &answer);

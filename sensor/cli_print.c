@@ -308,14 +308,16 @@ static void print_row_cell(FILE *f, const struct table_view *t, unsigned column,
 
 void table_view_print(const struct table_view *t, FILE *f, bool color)
 {
+	size_t rows = table_view_rows(t);
 	unsigned last = last_width(t);
 
 	fputs(print_color(color, COLOR_BOLD), f);
 	for (unsigned i = 0; i < t->columns; i++)
 		print_row_cell(f, t, i, t->heads[i] + (t->heads[i][0] == '>'), last);
 	fputs(print_color(color, COLOR_NONE), f);
-	for (size_t i = 0; i < t->count - t->count % t->columns; i++)
-		print_row_cell(f, t, (unsigned)(i % t->columns), t->cells[i].text, last);
+	for (size_t row = 0; row < rows; row++)
+		for (unsigned i = 0; i < t->columns; i++)
+			print_row_cell(f, t, i, t->cells[row * t->columns + i].text, last);
 	if (t->failed)
 		fputs("(memory is out: rows are missing)\n", f);
 }

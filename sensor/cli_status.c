@@ -31,7 +31,9 @@ static void show_head(const struct cli *cli, const cJSON *a, struct buffer *b)
 
 	printf("%spicket %s%s, instance %s", print_color(cli->color, COLOR_BOLD), cli_text(a, "version"),
 	       print_color(cli->color, COLOR_NONE), cli_text(a, "instance"));
-	printf(", up %s\n", print_span(cli_uint(a, "sensor.uptime_s"), span));
+	printf(", up %s\n",
+	       print_span(cli_uint(a, cli_true(a, "warden.answers") ? "warden.uptime_s" : "sensor.uptime_s"),
+			  span));
 	buffer_printf(b, "%s%s", cli_text(a, "mode"),
 		      cli_true(a, "kill_switch") ? ", KILL SWITCH ON: nothing is dropped" : "");
 	if (count_of(a, "sensor.restarts"))

@@ -502,7 +502,7 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 	if (y->class == PROXY_CLASS_TRUSTED)
 		because(w, "trusted_proxy", NULL,
 			"it is a trusted proxy: its own address is never blocked in the kernel");
-	if (y->blocked)
+	if (y->blocked || y->is_protected)
 		return;
 	if (count)
 		because_of_last_decision(w, parts, history[0]);

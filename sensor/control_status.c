@@ -65,6 +65,21 @@ static int ask_warden(const struct control_parts *parts, struct warden_reply *re
 	return r ? r : ret->result < 0 ? ret->result : ret->result ? -EPROTO : 0;
 }
 
+/*
+ * The enforcer compares list and kernel once a second, the warden counts now. A block that is just being set
+ * or lifted shows in one of them only; what is really missing shows in both.
+ */
+static void settle_counts(struct status *s)
+{
+	struct enforcer_counts *e = &s->enforcer;
+
+	if (s->warden_result)
+		return;
+	e->installed = s->warden.status.blocks;
+	e->missing = MIN(e->missing, e->desired > e->installed ? e->desired - e->installed : 0);
+	e->extra = MIN(e->extra, e->installed > e->desired ? e->installed - e->desired : 0);
+}
+
 static struct status *status_read(const struct control_parts *parts)
 {
 	struct status *s = calloc(1, sizeof *s);
@@ -79,6 +94,7 @@ static struct status *status_read(const struct control_parts *parts)
 	s->reader = reader_counts(parts->reader);
 	s->warden_result = ask_warden(parts, &s->warden);
 	s->enforcer = enforcer_counts(parts->enforcer);
+	settle_counts(s);
 	s->mode = enforcer_mode(parts->enforcer);
 	if (parts->detect)
 		s->detect = detect_counts(parts->detect);
@@ -531,10 +547,13 @@ static void hint_proxies(struct json_writer *w, const struct status *s)
 		addr_format(&p->addr, text);
 		snprintf(command, sizeof command, "picket proxies trust %s", text);
 		hint(w, "warning", command,
-		     "%s sends forwarding headers (%.0f %% of all requests) and is no configured proxy: it "
-		     "is never dropped "
-		     "automatically; if it is a client, say `picket proxies direct %s`",
-		     text, 100 * share_of(s, p), text);
+		     "%s sends forwarding headers (%llu of its %llu requests; it makes %.0f %% of all) and "
+		     "is no "
+		     "configured proxy: it is never dropped automatically; if it is a client, say `picket "
+		     "proxies "
+		     "direct %s`",
+		     text, (unsigned long long)p->forwarded, (unsigned long long)p->requests,
+		     100 * share_of(s, p), text);
 	}
 	if (more)
 		hint(w, "warning", "picket proxies", "%u more such peers", more);

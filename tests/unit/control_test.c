@@ -154,7 +154,7 @@ static void status_names_an_unclassified_proxy_its_share_and_the_command(void **
 	for (int i = 0; i < 10; i++)
 		proxies_note(f.proxies, &client, false, 1);
 	cJSON *a = call("GET", "/v1/status", NULL, 200);
-	const cJSON *h = hint(a, "75 %");
+	const cJSON *h = hint(a, "30 of its 30 requests; it makes 75 % of all");
 
 	assert_int_equal(number_at(a, "proxies.unclassified_count"), 1);
 	assert_string_equal(text_at(a, "proxies.unclassified.0.address"), "192.0.2.9");
@@ -237,6 +237,24 @@ static void status_without_a_warden_still_answers_and_says_so(void **state)
 	cJSON_Delete(a);
 }
 
+static void a_block_that_is_just_being_set_is_not_called_missing_or_extra(void **state)
+{
+	(void)state;
+	fake.counts = (struct enforcer_counts){.desired = 3, .installed = 2, .missing = 1}; /* a second ago */
+	fake.warden.status.blocks = 3;
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+
+	assert_int_equal(number_at(a, "blocks.installed"), 3);
+	assert_int_equal(number_at(a, "blocks.missing"), 0);
+	cJSON_Delete(a);
+	fake.counts = (struct enforcer_counts){.desired = 3, .installed = 3};
+	fake.warden.status.blocks = 4;
+	a = call("GET", "/v1/status", NULL, 200);
+	assert_int_equal(number_at(a, "blocks.extra"), 0);
+	assert_int_equal(cJSON_GetArraySize(at(a, "hints")), 0);
+	cJSON_Delete(a);
+}
+
 static void status_hints_at_whatever_stops_picket_from_working(void **state)
 {
 	(void)state;
@@ -246,6 +264,7 @@ static void status_hints_at_whatever_stops_picket_from_working(void **state)
 	strcpy(fake.warden.status.attachments[0].note, "held by other (id 7)");
 	fake.warden.status.sources.sessions_seen = false;
 	fake.counts = (struct enforcer_counts){.desired = 3, .installed = 1, .missing = 2, .pending = 4};
+	fake.warden.status.blocks = 1;
 	fake.mode = MODE_OBSERVE;
 	strcpy(fake.gateways[0].last_error, "connection refused");
 	fake.gateways[0].state = "backing off";
@@ -535,7 +554,7 @@ static void why_tells_protection_proxy_and_pending(void **state)
 	assert_true(has_reason(a, "protected_network", NULL));
 	assert_true(has_reason(a, "unclassified_proxy", "picket proxies trust 192.0.2.7"));
 	assert_true(has_reason(a, "pending", "picket approve 41"));
-	assert_true(has_reason(a, "no_handshake", NULL));
+	assert_false(has_reason(a, "no_handshake", NULL)); /* protected: that is reason enough */
 	assert_false(has_reason(a, "no_verdict", NULL));
 	cJSON_Delete(a);
 }
@@ -546,6 +565,7 @@ static void why_of_a_stranger_says_that_nothing_asked_for_a_block(void **state)
 	cJSON *a = call("GET", "/v1/why/2001:db8::7", NULL, 200);
 
 	assert_true(has_reason(a, "no_verdict", NULL));
+	assert_true(has_reason(a, "no_handshake", NULL));
 	cJSON_Delete(a);
 	problem("GET", "/v1/why/nobody", NULL, 422, "bad_target", "nobody");
 }
@@ -853,6 +873,7 @@ int main(void)
 		TEST(status_shows_an_account_that_does_not_balance),
 		TEST(status_after_a_sensor_restart_accounts_for_what_the_earlier_one_took),
 		TEST(status_without_a_warden_still_answers_and_says_so),
+		TEST(a_block_that_is_just_being_set_is_not_called_missing_or_extra),
 		TEST(status_hints_at_whatever_stops_picket_from_working),
 		TEST(a_block_is_an_operators_verdict_under_the_callers_uid),
 		TEST(a_block_without_options_takes_the_defaults),
