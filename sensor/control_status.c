@@ -593,6 +593,12 @@ static void hint_losses(struct json_writer *w, const struct stage *stages, unsig
 		hint(w, "warning", NULL,
 		     "%llu connections were not followed, the table is full: raise capture.connections_max",
 		     (unsigned long long)s->capture.connections_refused);
+	if (stat_of(s, PK_C_HDR_THROTTLED))
+		hint(w, "info", NULL,
+		     "%llu TCP headers were not reported, they came faster than capture.header_rate; "
+		     "requests are not "
+		     "affected",
+		     (unsigned long long)stat_of(s, PK_C_HDR_THROTTLED));
 	if (s->reader.malformed)
 		hint(w, "error", NULL, "%llu records of the kernel half did not fit: please report this",
 		     (unsigned long long)s->reader.malformed);

@@ -30,3 +30,7 @@ target_compile_definitions(control_test PRIVATE OPENAPI="${CMAKE_SOURCE_DIR}/doc
 
 picket_unit(cli picket_lib PkgConfig::BPF)
 target_sources(cli_test PRIVATE ${control_sources} ${cli_sources})
+
+# What is answered is what docs/openapi.yaml says.
+add_test(NAME unit/openapi COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check-openapi $<TARGET_FILE:control_test>)
+set_tests_properties(unit/openapi PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "lib/event_json.h"
+#include "lib/utf8.h"
 #include "lib/util.h"
 #include "sensor/cli.h"
 #include "sensor/cli_print.h"
@@ -590,6 +591,14 @@ static void a_block_that_needs_confirmation_names_the_command(void **state)
 	assert_int_equal(picket("block --confirm 2001:db8::/48"), EXIT_NO);
 }
 
+static void a_block_that_is_not_done_is_exit_1(void **state)
+{
+	(void)state;
+	fake.decision = (struct decision){.outcome = DECISION_WOULD_BLOCK, .why = "observe"};
+	assert_int_equal(picket("block 192.0.2.7"), EXIT_NO);
+	says(err, "192.0.2.7 is not blocked: would_block");
+}
+
 static void a_refusal_of_the_guard_is_exit_4_with_its_reason(void **state)
 {
 	(void)state;
@@ -882,6 +891,30 @@ static void text_is_cut_by_columns_and_never_inside_a_character(void **state)
 	}
 }
 
+static void whatever_bytes_come_what_is_printed_is_plain_text_of_the_told_width(void **state)
+{
+	(void)state;
+	unsigned seed = 1;
+
+	for (int round = 0; round < 20000; round++) {
+		struct buffer b = BUFFER_INIT(1024);
+		char bytes[40];
+		size_t len = (size_t)rand_r(&seed) % sizeof bytes;
+		unsigned max = (unsigned)rand_r(&seed) % 24;
+
+		for (size_t i = 0; i < len; i++)
+			bytes[i] = (char)(rand_r(&seed) >>
+					  4); /* a third of them leads or continues a sequence */
+		unsigned columns = print_escaped(&b, (struct span){bytes, len}, max);
+
+		assert_true(utf8_valid(buffer_span(&b)));
+		assert_true(!max || columns <= max);
+		for (size_t i = 0; i < b.len; i++)
+			assert_true((unsigned char)b.data[i] >= 0x20 && b.data[i] != 0x7f);
+		buffer_free(&b);
+	}
+}
+
 static void numbers_and_spans_are_short(void **state)
 {
 	(void)state;
@@ -923,6 +956,7 @@ int main(void)
 		TEST(a_daemon_that_ends_is_exit_5_for_its_followers),
 		TEST(block_says_for_how_long_and_what_undoes_it),
 		TEST(a_block_that_needs_confirmation_names_the_command),
+		TEST(a_block_that_is_not_done_is_exit_1),
 		TEST(a_refusal_of_the_guard_is_exit_4_with_its_reason),
 		TEST(a_kernel_that_cannot_be_written_is_exit_5),
 		TEST(unblock_of_nothing_is_exit_1),
@@ -937,6 +971,7 @@ int main(void)
 		TEST(panic_by_pin_finds_the_instance),
 		TEST(panic_without_rights_is_exit_3),
 		TEST(text_is_cut_by_columns_and_never_inside_a_character),
+		TEST(whatever_bytes_come_what_is_printed_is_plain_text_of_the_told_width),
 		TEST(numbers_and_spans_are_short),
 	};
 

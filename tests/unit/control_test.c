@@ -44,6 +44,16 @@ static int stop(void **state)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
+/* For check-openapi: every answer, if somebody wants them. */
+static void keep(const char *method, const char *path, const struct api_answer *a)
+{
+	const char *name = getenv("PICKET_TEST_ANSWERS");
+	_cleanup_fclose_ FILE *file = name ? fopen(name, "ae") : NULL;
+
+	if (file)
+		fprintf(file, "%s %s %u %.*s\n", method, path, a->status, (int)a->body.len, a->body.data);
+}
+
 static cJSON *call(const char *method, const char *path, const char *body, unsigned status)
 {
 	static const struct json_limits limits = {.bytes = 1 << 20, .depth = 16, .values = 100000};
@@ -55,6 +65,7 @@ static cJSON *call(const char *method, const char *path, const char *body, unsig
 		print_error("%s %s: %.*s\n", method, path, (int)a.body.len, a.body.data);
 	assert_int_equal(a.status, status);
 	assert_int_equal(json_parse(buffer_span(&a.body), &limits, &root, NULL), 0);
+	keep(method, path, &a);
 	api_answer_free(&a);
 	return root;
 }
@@ -331,6 +342,18 @@ static void a_refusal_of_the_guard_is_409_with_its_reason(void **state)
 				  .detail = "overlaps 127.0.0.0/8 (loopback), which is never blocked"};
 	problem("POST", "/v1/blocks", "{\"target\":\"127.0.0.1\"}", 409, "refused_by_guard",
 		"protected_network: overlaps 127.0.0.0/8");
+}
+
+static void a_block_that_is_taken_but_not_done_is_202_and_says_what_became_of_it(void **state)
+{
+	(void)state;
+	fake.decision = (struct decision){.outcome = DECISION_PENDING, .why = "approve", .pending_id = 9};
+	cJSON *a = call("POST", "/v1/blocks", "{\"target\":\"192.0.2.7\"}", 202);
+
+	assert_string_equal(text_at(a, "outcome"), "pending");
+	assert_int_equal(number_at(a, "pending_id"), 9);
+	assert_true(cJSON_IsNull(at(a, "installed")));
+	cJSON_Delete(a);
 }
 
 static void a_bad_block_is_refused_with_the_way_to_mend_it_and_never_reaches_the_guard(void **state)
@@ -613,9 +636,10 @@ static void an_answer_to_nothing_pending_is_refused(void **state)
 static void the_mode_is_set_and_told_beside_the_configured_one(void **state)
 {
 	(void)state;
-	cJSON *a = call("PUT", "/v1/mode", "{\"mode\":\"approve\"}", 200);
-
+	cJSON_Delete(call("PUT", "/v1/mode", "{\"mode\":\"approve\"}", 200));
 	assert_int_equal(fake.mode, MODE_APPROVE);
+	cJSON *a = call("GET", "/v1/mode", NULL, 200);
+
 	assert_string_equal(text_at(a, "mode"), "approve");
 	assert_string_equal(text_at(a, "configured"), "observe");
 	assert_true(cJSON_IsFalse(at(a, "kept_over_restart")));
@@ -878,6 +902,7 @@ int main(void)
 		TEST(a_block_is_an_operators_verdict_under_the_callers_uid),
 		TEST(a_block_without_options_takes_the_defaults),
 		TEST(a_refusal_of_the_guard_is_409_with_its_reason),
+		TEST(a_block_that_is_taken_but_not_done_is_202_and_says_what_became_of_it),
 		TEST(a_bad_block_is_refused_with_the_way_to_mend_it_and_never_reaches_the_guard),
 		TEST(unblock_takes_addresses_and_prefixes_from_the_path),
 		TEST(unblock_of_nothing_is_404_and_names_the_wider_block_that_covers_it),
