@@ -36,8 +36,10 @@ undo() {
 	done
 	if [ "${PICKET_FRESH_KEEP:-0}" = 1 ]; then
 		echo "kept: $root"
+	elif grep -q " $root/" /proc/self/mounts; then
+		echo "something is still mounted below $root: left as it is" >&2
 	else
-		rm -rf --one-file-system "$root"
+		rm -rf --one-file-system "${root:?}"
 	fi
 }
 trap undo EXIT

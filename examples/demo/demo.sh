@@ -304,7 +304,6 @@ if ! cut_off; then
 	done
 fi
 wait_for 15 "picket's decision" decided
-decided_at=$(date +%s%N)
 
 if [ $proxy = 0 ]; then
 	say "${red}  attacker  tries again${plain}"
@@ -360,7 +359,7 @@ if [ $proxy = 0 ]; then
 	row "deciding request to block in the kernel" "$(value picket.decision.request_to_installed_us) µs"
 	row "deciding request to first dropped packet" "$first_drop µs"
 	row "packets of the attacker dropped" "$(jq -r .kernel.packets_dropped "$DIR/status")"
-	row "start of the demo to the block" "$(((decided_at - started) / 1000000)) ms"
+	row "start of the demo to the block" "$((($(value time_unix_nano) - started) / 1000000)) ms"
 else
 	row "decision" "$(value picket.decision.outcome) ($(value picket.decision.why)): the proxy is not dropped"
 	row "unclassified proxy that picket status names" "$(jq -r '.proxies.unclassified[0].address // "none"' "$DIR/status")"

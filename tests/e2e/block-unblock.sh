@@ -57,7 +57,7 @@ round() { # TARGET BLOCKED-SOURCE OTHER-SOURCE
 	udp "$2" $PORT "$DIR/udp.watched" yes
 	tell "$1: $2 dropped (TCP, and UDP to the watched port only), $3 not, and back after unblock"
 }
-hits() { pk blocks --json | jq -se --arg t "$1" 'map(select(.target == $t and .packets > 0)) | length == 1'; }
+hits() { pk blocks --json | jq -se --arg t "$1" 'map(select(.target == $t and (.packets // .dropped.packets // 0) > 0)) | length == 1'; }
 
 round $C4 $C4 $D4
 round $C6 $C6 $D6

@@ -7,7 +7,7 @@ gateway=${PICKET_EXAMPLE_GATEWAY:?the example gateway}
 net_up
 nginx_up
 : >"$DIR/gateway.jsonl"
-nsenter --net="/run/netns/$NS_S" "$gateway" --port $GATEWAY_PORT --log "$DIR/gateway.jsonl" >"$DIR/gateway.out" 2>"$DIR/gateway.err" &
+nsenter --net="/run/netns/$NS_S" "$gateway" --listen 127.0.0.1:$GATEWAY_PORT --log "$DIR/gateway.jsonl" >"$DIR/gateway.out" 2>"$DIR/gateway.err" &
 own $!
 wait_until 10 "the example gateway listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$GATEWAY_PORT"
 picket_up "$(gateway_yaml)

@@ -21,8 +21,9 @@ picket_up
 exits 0 pk status
 exits 0 pk status --json
 exits 0 pk blocks
-exits 0 pk why 198.51.100.1
+exits 1 pk why 198.51.100.1
 exits 0 pk block 198.51.100.1 --ttl 1m
+exits 0 pk why 198.51.100.1
 exits 0 pk unblock 198.51.100.1
 exits 1 pk unblock 198.51.100.1
 exits 4 pk block 127.0.0.1 --ttl 1m
@@ -33,7 +34,7 @@ exits 0 pk gateway list
 exits 0 pk proxies
 exits 0 pk pending
 tell "0 done, 1 the answer is no, 4 refused by the guard"
-exits 3 setpriv --reuid 65534 --clear-groups --inh-caps=-all "$DIR/picket" --control "$PICKET_CONTROL" status
+exits 3 setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps=-all "$DIR/picket" --control "$PICKET_CONTROL" status
 tell "3 for a user who may not use the control socket"
 picket_down
 exits 5 pk status

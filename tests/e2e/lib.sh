@@ -10,7 +10,7 @@
 # Everything lies in one temporary folder, $DIR. It is cleaned up at the end, and also when the story is killed: a reaper
 # outside the process group watches it. PICKET_E2E_KEEP=1 keeps the folder.
 #
-# In:  PICKET_BIN   the daemon;  PICKET_BUILD  build tree;  PICKET_MODE  tc | xdp-generic | xdp-native (default tc)
+# In:  PICKET_BIN   the daemon;  PICKET_BUILD  build tree;  STORY_MODE  tc | xdp-generic | xdp-native (default tc)
 # Exit: 0 held; 1 did not; 77 could not be tried here, and why.
 
 set -eu
@@ -18,7 +18,9 @@ set -eu
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${PICKET_BIN:?names the picket binary}"
 : "${PICKET_BUILD:=$(dirname "$PICKET_BIN")}"
-: "${PICKET_MODE:=tc}"
+# Not exported: PICKET_MODE in the environment is a setting of the daemon.
+PICKET_MODE=${STORY_MODE:-tc}
+export -n PICKET_MODE
 PYTHON=${PYTHON:-/usr/bin/python3}
 
 S4=10.77.0.1 S6=fd77::1    # server
@@ -86,9 +88,10 @@ story_end() { # STATUS
 	fi
 	bash "$E2E/reaper.sh" now "$DIR"
 	if [ "${PICKET_E2E_KEEP:-0}" = 1 ]; then
+		: >"$DIR/kept"
 		say "kept: $DIR"
 	else
-		rm -rf "$DIR"
+		rm -rf "${DIR:?}"
 	fi
 	exit "$1"
 }
@@ -191,7 +194,8 @@ net_up() {
 	ip -n "$NS_C" addr add $C4/24 dev eth0
 	ip -n "$NS_C" addr add $C6/64 dev eth0 nodad
 	ip -n "$NS_C" addr add $D4/24 dev eth0
-	ip -n "$NS_C" addr add $D6/64 dev eth0 nodad
+	# Deprecated: only chosen by those who ask for it.
+	ip -n "$NS_C" addr add $D6/64 dev eth0 nodad preferred_lft 0
 	wait_until 5 "the link is up" link_is_up
 }
 

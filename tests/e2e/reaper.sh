@@ -10,7 +10,7 @@ if [ "$story" != now ]; then
 		[ -d "$folder" ] || exit 0 # the story cleaned up itself
 		sleep 0.5
 	done
-	[ -d "$folder" ] || exit 0
+	[ -d "$folder" ] && [ ! -e "$folder/kept" ] || exit 0
 fi
 
 read_pids() { sort -u "$folder/pids" 2>/dev/null; }
@@ -39,6 +39,6 @@ while read -r namespace; do
 	ip netns del "$namespace" 2>/dev/null
 done <"$folder/namespaces"
 if [ "$story" != now ]; then
-	rm -rf "$folder"
+	rm -rf "${folder:?}"
 fi
 exit 0
