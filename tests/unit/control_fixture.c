@@ -255,7 +255,7 @@ static void fake_at_rest(void)
 	};
 	fake.warden.status.stats[PK_C_REQ_PRODUCED] = 20;
 	fake.warden.status.stats[PK_C_HDR_PRODUCED] = 5;
-	fake.warden.status.started_ns = 1;
+	fake.warden.status.started_ns = clock_boot_ns(&clock_system);
 	fake.warden.status.attachment_count = 1;
 	fake.warden.status.attachments[0] =
 		(struct kernel_attachment){.ifindex = 2, .name = "eth0", .driver = "veth", .mode = PACKET_TC};

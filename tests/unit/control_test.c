@@ -218,7 +218,7 @@ static void status_after_a_sensor_restart_accounts_for_what_the_earlier_one_took
 	struct api *second = NULL;
 
 	fake.warden.status.sensor_restarts = 1;
-	fake.reader = (struct reader_counts){0};
+	fake.reader = (struct reader_counts){0}; /* a new reader begins at 0, the kernel half counts on */
 	assert_int_equal(api_new(&second), 0);
 	assert_int_equal(control_register(second, &f.parts),
 			 0); /* as the new sensor does: 20 were produced */
@@ -232,6 +232,34 @@ static void status_after_a_sensor_restart_accounts_for_what_the_earlier_one_took
 	assert_non_null(hint(a, "restarted (1 times)"));
 	cJSON_Delete(a);
 	api_free(second);
+}
+
+static void status_after_a_reload_accounts_for_what_the_earlier_sensor_took(void **state)
+{
+	(void)state;
+	struct api *second = NULL;
+
+	fake.warden.status.started_ns = f.parts.started_ns - 10 * NS_PER_S;
+	fake.reader = (struct reader_counts){0};
+	assert_int_equal(api_new(&second), 0);
+	assert_int_equal(control_register(second, &f.parts), 0);
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+
+	assert_int_equal(number_at(a, "accounting.held"), 0);
+	assert_int_equal(number_at(a, "accounting.stages.0.delivered_earlier"), 20);
+	cJSON_Delete(a);
+	api_free(second);
+}
+
+static void the_first_sensor_calls_nothing_delivered_that_it_did_not_get(void **state)
+{
+	(void)state;
+	fake.reader.requests = 15;
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+
+	assert_int_equal(number_at(a, "accounting.stages.0.delivered_earlier"), 0);
+	assert_int_equal(number_at(a, "accounting.stages.0.held"), 5);
+	cJSON_Delete(a);
 }
 
 static void status_without_a_warden_still_answers_and_says_so(void **state)
@@ -896,6 +924,8 @@ int main(void)
 		TEST(status_reports_lost_records_at_the_stage_that_lost_them),
 		TEST(status_shows_an_account_that_does_not_balance),
 		TEST(status_after_a_sensor_restart_accounts_for_what_the_earlier_one_took),
+		TEST(status_after_a_reload_accounts_for_what_the_earlier_sensor_took),
+		TEST(the_first_sensor_calls_nothing_delivered_that_it_did_not_get),
 		TEST(status_without_a_warden_still_answers_and_says_so),
 		TEST(a_block_that_is_just_being_set_is_not_called_missing_or_extra),
 		TEST(status_hints_at_whatever_stops_picket_from_working),
