@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * detect.h: the built-in analysis. Leaky buckets whose rules are data (policies/detections/): what matches a request,
- * group by, distinct by, threshold, window, action. Runs in the capture thread on unredacted bytes; keeps only keyed
- * counts. Its state is bounded; a full table forgets the bucket idle longest and counts it.
+ * detect.h: the built-in analysis. Leaky buckets whose rules are data (policies/detections/): what matches a
+ * request, group by, distinct by, threshold, window, action. Runs in the capture thread on unredacted bytes;
+ * keeps only keyed counts. Its state is bounded; a full table forgets the bucket idle longest and counts it.
  */
 #ifndef PICKET_DETECT_H
 #define PICKET_DETECT_H
@@ -18,7 +18,8 @@ struct redact;
 struct detect_counts {
 	uint64_t requests, matches, fired, forgotten;
 	size_t buckets;
-	uint64_t skipped; /* requests found while resynchronising after a gap: not the client's own beginning, never judged */
+	uint64_t skipped; /* requests found while resynchronising after a gap: not the client's own beginning,
+			     never judged */
 	uint64_t gave_up; /* expressions that a text made run too long */
 	uint64_t no_memory; /* requests or buckets not looked at for want of memory */
 };
@@ -26,23 +27,26 @@ struct detect_counts {
 #define DETECT_BUCKETS_MAX 65536
 
 /*
- * The shipped rules are compiled in; files (detect.policies) replace them. CONFIG_E_INVALID: messages in errors. Nothing
- * of config is kept. hasher: what keys counts by consumer; the tables here have random keys of their own, so it may be
- * NULL while no rule groups by consumer.
+ * The shipped rules are compiled in; files (detect.policies) replace them. CONFIG_E_INVALID: messages in
+ * errors. Nothing of config is kept. hasher: what keys counts by consumer; the tables here have random keys
+ * of their own, so it may be NULL while no rule groups by consumer.
  */
-int detect_new(const struct config *config, struct redact *hasher, struct detect **ret, struct buffer *errors);
+int detect_new(const struct config *config, struct redact *hasher, struct detect **ret,
+	       struct buffer *errors);
 void detect_free(struct detect *d);
 
 /*
- * A rule fires for a group of clients: one address, IPv6 by /64 (link-local alone). Its verdict names the one address if
- * the bucket saw no other, else the /64. Having fired it is silent for that target until the rule's cool_down is over.
+ * A rule fires for a group of clients: one address, IPv6 by /64 (link-local alone). Its verdict names the one
+ * address if the bucket saw no other, else the /64. Having fired it is silent for that target until the
+ * rule's cool_down is over.
  *
- * Look at one request. For each rule that fires now, emit is called with a verdict (source local, origin = rule name,
- * evidence = event ids, received_ns = cause_ns = time of the event). The verdict is copied by the callee if kept.
+ * Look at one request. For each rule that fires now, emit is called with a verdict (source local, origin =
+ * rule name, evidence = event ids, received_ns = cause_ns = time of the event). The verdict is copied by the
+ * callee if kept.
  */
 typedef void (*detect_emit)(void *arg, const struct verdict *v);
-void detect_request(struct detect *d, const struct http_request *request, const struct event *event, detect_emit emit,
-		    void *arg);
+void detect_request(struct detect *d, const struct http_request *request, const struct event *event,
+		    detect_emit emit, void *arg);
 struct detect_counts detect_counts(const struct detect *d); /* safe from other threads */
 
 #endif

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Writes the shipped detections as C: cmake -DOUT=FILE -DFILES=a.yaml,b.yaml -P embed.cmake
 string(REPLACE "," ";" files "${FILES}")
 set(arrays "")

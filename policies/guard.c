@@ -184,6 +184,8 @@ static bool minute_has_room(const struct guard *g, const struct prefix *target, 
 
 static void minute_spend(struct guard *g, const struct prefix *target, uint64_t now_ns)
 {
+	if (!g->minute_size)
+		return;
 	for (size_t i = 0; i < g->minute_size; i++) {
 		const struct spent *s = &g->minute[i];
 		if (s->when_ns && now_ns - s->when_ns < MINUTE_NS && prefix_equal(&s->target, target))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * limits.h: the hard limits that only the configuration file sets. The warden asks them for every change, whoever wants
- * it; the guard asks them first, to give the reason early. Pure functions over what is passed in.
+ * limits.h: the hard limits that only the configuration file sets. The warden asks them for every change,
+ * whoever wants it; the guard asks them first, to give the reason early. Pure functions over what is passed
+ * in.
  */
 #ifndef PICKET_LIMITS_H
 #define PICKET_LIMITS_H
@@ -11,18 +12,18 @@
 
 enum limits_answer {
 	LIMITS_OK = 0,
-	LIMITS_PROTECTED = 1,     /* overlaps a protected network */
+	LIMITS_PROTECTED = 1, /* overlaps a protected network */
 	LIMITS_PREFIX_TOO_SHORT,
 	LIMITS_TTL_TOO_LONG,
-	LIMITS_TTL_INVALID,       /* 0 */
-	LIMITS_RATE,              /* inserts per second */
-	LIMITS_FULL,              /* the deny map holds blocks_max: the warden's answer, never given here */
-	LIMITS_BAD_TARGET,        /* no address, bits beyond its family, host bits set, IPv4 written as IPv6 */
+	LIMITS_TTL_INVALID, /* 0 */
+	LIMITS_RATE,        /* inserts per second */
+	LIMITS_FULL,        /* the deny map holds blocks_max: the warden's answer, never given here */
+	LIMITS_BAD_TARGET,  /* no address, bits beyond its family, host bits set, IPv4 written as IPv6 */
 };
 const char *limits_answer_name(enum limits_answer a); /* "ok", "protected_network", "prefix_too_short", ... */
 
-/* One protected network and why, e.g. "loopback", "own address", "default gateway", "resolver", "gateway endpoint",
- * "login session", "configured", "peer of picket". */
+/* One protected network and why, e.g. "loopback", "own address", "default gateway", "resolver", "gateway
+ * endpoint", "login session", "configured", "peer of picket". */
 struct protected_net {
 	struct prefix net;
 	char why[32];
@@ -50,11 +51,12 @@ struct limits {
 
 void limits_init(struct limits *l, const struct config *config);
 /*
- * May this block be installed now? Takes one token if so. which (may be NULL) is set to the protected network in the
- * way. Operator's own blocks face the same limits.
+ * May this block be installed now? Takes one token if so. which (may be NULL) is set to the protected network
+ * in the way. Operator's own blocks face the same limits.
  */
-enum limits_answer limits_check(struct limits *l, const struct protected_set *protect, const struct prefix *target,
-				uint64_t ttl_ms, uint64_t now_ns, const struct protected_net **which);
+enum limits_answer limits_check(struct limits *l, const struct protected_set *protect,
+				const struct prefix *target, uint64_t ttl_ms, uint64_t now_ns,
+				const struct protected_net **which);
 /* The same without the insert rate: takes no token. */
 enum limits_answer limits_check_target(const struct config *config, const struct protected_set *protect,
 				       const struct prefix *target, uint64_t ttl_ms,

@@ -277,16 +277,14 @@ static void find_utmp_sessions(struct finder *f)
 	utmpxname(_PATH_UTMP);
 }
 
-/* logind's own file of a session: KEY=VALUE lines, of which REMOTE_HOST is there if it came over the network.
- */
+/* logind's own file of a session: KEY=VALUE lines; REMOTE_HOST is there if it came over the network. */
 static void logind_line(struct finder *f, const char *line)
 {
-	struct span host = span_from(line);
 	struct addr a;
 
 	if (strncmp(line, "REMOTE_HOST=", 12) != 0)
 		return;
-	host = (struct span){line + 12, strcspn(line + 12, "\r\n%")};
+	struct span host = {line + 12, strcspn(line + 12, "\r\n%")};
 	if (host.len >= 2 && host.ptr[0] == '"' && host.ptr[host.len - 1] == '"')
 		host = (struct span){host.ptr + 1, host.len - 2};
 	if (!addr_parse(host, &a))

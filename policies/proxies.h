@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proxies.h: what each peer is: trusted (a configured proxy or balancer: never blocked in the kernel, its forwarding
- * headers are believed), direct (a client, whatever headers it sends), or not classified. A peer that is not configured
- * and whose requests carry X-Forwarded-For, Forwarded, Via or a PROXY header is an unclassified proxy: automatic
- * verdicts never drop it. Thread safe: capture notes, judge and control ask. The table of seen peers is bounded; when it
- * is full the peer idle longest makes room, but one that was seen forwarding only for another such.
+ * proxies.h: what each peer is: trusted (a configured proxy or balancer: never blocked in the kernel, its
+ * forwarding headers are believed), direct (a client, whatever headers it sends), or not classified. A peer
+ * that is not configured and whose requests carry X-Forwarded-For, Forwarded, Via or a PROXY header is an
+ * unclassified proxy: automatic verdicts never drop it. Thread safe: capture notes, judge and control ask.
+ * The table of seen peers is bounded; when it is full the peer idle longest makes room, but one that was seen
+ * forwarding only for another such.
  */
 #ifndef PICKET_PROXIES_H
 #define PICKET_PROXIES_H
@@ -31,18 +32,20 @@ enum { PROXIES_E_TOO_WIDE = 1, PROXIES_E_FULL = 2 };
 int proxies_new(const struct config *config, struct proxies **ret);
 void proxies_free(struct proxies *p);
 void proxies_note(struct proxies *p, const struct addr *peer, bool forwarded, uint64_t now_ns);
-/* The most specific rule decides; of two alike what was said at run time. proxies.default: direct makes DIRECT of what
- * would be UNCLASSIFIED. */
+/* The most specific rule decides; of two alike what was said at run time. proxies.default: direct makes
+ * DIRECT of what would be UNCLASSIFIED. */
 enum proxy_class proxies_class(struct proxies *p, const struct addr *peer);
-/* Is any address inside the prefix trusted or unclassified? Returns the worst class found: trusted, then unclassified,
- * then direct. */
+/* Is any address inside the prefix trusted or unclassified? Returns the worst class found: trusted, then
+ * unclassified, then direct. */
 enum proxy_class proxies_class_prefix(struct proxies *p, const struct prefix *target);
-/* The same, and who it is: *ret_who is the peer or the rule's range that gave the answer, or the target itself. */
+/* The same, and who it is: *ret_who is the peer or the rule's range that gave the answer, or the target
+ * itself. */
 enum proxy_class proxies_worst(struct proxies *p, const struct prefix *target, struct prefix *ret_who);
 /*
- * At run time: trust or direct, for one address or prefix; not kept over a restart. PROXY_CLASS_CLIENT takes back what
- * was said of exactly this prefix. PROXIES_E_TOO_WIDE: shorter than limits.shortest_prefix_*, which only the
- * configuration may say (proxies.trusted, proxies.direct, proxies.default). PROXIES_E_FULL: PROXIES_RULES_MAX rules.
+ * At run time: trust or direct, for one address or prefix; not kept over a restart. PROXY_CLASS_CLIENT takes
+ * back what was said of exactly this prefix. PROXIES_E_TOO_WIDE: shorter than limits.shortest_prefix_*, which
+ * only the configuration may say (proxies.trusted, proxies.direct, proxies.default). PROXIES_E_FULL:
+ * PROXIES_RULES_MAX rules.
  */
 int proxies_set(struct proxies *p, const struct prefix *who, enum proxy_class class);
 /* Copies of the classified and forwarding peers, most requests first. Free with free(). */

@@ -248,8 +248,9 @@ struct out {
 
 static inline void put(struct out *o, const char *bytes, size_t len)
 {
-	if (len)
-		memcpy(o->at, bytes, len);
+	if (!bytes)
+		return;
+	memcpy(o->at, bytes, len);
 	o->at += len;
 }
 
@@ -272,8 +273,10 @@ __attribute__((always_inline)) static inline size_t find_any(struct span s, cons
 {
 	size_t i = 0;
 
+	if (!s.ptr)
+		return 0;
 	if (!stops[1]) {
-		const char *at = s.len ? memchr(s.ptr, stops[0], s.len) : NULL;
+		const char *at = memchr(s.ptr, stops[0], s.len);
 		return at ? (size_t)(at - s.ptr) : s.len;
 	}
 	for (; i < s.len; i++)
@@ -295,7 +298,7 @@ static struct span span_from_at(struct span s, size_t from)
  * "*". */
 static struct span target_authority(struct span target)
 {
-	if (!target.len || target.ptr[0] == '/' || target.ptr[0] == '?')
+	if (!target.ptr || !target.len || target.ptr[0] == '/' || target.ptr[0] == '?')
 		return SPAN_NULL;
 	struct span head = {target.ptr, find_any(target, "?#")};
 	const char *mark = memmem(head.ptr, head.len, "://", 3);
@@ -384,7 +387,7 @@ static struct span put_target(struct out *o, struct span target, bool keep_value
 		struct span path = {target.ptr, find_any(target, "?#")};
 		put_path(o, path);
 		target = span_from_at(target, path.len);
-		if (target.len && target.ptr[0] == '?') {
+		if (target.ptr && target.len && target.ptr[0] == '?') {
 			put_char(o, '?');
 			target = span_from_at(target, 1);
 			put_query(o, (struct span){target.ptr, find_any(target, "#")});
@@ -670,7 +673,8 @@ static size_t draft_fill(const struct redact *r, const struct http_request *requ
 
 	d->method = put_span(&o, request->method);
 	d->target = put_target(&o, request->target, r->keep_values);
-	if (request->path.ptr == request->target.ptr && request->path.len && request->path.ptr[0] == '/')
+	if (request->path.ptr && request->path.ptr == request->target.ptr && request->path.len &&
+	    request->path.ptr[0] == '/')
 		d->path = (struct span){d->target.ptr, find_any(d->target, "?#")};
 	else
 		d->path = put_target(&o, request->path, r->keep_values);

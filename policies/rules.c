@@ -291,9 +291,8 @@ static int read_word_file(struct loader *l, const yaml_node_t *node, FILE *file,
 {
 	_cleanup_free_ char *line = NULL;
 	size_t size = 0;
-	ssize_t n;
 
-	while ((n = getline(&line, &size, file)) >= 0 && l->rules->pattern_count <= RULES_PATTERNS_MAX) {
+	while (getline(&line, &size, file) >= 0 && l->rules->pattern_count <= RULES_PATTERNS_MAX) {
 		struct span text = {line, strcspn(line, "\r\n")};
 		text = span_trim(text);
 		if (!text.len || text.ptr[0] == '#')
@@ -319,9 +318,14 @@ static int patterns_file(struct loader *l, yaml_node_t *node, void *into)
 	}
 	if (asprintf(&path, "%s/%s", l->dir, name) < 0)
 		return -ENOMEM;
+	struct stat st;
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	if (!file) {
+	if (!file || fstat(fileno(file), &st)) {
 		fault(l, line_of(node), "cannot read %s: %s", path, strerror(errno));
+		return 0;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > RULES_FILE_MAX) {
+		fault(l, line_of(node), "%s is no plain file of at most %d bytes", path, RULES_FILE_MAX);
 		return 0;
 	}
 	return read_word_file(l, node, file, into);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules.h: detections as data. Reads the YAML form (policies/detections/ is the reference by example) into plain structs;
- * what they mean for a request is matcher.h, what follows from many requests is detect.h.
+ * rules.h: detections as data. Reads the YAML form (policies/detections/ is the reference by example) into
+ * plain structs; what they mean for a request is matcher.h, what follows from many requests is detect.h.
  *
  *     detections:
  *       - name: path-scanning                    letters, digits, "-"
  *         description: probing for files         shown as the reason of a block
  *         match:                                 "all", one of these, or a list of them: any suffices
- *           methods: [GET, HEAD]                 each condition that is there must hold; of its values any suffices
- *           paths: {exact: [/.env], prefix: [/wp-], suffix: [.bak], contains: [..], glob: ['*.php'], regex: [..],
+ *           methods: [GET, HEAD]                 each condition must hold; of its values any suffices
+ *           paths: {exact: [/.env], prefix: [/wp-], suffix: [.bak], contains: [..],
+ *                   glob: ['*.php'], regex: [..],
  *                   file: paths.txt}             one exact path a line; beside the rule file
  *           targets: {contains: [..], regex: [..]}         of the whole target with its query
  *           user_agents: {contains: [sqlmap]}
@@ -18,7 +19,7 @@
  *         threshold: 5                           matches ...
  *         window: 60s                            ... in this time. The bucket leaks threshold a window,
  *         leak: 12s                              or one in this time (not with distinct)
- *         cool_down: 60s                         after it fired for a client it is silent for him. Default: window
+ *         cool_down: 60s                         silence for a client after it fired. Default: window
  *         action: {ttl: 15m, confidence: 0.9, scope: ports}
  */
 #ifndef PICKET_RULES_H
@@ -81,20 +82,22 @@ struct rules {
 	unsigned pattern_count; /* of all rules */
 };
 
-#define RULES_FILE_MAX (1024 * 1024) /* bytes of one file */
-#define RULES_MAX 128
-#define RULES_MATCHES_MAX 64         /* alternatives of one rule */
-#define RULES_PATTERNS_MAX 16384     /* of all rules */
+#define RULES_FILE_MAX        (1024 * 1024) /* bytes of one file */
+#define RULES_MAX             128
+#define RULES_MATCHES_MAX     64    /* alternatives of one rule */
+#define RULES_PATTERNS_MAX    16384 /* of all rules */
 #define RULES_PATTERN_LEN_MAX 256
-#define RULES_NAME_MAX 48
-#define RULES_THRESHOLD_MAX 1000000
-#define RULES_DISTINCT_MAX 64        /* threshold with distinct: each value is remembered */
+#define RULES_NAME_MAX        48
+#define RULES_THRESHOLD_MAX   1000000
+#define RULES_DISTINCT_MAX    64 /* threshold with distinct: each value is remembered */
 
 /*
- * Adds the rules of one file. name: for messages; dir: where `file:` looks, NULL forbids it. 0, CONFIG_E_INVALID (errors
- * has one message a line: "NAME:LINE: what is wrong"), -ENOMEM. On failure into may hold some rules: free it.
+ * Adds the rules of one file. name: for messages; dir: where `file:` looks, NULL forbids it. 0,
+ * CONFIG_E_INVALID (errors has one message a line: "NAME:LINE: what is wrong"), -ENOMEM. On failure into may
+ * hold some rules: free it.
  */
-int rules_load(struct span yaml, const char *name, const char *dir, struct rules *into, struct buffer *errors);
+int rules_load(struct span yaml, const char *name, const char *dir, struct rules *into,
+	       struct buffer *errors);
 /* The same from a path. A file that cannot be read is CONFIG_E_INVALID too. */
 int rules_load_file(const char *path, struct rules *into, struct buffer *errors);
 /* Those compiled in. */

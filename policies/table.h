@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * table.h: a hash table of nodes that live inside their owners' structs. The hash is keyed (SipHash-1-3, random key per
- * table), so that outsiders who choose the keys, as clients choose their addresses, cannot build long chains.
+ * table.h: a hash table of nodes that live inside their owners' structs. The hash is keyed (SipHash-1-3,
+ * random key per table), so that outsiders who choose the keys, as clients choose their addresses, cannot
+ * build long chains.
  *
- * The table never grows, frees or compares: its owner bounds the number of nodes, owns them, and knows what equal means.
+ * The table never grows, frees or compares: its owner bounds the number of nodes, owns them, and knows what
+ * equal means.
  */
 #ifndef PICKET_TABLE_H
 #define PICKET_TABLE_H
@@ -33,6 +35,6 @@ void table_remove(struct table *t, struct table_node *n);
 struct table_node *table_first(const struct table *t, uint64_t hash);
 struct table_node *table_next(const struct table_node *n);
 
-#define table_owner(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define table_owner(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * words.h: finds any number of words in a text in one pass over it (Aho-Corasick), whatever their number. ASCII case is
- * folded. A word may be bound to the beginning or the end of the text.
+ * words.h: finds any number of words in a text in one pass over it (Aho-Corasick), whatever their number.
+ * ASCII case is folded. A word may be bound to the beginning or the end of the text.
  *
  * Built once, then only read: any number of threads may search.
  */

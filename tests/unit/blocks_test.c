@@ -345,7 +345,7 @@ static void random_step(struct model *m, struct blocks *b, uint64_t *now_ns, uns
 		mine = model_find(m, &v.target);
 		theirs = blocks_find(b, &v.target);
 		assert_int_equal(!mine, !theirs);
-		if (mine) {
+		if (mine && theirs) {
 			uint64_t revert_ns =
 				rand_r(seed) % 2 ? *now_ns + (uint64_t)(rand_r(seed) % 3000) * NS_PER_MS : 0;
 			mine->revert_ns = theirs->revert_ns = revert_ns;

@@ -40,8 +40,8 @@ static void words_are_found_wherever_they_overlap(void **state)
 
 	(void)state;
 	assert_int_equal(words_new(&w), 0);
-	for (uint16_t i = 0; i < ARRAY_SIZE(words); i++)
-		assert_int_equal(words_add(w, span_from(words[i].word), words[i].where, i), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		assert_int_equal(words_add(w, span_from(words[i].word), words[i].where, (uint16_t)i), 0);
 	assert_int_equal(words_add(w, SPAN_NULL, 0, 0), -EINVAL);
 	assert_int_equal(words_build(w), 0);
 	words_search(w, SPAN("uSHErs \xff\n he"), hit, &h);
@@ -82,7 +82,7 @@ static void random_words_agree_with_a_naive_search(void **state)
 		char word[40][8], text[64];
 		unsigned where[40], count = 1 + (unsigned)rand_r(&seed) % 40;
 		assert_int_equal(words_new(&w), 0);
-		for (uint16_t i = 0; i < count; i++) {
+		for (unsigned i = 0; i < count; i++) {
 			unsigned len = 1 + (unsigned)rand_r(&seed) % 5;
 			for (unsigned j = 0; j < len; j++)
 				word[i][j] = "abAB"[rand_r(&seed) % 4];
@@ -90,7 +90,7 @@ static void random_words_agree_with_a_naive_search(void **state)
 			where[i] = (unsigned)rand_r(&seed) % 8;
 			if (where[i] > 3)
 				where[i] = 0;
-			assert_int_equal(words_add(w, span_from(word[i]), where[i], i), 0);
+			assert_int_equal(words_add(w, span_from(word[i]), where[i], (uint16_t)i), 0);
 		}
 		assert_int_equal(words_build(w), 0);
 		for (unsigned t = 0; t < 20; t++) {

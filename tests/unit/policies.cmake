@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 picket_unit(limits picket_policies picket_lib)
 picket_unit(proxies picket_policies picket_lib)
 picket_unit(guard picket_policies picket_lib)
