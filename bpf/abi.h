@@ -265,6 +265,8 @@ enum pk_counter {
 	PK_C_ODD_FRAGMENT,  /* later fragments (no L4 header in them) */
 	PK_C_ODD_VLAN,      /* more than two tags */
 	PK_C_ODD_NOT_IP,
+	/* connections opened to ports that are never watched (sshd's): who may be a login session has changed */
+	PK_C_LOGINS,
 	PK_C_MAX = 32,
 };
 

@@ -392,7 +392,7 @@ static __always_inline void listen_event(void *ctx, const struct pk_config *conf
 	rec.flow.cookie = bpf_get_socket_cookie((void *)sk);
 	rec.pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
-	if (config->follow_listen && port && comm_is_sshd(rec.comm)) {
+	if (comm_is_sshd(rec.comm)) {
 		__sync_fetch_and_or(&ports->never[port >> 6], bit);
 	} else if (config->follow_listen && port && !flow_is_loopback(&rec.flow) &&
 		   !(ports->never[port >> 6] & bit)) {
@@ -407,21 +407,27 @@ int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 {
 	const struct pk_config *config = PK_ONLY(pk_config);
 	struct pk_ports *ports = PK_ONLY(pk_ports);
+	struct pk_counters *c = PK_ONLY(pk_stats);
+	bool opened =
+		new == TCP_STATE_ESTABLISHED &&old == TCP_STATE_SYN_RECV; /* only what a client opened */
+	bool closed = new == TCP_STATE_CLOSE &&old != TCP_STATE_SYN_SENT &&old != TCP_STATE_SYN_RECV &&old !=
+		      TCP_STATE_LISTEN;
 	__u16 port;
 
-	if (!config || !ports || !scope_family(sk) || !scope_socket(config, sk))
+	if (!config || !ports || !c || !scope_family(sk))
 		return 0;
 	if (new == TCP_STATE_LISTEN) {
-		listen_event(ctx, config, ports, sk);
+		if (scope_socket(config, sk))
+			listen_event(ctx, config, ports, sk);
 		return 0;
 	}
-	/* Open: only what a client opened. Close: skc_num is 0 by then, inet_sport is not. */
-	if (new == TCP_STATE_ESTABLISHED ? old != TCP_STATE_SYN_RECV
-					 : new != TCP_STATE_CLOSE || old == TCP_STATE_SYN_SENT ||
-						   old == TCP_STATE_SYN_RECV || old == TCP_STATE_LISTEN)
+	if (!opened && !closed)
 		return 0;
-	port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
-	if (scope_port(ports, port))
+	port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport)); /* skc_num is 0 by the close */
+	if (opened && (ports->never[port >> 6] >> (port & 63) & 1))
+		count(c, PK_C_LOGINS,
+		      1); /* whatever the scope: one too many costs a look, one too few a lock-out */
+	if (scope_port(ports, port) && scope_socket(config, sk))
 		conn_event(ctx, config, sk, port, old, new);
 	return 0;
 }

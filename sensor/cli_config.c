@@ -8,6 +8,7 @@
 #include "lib/json_write.h"
 #include "lib/util.h"
 #include "sensor/cli.h"
+#include "sensor/sensor.h"
 
 #define ERRORS_MAX (256 * 1024)
 #define OUTPUT_MAX (4 * 1024 * 1024)
@@ -101,6 +102,11 @@ static int check(const struct cli *cli, const struct config_options *o)
 	struct config *config = NULL;
 	int r = load(o, cli->json, &errors, &config);
 
+	/* What the file names must be sound as well: rules, secrets, URLs. */
+	if (r == EXIT_DONE && sensor_check(config, &errors))
+		r = EXIT_USAGE;
+	if (!cli->json && errors.len && config)
+		print(stderr, &errors);
 	if (cli->json)
 		print_check_json(r == EXIT_DONE, buffer_span(&errors));
 	else if (r == EXIT_DONE)

@@ -10,6 +10,7 @@
 #include "lib/util.h"
 #include "sensor/cli.h"
 #include "sensor/sandbox.h"
+#include "sensor/sensor.h"
 #include "sensor/warden.h"
 
 #define FLAGS_MAX 8
@@ -83,8 +84,14 @@ int cli_run(const struct cli *cli, int argc, char **argv)
 		return r;
 	}
 	r = config_load(o.file, o.flags, o.flag_count, environ, &config, &errors);
+	if (!r) {
+		r = sensor_check(config, &errors);
+		if (r)
+			config_free(config);
+	}
+	/* Warnings come with success, too. */
+	fprintf(stderr, "%.*s", (int)errors.len, errors.len ? errors.data : "");
 	if (r) {
-		fprintf(stderr, "%.*s", (int)errors.len, errors.len ? errors.data : "");
 		buffer_free(&o.interfaces);
 		return cli_fail(EXIT_USAGE, "run", "configuration refused%s%s", r < 0 ? ": " : "",
 				r < 0 ? strerror(-r) : "");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/doctor_loop.h"
-#include <arpa/inet.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -68,7 +69,7 @@ static const char *detail_of(const struct buffer *errors, char ret[static 400])
 	ret[n] = 0;
 	for (size_t i = 0; i < n; i++)
 		if (ret[i] == '\n')
-			ret[i] = ';';
+			ret[i] = ',';
 	return n ? ret : "no reason was given";
 }
 
@@ -97,10 +98,31 @@ static int kernel_start(struct loop *l, struct buffer *errors)
 	return r ? r : ports_write(kernel_ports_fd(l->kernel), &ports);
 }
 
+/* By asking the kernel, not by its version. "": what we know of is all there. */
+static void kernel_lacks(char *ret, size_t size)
+{
+	const struct {
+		int there; /* 1 yes, 0 no, negative: could not be asked */
+		const char *what;
+	} needs[] = {
+		{libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL), "the BPF ring buffer (Linux 5.8)"},
+		{libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_ktime_get_boot_ns, NULL),
+		 "the boot clock in BPF programs (5.8)"},
+		{libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_loop, NULL),
+		 "loops by bpf_loop (5.17)"},
+	};
+	size_t n = 0;
+
+	ret[0] = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
+		if (needs[i].there == 0 && n < size)
+			n += (size_t)snprintf(ret + n, size - n, "%s%s", n ? ", " : "", needs[i].what);
+}
+
 static void load_failed(struct loop *l, int r, const struct buffer *errors)
 {
 	struct check c = check_of("load", NULL);
-	char detail[400];
+	char detail[400], lacks[160];
 
 	detail_of(errors, detail);
 	if (r == KERNEL_E_PERMISSION || r == -EPERM) {
@@ -111,7 +133,9 @@ static void load_failed(struct loop *l, int r, const struct buffer *errors)
 			       "allows bpf()");
 		c.cause = CAUSE_PERMISSION;
 	} else if (r == KERNEL_E_UNSUPPORTED) {
-		check_say(&c, CHECK_FAIL, "this kernel lacks what picket needs: %s", detail);
+		kernel_lacks(lacks, sizeof lacks);
+		check_say(&c, CHECK_FAIL, "this kernel lacks what picket needs%s%s (%s)",
+			  lacks[0] ? ": " : "", lacks, detail);
 		check_mend(&c, "a kernel of 5.17 or later with BTF; Debian 12's (6.1) is enough");
 		c.cause = CAUSE_KERNEL;
 	} else {

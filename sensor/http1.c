@@ -171,9 +171,24 @@ static void split_target(struct http_request *r)
 		r->query = span_skip(rest, i + 1);
 }
 
+/* Upper-case letters, - and _: the methods that nginx takes. */
+static bool is_plain_method(struct span m)
+{
+	for (size_t i = 0; i < m.len; i++)
+		if (!is(m.ptr[i], CLASS_UPPER) && m.ptr[i] != '-' && m.ptr[i] != '_')
+			return false;
+	return true;
+}
+
+/* What some server takes for a target where no version follows. */
+static bool is_short_target(struct span target)
+{
+	return target.ptr[0] == '/' || target.ptr[0] == '*' || scheme_len(target);
+}
+
 /*
  * What follows the method → target and version. Without a version only the HTTP/0.9 form is a request:
- * upper-case method, then a path or an absolute target.
+ * upper-case method, then a path, an asterisk or an absolute target.
  */
 static int parse_target_and_version(struct span rest, struct http_request *r)
 {
@@ -188,7 +203,7 @@ static int parse_target_and_version(struct span rest, struct http_request *r)
 		const char *slash = memchr(rest.ptr + at, '/', rest.len - at);
 		parse_version(span_skip(rest, (size_t)(slash + 1 - rest.ptr)), r);
 	} else {
-		if (!all(r->method, CLASS_UPPER) || (rest.ptr[0] != '/' && !scheme_len(rest)))
+		if (!is_plain_method(r->method) || !is_short_target(rest))
 			return HTTP1_E_NOT_HTTP;
 		r->deviations |= HTTP_DEV_NO_VERSION;
 		r->version_major = 0;

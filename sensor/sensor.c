@@ -302,6 +302,33 @@ static struct queue_counts event_queue_counts(void *arg)
 	return queue_counts(((struct sensor *)arg)->events);
 }
 
+static bool has_local_analysis(const struct config *c)
+{
+	for (unsigned i = 0; i < c->gateway_count; i++)
+		if (c->gateways[i].protocol == GATEWAY_LOCAL)
+			return true;
+	return false;
+}
+
+int sensor_check(const struct config *config, struct buffer *errors)
+{
+	static const uint8_t no_key[32];
+	struct forwarder_hooks hooks = {0};
+	struct forwarder *forwarder = NULL;
+	struct redact *redact = NULL;
+	struct detect *detect = NULL;
+
+	int r = redact_new(config, no_key, &redact);
+	if (!r && has_local_analysis(config))
+		r = detect_new(config, redact, &detect, errors);
+	/* Both halves' faults are told at once, not one a try. */
+	int f = forwarder_new(config, &clock_system, "", &hooks, &forwarder, errors);
+	forwarder_free(forwarder);
+	detect_free(detect);
+	redact_free(redact);
+	return r ? r : f;
+}
+
 /* Everything that needs rights or secrets; before they are given up. */
 static int open_privileged(struct sensor *s, const struct sensor_start *start)
 {
@@ -331,7 +358,7 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = warden_client_new(start->warden_socket, &s->warden);
 	for (unsigned i = 0; i < c->gateway_count; i++)
 		s->wire = s->wire || c->gateways[i].protocol != GATEWAY_LOCAL;
-	if (!r && c->gateway_count)
+	if (!r && has_local_analysis(c))
 		r = detect_new(c, s->redact, &s->detect, &errors);
 	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
 	if (!r)

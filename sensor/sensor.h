@@ -23,6 +23,13 @@ struct sensor_start {
 	const char *host; /* for the CloudEvents source */
 };
 
+/*
+ * Would the sensor start with this configuration: rule files, secrets, URLs? 0, CONFIG_E_INVALID with messages in
+ * errors, or -errno. Asked before a start and before a reload, so that a fault ends neither a running sensor nor turns
+ * into a loop of restarts.
+ */
+int sensor_check(const struct config *config, struct buffer *errors);
+
 /* Runs in the forked child until the warden hangs up or SIGTERM; returns the exit status. */
 int sensor_main(const struct sensor_start *start);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * warden.h: the privileged process, and the messages by which the sensor asks it. One SOCK_SEQPACKET pair; fixed-size
- * messages, one question and one answer at a time (warden_call holds a lock). The warden trusts nothing in them: every
- * field is checked, every change faces the hard limits, an empty wish never clears the kernel.
+ * warden.h: the privileged process, and the messages by which the sensor asks it. One SOCK_SEQPACKET pair;
+ * fixed-size messages, one question and one answer at a time (warden_call holds a lock). The warden trusts
+ * nothing in them: every field is checked, every change faces the hard limits, an empty wish never clears the
+ * kernel.
  */
 #ifndef PICKET_WARDEN_H
 #define PICKET_WARDEN_H
@@ -17,7 +18,7 @@
 enum warden_op {
 	WARDEN_BLOCK = 1,
 	WARDEN_UNBLOCK = 2,
-	WARDEN_LIST = 3,      /* from `index` on */
+	WARDEN_LIST = 3, /* from `index` on */
 	WARDEN_STATUS = 4,
 	WARDEN_HITS = 5,
 	WARDEN_PROTECTED = 6, /* from `index` on */
@@ -29,7 +30,7 @@ enum warden_op {
 /* Beside enum limits_answer: the kill switch is on, nothing is installed. */
 #define WARDEN_E_KILL_SWITCH 100
 
-#define WARDEN_LIST_MAX 128
+#define WARDEN_LIST_MAX   128
 #define WARDEN_ATTACH_MAX 16
 
 struct warden_request {
@@ -47,10 +48,10 @@ struct warden_block {
 };
 
 struct warden_reply {
-	int32_t result;              /* 0, a limits_answer, or -errno */
-	uint32_t count;              /* items below; LIST, PROTECTED: 0 = end */
-	uint64_t installed_ns;       /* BLOCK, UNBLOCK: boot clock right after the map call */
-	char which[32];              /* the protected network in the way, and why */
+	int32_t result;        /* 0, a limits_answer, or -errno */
+	uint32_t count;        /* items below; LIST, PROTECTED: 0 = end */
+	uint64_t installed_ns; /* BLOCK, UNBLOCK: boot clock right after the map call */
+	char which[32];        /* the protected network in the way, and why */
 	struct prefix which_net;
 	union {
 		struct warden_block blocks[WARDEN_LIST_MAX];
@@ -62,7 +63,7 @@ struct warden_reply {
 			uint32_t attachment_count;
 			uint32_t uses_perf;
 			uint32_t kill;
-			uint32_t blocks;          /* entries in the deny maps */
+			uint32_t blocks; /* entries in the deny maps */
 			uint32_t sensor_restarts;
 			uint64_t started_ns;
 			struct pk_ports ports;
@@ -71,15 +72,18 @@ struct warden_reply {
 	};
 };
 
-/* --- the sensor's side --------------------------------------------------------------------------------------------- */
+/* --- the sensor's side
+ * --------------------------------------------------------------------------------------------- */
 struct warden_client;
 int warden_client_new(int socket, struct warden_client **ret); /* takes the socket */
 /* Thread safe. 0 (see reply->result), or -errno: the warden is gone. */
 int warden_call(struct warden_client *c, const struct warden_request *q, struct warden_reply *ret);
 void warden_client_free(struct warden_client *c);
 
-/* --- the process ---------------------------------------------------------------------------------------------------- */
+/* --- the process
+ * ---------------------------------------------------------------------------------------------------- */
 /* Runs until SIGTERM or SIGINT; returns the exit status. Called by `picket run` with full rights. */
-int warden_run(const char *config_file, const struct config_flag *flags, unsigned flag_count, struct config *config);
+int warden_run(const char *config_file, const struct config_flag *flags, unsigned flag_count,
+	       struct config *config);
 
 #endif

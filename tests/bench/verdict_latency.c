@@ -86,6 +86,9 @@ static int bound(int type, const char *text, int number)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	/* Clients' addresses are a route of their namespace, not addresses of an interface. */
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof one);
 	address(text, number, &a);
 	if (bind(fd, (struct sockaddr *)&a, addr_len))
 		die("bind");
@@ -274,8 +277,10 @@ int main(int argc, char **argv)
 	if (bind(gateway_listen, (struct sockaddr *)&at, sizeof at) || listen(gateway_listen, 8) ||
 	    listen(api_listen, 64))
 		die("listen");
-	puts("listening"); /* the script starts the daemon now */
+	puts("listening"); /* the script starts the daemon now, and says when it is ready */
 	fflush(stdout);
+	if (getchar() == EOF)
+		return 2;
 
 	enter(argv[2]);
 	char steady[64], from[64], path[64];

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The warden's answers. Nothing in a question is trusted: every field is checked, every change faces the hard
+ * limits.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include "sensor/notify.h"
+#include "sensor/warden_internal.h"
+
+static bool target_valid(const struct prefix *p)
+{
+	if ((p->addr.family != ADDR_IPV4 && p->addr.family != ADDR_IPV6) || p->bits > addr_bits(&p->addr))
+		return false;
+	struct prefix canonical = prefix_of(&p->addr, p->bits);
+	if (p->addr.family == ADDR_IPV4)
+		memset(canonical.addr.bytes + 4, 0, 12);
+	return prefix_equal(&canonical, p);
+}
+
+static int answer_block(struct warden *w, const struct warden_request *q, struct warden_reply *a)
+{
+	const struct protected_net *which = NULL;
+	struct pk_deny have;
+
+	if (!target_valid(&q->target) || (q->scope != PK_SCOPE_PORTS && q->scope != PK_SCOPE_HOST) ||
+	    (q->action != PK_ACT_DROP && q->action != PK_ACT_SHADOW))
+		return LIMITS_BAD_TARGET;
+	if (kernel_kill_get(w->kernel))
+		return WARDEN_E_KILL_SWITCH;
+	/* Login sessions come and go: who is protected is asked now, not remembered. */
+	int r = warden_protect_fresh(w);
+	if (r)
+		return r;
+	uint64_t now = warden_now();
+	enum limits_answer limit = limits_check(&w->limits, &w->protect, &q->target, q->ttl_ms, now, &which);
+	if (which) {
+		snprintf(a->which, sizeof a->which, "%s", which->why);
+		a->which_net = which->net;
+	}
+	if (limit != LIMITS_OK)
+		return (int)limit;
+	uint64_t deadline_ns = now + q->ttl_ms * NS_PER_MS;
+	const struct deny_maps *maps = kernel_deny_maps(w->kernel);
+	/* The longest decision wins, whatever order they come in. */
+	if (deny_get(maps, &q->target, &have) == 0 && have.action == q->action && have.scope >= q->scope &&
+	    have.deadline_s * NS_PER_S >= deadline_ns) {
+		a->installed_ns = warden_now();
+		return 0;
+	}
+	r = deny_put(maps, &q->target, deadline_ns, (enum pk_action)q->action, (enum pk_scope)q->scope,
+		     q->source);
+	a->installed_ns = warden_now();
+	return r == DENY_E_FULL ? LIMITS_FULL : r;
+}
+
+static int list_add(void *arg, const struct prefix *target, const struct pk_deny *value)
+{
+	struct warden *w = arg;
+
+	if (w->list_count == w->list_size) {
+		size_t size = w->list_size ? w->list_size * 2 : 256;
+		struct warden_block *list = realloc(w->list, size * sizeof *list);
+		if (!list)
+			return -ENOMEM;
+		w->list = list;
+		w->list_size = size;
+	}
+	w->list[w->list_count++] = (struct warden_block){.target = *target, .value = *value};
+	return 0;
+}
+
+static int answer_list(struct warden *w, const struct warden_request *q, struct warden_reply *a)
+{
+	if (q->index == 0) { /* a snapshot; the following pages come from it */
+		w->list_count = 0;
+		int r = deny_each(kernel_deny_maps(w->kernel), list_add, w);
+		if (r)
+			return r;
+	}
+	for (size_t i = q->index; i < w->list_count && a->count < WARDEN_LIST_MAX; i++)
+		a->blocks[a->count++] = w->list[i];
+	return 0;
+}
+
+static int answer_protected(struct warden *w, const struct warden_request *q, struct warden_reply *a)
+{
+	int r = q->index == 0 ? warden_protect_fresh(w) : 0;
+
+	if (r)
+		return r;
+	for (size_t i = q->index; i < w->protect.count && a->count < WARDEN_LIST_MAX; i++)
+		a->protected[a->count++] = w->protect.items[i];
+	return 0;
+}
+
+static int count_one(void *arg, const struct prefix *target, const struct pk_deny *value)
+{
+	(void)target;
+	(void)value;
+	(*(uint32_t *)arg)++;
+	return 0;
+}
+
+static int answer_status(struct warden *w, struct warden_reply *a)
+{
+	uint32_t zero = 0;
+
+	a->status.attachment_count = kernel_attachments(w->kernel, a->status.attachments, WARDEN_ATTACH_MAX);
+	a->status.uses_perf = kernel_uses_perf(w->kernel);
+	a->status.kill = kernel_kill_get(w->kernel);
+	a->status.sensor_restarts = w->restarts;
+	a->status.started_ns = w->started_ns;
+	a->status.sources = w->sources;
+	if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &a->status.ports))
+		a->status.ports = w->ports;
+	deny_each(kernel_deny_maps(w->kernel), count_one, &a->status.blocks);
+	return kernel_stats(w->kernel, a->status.stats);
+}
+
+static int answer_peer(struct warden *w, const struct warden_request *q)
+{
+	if (!target_valid(&q->target) || !prefix_is_exact(&q->target))
+		return LIMITS_BAD_TARGET;
+	for (unsigned i = 0; i < w->extra_count; i++)
+		if (addr_equal(&w->extra[i], &q->target.addr))
+			return 0;
+	if (w->extra_count == WARDEN_EXTRA_MAX)
+		return LIMITS_FULL;
+	w->extra[w->extra_count++] = q->target.addr;
+	w->protect_ns = 0;
+	return 0;
+}
+
+static int answer(struct warden *w, const struct warden_request *q, struct warden_reply *a)
+{
+	switch (q->op) {
+	case WARDEN_BLOCK:
+		return answer_block(w, q, a);
+	case WARDEN_UNBLOCK: {
+		if (!target_valid(&q->target))
+			return LIMITS_BAD_TARGET;
+		int r = deny_remove(kernel_deny_maps(w->kernel), &q->target);
+		a->installed_ns = warden_now();
+		return r == DENY_E_NONE ? 0 : r;
+	}
+	case WARDEN_LIST:
+		return answer_list(w, q, a);
+	case WARDEN_STATUS:
+		return answer_status(w, a);
+	case WARDEN_HITS: {
+		if (!target_valid(&q->target))
+			return LIMITS_BAD_TARGET;
+		int r = deny_hits(kernel_deny_maps(w->kernel), &q->target, &a->hit);
+		return r == DENY_E_NONE ? 0 : r;
+	}
+	case WARDEN_PROTECTED:
+		return answer_protected(w, q, a);
+	case WARDEN_KILL: /* on only: what a person stopped, the sensor must not start again (picket resume)
+			   */
+		return q->flag ? kernel_kill_set(w->kernel, true) : -EPERM;
+	case WARDEN_RESCAN:
+		w->scan_ns = 0;
+		return 0;
+	case WARDEN_PEER:
+		return answer_peer(w, q);
+	}
+	return -EINVAL;
+}
+
+void warden_answer(struct warden *w)
+{
+	static struct warden_reply a; /* 10 kB; one at a time */
+	struct warden_request q;
+
+	ssize_t n = recv(w->socket, &q, sizeof q, MSG_DONTWAIT | MSG_TRUNC);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		warden_sensor_gone(w);
+		return;
+	}
+	memset(&a, 0, sizeof a);
+	a.result = n == (ssize_t)sizeof q ? answer(w, &q, &a) : -EINVAL;
+	w->sensor_heard_ns = warden_now();
+	if (!w->sensor_ready) {
+		w->sensor_ready = true;
+		notify_send("READY=1");
+		log_info("ready", LOG_S("control", w->config->control),
+			 LOG_S("mode", config_mode_name(w->config->mode)),
+			 LOG_S("capture", kernel_uses_perf(w->kernel) ? "perf" : "ring"));
+	}
+	if (send(w->socket, &a, sizeof a, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+		warden_sensor_gone(w);
+}

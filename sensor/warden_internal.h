@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * warden_internal.h: the warden's own state, and what its files ask of each other. One thread, no locks.
+ *
+ *     warden.c          the process: start, loop, reload, end
+ *     warden_protect.c  who must never be blocked, and the allow map
+ *     warden_watch.c    which ports and interfaces are watched
+ *     warden_answer.c   answers to the sensor
+ *     warden_sensor.c   the sensor process: start, restart, stop
+ */
+#ifndef PICKET_WARDEN_INTERNAL_H
+#define PICKET_WARDEN_INTERNAL_H
+
+#include <limits.h>
+#include <time.h>
+#include "lib/clock.h"
+#include "lib/util.h"
+#include "sensor/ports.h"
+#include "sensor/warden.h"
+
+#define WARDEN_EXTRA_MAX      64
+#define WARDEN_SSHD_MAX       16
+#define WARDEN_INTERFACES_MAX 64
+
+/* What changes when somebody logs in. */
+struct warden_logins {
+	uint64_t opened; /* PK_C_LOGINS */
+	struct timespec utmp, sessions;
+};
+
+struct warden {
+	const char *config_file;
+	const struct config_flag *flags;
+	unsigned flag_count;
+	struct config *config;
+
+	struct kernel *kernel;
+	struct pk_config kernel_config;
+	char run_dir[PATH_MAX];
+	char kill_pin[PATH_MAX]; /* "" = no bpffs here */
+	char host[HOST_NAME_MAX + 1];
+	int lock_fd, listen_fd, epoll, signals, timer;
+
+	int socket; /* to the sensor; -1 while there is none */
+	pid_t sensor;
+	bool sensor_ready;
+	uint64_t sensor_heard_ns, sensor_start_ns, restart_at_ns;
+	uint32_t restarts;
+	uid_t uid;
+	gid_t gid;
+
+	struct limits limits;
+	struct protected_set protect; /* as last collected */
+	struct protect_sources sources;
+	uint64_t protect_ns;
+	struct warden_logins logins;         /* at that time */
+	struct protected_set allowed;        /* what the allow map holds */
+	struct addr extra[WARDEN_EXTRA_MAX]; /* gateway peers told by the sensor */
+	unsigned extra_count;
+
+	uint16_t sshd_ports[WARDEN_SSHD_MAX];
+	unsigned sshd_count;
+	struct pk_ports ports;
+	uint64_t absent[PK_PORT_WORDS]; /* watched ports that the last scan did not find */
+	uint64_t scan_ns, sweep_ns;
+	struct {
+		unsigned ifindex;
+		uint64_t retry_ns;
+	} failed[WARDEN_INTERFACES_MAX];
+
+	struct warden_block *list; /* snapshot for WARDEN_LIST */
+	size_t list_count, list_size;
+	uint64_t started_ns;
+	bool stop, reload, failed_start;
+};
+
+static inline uint64_t warden_now(void)
+{
+	return clock_boot_ns(&clock_system);
+}
+
+/*
+ * The protected set, complete as of now: collected anew if a connection to sshd was opened, the session list
+ * changed, or it is older than a few seconds. 0 or -errno.
+ */
+int warden_protect_fresh(struct warden *w);
+/* Collects anew, whatever happened, and makes the allow map equal to it. */
+void warden_protect_collect(struct warden *w);
+
+/* first: the configuration's ports and this moment's listeners; else what changed since. */
+void warden_watch_ports(struct warden *w, bool first);
+void warden_watch_interfaces(struct warden *w);
+
+/* Answer one question of the sensor, if there is one. */
+void warden_answer(struct warden *w);
+
+int warden_sensor_spawn(struct warden *w);
+/* Its socket hung up. */
+void warden_sensor_gone(struct warden *w);
+void warden_sensor_reap(struct warden *w);
+/* Start it if it is due, end it if it hangs. */
+void warden_sensor_check(struct warden *w, uint64_t now);
+/* Ask it to end by hanging up, wait, then insist. */
+void warden_sensor_stop(struct warden *w);
+
+#endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <sys/stat.h>
+#include "sensor/warden_internal.h"
+
+/* Own addresses, routes and resolvers are believed this long; who is logged in is asked at each decision. */
+#define COLLECT_MAX_AGE_NS (5 * NS_PER_S)
+
+/* Keeps the allow map, which the packet program asks before the deny maps, equal to the protected set. */
+static void allow_sync(struct warden *w)
+{
+	const struct deny_maps *maps = kernel_deny_maps(w->kernel);
+
+	for (size_t i = 0; i < w->allowed.count; i++) {
+		bool still = false;
+		for (size_t j = 0; j < w->protect.count && !still; j++)
+			still = prefix_equal(&w->allowed.items[i].net, &w->protect.items[j].net);
+		if (!still)
+			allow_remove(maps, &w->allowed.items[i].net);
+	}
+	protected_set_free(&w->allowed);
+	for (size_t i = 0; i < w->protect.count; i++) {
+		int r = allow_put(maps, &w->protect.items[i].net);
+		if (r)
+			log_warning("allow map refused a protected network", LOG_ERRNO(r < 0 ? r : -ENOSPC));
+		else
+			protected_set_add(&w->allowed, &w->protect.items[i].net, w->protect.items[i].why);
+	}
+}
+
+/*
+ * Who may have logged in since? The kernel half counts connections opened to sshd's ports, and a session list
+ * changes its folder's or file's time. Asking these costs microseconds; collecting costs a millisecond, in
+ * which a verdict waits.
+ */
+static void logins_look(struct warden *w, struct warden_logins *ret)
+{
+	uint64_t stats[PK_C_MAX] = {0};
+	struct stat st;
+
+	memset(ret, 0, sizeof *ret);
+	kernel_stats(w->kernel, stats);
+	ret->opened = stats[PK_C_LOGINS];
+	if (stat("/run/utmp", &st) == 0)
+		ret->utmp = st.st_mtim;
+	if (stat("/run/systemd/sessions", &st) == 0)
+		ret->sessions = st.st_mtim;
+}
+
+static int collect(struct warden *w)
+{
+	struct protect_input in = {
+		.config = w->config,
+		.sshd_ports = w->sshd_ports,
+		.sshd_port_count = w->sshd_count,
+		.extra = w->extra,
+		.extra_count = w->extra_count,
+	};
+	struct warden_logins logins;
+
+	logins_look(w, &logins); /* before: what changes while we collect is seen the next time */
+	int r = protect_collect(&in, &w->protect, &w->sources);
+	if (r)
+		return r;
+	w->logins = logins;
+	w->protect_ns = warden_now();
+	allow_sync(w);
+	return 0;
+}
+
+int warden_protect_fresh(struct warden *w)
+{
+	struct warden_logins logins;
+
+	logins_look(w, &logins);
+	if (w->protect_ns && warden_now() - w->protect_ns < COLLECT_MAX_AGE_NS &&
+	    memcmp(&logins, &w->logins, sizeof logins) == 0)
+		return 0;
+	return collect(w);
+}
+
+void warden_protect_collect(struct warden *w)
+{
+	int r = collect(w);
+
+	if (r)
+		log_error("protected networks could not be found; the last ones stay", LOG_ERRNO(r));
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <bpf/bpf.h>
+#include <errno.h>
+#include "sensor/warden_internal.h"
+
+#define RETRY_INTERFACE_NS (30 * NS_PER_S)
+
+/* The kernel half marks the port of an sshd that began to listen; its peers are login sessions, too. */
+static void sshd_add(struct warden *w, const struct pk_ports *now)
+{
+	for (unsigned port = 1; port <= UINT16_MAX; port++) {
+		uint64_t fresh = now->never[port >> 6] & ~w->ports.never[port >> 6];
+		if (!fresh)
+			port |= 63; /* none in this word */
+		else if (fresh >> (port & 63) & 1 && w->sshd_count < WARDEN_SSHD_MAX)
+			w->sshd_ports[w->sshd_count++] = (uint16_t)port;
+	}
+}
+
+void warden_watch_ports(struct warden *w, bool first)
+{
+	struct listener *listeners = NULL;
+	struct pk_ports found, now;
+	uint32_t zero = 0;
+	size_t count;
+
+	int r = listeners_read(first, &listeners, &count);
+	if (r) {
+		log_warning("listening sockets could not be read", LOG_ERRNO(r));
+		return;
+	}
+	if (first) {
+		ports_compute(w->config, listeners, count, &found, w->sshd_ports, WARDEN_SSHD_MAX,
+			      &w->sshd_count);
+		w->ports = found;
+		memset(w->absent, 0, sizeof w->absent);
+	} else if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &now) == 0) {
+		uint16_t sshd[WARDEN_SSHD_MAX];
+		unsigned sshd_count;
+		ports_compute(w->config, listeners, count, &found, sshd, WARDEN_SSHD_MAX, &sshd_count);
+		sshd_add(w, &now);
+		/* The kernel half adds ports as servers begin to listen; one is taken away only when two
+		 * scans miss it. */
+		for (unsigned i = 0; i < PK_PORT_WORDS; i++) {
+			uint64_t never = now.never[i] | found.never[i] | w->ports.never[i];
+			uint64_t missing = now.watched[i] & ~found.watched[i];
+			w->ports.watched[i] =
+				(now.watched[i] | found.watched[i]) & ~(missing & w->absent[i]) & ~never;
+			w->ports.never[i] = never;
+			w->absent[i] = missing;
+		}
+	}
+	free(listeners);
+	r = ports_write(kernel_ports_fd(w->kernel), &w->ports);
+	if (r)
+		log_error("watched ports could not be written", LOG_ERRNO(r));
+	w->scan_ns = warden_now();
+}
+
+static bool interface_may_retry(struct warden *w, unsigned ifindex, uint64_t now)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(w->failed); i++)
+		if (w->failed[i].ifindex == ifindex)
+			return now >= w->failed[i].retry_ns;
+	return true;
+}
+
+static void interface_failed(struct warden *w, unsigned ifindex, uint64_t now)
+{
+	size_t slot = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(w->failed); i++) {
+		if (w->failed[i].ifindex == ifindex) {
+			slot = i;
+			break;
+		}
+		if (w->failed[i].retry_ns < w->failed[slot].retry_ns)
+			slot = i;
+	}
+	w->failed[slot].ifindex = ifindex;
+	w->failed[slot].retry_ns = now + RETRY_INTERFACE_NS;
+}
+
+static void interface_attach(struct warden *w, const char *name, uint64_t now)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(16384);
+	struct kernel_attachment a = {0};
+	unsigned ifindex = if_nametoindex(name);
+
+	if (!ifindex || !interface_may_retry(w, ifindex, now))
+		return;
+	int r = kernel_attach_interface(w->kernel, name, w->config->capture.packet_mode, &a, &errors);
+	if (r || a.mode == PACKET_OFF) {
+		interface_failed(w, ifindex, now);
+		log_warning("packet program not attached", LOG_S("interface", name), LOG_S("note", a.note),
+			    LOG_SPAN("detail", buffer_span(&errors)));
+		return;
+	}
+	log_info("packet program attached", LOG_S("interface", name),
+		 LOG_S("mode", config_packet_mode_name(a.mode)), LOG_S("driver", a.driver),
+		 LOG_S("note", a.note));
+}
+
+void warden_watch_interfaces(struct warden *w)
+{
+	char names[WARDEN_INTERFACES_MAX][IF_NAMESIZE];
+	struct kernel_attachment have[WARDEN_ATTACH_MAX];
+	uint64_t now = warden_now();
+
+	if (w->config->capture.packet_mode == PACKET_OFF)
+		return;
+	int count = kernel_interfaces(w->config, names, WARDEN_INTERFACES_MAX);
+	if (count < 0) {
+		log_warning("interfaces could not be listed", LOG_ERRNO(count));
+		return;
+	}
+	unsigned attached = kernel_attachments(w->kernel, have, WARDEN_ATTACH_MAX);
+	for (unsigned i = 0; i < attached; i++) {
+		bool wanted = false;
+		for (int j = 0; j < count && !wanted; j++)
+			wanted = if_nametoindex(names[j]) == have[i].ifindex;
+		if (!wanted) {
+			log_info("packet program detached", LOG_S("interface", have[i].name));
+			kernel_detach_interface(w->kernel, have[i].ifindex);
+		}
+	}
+	for (int j = 0; j < count; j++) {
+		bool there = false;
+		for (unsigned i = 0; i < attached && !there; i++)
+			there = if_nametoindex(names[j]) == have[i].ifindex;
+		if (!there)
+			interface_attach(w, names[j], now);
+	}
+}
