@@ -16,6 +16,7 @@
 #include "sensor/kernel_trial.h"
 #include "sensor/ports.h"
 #include "sensor/reader.h"
+#include "sensor/sandbox.h"
 #include "sensor/scratch.h"
 
 #define ALL_MS    60000 /* an emulated machine is slow; a real one needs about a second */
@@ -79,7 +80,7 @@ static const char *detail_of(const struct buffer *errors, char ret[static 400])
 
 static int kernel_start(struct loop *l, struct buffer *errors)
 {
-	const struct kernel_options options = {.netns = l->scratch.netns};
+	const struct kernel_options options = {.netns = l->scratch.netns, .verbose = l->verbose};
 	struct pk_config config = {
 		.netns = l->scratch.netns,
 		.sample_n = 1, /* the header of every segment, whatever the configuration thins out */
@@ -504,6 +505,14 @@ static int loop_main(struct loop *l)
 		return 1;
 	}
 	uint64_t took = now_ns() - started;
+	/* From here on with no more than the daemon has when it does the same: what needs more must fail here
+	 * too. */
+	r = sandbox_warden();
+	if (r) {
+		buffer_printf(&errors, "the rights that picket run gives up could not be given up\n");
+		load_failed(l, r, &errors);
+		return 1;
+	}
 	programs_note(l);
 	load_worked(l, took);
 	if (tracepoints_attach(l))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# root.sh OUT.cpio PICKET RUN [FILE...]: the root file system of the virtual machine: busybox, ip, the picket binary, each
+# root.sh OUT.cpio PICKET RUN [FILE...]: the root file system of the virtual machine: busybox, ip, tc, curl, the picket binary, each
 # with the libraries it needs; RUN as /test/run and every FILE beside it.
 set -eu
 
@@ -11,6 +11,7 @@ shift 2
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/picket-root.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+chmod 755 "$work" # it becomes /, and the sensor is not root
 mkdir -p "$work"/{bin,sbin,proc,sys,dev,run,tmp,etc,var,root,mod,test,usr/local/bin}
 
 add() { # PROGRAM TO
@@ -24,6 +25,8 @@ add() { # PROGRAM TO
 
 cp "$(command -v busybox)" "$work/bin/busybox"
 add "$(command -v ip || echo /sbin/ip)" sbin/ip
+add "$(command -v tc || echo /sbin/tc)" sbin/tc
+add "$(command -v curl)" bin/curl
 add "$picket" usr/local/bin/picket
 cp "$here/init" "$work/init"
 cp "$1" "$work/test/run"

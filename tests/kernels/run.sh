@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# run.sh KERNEL PICKET: one kernel of kernels.txt in a virtual machine: picket doctor and the loop story (story.sh).
+# Prints what held, verified instructions of each program, and seconds.
+#
+# In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 200) until the machine is given up
+# Exit: 0 held; 1 did not; 77 the kernel, or what boots it, cannot be had here
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+kernel=${1:?usage: run.sh KERNEL PICKET}
+picket=${2:?usage: run.sh KERNEL PICKET}
+
+# The verifier gives up at 1,000,000 instructions; half of that leaves room for kernels that verify less cleverly.
+VERIFIED_MAX=500000
+
+skip() {
+	echo "skipped: kernel $kernel: $*"
+	exit 77
+}
+
+for tool in qemu-system-x86_64 busybox cpio curl ip tc; do
+	command -v "$tool" >/dev/null 2>&1 || [ -x "/sbin/$tool" ] ||
+		skip "$tool is not installed (packages qemu-system-x86 busybox-static cpio xz-utils iproute2 curl)"
+done
+path=$(awk -v n="$kernel" '$1 == n { print $4 }' "$here/kernels.txt")
+[ -n "$path" ] || {
+	echo "kernels.txt does not name $kernel"
+	exit 1
+}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/picket-kernel.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+start=$(date +%s.%N)
+since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f s", b - a }'; }
+
+dir=$("$here/fetch.sh" "$kernel" 2>"$work/why") || skip "$(tail -n 1 "$work/why")"
+fetched=$(since "$start")
+"$here/root.sh" "$work/root.cpio" "$picket" "$here/story.sh"
+
+booted=$(date +%s.%N)
+status=0
+"$here/boot.sh" "$dir" "$work/root.cpio" "$work/log" "${PICKET_VM_SECONDS:-200}" "EXPECT_PATH=$path" || status=$?
+tr -d '\r' <"$work/log" >"$work/text"
+
+if [ "$status" != 0 ]; then
+	tail -n 60 "$work/text"
+	echo "kernel $kernel: the story did not hold; $(since "$booted") in the virtual machine"
+	exit "$status"
+fi
+grep -E '^(held:|## )' "$work/text"
+over=$(awk -v max=$VERIFIED_MAX '/^## verified/ && $4 > max { print $3 " " $4 }' "$work/text")
+if [ -n "$over" ]; then
+	echo "verified instructions over $VERIFIED_MAX: $over"
+	exit 1
+fi
+echo "kernel $kernel ($(cut -d: -f1 "$dir/package")): held; fetch $fetched, virtual machine $(since "$booted")"

@@ -1,0 +1,229 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: Apache-2.0
+# story.sh: what the virtual machine runs. First picket doctor; then the loop story in each packet mode: the daemon in a
+# namespace with two clients on veth pairs, requests over both and over loopback, one client blocked and unblocked, IPv4 and
+# IPv6; and the end of the daemon, asked and forced, after which nothing may stay attached.
+#
+# In: EXPECT_PATH  perf | ring | none (kernels.txt)
+# Programs of iproute2 are named by path: busybox prefers its own.
+# shellcheck shell=dash disable=SC2317 # functions are called by name, through wait_for
+
+S4=10.77.0.1 S6=fd77::1
+OTHER=10.78.0.1
+PORT=8080
+ROUNDS=3
+export PICKET_INSTANCE=vm
+
+say() { echo "$*"; }
+held() { echo "held: [$mode] $*"; }
+uptime_s() { cut -d' ' -f1 /proc/uptime; }
+
+fail() {
+	say "FAILED: [$mode] $*"
+	[ -s /tmp/daemon.log ] && tail -n 20 /tmp/daemon.log
+	[ -s /tmp/events ] && tail -n 10 /tmp/events
+	exit 1
+}
+
+wait_for() { # WHAT COMMAND...
+	what=$1
+	shift
+	tries=0
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 300 ] || fail "waited in vain for: $what"
+		sleep 0.1
+	done
+}
+
+in_ns() { # NAME COMMAND...
+	name=$1
+	shift
+	nsenter "--net=/run/netns/$name" "$@"
+}
+
+# --- doctor -------------------------------------------------------------------------------------------------------------
+
+doctor_no_color() { NO_COLOR=1 picket doctor --verbose "$@"; }
+
+doctor() {
+	status=0
+	doctor_no_color --json >/tmp/doctor || status=$?
+	sed -n 's/.*"check":"load.program","subject":"\([^"]*\)".*"verified_instructions":\([0-9]*\).*/## verified \1 \2/p' \
+		/tmp/doctor
+	if [ "$EXPECT_PATH" = none ]; then
+		[ "$status" = 6 ] || fail "doctor ended with $status, not 6, on a kernel that lacks what picket needs"
+		grep '"check":"load".*"state":"fail".*"this kernel lacks what picket needs: .*bpf_loop' /tmp/doctor ||
+			fail "doctor does not say what this kernel lacks: $(cat /tmp/doctor)"
+		held "doctor exits 6 and says what the kernel lacks"
+		return
+	fi
+	if [ "$status" != 0 ]; then
+		cat /tmp/doctor
+		fail "doctor ended with $status"
+	fi
+	grep -q "\"path\":\"$EXPECT_PATH\"" /tmp/doctor || fail "requests do not come by $EXPECT_PATH: $(cat /tmp/doctor)"
+	for check in loopback tc xdp-generic xdp-native; do
+		grep -q "\"check\":\"loop.$check\",\"subject\":null,\"state\":\"ok\"" /tmp/doctor ||
+			fail "doctor does not prove loop.$check: $(grep loop /tmp/doctor)"
+	done
+	held "doctor proves loopback, tc, xdp-generic and xdp-native, by $EXPECT_PATH"
+	clean "doctor"
+}
+
+# --- the stage ------------------------------------------------------------------------------------------------------------
+
+stage() {
+	for name in s c d; do
+		/sbin/ip netns add $name || fail "no namespace"
+		in_ns $name /sbin/ip link set lo up
+	done
+	/sbin/ip link add eth0 netns s type veth peer name eth0 netns c
+	/sbin/ip link add eth1 netns s type veth peer name eth0 netns d
+	in_ns s /sbin/ip addr add $S4/24 dev eth0
+	in_ns s /sbin/ip -6 addr add $S6/64 dev eth0 nodad
+	in_ns s /sbin/ip addr add $OTHER/24 dev eth1
+	in_ns c /sbin/ip addr add 10.77.0.2/24 dev eth0
+	in_ns c /sbin/ip -6 addr add fd77::2/64 dev eth0 nodad
+	in_ns d /sbin/ip addr add 10.78.0.2/24 dev eth0
+	in_ns s /sbin/ip link set eth0 up
+	in_ns s /sbin/ip link set eth1 up
+	in_ns c /sbin/ip link set eth0 up
+	in_ns d /sbin/ip link set eth0 up
+	mkdir -p /tmp/www
+	in_ns s httpd -p "[::]:$PORT" -h /tmp/www || fail "no server"
+	echo ok >/tmp/www/up
+	wait_for "the server, over IPv4" get c $S4 up
+	wait_for "the server, over IPv6" get c "[$S6]" up
+	wait_for "the server, for the other client" get d $OTHER up
+}
+
+get() { # NAMESPACE HOST FILE [SECONDS]
+	in_ns "$1" /bin/curl -g -s -f -m "${4:-5}" -o /dev/null "http://$2:$PORT/$3"
+}
+
+# Nothing of ours is attached anywhere, and no program of ours is left in the kernel.
+attached() {
+	in_ns s /sbin/ip -d link | grep -E 'xdp|prog/'
+	for dev in eth0 eth1; do
+		in_ns s /sbin/tc qdisc show dev $dev | grep clsact
+	done
+	true
+}
+
+clean() { # AFTER WHAT
+	[ -e /run/netns/s ] || return 0
+	wait_for "nothing attached after $1" test -z "$(attached)"
+	left=$(attached)
+	[ -z "$left" ] || fail "after $1 this stays attached: $left"
+}
+
+# --- the daemon -------------------------------------------------------------------------------------------------------------
+
+daemon_up() {
+	cat >/tmp/picket.yaml <<-CONF
+		mode: enforce
+		state_dir: /tmp/state
+		capture:
+		  packet_mode: $mode
+	CONF
+	: >/tmp/daemon.log
+	nsenter --net=/run/netns/s picket run --instance vm -c /tmp/picket.yaml 2>/tmp/daemon.log &
+	daemon=$!
+	wait_for "the daemon" picket status --json
+	picket status --json >/tmp/status
+	grep -q "\"path\":\"$EXPECT_PATH\"" /tmp/status || fail "the daemon does not read by $EXPECT_PATH"
+	for dev in eth0 eth1; do
+		tr '{' '\n' </tmp/status | grep "\"name\":\"$dev\"" | grep -q "\"mode\":\"$mode\"" ||
+			fail "$dev is not in mode $mode: $(cat /tmp/status)"
+	done
+}
+
+daemon_down() {
+	kill -TERM $daemon
+	status=0
+	wait $daemon || status=$?
+	[ $status = 0 ] || fail "the daemon ended with $status after SIGTERM"
+}
+
+seen() { # FILE PEER
+	picket events --json >/tmp/events
+	grep '"event.name":"http.request"' /tmp/events | grep "\"url.path\":\"/$1\"" | grep -q "\"network.peer.address\":\"$2\""
+}
+
+ask_and_see() { # NAMESPACE HOST PEER LABEL
+	n=0
+	while [ $n -lt $ROUNDS ]; do
+		n=$((n + 1))
+		file=$4-$mode-$n
+		echo ok >"/tmp/www/$file"
+		get "$1" "$2" "$file" || fail "no answer for $file over $2"
+	done
+	n=0
+	while [ $n -lt $ROUNDS ]; do
+		n=$((n + 1))
+		wait_for "the event of $4-$mode-$n" seen "$4-$mode-$n" "$3"
+	done
+}
+
+dropped() { picket status --json | sed -n 's/.*"packets_dropped":\([0-9]*\).*/\1/p'; }
+
+block_story() { # NAMESPACE HOST ADDRESS
+	before=$(dropped)
+	picket block "$3" --ttl 5m --reason "told by the story" || fail "picket block $3"
+	get "$1" "$2" up 1 && fail "$3 is blocked, and was answered"
+	after=$(dropped)
+	[ "$after" -gt "$before" ] || fail "$3 is blocked, and no packet was dropped ($before, $after)"
+	picket why "$3" >/tmp/why || fail "picket why $3: $(cat /tmp/why)"
+	get d $OTHER up || fail "with $3 blocked another client was cut off"
+	picket unblock "$3" || fail "picket unblock $3"
+	get "$1" "$2" up || fail "$3 is unblocked, and gets no answer"
+}
+
+# The programs' owner dies without a word; what has no link stays until the next start sweeps it.
+killed_story() {
+	sensor=$(ps -o pid,ppid | awk -v p=$daemon '$2 == p { print $1 }')
+	kill -KILL $daemon
+	wait $daemon
+	wait_for "the sensor to follow its warden" test ! -d "/proc/$sensor"
+	get c $S4 up || fail "after kill -9 a client gets no answer"
+	daemon_up
+	daemon_down
+	clean "kill -9, a new start and its end"
+}
+
+story() {
+	began=$(uptime_s)
+	daemon_up
+	ask_and_see c $S4 10.77.0.2 v4
+	ask_and_see c "[$S6]" fd77::2 v6
+	ask_and_see s 127.0.0.1 127.0.0.1 lo
+	held "$ROUNDS requests each over veth IPv4, veth IPv6 and loopback are seen"
+	block_story c $S4 10.77.0.2
+	block_story c "[$S6]" fd77::2
+	held "a blocked client's packets are dropped, another's are not, unblocked it is answered"
+	daemon_down
+	clean "the daemon's end"
+	held "the daemon ends with 0 and leaves nothing attached"
+	say "## story $mode $began to $(uptime_s) s"
+}
+
+mode=doctor
+if [ "$EXPECT_PATH" = none ]; then
+	doctor
+	status=0
+	picket run -c /dev/null 2>/tmp/daemon.log || status=$?
+	[ $status = 6 ] || fail "picket run ended with $status, not 6"
+	held "picket run exits 6: $(head -n 1 /tmp/daemon.log)"
+	exit 0
+fi
+stage
+doctor
+for mode in tc xdp-generic xdp-native; do
+	story
+done
+mode=tc
+daemon_up
+killed_story
+held "after kill -9 and a new start nothing old stays attached"
+exit 0
