@@ -26,6 +26,7 @@ struct bucket {
 	double level; /* matches that have not leaked yet, at level_ns */
 	uint64_t level_ns;
 	uint64_t fired_ns;   /* 0: never */
+	uint32_t fired_era;  /* detect.era then */
 	bool fired_for_many; /* ... for the whole group */
 	bool many;           /* more than one address of the group was seen */
 	struct addr first;
@@ -45,6 +46,7 @@ struct detect {
 	/* written here, read by others */
 	uint64_t requests, matches, fired, forgotten, skipped, no_memory;
 	uint64_t buckets;
+	uint32_t era; /* raised by detect_rearm, from any thread */
 };
 
 static void count(uint64_t *counter)
@@ -110,6 +112,11 @@ void detect_free(struct detect *d)
 	matcher_free(d->matcher);
 	rules_free(&d->rules);
 	free(d);
+}
+
+void detect_rearm(struct detect *d)
+{
+	__atomic_add_fetch(&d->era, 1, __ATOMIC_RELAXED);
 }
 
 struct detect_counts detect_counts(const struct detect *d)
@@ -260,9 +267,11 @@ static bool pour_distinct(struct detect *d, struct bucket *b, const struct rule 
 }
 
 /* Silent after it fired, unless it now would name the group where it named one address before. */
-static bool bucket_cooling(const struct bucket *b, const struct rule *rule, uint64_t now_ns)
+static bool bucket_cooling(const struct detect *d, const struct bucket *b, const struct rule *rule,
+			   uint64_t now_ns)
 {
-	if (!b->fired_ns || (b->many && !b->fired_for_many))
+	if (!b->fired_ns || b->fired_era != __atomic_load_n(&d->era, __ATOMIC_RELAXED) ||
+	    (b->many && !b->fired_for_many))
 		return false;
 	return now_ns < b->fired_ns || now_ns - b->fired_ns < rule->cool_down_ns;
 }
@@ -304,6 +313,7 @@ static void fire(struct detect *d, struct bucket *b, const struct rule *rule, co
 	memset(&v, 0, sizeof v);
 	verdict_fill(d, b, rule, event, &v);
 	b->fired_ns = event->time_ns ? event->time_ns : 1;
+	b->fired_era = __atomic_load_n(&d->era, __ATOMIC_RELAXED);
 	b->fired_for_many = b->many;
 	b->level = 0;
 	b->seen_count = 0;
@@ -330,7 +340,7 @@ static void rule_matched(struct detect *d, uint16_t index, struct span path, con
 	b->events[b->event_count++ % VERDICT_EVIDENCE_MAX] = event->id;
 	bool over = rule->distinct_paths ? pour_distinct(d, b, rule, path, event->time_ns)
 					 : pour(b, rule, event->time_ns);
-	if (over && !bucket_cooling(b, rule, event->time_ns))
+	if (over && !bucket_cooling(d, b, rule, event->time_ns))
 		fire(d, b, rule, event, emit, arg);
 }
 

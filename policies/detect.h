@@ -47,6 +47,11 @@ void detect_free(struct detect *d);
 typedef void (*detect_emit)(void *arg, const struct verdict *v);
 void detect_request(struct detect *d, const struct http_request *request, const struct event *event,
 		    detect_emit emit, void *arg);
+/*
+ * Every rule may fire again at once, also for a client it fired for a moment ago: what becomes of a verdict
+ * has changed (another mode). Safe from other threads.
+ */
+void detect_rearm(struct detect *d);
 struct detect_counts detect_counts(const struct detect *d); /* safe from other threads */
 
 #endif

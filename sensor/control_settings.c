@@ -54,6 +54,11 @@ static void put_mode(struct api_call *call, void *arg)
 			    "or \"enforce\"");
 	} else {
 		enforcer_set_mode(parts->enforcer, mode);
+		/* Whoever went on attacking while it only observed is judged anew. */
+		if (parts->detect)
+			detect_rearm(parts->detect);
+		log_info("mode changed", LOG_S("mode", config_mode_name(mode)),
+			 LOG_U("uid", api_call_uid(call)));
 		reply_mode(call, parts);
 	}
 	cJSON_Delete(body);

@@ -22,7 +22,6 @@
 #define PEERS_SHOWN_MAX  100
 #define PEERS_HINTED_MAX 4
 #define GATEWAYS_MAX     64
-#define FIRST_START_NS   (3 * NS_PER_S)
 
 /* Of the two rings: what earlier sensor processes took. The kernel half counts on over a restart, a reader
  * does not. */
@@ -692,16 +691,6 @@ static void get_status(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
-/*
- * Not the warden's first sensor? A reload ends one and starts the next without counting a restart; but it
- * comes later than any first start. Should a first start be as slow, nothing is lost to view but what fits in
- * min(before, rest).
- */
-static bool is_later_sensor(const struct control_parts *parts, const struct warden_reply *w)
-{
-	return w->status.sensor_restarts || parts->started_ns > w->status.started_ns + FIRST_START_NS;
-}
-
 /* What the earlier sensors took from the rings is what is neither lost nor taken by us. */
 static void earlier_read(const struct control_parts *parts)
 {
@@ -709,7 +698,7 @@ static void earlier_read(const struct control_parts *parts)
 	struct warden_reply *w = calloc(1, sizeof *w);
 
 	earlier = (struct earlier){0};
-	if (w && !ask_warden(parts, w) && is_later_sensor(parts, w)) {
+	if (w && !ask_warden(parts, w) && w->status.sensor_starts > 1) {
 		const uint64_t *c = w->status.stats;
 		uint64_t requests = r.requests + c[PK_C_REQ_LOST] + c[PK_C_REQ_SHARE];
 		uint64_t headers = r.headers + c[PK_C_HDR_LOST] + c[PK_C_HDR_SHARE];

@@ -152,16 +152,16 @@ static void protect_read(struct enforcer *e)
 	e->protect_ns = now;
 }
 
-/* Installs through the warden; says in *d what came of it. */
-static void install(struct enforcer *e, const struct verdict *v, struct decision *d)
+/* Has the warden make the kernel equal to the entry; says in *d what came of it. */
+static void install(struct enforcer *e, const struct block *b, struct decision *d)
 {
 	struct warden_request q = {
 		.op = WARDEN_BLOCK,
-		.target = v->target,
-		.scope = (uint8_t)v->scope,
+		.target = b->verdict.target,
+		.scope = (uint8_t)b->verdict.scope,
 		.action = PK_ACT_DROP,
-		.source = (uint8_t)v->source,
-		.ttl_ms = v->ttl_ms,
+		.source = (uint8_t)b->verdict.source,
+		.ttl_ms = (b->deadline_ns - now_ns(e) + NS_PER_MS - 1) / NS_PER_MS,
 	};
 	char text[VERDICT_TEXT_MAX], net[PREFIX_TEXT_MAX];
 
@@ -256,11 +256,56 @@ static bool pending_put(struct enforcer *e, const struct verdict *v, struct deci
 	return fresh;
 }
 
+/* The list first, since it knows what lasts longest and how wide; then the kernel is made equal to the entry.
+ */
+static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
+		    struct decision *d)
+{
+	uint64_t now = now_ns(e), done;
+	struct block *entry = blocks_find(e->blocks, &v->target), before = {0};
+	bool extends = entry && entry->deadline_ns > now;
+
+	if (extends)
+		before = *entry;
+	int r = blocks_put(e->blocks, v, now, &entry);
+	if (r == BLOCKS_E_SHORTER) {
+		d->installed_ns = entry->installed_ns;
+		decide(d, DECISION_BLOCKED, "ok",
+		       v->scope > entry->verdict.scope ? "already blocked for longer, on watched ports: "
+							 "unblock it first to block the whole host"
+						       : "already blocked for longer");
+		return;
+	}
+	if (r) {
+		decide(d, DECISION_REFUSED, "full", "the desired list is full (limits.blocks_max)");
+		return;
+	}
+	install(e, entry, d);
+	if (d->outcome == DECISION_BLOCKED) {
+		entry->installed_ns = d->installed_ns;
+		entry->revert_ns = confirm_within_ms ? now + confirm_within_ms * NS_PER_MS : 0;
+		return;
+	}
+	/* Refused below us: the list goes back to what the kernel holds. */
+	blocks_remove(e->blocks, &v->target);
+	if (!extends)
+		return;
+	struct verdict old = before.verdict;
+	old.ttl_ms = (before.deadline_ns - now) / NS_PER_MS;
+	if (blocks_put(e->blocks, &old, now, &entry) == 0) {
+		entry->verdict.ttl_ms = before.verdict.ttl_ms;
+		entry->since_ns = before.since_ns;
+		entry->installed_ns = before.installed_ns;
+		entry->revert_ns = before.revert_ns;
+	} else {
+		uninstall(e, &v->target, &done);
+	}
+}
+
 static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms, bool approved,
 		  struct decision *d)
 {
 	struct guard_answer answer;
-	struct block *entry;
 	bool tell = true;
 
 	protect_read(e);
@@ -272,26 +317,8 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 	}
 	if (d->outcome == DECISION_PENDING)
 		tell = pending_put(e, v, d);
-	if (d->outcome == DECISION_BLOCKED) {
-		/* First the kernel, then the list: a verdict must not wait for bookkeeping. */
-		install(e, v, d);
-		if (d->outcome == DECISION_BLOCKED) {
-			uint64_t now = now_ns(e);
-			int r = blocks_put(e->blocks, v, now, &entry);
-			if (r == BLOCKS_E_SHORTER)
-				decide(d, DECISION_BLOCKED, "ok", "already blocked for longer");
-			else if (r) {
-				uint64_t done;
-				uninstall(e, &v->target, &done);
-				decide(d, DECISION_REFUSED, "full",
-				       "the desired list is full (limits.blocks_max)");
-			} else {
-				entry->installed_ns = d->installed_ns;
-				entry->revert_ns =
-					confirm_within_ms ? now + confirm_within_ms * NS_PER_MS : 0;
-			}
-		}
-	}
+	if (d->outcome == DECISION_BLOCKED)
+		enforce(e, v, confirm_within_ms, d);
 	if (tell)
 		publish(e, v, d);
 }

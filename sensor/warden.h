@@ -63,8 +63,9 @@ struct warden_reply {
 			uint32_t attachment_count;
 			uint32_t uses_perf;
 			uint32_t kill;
-			uint32_t blocks; /* entries in the deny maps */
-			uint32_t sensor_restarts;
+			uint32_t blocks;          /* entries in the deny maps */
+			uint32_t sensor_restarts; /* not counting reloads */
+			uint32_t sensor_starts;   /* all of them; the first is 1 */
 			uint64_t started_ns;
 			struct pk_ports ports;
 			struct protect_sources sources;

@@ -22,7 +22,6 @@ static bool target_valid(const struct prefix *p)
 static int answer_block(struct warden *w, const struct warden_request *q, struct warden_reply *a)
 {
 	const struct protected_net *which = NULL;
-	struct pk_deny have;
 
 	if (!target_valid(&q->target) || (q->scope != PK_SCOPE_PORTS && q->scope != PK_SCOPE_HOST) ||
 	    (q->action != PK_ACT_DROP && q->action != PK_ACT_SHADOW))
@@ -43,12 +42,6 @@ static int answer_block(struct warden *w, const struct warden_request *q, struct
 		return (int)limit;
 	uint64_t deadline_ns = now + q->ttl_ms * NS_PER_MS;
 	const struct deny_maps *maps = kernel_deny_maps(w->kernel);
-	/* The longest decision wins, whatever order they come in. */
-	if (deny_get(maps, &q->target, &have) == 0 && have.action == q->action && have.scope >= q->scope &&
-	    have.deadline_s * NS_PER_S >= deadline_ns) {
-		a->installed_ns = warden_now();
-		return 0;
-	}
 	r = deny_put(maps, &q->target, deadline_ns, (enum pk_action)q->action, (enum pk_scope)q->scope,
 		     q->source);
 	a->installed_ns = warden_now();
@@ -111,6 +104,7 @@ static int answer_status(struct warden *w, struct warden_reply *a)
 	a->status.uses_perf = kernel_uses_perf(w->kernel);
 	a->status.kill = kernel_kill_get(w->kernel);
 	a->status.sensor_restarts = w->restarts;
+	a->status.sensor_starts = w->starts;
 	a->status.started_ns = w->started_ns;
 	a->status.sources = w->sources;
 	if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &a->status.ports))

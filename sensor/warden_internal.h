@@ -45,7 +45,7 @@ struct warden {
 	pid_t sensor;
 	bool sensor_ready;
 	uint64_t sensor_heard_ns, sensor_start_ns, restart_at_ns;
-	uint32_t restarts;
+	uint32_t restarts, starts;
 	uid_t uid;
 	gid_t gid;
 

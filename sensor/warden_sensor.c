@@ -45,6 +45,7 @@ int warden_sensor_spawn(struct warden *w)
 		return r;
 	}
 	w->sensor = pid;
+	w->starts++;
 	w->socket = pair[0];
 	w->sensor_start_ns = w->sensor_heard_ns = warden_now();
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = w->socket};

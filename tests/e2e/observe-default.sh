@@ -17,8 +17,8 @@ tell "told as would_block, 0 packets dropped"
 # The switch is one command.
 exits 0 pk mode enforce
 equal "picket mode" enforce "$(pk mode --json | jq -r .mode)"
-# Another client: a detection that fired for one rests a while for that one.
-attack $D4 $S4:$PORT 300 && fail "300 guesses in mode enforce, and still served"
-is_blocked $D4 || fail "not blocked in mode enforce"
+# The same client goes on: that a detection fired for it a moment ago must not shield it now.
+attack $C4 $S4:$PORT 300 && fail "300 guesses in mode enforce, and still served"
+is_blocked $C4 || fail "not blocked in mode enforce"
 tell "blocked after: picket mode enforce"
 picket_down

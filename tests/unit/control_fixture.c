@@ -124,6 +124,12 @@ struct reader_counts reader_counts(const struct reader *r)
 	return fake.reader;
 }
 
+void detect_rearm(struct detect *d)
+{
+	(void)d;
+	fake.rearmed++;
+}
+
 struct detect_counts detect_counts(const struct detect *d)
 {
 	(void)d;
@@ -305,6 +311,7 @@ int fixture_start(struct fixture *f)
 		.tail = f->tail,
 		.proxies = f->proxies,
 		.event_queue = event_queue,
+		.detect = (struct detect *)&fake, /* only handed back to the fakes above */
 		.started_ns = clock_boot_ns(&clock_system),
 		.run_id = event_run_id(),
 	};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control_fixture.h: the control API as the sensor serves it, over a unix socket in a folder of its own, with the modules
- * behind it played by the test: what they answer is set in `fake`, what they were asked is read there.
+ * control_fixture.h: the control API as the sensor serves it, over a unix socket in a folder of its own, with
+ * the modules behind it played by the test: what they answer is set in `fake`, what they were asked is read
+ * there.
  */
 #ifndef PICKET_TESTS_CONTROL_FIXTURE_H
 #define PICKET_TESTS_CONTROL_FIXTURE_H
@@ -9,6 +10,7 @@
 #include "sensor/control.h"
 
 struct fake {
+	unsigned rearmed; /* calls of detect_rearm */
 	/* enforcer */
 	struct verdict asked; /* the last verdict */
 	unsigned asked_count;
@@ -61,6 +63,7 @@ struct block fixture_block(const char *target);
 /* Events into the tail; the last one's id is told. */
 void fixture_put_request(struct fixture *f, const char *path);
 void fixture_put_header(struct fixture *f, const char *from, const char *to, uint16_t flags);
-struct event *fixture_decision(const char *target, enum decision_outcome outcome, const char *why, const char *detail);
+struct event *fixture_decision(const char *target, enum decision_outcome outcome, const char *why,
+			       const char *detail);
 
 #endif

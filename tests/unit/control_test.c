@@ -218,6 +218,7 @@ static void status_after_a_sensor_restart_accounts_for_what_the_earlier_one_took
 	struct api *second = NULL;
 
 	fake.warden.status.sensor_restarts = 1;
+	fake.warden.status.sensor_starts = 2;
 	fake.reader = (struct reader_counts){0}; /* a new reader begins at 0, the kernel half counts on */
 	assert_int_equal(api_new(&second), 0);
 	assert_int_equal(control_register(second, &f.parts),
@@ -239,7 +240,7 @@ static void status_after_a_reload_accounts_for_what_the_earlier_sensor_took(void
 	(void)state;
 	struct api *second = NULL;
 
-	fake.warden.status.started_ns = f.parts.started_ns - 10 * NS_PER_S;
+	fake.warden.status.sensor_starts = 2;
 	fake.reader = (struct reader_counts){0};
 	assert_int_equal(api_new(&second), 0);
 	assert_int_equal(control_register(second, &f.parts), 0);
@@ -669,6 +670,7 @@ static void the_mode_is_set_and_told_beside_the_configured_one(void **state)
 	cJSON *a = call("GET", "/v1/mode", NULL, 200);
 
 	assert_string_equal(text_at(a, "mode"), "approve");
+	assert_int_equal(fake.rearmed, 1);
 	assert_string_equal(text_at(a, "configured"), "observe");
 	assert_true(cJSON_IsFalse(at(a, "kept_over_restart")));
 	cJSON_Delete(a);

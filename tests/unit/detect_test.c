@@ -546,6 +546,21 @@ static void an_ipv6_client_cannot_hide_among_its_addresses(void **state)
 	assert_int_equal(ask(f, "fe80::3", "POST", "/"), 0);
 }
 
+static void a_changed_mode_ends_the_silence(void **state)
+{
+	struct fixture *f = *state;
+
+	use_rules(f, THREE);
+	for (int i = 0; i < 2; i++)
+		ask(f, "198.51.100.7", "POST", "/");
+	assert_int_equal(ask(f, "198.51.100.7", "POST", "/"), 1);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ask(f, "198.51.100.7", "POST", "/"), 0);
+	detect_rearm(f->detect);
+	assert_int_equal(ask(f, "198.51.100.7", "POST", "/"), 1);
+	assert_int_equal(ask(f, "198.51.100.7", "POST", "/"), 0);
+}
+
 static void behind_a_trusted_proxy_it_is_the_client_who_counts(void **state)
 {
 	struct fixture *f = *state;
@@ -841,6 +856,7 @@ int main(void)
 		TEST(a_good_client_is_left_in_peace),
 		TEST(clients_are_counted_apart),
 		TEST(an_ipv6_client_cannot_hide_among_its_addresses),
+		TEST(a_changed_mode_ends_the_silence),
 		TEST(behind_a_trusted_proxy_it_is_the_client_who_counts),
 		TEST(a_bucket_leaks),
 		TEST(the_table_of_clients_is_bounded_and_forgets_the_idle),

@@ -39,6 +39,9 @@ int warden_call(struct warden_client *c, const struct warden_request *q, struct 
 	case WARDEN_BLOCK:
 		warden.asked_block++;
 		ret->result = warden.answer;
+		for (unsigned i = 0; ret->result == 0 && i < warden.count; i++)
+			if (prefix_equal(&warden.blocks[i].target, &q->target))
+				warden.blocks[i] = warden.blocks[--warden.count];
 		if (ret->result == 0)
 			warden.blocks[warden.count++] = (struct warden_block){
 				.target = q->target,
@@ -387,6 +390,47 @@ static void why_names_the_prefix_that_covers_an_address_and_what_was_decided(voi
 	event_unref(history[0]);
 }
 
+/* What the kernel holds is what the list says, whatever order decisions come in. */
+static void kernel_equals_the_list_when_scopes_and_times_cross(void **state)
+{
+	struct stage *s = *state;
+	struct verdict ports = verdict(VERDICT_OPERATOR, "203.0.113.7"), host = ports;
+
+	ports.ttl_ms = 600000;
+	host.scope = VERDICT_SCOPE_HOST;
+	assert_int_equal(give(s, ports).outcome, DECISION_BLOCKED);
+	struct decision d = give(s, host); /* wider, but shorter: the longer one stays as it is */
+	assert_int_equal(d.outcome, DECISION_BLOCKED);
+	assert_non_null(strstr(d.detail, "unblock it first"));
+	assert_int_equal(warden.count, 1);
+	assert_int_equal(warden.blocks[0].value.scope, PK_SCOPE_PORTS);
+	assert_int_equal(warden.blocks[0].value.deadline_s, now / NS_PER_S + 600);
+
+	host.ttl_ms = 700000;
+	give(s, host);
+	ports.ttl_ms = 800000; /* longer, but narrower: the scope is not narrowed */
+	give(s, ports);
+	assert_int_equal(warden.count, 1);
+	assert_int_equal(warden.blocks[0].value.scope, PK_SCOPE_HOST);
+	assert_int_equal(warden.blocks[0].value.deadline_s, now / NS_PER_S + 800);
+}
+
+static void refused_extension_leaves_the_block_that_was(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.7");
+
+	give(s, v);
+	warden.answer = LIMITS_RATE;
+	v.ttl_ms = 600000;
+	assert_int_equal(give(s, v).outcome, DECISION_REFUSED);
+	assert_int_equal(enforcer_counts(s->enforcer).desired, 1);
+	now += 61 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(enforcer_counts(s->enforcer).desired, 0);
+	assert_int_equal(warden.count, 0);
+}
+
 int main(void)
 {
 #define STORY(f) cmocka_unit_test_setup_teardown(f, stage_up, stage_down)
@@ -402,6 +446,8 @@ int main(void)
 		STORY(unconfirmed_block_reverts_by_itself),
 		STORY(gateway_lifts_only_its_own_blocks),
 		STORY(kill_switch_refuses),
+		STORY(kernel_equals_the_list_when_scopes_and_times_cross),
+		STORY(refused_extension_leaves_the_block_that_was),
 		STORY(restarted_sensor_adopts_what_the_kernel_holds),
 		STORY(why_names_the_prefix_that_covers_an_address_and_what_was_decided),
 	};
