@@ -328,7 +328,7 @@ static void loop(struct warden *w)
 			else if (ev[i].data.fd == w->timer)
 				tick(w);
 			else if (ev[i].data.fd == w->socket && w->socket >= 0)
-				warden_answer(w);
+				warden_sensor_serve(w);
 		}
 	}
 }

@@ -6,7 +6,6 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <sys/socket.h>
-#include "sensor/notify.h"
 #include "sensor/warden_internal.h"
 
 static bool target_valid(const struct prefix *p)
@@ -163,28 +162,19 @@ static int answer(struct warden *w, const struct warden_request *q, struct warde
 	return -EINVAL;
 }
 
-void warden_answer(struct warden *w)
+int warden_answer(struct warden *w)
 {
 	static struct warden_reply a; /* 10 kB; one at a time */
 	struct warden_request q;
 
 	ssize_t n = recv(w->socket, &q, sizeof q, MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		warden_sensor_gone(w);
-		return;
-	}
+		return WARDEN_E_NO_QUESTION;
+	if (n <= 0)
+		return -EPIPE;
 	memset(&a, 0, sizeof a);
 	a.result = n == (ssize_t)sizeof q ? answer(w, &q, &a) : -EINVAL;
-	w->sensor_heard_ns = warden_now();
-	if (!w->sensor_ready) {
-		w->sensor_ready = true;
-		notify_send("READY=1");
-		log_info("ready", LOG_S("control", w->config->control),
-			 LOG_S("mode", config_mode_name(w->config->mode)),
-			 LOG_S("capture", kernel_uses_perf(w->kernel) ? "perf" : "ring"));
-	}
 	if (send(w->socket, &a, sizeof a, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
-		warden_sensor_gone(w);
+		return -errno;
+	return 0;
 }

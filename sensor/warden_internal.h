@@ -91,12 +91,12 @@ void warden_protect_collect(struct warden *w);
 void warden_watch_ports(struct warden *w, bool first);
 void warden_watch_interfaces(struct warden *w);
 
-/* Answer one question of the sensor, if there is one. */
-void warden_answer(struct warden *w);
+enum { WARDEN_E_NO_QUESTION = 1 };
+/* Answer one question of the sensor: 0, WARDEN_E_NO_QUESTION, or -errno (it hung up). */
+int warden_answer(struct warden *w);
 
-int warden_sensor_spawn(struct warden *w);
-/* Its socket hung up. */
-void warden_sensor_gone(struct warden *w);
+/* Its socket is readable: answer, or note that it hung up. The first question says that it is ready. */
+void warden_sensor_serve(struct warden *w);
 void warden_sensor_reap(struct warden *w);
 /* Start it if it is due, end it if it hangs. */
 void warden_sensor_check(struct warden *w, uint64_t now);

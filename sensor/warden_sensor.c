@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include "sensor/notify.h"
 #include "sensor/sandbox.h"
 #include "sensor/sensor.h"
 #include "sensor/warden_internal.h"
@@ -12,7 +13,7 @@
 #define HUNG_NS (10 * NS_PER_S)
 #define STOP_MS 3000
 
-int warden_sensor_spawn(struct warden *w)
+static int sensor_spawn(struct warden *w)
 {
 	int pair[2];
 
@@ -54,12 +55,30 @@ int warden_sensor_spawn(struct warden *w)
 	return kernel_config_set(w->kernel, &w->kernel_config);
 }
 
-void warden_sensor_gone(struct warden *w)
+static void sensor_gone(struct warden *w)
 {
 	if (w->socket < 0)
 		return;
 	close(w->socket);
 	w->socket = -1;
+}
+
+void warden_sensor_serve(struct warden *w)
+{
+	int r = warden_answer(w);
+
+	if (r < 0)
+		sensor_gone(w);
+	if (r)
+		return;
+	w->sensor_heard_ns = warden_now();
+	if (w->sensor_ready)
+		return;
+	w->sensor_ready = true;
+	notify_send("READY=1");
+	log_info("ready", LOG_S("control", w->config->control),
+		 LOG_S("mode", config_mode_name(w->config->mode)),
+		 LOG_S("capture", kernel_uses_perf(w->kernel) ? "perf" : "ring"));
 }
 
 /* The warden has no CAP_KILL; it may signal a process of the user it becomes for a moment. */
@@ -86,7 +105,7 @@ void warden_sensor_reap(struct warden *w)
 		if (pid != w->sensor)
 			continue;
 		w->sensor = 0;
-		warden_sensor_gone(w);
+		sensor_gone(w);
 		if (w->stop)
 			continue;
 		uint64_t now = warden_now();
@@ -113,7 +132,7 @@ void warden_sensor_reap(struct warden *w)
 void warden_sensor_check(struct warden *w, uint64_t now)
 {
 	if (w->sensor == 0 && !w->stop && now >= w->restart_at_ns) {
-		int r = warden_sensor_spawn(w);
+		int r = sensor_spawn(w);
 		if (r) {
 			log_error("the sensor could not be started", LOG_ERRNO(r));
 			w->restart_at_ns = now + NS_PER_S;
@@ -138,7 +157,7 @@ void warden_sensor_stop(struct warden *w)
 		/* It may still ask while it flushes. */
 		for (int i = 0; i < n; i++)
 			if (ev[i].data.fd == w->socket && w->socket >= 0)
-				warden_answer(w);
+				warden_sensor_serve(w);
 		warden_sensor_reap(w);
 	}
 	if (w->sensor > 0) {
@@ -146,5 +165,5 @@ void warden_sensor_stop(struct warden *w)
 		waitpid(w->sensor, NULL, 0);
 		w->sensor = 0;
 	}
-	warden_sensor_gone(w);
+	sensor_gone(w);
 }
