@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A TCP client made of raw packets, whose request goes out in IP fragments: fragments.py SOURCE TARGET PORT PATH [SIZE]
+"""A TCP client made of raw packets, whose request goes out in IP fragments:
+
+    fragments.py SOURCE TARGET PORT PATH SIZE [HOLD]
+
+HOLD is a file: after the handshake the client makes HOLD.ready, and sends its request once HOLD is there.
 
 SOURCE is an address that no host on the link has, so that no kernel answers for it. Prints "answered" if the server
 answered the request with 200, "handshake" if only that was answered, "nothing" if not even the SYN was.
 """
+import os
 import random
 import sys
 import time
@@ -12,7 +17,8 @@ import time
 from scapy.all import IP, TCP, Ether, IPv6, IPv6ExtHdrFragment, Raw, conf, fragment, fragment6, get_if_hwaddr
 
 source, target, port, path = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-size = int(sys.argv[5]) if len(sys.argv) > 5 else 24
+size = int(sys.argv[5])
+hold = sys.argv[6] if len(sys.argv) > 6 else None
 mac = open("peer.mac").read().strip()
 conf.verb = 0
 six = ":" in source
@@ -47,6 +53,11 @@ if synack is None:
     sys.exit()
 ack = synack[TCP].seq + 1
 wire.send(ether / ip() / TCP(sport=sport, dport=port, flags="A", seq=isn + 1, ack=ack, window=8192))
+if hold:
+    open(hold + ".ready", "w").close()
+    limit = time.time() + 20
+    while not os.path.exists(hold) and time.time() < limit:
+        time.sleep(0.02)
 request = f"GET {path} HTTP/1.1\r\nHost: fragments\r\nConnection: close\r\n\r\n".encode()
 segment = TCP(sport=sport, dport=port, flags="PA", seq=isn + 1, ack=ack, window=8192) / Raw(request)
 if six:

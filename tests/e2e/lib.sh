@@ -45,6 +45,11 @@ fail() {
 			tail -n 25 "$DIR/$log"
 		fi
 	done
+	if [ -n "${PICKET_PID:-}" ] && alive "$PICKET_PID"; then
+		say "--- picket status"
+		timeout 5 "$PICKET_BIN" status --json 2>/dev/null |
+			jq -c '.accounting, .kernel, .capture, .blocks, .decisions, (.gateways[]?), (.hints // empty)' || true
+	fi
 	exit 1
 }
 
