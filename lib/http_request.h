@@ -27,7 +27,7 @@ enum http_deviation {
 	HTTP_DEV_OBS_FOLD = 1u << 7,
 	HTTP_DEV_SPACE_BEFORE_COLON = 1u << 8,
 	HTTP_DEV_BAD_HEADER_NAME = 1u << 9,
-	HTTP_DEV_BAD_HEADER_VALUE = 1u << 10, /* NUL or bare CR in a value */
+	HTTP_DEV_BAD_HEADER_VALUE = 1u << 10, /* NUL, bare CR or another control character in a value */
 	HTTP_DEV_NO_COLON = 1u << 11,         /* a header line without one */
 	HTTP_DEV_TWO_CONTENT_LENGTHS = 1u << 12,
 	HTTP_DEV_BAD_CONTENT_LENGTH = 1u << 13, /* not digits, or beyond 2^63 */

@@ -493,9 +493,33 @@ static void parse_header_line(struct span line, struct http_request *r, struct s
 		r->deviations |= HTTP_DEV_BAD_HEADER_NAME;
 }
 
+#define EACH_BYTE(n) (~0ull / 255 * (n))
+
+/* A control character other than a tab? Eight bytes at a time: values are most of a head. */
+static bool has_control(struct span s)
+{
+	size_t i = 0;
+
+	for (; i + 8 <= s.len; i += 8) {
+		uint64_t x, del;
+		memcpy(&x, s.ptr + i, 8);
+		del = x ^ EACH_BYTE(0x7f);
+		if (!(((x - EACH_BYTE(0x20)) & ~x & EACH_BYTE(0x80)) |
+		      ((del - EACH_BYTE(1)) & ~del & EACH_BYTE(0x80))))
+			continue;
+		for (size_t k = i; k < i + 8; k++)
+			if (is(s.ptr[k], CLASS_CONTROL) && s.ptr[k] != '\t')
+				return true;
+	}
+	for (; i < s.len; i++)
+		if (is(s.ptr[i], CLASS_CONTROL) && s.ptr[i] != '\t')
+			return true;
+	return false;
+}
+
 static void check_value(struct span value, struct http_request *r)
 {
-	if (value.len && (memchr(value.ptr, 0, value.len) || memchr(value.ptr, '\r', value.len)))
+	if (has_control(value))
 		r->deviations |= HTTP_DEV_BAD_HEADER_VALUE;
 }
 

@@ -140,6 +140,25 @@ static void a_nul_in_a_value_is_flagged_and_kept(void **state)
 	assert_int_equal(r.headers[1].value.len, 3);
 }
 
+static void any_control_character_in_a_value_is_flagged_wherever_it_stands(void **state)
+{
+	(void)state;
+	for (unsigned c = 1; c < 256; c++) {
+		for (unsigned at = 0; at < 20; at++) {
+			char text[64];
+			struct http_request r;
+			if (c == '\n')
+				continue;
+			int n = snprintf(text, sizeof text, "GET / HTTP/1.1\r\n" H "A: b%*s\r\n\r\n", 21, "");
+			memset(text + 29, 'v', 21);
+			text[29 + at] = (char)c;
+			assert_int_equal(http1_parse((struct span){text, (size_t)n}, &r), 0);
+			bool bad = (c < 0x20 && c != '\t') || c == 0x7f;
+			assert_int_equal(r.deviations, bad ? HTTP_DEV_BAD_HEADER_VALUE : 0);
+		}
+	}
+}
+
 static void folded_values_are_joined_as_they_stand(void **state)
 {
 	(void)state;
@@ -243,7 +262,7 @@ static void the_body_is_framed_as_the_headers_say(void **state)
 		{TE "identity\r\n", HTTP_BODY_NONE, 0, BTE},
 		{TE "\r\n", HTTP_BODY_NONE, 0, BTE},
 		{TE "\"chunked\"\r\n", HTTP_BODY_NONE, 0, BTE},
-		{TE "\vchunked\r\n", HTTP_BODY_NONE, 0, BTE},
+		{TE "\vchunked\r\n", HTTP_BODY_NONE, 0, BTE | HTTP_DEV_BAD_HEADER_VALUE},
 		{TE "chunked\r\n" CL "5\r\n", HTTP_BODY_CHUNKED, 0, BOTH},
 		{CL "5\r\n" TE "chunked\r\n", HTTP_BODY_CHUNKED, 0, BOTH},
 		{CL "5\r\n" TE "identity\r\n", HTTP_BODY_LENGTH, 5, BOTH | BTE},
@@ -422,7 +441,7 @@ static void chunked_bodies_end_where_they_end_at_every_cut(void **state)
 		{"0\r\nTrailer: 1\r\nOther: 2\r\n\r\n", 27, 0, true, false},
 		{"5\nhello\n0\n\n", 11, HTTP_DEV_BARE_LF, true, false},
 		{"5 \r\nhello\r\n0\r\n\r\n", 16, HTTP_DEV_BAD_CHUNK, true, false},
-		{"5;a\rb\r\nhello\r\n0\r\n\r\n", 19, HTTP_DEV_BAD_CHUNK, true, false},
+		{"5;a\rb\r\nhello\r\n0\r\n\r\n", 4, HTTP_DEV_BAD_CHUNK, true, true},
 		{"x\r\n", 0, HTTP_DEV_BAD_CHUNK, true, true},
 		{"\r\n", 0, HTTP_DEV_BAD_CHUNK, true, true},
 		{"-5\r\n", 0, HTTP_DEV_BAD_CHUNK, true, true},
@@ -463,6 +482,7 @@ int main(void)
 		cmocka_unit_test(each_form_of_target_has_its_path_and_query),
 		cmocka_unit_test(what_servers_accept_is_read_and_flagged),
 		cmocka_unit_test(a_nul_in_a_value_is_flagged_and_kept),
+		cmocka_unit_test(any_control_character_in_a_value_is_flagged_wherever_it_stands),
 		cmocka_unit_test(folded_values_are_joined_as_they_stand),
 		cmocka_unit_test(what_is_no_request_is_told_early),
 		cmocka_unit_test(an_incomplete_head_asks_for_more),
