@@ -73,7 +73,7 @@ struct pk_data {
 struct pk_conn {
 	struct pk_record rec;
 	struct pk_flow flow;
-	__u64 bytes_received; /* tcp_sock.bytes_received */
+	__u64 bytes_received; /* tcp_sock.bytes_received without the FIN, which it counts as a byte */
 	__u64 bytes_acked;    /* tcp_sock.bytes_acked: what the client acknowledged of our answers */
 	__u32 srtt_us;        /* smoothed round-trip time, microseconds */
 	__u32 retransmits;    /* tcp_sock.total_retrans */
@@ -82,7 +82,7 @@ struct pk_conn {
 	__u8 old_state; /* TCP_* of include/net/tcp_states.h */
 	__u8 new_state;
 	__u8 pad[2];
-	__u32 unread; /* PK_CLOSE: bytes received that the application had not read (rcv_nxt - copied_seq) */
+	__u32 unread; /* PK_CLOSE: of bytes_received, those that the application had not read */
 };
 
 /* PK_LISTEN: flow.local_port and flow.local_addr are set; the kernel has already begun to watch the port if
@@ -265,7 +265,8 @@ enum pk_counter {
 	PK_C_ODD_FRAGMENT,  /* later fragments (no L4 header in them) */
 	PK_C_ODD_VLAN,      /* more than two tags */
 	PK_C_ODD_NOT_IP,
-	/* connections opened to ports that are never watched (sshd's): who may be a login session has changed */
+	/* connections opened to ports that are never watched (sshd's): who may be a login session has changed
+	 */
 	PK_C_LOGINS,
 	PK_C_MAX = 32,
 };

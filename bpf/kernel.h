@@ -23,6 +23,9 @@
 #define TCP_STATE_CLOSE       7
 #define TCP_STATE_LISTEN      10
 
+/* enum sock_flags of include/net/sock.h: for TCP, the peer's FIN has come. */
+#define SOCK_FLAG_DONE (1ul << 1)
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -75,6 +78,7 @@ struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
+	unsigned long skc_flags;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;

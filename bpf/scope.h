@@ -11,9 +11,17 @@
 
 #define SCOPE_CGROUP_DEPTH 24 /* levels; a cgroup deeper than that below the wanted one is out of scope */
 
+static __always_inline bool port_bit(const __u64 *words, __u32 port)
+{
+	__u32 index = port >> 6;
+
+	asm volatile("" : "+r"(index)); /* have clang keep the bound, which older verifiers cannot work out */
+	return words[index & (PK_PORT_WORDS - 1)] >> (port & 63) & 1;
+}
+
 static __always_inline bool scope_port(const struct pk_ports *ports, __u16 port)
 {
-	return ports->watched[port >> 6] >> (port & 63) & 1;
+	return port_bit(ports->watched, port);
 }
 
 static __always_inline bool scope_family(const struct sock *sk)

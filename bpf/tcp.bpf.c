@@ -342,6 +342,20 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 
 /* --- connections and listeners ---------------------------------------------------------------- */
 
+/* What is known of a connection at its end. Sequence numbers and bytes_received count the FIN as a byte. */
+static __always_inline void conn_sums(struct pk_conn *conn, const struct sock *sk)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u32 fin = BPF_CORE_READ(sk, __sk_common.skc_flags) & SOCK_FLAG_DONE ? 1 : 0;
+	__s32 unread = BPF_CORE_READ(tp, rcv_nxt) - fin - BPF_CORE_READ(tp, copied_seq);
+
+	conn->bytes_received = BPF_CORE_READ(tp, bytes_received) - fin;
+	conn->bytes_acked = BPF_CORE_READ(tp, bytes_acked);
+	conn->srtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+	conn->retransmits = BPF_CORE_READ(tp, total_retrans);
+	conn->unread = unread > 0 ? unread : 0;
+}
+
 static __always_inline void conn_event(void *ctx, const struct pk_config *config, const struct sock *sk,
 				       __u16 port, int old, int new)
 {
@@ -355,15 +369,10 @@ static __always_inline void conn_event(void *ctx, const struct pk_config *config
 	conn.flow.local_port = port;
 	conn.flow.cookie = bpf_get_socket_cookie((void *)sk);
 	conn.skip_slot = pk_skip_slot(conn.flow.cookie);
-	if (conn.rec.kind == PK_OPEN) {
-		/* Bytes may have come with the SYN (fast open). */
+	if (conn.rec.kind == PK_OPEN) /* bytes may have come with the SYN (fast open) */
 		conn.isn = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
-	} else {
-		conn.bytes_received = BPF_CORE_READ(tp, bytes_received);
-		conn.bytes_acked = BPF_CORE_READ(tp, bytes_acked);
-		conn.srtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
-		conn.retransmits = BPF_CORE_READ(tp, total_retrans);
-	}
+	else
+		conn_sums(&conn, sk);
 	record_offer(ctx, config, &conn.flow, &conn, sizeof(conn), conn.rec.time_ns);
 #ifdef PK_PERF
 	if (conn.rec.kind == PK_CLOSE)
@@ -376,14 +385,17 @@ static __always_inline bool comm_is_sshd(const char *comm)
 	return comm[0] == 's' && comm[1] == 's' && comm[2] == 'h' && comm[3] == 'd' && !comm[4];
 }
 
-/* A server begins to listen: its port is watched before the first client can come. */
+/* A server begins to listen: its port is watched before the first client can come. sshd's never is. */
 static __always_inline void listen_event(void *ctx, const struct pk_config *config, struct pk_ports *ports,
 					 const struct sock *sk)
 {
 	struct pk_listen rec = {};
 	__u16 port = sk->__sk_common.skc_num;
+	__u32 word = port >> 6;
 	__u64 bit = 1ull << (port & 63);
 
+	asm volatile("" : "+r"(word)); /* see port_bit */
+	word &= PK_PORT_WORDS - 1;
 	rec.rec.kind = PK_LISTEN;
 	rec.rec.size = sizeof(rec);
 	rec.rec.time_ns = bpf_ktime_get_boot_ns();
@@ -392,14 +404,27 @@ static __always_inline void listen_event(void *ctx, const struct pk_config *conf
 	rec.flow.cookie = bpf_get_socket_cookie((void *)sk);
 	rec.pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
-	if (comm_is_sshd(rec.comm)) {
-		__sync_fetch_and_or(&ports->never[port >> 6], bit);
-	} else if (config->follow_listen && port && !flow_is_loopback(&rec.flow) &&
-		   !(ports->never[port >> 6] & bit)) {
-		__sync_fetch_and_or(&ports->watched[port >> 6], bit);
+	if (port && comm_is_sshd(rec.comm)) {
+		__sync_fetch_and_or(&ports->never[word], bit);
+	} else if (port && config->follow_listen && !flow_is_loopback(&rec.flow) &&
+		   !(ports->never[word] & bit)) {
+		__sync_fetch_and_or(&ports->watched[word], bit);
 		rec.watched = 1;
 	}
 	record_offer(ctx, config, &rec.flow, &rec, sizeof(rec), rec.rec.time_ns);
+}
+
+/* A client opened a connection to us. */
+static __always_inline bool state_is_open(int old, int new)
+{
+	return new == TCP_STATE_ESTABLISHED &&old == TCP_STATE_SYN_RECV;
+}
+
+/* A connection that had been open ended. */
+static __always_inline bool state_is_close(int old, int new)
+{
+	return new == TCP_STATE_CLOSE &&old != TCP_STATE_SYN_SENT &&old != TCP_STATE_SYN_RECV &&old !=
+	       TCP_STATE_LISTEN;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -408,10 +433,6 @@ int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 	const struct pk_config *config = PK_ONLY(pk_config);
 	struct pk_ports *ports = PK_ONLY(pk_ports);
 	struct pk_counters *c = PK_ONLY(pk_stats);
-	bool opened =
-		new == TCP_STATE_ESTABLISHED &&old == TCP_STATE_SYN_RECV; /* only what a client opened */
-	bool closed = new == TCP_STATE_CLOSE &&old != TCP_STATE_SYN_SENT &&old != TCP_STATE_SYN_RECV &&old !=
-		      TCP_STATE_LISTEN;
 	__u16 port;
 
 	if (!config || !ports || !c || !scope_family(sk))
@@ -421,12 +442,13 @@ int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 			listen_event(ctx, config, ports, sk);
 		return 0;
 	}
-	if (!opened && !closed)
+	if (!state_is_open(old, new) && !state_is_close(old, new))
 		return 0;
-	port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport)); /* skc_num is 0 by the close */
-	if (opened && (ports->never[port >> 6] >> (port & 63) & 1))
-		count(c, PK_C_LOGINS,
-		      1); /* whatever the scope: one too many costs a look, one too few a lock-out */
+	/* skc_num is 0 by the close, inet_sport is not */
+	port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+	/* Logins count whatever the scope: one too many costs a look, one too few a lock-out. */
+	if (state_is_open(old, new) && port_bit(ports->never, port))
+		count(c, PK_C_LOGINS, 1);
 	if (scope_port(ports, port) && scope_socket(config, sk))
 		conn_event(ctx, config, sk, port, old, new);
 	return 0;

@@ -272,6 +272,9 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 	receive_all(p.server, 18, 4096, false);
 	send_all(p.server, "HTTP/1.1 204 No Content\r\n\r\n", 27);
 	receive_all(p.client, 27, 4096, false);
+	struct tcp_info info;
+	len = sizeof(info);
+	getsockopt(p.server, IPPROTO_TCP, TCP_INFO, &info, &len);
 	pair_close(&p);
 	usleep(50000);
 	assert_true(reader_drain(h.reader) > 0);
@@ -300,10 +303,42 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 	assert_int_equal(open->old_state, 3);
 	assert_int_equal(open->new_state, 1);
 	assert_int_equal(end->new_state, 7);
-	assert_in_range(end->bytes_received, 18, 19); /* and the FIN */
+	assert_int_equal(end->bytes_received, 18);
+	assert_int_equal(end->unread, 0);
 	assert_in_range(end->bytes_acked, 27, 28);
 	assert_int_equal(end->retransmits, 0);
-	assert_in_range(end->srtt_us, 1, 1000000);
+	/* The kernel's own figure, but for what the FIN added. */
+	assert_true(end->srtt_us <= 2 * info.tcpi_rtt + 100 && 2 * end->srtt_us + 100 >= info.tcpi_rtt);
+	half_close(&h);
+}
+
+static void what_an_application_left_unread_is_told(void **state)
+{
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	for (int close_first = 0; close_first < 2; close_first++) {
+		struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+
+		send_all(p.client, "read, not read", 14);
+		usleep(20000);
+		receive_all(p.server, 4, 4, false);
+		if (close_first) /* the FIN is there, too */
+			shutdown(p.client, SHUT_WR), usleep(20000);
+		close(p.server);
+		p.server = -1;
+		pair_close(&p);
+	}
+	usleep(50000);
+	assert_true(reader_drain(h.reader) > 0);
+	assert_int_equal(collect_count(&h.got, PK_CLOSE), 2);
+	for (int i = 0; i < 2; i++) {
+		const struct pk_conn *end = collect_get(&h.got, PK_CLOSE, i);
+
+		assert_int_equal(end->bytes_received, 14);
+		assert_int_equal(end->unread, 10);
+	}
 	half_close(&h);
 }
 
@@ -423,19 +458,20 @@ static void reads_of_our_own_process_are_not_captured(void **state)
 /* Makes a cgroup below the root of the unified hierarchy; "" where there is none. */
 static void cgroup_make(const char *name, char *ret, size_t size)
 {
-	static const char *const roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-	char path[128];
+	char line[512], root[64], type[32];
+	FILE *mounts = fopen("/proc/mounts", "re");
 
 	*ret = 0;
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/cgroup.procs", roots[i]);
-		if (access(path, W_OK))
+	while (mounts && fgets(line, sizeof(line), mounts)) {
+		if (sscanf(line, "%*s %63s %31s", root, type) != 2 || strcmp(type, "cgroup2"))
 			continue;
-		snprintf(ret, size, "%s/%s", roots[i], name);
+		snprintf(ret, size, "%.40s/%s", root, name);
 		if (mkdir(ret, 0755) == 0 || errno == EEXIST)
-			return;
+			break;
 		*ret = 0;
 	}
+	if (mounts)
+		fclose(mounts);
 }
 
 static void cgroup_join(const char *path)
@@ -701,14 +737,14 @@ static void a_flooding_client_does_not_cost_another_its_requests(void **state)
 	socklen_t len = sizeof(me);
 	getsockname(client, (void *)&me, &len);
 	reader_drain(h.reader);
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 12; i++) {
 		flood(&p, 1);
 		send_all(client, "GET / HTTP/1.1\r\n\r\n", 18);
 		receive_all(server, 18, 4096, false);
 	}
 	half_assert_balance(&h);
 	assert_true(half_stat(&h, PK_C_REQ_SHARE) > 0);
-	assert_int_equal(data_from(&h, ntohs(me.sin_port)), 20);
+	assert_int_equal(data_from(&h, ntohs(me.sin_port)), 12);
 	close(client);
 	close(server);
 	pair_close(&p);
@@ -739,6 +775,22 @@ static void a_sleeping_reader_is_woken_by_another_descriptor(void **state)
 	half_close(&h);
 }
 
+static bool ring_loads(void)
+{
+	struct config c = {.capture.source = CAPTURE_RING,
+			   .capture.ring_bytes = 1 << 16,
+			   .capture.header_ring_bytes = 1 << 16,
+			   .limits.blocks_max = 16};
+	struct kernel_options options = {.netns = 0};
+	struct buffer errors = BUFFER_INIT(4096);
+	struct kernel *k = NULL;
+	int r = kernel_load(&c, &options, &k, &errors);
+
+	kernel_free(k);
+	buffer_free(&errors);
+	return r != KERNEL_E_UNSUPPORTED;
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -748,6 +800,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(data_on_the_third_ack_of_the_handshake_is_seen),
 		cmocka_unit_test(data_read_after_the_client_has_closed_is_seen),
 		cmocka_unit_test(a_connection_opens_before_its_data_and_closes_with_its_sums),
+		cmocka_unit_test(what_an_application_left_unread_is_told),
 		cmocka_unit_test(a_mapped_client_has_its_ipv4_address),
 		cmocka_unit_test(retransmissions_are_told),
 		cmocka_unit_test(traffic_of_another_namespace_makes_no_record),
@@ -771,6 +824,11 @@ int main(int argc, char **argv)
 	source = strcmp(argv[1], "perf") ? CAPTURE_RING : CAPTURE_PERF;
 	if (geteuid() || world_new(&world)) {
 		fprintf(stderr, "skipped: needs root and network namespaces\n");
+		return 77;
+	}
+	if (source == CAPTURE_RING && !ring_loads()) {
+		fprintf(stderr,
+			"skipped: this kernel has no dynptr for tracing programs (before about 6.12)\n");
 		return 77;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -54,6 +55,7 @@ static pid_t stand_in(const struct world *w)
 
 	if (pid)
 		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (setns(w->client_ns, CLONE_NEWNET))
 		_exit(1);
 	for (;;)
@@ -66,17 +68,19 @@ static void wire(const struct world *w)
 	pid_t pid = stand_in(w);
 
 	usleep(50000);
-	world_run("ip link add " WORLD_SERVER " type veth peer name " WORLD_CLIENT);
-	snprintf(command, sizeof(command), "ip link set " WORLD_CLIENT " netns %d", pid);
+	world_run("/sbin/ip link add " WORLD_SERVER " type veth peer name " WORLD_CLIENT);
+	snprintf(command, sizeof(command), "/sbin/ip link set " WORLD_CLIENT " netns %d", pid);
 	world_run(command);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	world_run(
-		"ip link set lo up; ip addr add 10.77.0.1/24 dev pk-s; ip addr add fd77::1/48 dev pk-s nodad;"
-		"ip link set pk-s up");
+	world_run("/sbin/ip link set lo up; /sbin/ip addr add 10.77.0.1/24 dev pk-s; /sbin/ip addr add "
+		  "fd77::1/48 dev pk-s nodad;"
+		  "/sbin/ip link set pk-s up");
 	world_enter(w, true);
-	world_run("ip link set lo up; ip addr add 10.77.0.2/24 dev pk-c; ip addr add 10.77.0.3/24 dev pk-c;"
-		  "ip addr add fd77::2/48 dev pk-c nodad; ip addr add fd77:0:0:1::2/48 dev pk-c nodad; ip "
+	world_run("/sbin/ip link set lo up; /sbin/ip addr add 10.77.0.2/24 dev pk-c; /sbin/ip addr add "
+		  "10.77.0.3/24 dev pk-c;"
+		  "/sbin/ip addr add fd77::2/48 dev pk-c nodad; /sbin/ip addr add fd77:0:0:1::2/48 dev pk-c "
+		  "nodad; /sbin/ip "
 		  "link set pk-c up");
 	world_enter(w, false);
 	usleep(100000); /* carrier and link-local addresses */
