@@ -263,12 +263,12 @@ export -f good_client
 export GOOD_URL
 : >"$DIR/good"
 spawn $NET_GOOD bash -c good_client >>"$DIR/good" 2>/dev/null
+good_client=$spawned
 served() { [ "$(wc -l <"$DIR/good")" -ge "$1" ]; }
 wait_for 10 "the good client to be served" served 10
 
 attacker() { in_ns $NET_BAD "$@"; }
 decided() { grep -q '"picket.decision.outcome":"\(blocked\|pending\)"' "$DIR/events.jsonl"; }
-cut_off() { [ $proxy = 0 ] && decided; }
 ask() { # a request of the attacker; false: no answer
 	attacker curl -s -o /dev/null -m 1 -A "$agent" "$@"
 }
@@ -276,7 +276,7 @@ agent='Mozilla/5.0 (X11; Linux x86_64)'
 tools=''
 try_tool() { # NAME COMMAND...
 	command -v "$1" >/dev/null 2>&1 || return 0
-	cut_off && return 0
+	decided && return 0
 	tools="$tools $1"
 	say "${red}  attacker  \$ $*${plain}"
 	attacker timeout 6 "$@" >>"$DIR/attacker.log" 2>&1 || true
@@ -287,19 +287,19 @@ try_tool nmap -n -Pn -sT -p 8080 --script http-enum --host-timeout 4s 203.0.113.
 try_tool gobuster dir -q -u $BAD_URL -w "$DIR/words"
 try_tool hydra -I -l admin -P "$DIR/passwords" -s 8080 203.0.113.1 http-post-form \
 	'/api/v1/login:user=^USER^&password=^PASS^:F=no'
-if ! cut_off; then
+if ! decided; then
 	tools="$tools curl"
 	say "${red}  attacker  \$ curl (looks for files that scanners look for)${plain}"
 	for path in .env .git/config wp-login.php phpmyadmin/index.php admin.php backup.zip .aws/credentials server-status \
 		actuator/env config.json phpinfo.php .svn/entries xmlrpc.php .DS_Store id_rsa web.config; do
-		cut_off && break
+		decided && break
 		ask "$BAD_URL/$path" || true
 	done
 fi
-if ! cut_off; then
+if ! decided; then
 	say "${red}  attacker  \$ curl (guesses passwords at /api/v1/login)${plain}"
 	for i in $(seq 150); do
-		cut_off && break
+		decided && break
 		ask -X POST -H 'Content-Type: application/json' -d "{\"user\":\"admin\",\"password\":\"guess-$i\"}" "$BAD_URL/api/v1/login" || true
 	done
 fi
@@ -329,7 +329,8 @@ requests() {
 	jq -c 'select(."event.name" == "http.request" and (."url.path" != "/are-you-there"))' "$DIR/events.jsonl" 2>/dev/null | wc -l
 }
 logged() { grep -c -v are-you-there "$DIR/access.log" || true; }
-# The good client goes on; both counts are taken when they meet, or after a while as they stand.
+# The good client rests, so that both counts are of the same moment.
+kill -STOP "$good_client"
 for _ in $(seq 40); do
 	in_log=$(logged)
 	seen=$(requests)
@@ -337,6 +338,7 @@ for _ in $(seq 40); do
 	sleep 0.05
 done
 ready || true
+kill -CONT "$good_client"
 errors=$(grep -v -c '^2' "$DIR/good" || true)
 total=$(wc -l <"$DIR/good")
 kill -TERM $screen 2>/dev/null || true
@@ -356,7 +358,11 @@ row "attack tools" "${tools# }"
 row "requests picket saw / nginx logged" "$seen / $in_log"
 if [ $proxy = 0 ]; then
 	row "decision" "$(value picket.decision.outcome) $(value picket.decision.target), $(value picket.decision.source)/$(value picket.decision.origin)"
-	row "deciding request to block in the kernel" "$(value picket.decision.request_to_installed_us) µs"
+	if [ "$(value picket.decision.request_to_installed_us)" = '?' ]; then
+		row "gateway's answer to block in the kernel" "$(value picket.decision.verdict_to_installed_us) µs"
+	else
+		row "deciding request to block in the kernel" "$(value picket.decision.request_to_installed_us) µs"
+	fi
 	row "deciding request to first dropped packet" "$first_drop µs"
 	row "packets of the attacker dropped" "$(jq -r .kernel.packets_dropped "$DIR/status")"
 	row "start of the demo to the block" "$((($(value time_unix_nano) - started) / 1000000)) ms"
