@@ -39,7 +39,7 @@ skip() {
 fail() {
 	say "FAILED: $*"
 	local log
-	for log in picket.log nginx.error gateway.err; do
+	for log in picket.log nginx.error gateway.err left; do
 		if [ -s "$DIR/$log" ]; then
 			say "--- last lines of $log"
 			tail -n 25 "$DIR/$log"
@@ -368,13 +368,6 @@ gateway_requests() {
 }
 
 gateway_count() { grep -c '"event.name":"http.request"' "$DIR/gateway.jsonl" || true; }
-
-# --- kernel -------------------------------------------------------------------------------------------------------
-
-# Programs and maps of ours that the kernel holds, by name prefix.
-kernel_leftovers() {
-	bpftool prog show 2>/dev/null | grep -c ' name pk_' || true
-}
 
 # --- what picket says of itself ---------------------------------------------------------------------------------------
 

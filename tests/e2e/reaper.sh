@@ -38,6 +38,12 @@ while read -r namespace; do
 	done
 	ip netns del "$namespace" 2>/dev/null
 done <"$folder/namespaces"
+# A daemon that was killed leaves its kill switch pinned, as it should; the story's instances are over.
+while read -r instance; do
+	case $instance in
+	e2e-*) rm -rf "/sys/fs/bpf/picket/${instance:?}" ;;
+	esac
+done < <(sed -n 's/^instance: //p' "$folder/picket.yaml" 2>/dev/null)
 if [ "$story" != now ]; then
 	rm -rf "${folder:?}"
 fi
