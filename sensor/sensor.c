@@ -232,8 +232,11 @@ static void tell_loss(struct sensor *s, const char *stage, const char *kind, uin
 		on_event(s, e);
 }
 
-/* Losses that only the kernel half or the queues know, told once a second. */
-static void judge_losses(struct sensor *s)
+/*
+ * Losses that only the kernel half or the queues know, told once a second. tell false: only remember them,
+ * since an earlier sensor process has told them.
+ */
+static void judge_losses(struct sensor *s, bool tell)
 {
 	static const struct {
 		enum pk_counter counter;
@@ -246,10 +249,15 @@ static void judge_losses(struct sensor *s)
 	struct warden_request q = {.op = WARDEN_STATUS};
 	struct warden_reply *reply = malloc(sizeof *reply);
 
-	if (reply && warden_call(s->warden, &q, reply) == 0 && reply->result == 0)
-		for (size_t i = 0; i < ARRAY_SIZE(kernel); i++)
-			tell_loss(s, kernel[i].stage, kernel[i].kind, reply->status.stats[kernel[i].counter],
-				  &s->stats[kernel[i].counter]);
+	bool known = reply && warden_call(s->warden, &q, reply) == 0 && reply->result == 0;
+	bool first = known && reply->status.sensor_starts <= 1;
+	for (size_t i = 0; known && i < ARRAY_SIZE(kernel); i++) {
+		uint64_t now = reply->status.stats[kernel[i].counter], *told = &s->stats[kernel[i].counter];
+		if (tell || first)
+			tell_loss(s, kernel[i].stage, kernel[i].kind, now, told);
+		else
+			*told = now;
+	}
 	free(reply);
 	if (s->wire)
 		tell_loss(s, "queue", "event", queue_counts(s->events).refused, &s->queue_refused_told);
@@ -279,13 +287,14 @@ static void judge_main(struct sensor *s)
 {
 	uint64_t tick = 0;
 
+	judge_losses(s, false);
 	while (!judge_wake(s)) {
 		judge_verdicts(s);
 		bool more = judge_events(s);
 		uint64_t now = clock_boot_ns(&clock_system);
 		if (now - tick >= NS_PER_S) {
 			enforcer_tick(s->enforcer);
-			judge_losses(s);
+			judge_losses(s, true);
 			tick = now;
 		}
 		int r = forwarder_run(s->forwarder, s->epoll, more ? 0 : JUDGE_POLL_MS);

@@ -29,7 +29,7 @@
 
 #define RESCAN_NS  (2 * NS_PER_S)
 #define COLLECT_NS (5 * NS_PER_S)
-#define SWEEP_NS   (10 * NS_PER_S)
+#define SWEEP_NS   (60 * NS_PER_S) /* the sensor takes expired entries out; this is for what it missed */
 
 /* --- start */
 
@@ -237,6 +237,14 @@ static int loop_make(struct warden *w)
 
 /* --- running */
 
+static int count_one(void *arg, const struct prefix *target, const struct pk_deny *value)
+{
+	(void)target;
+	(void)value;
+	(*(uint32_t *)arg)++;
+	return 0;
+}
+
 static void tick(struct warden *w)
 {
 	uint64_t now = warden_now(), expirations;
@@ -252,7 +260,10 @@ static void tick(struct warden *w)
 	if (now - w->protect_ns >= COLLECT_NS)
 		warden_protect_collect(w);
 	if (now - w->sweep_ns >= SWEEP_NS) {
+		uint32_t blocks = 0;
 		deny_sweep(kernel_deny_maps(w->kernel), now);
+		if (deny_each(kernel_deny_maps(w->kernel), count_one, &blocks) == 0)
+			w->blocks = blocks;
 		w->sweep_ns = now;
 	}
 }

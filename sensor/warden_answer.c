@@ -41,9 +41,12 @@ static int answer_block(struct warden *w, const struct warden_request *q, struct
 		return (int)limit;
 	uint64_t deadline_ns = now + q->ttl_ms * NS_PER_MS;
 	const struct deny_maps *maps = kernel_deny_maps(w->kernel);
+	bool had = deny_get(maps, &q->target, &(struct pk_deny){0}) == 0;
 	r = deny_put(maps, &q->target, deadline_ns, (enum pk_action)q->action, (enum pk_scope)q->scope,
 		     q->source);
 	a->installed_ns = warden_now();
+	if (r == 0 && !had)
+		w->blocks++;
 	return r == DENY_E_FULL ? LIMITS_FULL : r;
 }
 
@@ -87,14 +90,6 @@ static int answer_protected(struct warden *w, const struct warden_request *q, st
 	return 0;
 }
 
-static int count_one(void *arg, const struct prefix *target, const struct pk_deny *value)
-{
-	(void)target;
-	(void)value;
-	(*(uint32_t *)arg)++;
-	return 0;
-}
-
 static int answer_status(struct warden *w, struct warden_reply *a)
 {
 	uint32_t zero = 0;
@@ -108,7 +103,7 @@ static int answer_status(struct warden *w, struct warden_reply *a)
 	a->status.sources = w->sources;
 	if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &a->status.ports))
 		a->status.ports = w->ports;
-	deny_each(kernel_deny_maps(w->kernel), count_one, &a->status.blocks);
+	a->status.blocks = w->blocks;
 	return kernel_stats(w->kernel, a->status.stats);
 }
 
@@ -136,6 +131,8 @@ static int answer(struct warden *w, const struct warden_request *q, struct warde
 			return LIMITS_BAD_TARGET;
 		int r = deny_remove(kernel_deny_maps(w->kernel), &q->target);
 		a->installed_ns = warden_now();
+		if (r == 0 && w->blocks)
+			w->blocks--;
 		return r == DENY_E_NONE ? 0 : r;
 	}
 	case WARDEN_LIST:

@@ -68,6 +68,7 @@ struct warden {
 		uint64_t retry_ns;
 	} failed[WARDEN_INTERFACES_MAX];
 
+	uint32_t blocks; /* entries in the deny maps: counted as they come and go, and anew at each sweep */
 	struct warden_block *list; /* snapshot for WARDEN_LIST */
 	size_t list_count, list_size;
 	uint64_t started_ns;
