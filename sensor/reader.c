@@ -8,14 +8,15 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <string.h>
 #include <time.h>
 
 #include "lib/util.h"
 #include "sensor/kernel_internal.h"
+#include "sensor/perfring.h"
 
 #define TURN_RECORDS      8192          /* of one ring before the other, and the caller, get their turn */
 #define PERF_BYTES_MIN    (512u * 1024) /* of one CPU */
@@ -46,7 +47,8 @@ struct reader {
 	void *arg;
 	struct ring_buffer *requests; /* NULL on the perf path */
 	struct ring_buffer *headers;
-	struct perf_buffer *perf;
+	struct perfring *perf; /* one per possible CPU; NULL on the ring path */
+	int perf_cpus, perf_epoll;
 	struct pk_perf_level *levels;
 	struct held held[2]; /* the second takes what is left over when the first is handed on */
 	uint64_t newest_ns;  /* of the records handed on */
@@ -210,8 +212,9 @@ static void held_release(struct reader *r, uint64_t before_ns)
 }
 
 /* A sample is aligned to 4 bytes only, and room for its header is part of it. */
-static void perf_sample(struct reader *r, const char *data, uint32_t size)
+static void on_perf_sample(void *arg, const char *data, uint32_t size)
 {
+	struct reader *r = arg;
 	struct pk_data head = {.rec.kind = 0};
 
 	memcpy(&head, data, MIN(size, sizeof(head)));
@@ -226,21 +229,11 @@ static void perf_sample(struct reader *r, const char *data, uint32_t size)
 		bump(&r->counts.malformed, 1);
 }
 
-static enum bpf_perf_event_ret on_perf_event(void *arg, int cpu, struct perf_event_header *event)
+static void on_perf_lost(void *arg, uint64_t lost)
 {
 	struct reader *r = arg;
-	uint64_t lost;
-	uint32_t size;
 
-	(void)cpu;
-	if (event->type == PERF_RECORD_LOST) { /* header, id, lost */
-		memcpy(&lost, (const char *)event + sizeof(*event) + sizeof(uint64_t), sizeof(lost));
-		bump(&r->counts.perf_lost, lost);
-	} else if (event->type == PERF_RECORD_SAMPLE) { /* header, size, bytes */
-		memcpy(&size, (const char *)event + sizeof(*event), sizeof(size));
-		perf_sample(r, (const char *)event + sizeof(*event) + sizeof(size), size);
-	}
-	return LIBBPF_PERF_EVENT_CONT;
+	bump(&r->counts.perf_lost, lost);
 }
 
 static uint64_t boot_ns(void)
@@ -251,60 +244,93 @@ static uint64_t boot_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-/* Tells the TCP programs that the buffers are empty. */
-static void levels_turn(struct reader *r)
-{
-	for (unsigned cpu = 0; r->levels && cpu < PK_PERF_CPUS; cpu++)
-		if (r->levels[cpu].size)
-			__atomic_fetch_add(&r->levels[cpu].turn, 1, __ATOMIC_RELAXED);
-}
-
+/* Empties the buffers of all CPUs, and tells the TCP programs that they are empty. */
 static int perf_turn(struct reader *r, bool all)
 {
+	const struct perfring_hooks hooks = {.sample = on_perf_sample, .lost = on_perf_lost, .arg = r};
 	uint64_t start = boot_ns();
-	int n = perf_buffer__consume(r->perf);
 
-	if (n < 0)
-		return n;
-	levels_turn(r);
+	for (int cpu = 0; cpu < r->perf_cpus; cpu++) {
+		if (r->perf[cpu].fd < 0)
+			continue;
+		perfring_read(&r->perf[cpu], &hooks);
+		if (cpu < PK_PERF_CPUS)
+			__atomic_fetch_add(&r->levels[cpu].turn, 1, __ATOMIC_RELAXED);
+	}
 	held_release(r, all ? UINT64_MAX : start - PERF_SETTLE_NS);
 	return 0;
 }
 
-static size_t perf_pages(const struct kernel *k, int cpus)
+static size_t perf_size(const struct kernel *k, int cpus)
 {
-	size_t bytes = k->config->capture.ring_bytes / (size_t)cpus, pages = 1;
+	size_t want = k->config->capture.ring_bytes / (size_t)cpus, size = (size_t)getpagesize();
 
-	if (bytes < PERF_BYTES_MIN)
-		bytes = PERF_BYTES_MIN;
-	while (pages * 2 * (size_t)getpagesize() <= bytes)
-		pages *= 2;
-	return pages;
+	if (want < PERF_BYTES_MIN)
+		want = PERF_BYTES_MIN;
+	while (2 * size <= want)
+		size *= 2;
+	return size;
 }
 
+static void perf_close(struct reader *r)
+{
+	for (int cpu = 0; cpu < r->perf_cpus; cpu++)
+		perfring_close(&r->perf[cpu]);
+	free(r->perf);
+	r->perf = NULL;
+	r->perf_cpus = 0;
+	if (r->perf_epoll >= 0)
+		close(r->perf_epoll);
+	r->perf_epoll = -1;
+}
+
+/* Buffers of one size for all CPUs that are on; a CPU that comes later has none, and its records count as
+ * lost. */
+static int perf_open_size(struct reader *r, int map_fd, int cpus, size_t size)
+{
+	r->perf = calloc((size_t)cpus, sizeof(*r->perf));
+	r->perf_epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!r->perf || r->perf_epoll < 0)
+		return r->perf ? -errno : -ENOMEM;
+	for (; r->perf_cpus < cpus; r->perf_cpus++) {
+		struct epoll_event ev = {.events = EPOLLIN};
+		int error =
+			perfring_open(&r->perf[r->perf_cpus], map_fd, r->perf_cpus, size, PERF_WAKE_BYTES);
+
+		if (error == -ENODEV)
+			continue;
+		if (error)
+			return error;
+		if (epoll_ctl(r->perf_epoll, EPOLL_CTL_ADD, r->perf[r->perf_cpus].fd, &ev)) {
+			r->perf_cpus++; /* perf_close has this one to close, too */
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+/* How much memory may be locked depends on limits of the process and of its user: what is refused is tried
+ * smaller. */
 static int perf_open(struct reader *r, const struct kernel *k)
 {
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_BPF_OUTPUT,
-		.size = sizeof(attr),
-		.sample_type = PERF_SAMPLE_RAW,
-		.sample_period = 1,
-		.watermark = 1,
-		.wakeup_watermark = PERF_WAKE_BYTES,
-	};
 	int cpus = libbpf_num_possible_cpus();
 
 	if (cpus < 0)
 		return cpus;
-	size_t pages = perf_pages(k, cpus);
-	r->perf = perf_buffer__new_raw(kernel_map_fd(k, "pk_requests"), pages, &attr, on_perf_event, r, NULL);
-	if (!r->perf)
-		return -errno;
-	r->levels = k->perf_levels;
-	for (int cpu = 0; r->levels && cpu < cpus && cpu < PK_PERF_CPUS; cpu++)
-		r->levels[cpu].size = (uint32_t)(pages * (size_t)getpagesize());
-	return 0;
+	for (size_t size = perf_size(k, cpus); size >= (size_t)getpagesize(); size /= 2) {
+		int error = perf_open_size(r, kernel_map_fd(k, "pk_requests"), cpus, size);
+
+		if (!error) {
+			r->levels = k->perf_levels;
+			for (int cpu = 0; cpu < cpus && cpu < PK_PERF_CPUS; cpu++)
+				r->levels[cpu].size = r->perf[cpu].fd < 0 ? 0 : (uint32_t)size;
+			return 0;
+		}
+		perf_close(r);
+		if (error != -EPERM && error != -ENOMEM)
+			return error;
+	}
+	return -EPERM;
 }
 
 /* --- the reader ------------------------------------------------------------------------------- */
@@ -328,6 +354,7 @@ int reader_new(const struct kernel *k, reader_fn fn, void *arg, struct reader **
 		return -ENOMEM;
 	r->fn = fn;
 	r->arg = arg;
+	r->perf_epoll = -1;
 	int error = rings_open(r, k);
 	if (error) {
 		reader_free(r);
@@ -352,8 +379,7 @@ static int turn(struct reader *r, bool all)
 int reader_poll(struct reader *r, int wake_fd, int timeout_ms)
 {
 	struct pollfd fds[] = {
-		{.fd = r->perf ? perf_buffer__epoll_fd(r->perf) : ring_buffer__epoll_fd(r->requests),
-		 .events = POLLIN},
+		{.fd = r->perf ? r->perf_epoll : ring_buffer__epoll_fd(r->requests), .events = POLLIN},
 		{.fd = ring_buffer__epoll_fd(r->headers), .events = POLLIN},
 		{.fd = wake_fd, .events = POLLIN},
 	};
@@ -400,7 +426,7 @@ void reader_free(struct reader *r)
 		return;
 	ring_buffer__free(r->requests);
 	ring_buffer__free(r->headers);
-	perf_buffer__free(r->perf);
+	perf_close(r);
 	for (size_t i = 0; i < ARRAY_SIZE(r->held); i++) {
 		free(r->held[i].bytes);
 		free(r->held[i].list);
