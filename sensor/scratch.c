@@ -297,6 +297,7 @@ static int client_start(struct scratch *s)
 	s->client = fork();
 	if (s->client == 0) {
 		close(pair[0]);
+		close(s->listener);
 		_exit(client_main(pair[1], parent));
 	}
 	int r = s->client < 0 ? -errno : 0;

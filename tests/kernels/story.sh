@@ -11,7 +11,7 @@
 S4=10.77.0.1 S6=fd77::1
 OTHER=10.78.0.1
 PORT=8080
-ROUNDS=3
+ROUNDS=2
 export PICKET_INSTANCE=vm
 
 say() { echo "$*"; }
@@ -20,8 +20,9 @@ uptime_s() { cut -d' ' -f1 /proc/uptime; }
 
 fail() {
 	say "FAILED: [$mode] $*"
-	[ -s /tmp/daemon.log ] && tail -n 20 /tmp/daemon.log
-	[ -s /tmp/events ] && tail -n 10 /tmp/events
+	for log in doctor.err daemon.log events; do
+		[ -s /tmp/$log ] && echo "--- end of $log" && tail -n 12 /tmp/$log | cut -c1-400
+	done
 	exit 1
 }
 
@@ -44,11 +45,9 @@ in_ns() { # NAME COMMAND...
 
 # --- doctor -------------------------------------------------------------------------------------------------------------
 
-doctor_no_color() { NO_COLOR=1 picket doctor --verbose "$@"; }
-
 doctor() {
 	status=0
-	doctor_no_color --json >/tmp/doctor || status=$?
+	picket doctor --verbose --json >/tmp/doctor 2>/tmp/doctor.err || status=$?
 	sed -n 's/.*"check":"load.program","subject":"\([^"]*\)".*"verified_instructions":\([0-9]*\).*/## verified \1 \2/p' \
 		/tmp/doctor
 	if [ "$EXPECT_PATH" = none ]; then
@@ -106,7 +105,7 @@ get() { # NAMESPACE HOST FILE [SECONDS]
 attached() {
 	in_ns s /sbin/ip -d link | grep -E 'xdp|prog/'
 	for dev in eth0 eth1; do
-		in_ns s /sbin/tc qdisc show dev $dev | grep clsact
+		in_ns s /sbin/tc filter show dev $dev ingress 2>/dev/null | grep bpf
 	done
 	true
 }
@@ -137,6 +136,8 @@ daemon_up() {
 		tr '{' '\n' </tmp/status | grep "\"name\":\"$dev\"" | grep -q "\"mode\":\"$mode\"" ||
 			fail "$dev is not in mode $mode: $(cat /tmp/status)"
 	done
+	# A tcx link is not shown by these tools; everything else is, or "nothing attached" below would prove nothing.
+	[ "$mode" = tc ] && [ "$EXPECT_PATH" = ring ] || [ -n "$(attached)" ] || fail "what is attached does not show"
 }
 
 daemon_down() {
@@ -170,13 +171,13 @@ dropped() { picket status --json | sed -n 's/.*"packets_dropped":\([0-9]*\).*/\1
 
 block_story() { # NAMESPACE HOST ADDRESS
 	before=$(dropped)
-	picket block "$3" --ttl 5m --reason "told by the story" || fail "picket block $3"
+	picket block "$3" --ttl 5m --reason "told by the story" >/tmp/block || fail "picket block $3"
 	get "$1" "$2" up 1 && fail "$3 is blocked, and was answered"
 	after=$(dropped)
 	[ "$after" -gt "$before" ] || fail "$3 is blocked, and no packet was dropped ($before, $after)"
 	picket why "$3" >/tmp/why || fail "picket why $3: $(cat /tmp/why)"
 	get d $OTHER up || fail "with $3 blocked another client was cut off"
-	picket unblock "$3" || fail "picket unblock $3"
+	picket unblock "$3" >/tmp/block || fail "picket unblock $3"
 	get "$1" "$2" up || fail "$3 is unblocked, and gets no answer"
 }
 
