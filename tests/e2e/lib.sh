@@ -288,7 +288,28 @@ picket_up() { # [YAML]
 	done
 }
 
+# What was seen of the daemon's events and batches is valid by docs/schema/ (at most 3000 lines of each: the count
+# stories have far more).
+events_valid() {
+	local file status
+	for file in "$DIR/events.jsonl" "$DIR/gateway.jsonl"; do
+		[ -s "$file" ] || continue
+		# The last line may be half written.
+		head -n 3000 "$file" | grep '}$' >"$DIR/checked" || continue
+		status=0
+		"$PYTHON" "$E2E/../schema/check-events" "$DIR/checked" >"$DIR/schema" 2>&1 || status=$?
+		case $status in
+		0 | 77) ;;
+		*)
+			head -n 12 "$DIR/schema"
+			fail "events in $(basename "$file") are not what docs/schema/ says"
+			;;
+		esac
+	done
+}
+
 picket_down() {
+	events_valid
 	kill -TERM "$PICKET_PID" 2>/dev/null || true
 	wait_until 15 "picket ends after SIGTERM" gone "$PICKET_PID"
 	wait "$PICKET_PID" && status=0 || status=$?
