@@ -138,7 +138,7 @@ struct pk_header {
 
 enum pk_hook { PK_HOOK_XDP = 1, PK_HOOK_TC = 2, PK_HOOK_KPROBE = 3 };
 
-/* --- maps ------------------------------------------------------------------------------------- */
+/* --- maps --- */
 
 /* pk_config, one element. Written by the warden, read by every program. */
 struct pk_config {

@@ -67,7 +67,7 @@ static __always_inline bool port_watched(__be16 port)
 	return ports && ports->watched[p >> 6] >> (p & 63) & 1;
 }
 
-/* --- deny ------------------------------------------------------------------------------------- */
+/* --- deny --- */
 
 /* Scope `ports`: TCP and UDP to watched ports, every later fragment, and what has no L4 header that can be
  * reached. */
@@ -259,7 +259,7 @@ static __always_inline enum fate deny(struct pk_counters *c, const struct packet
 	return FATE_DROP;
 }
 
-/* --- header events ---------------------------------------------------------------------------- */
+/* --- header events --- */
 
 static __always_inline __u16 tcp_flags(const struct tcp_head *t)
 {
@@ -396,7 +396,7 @@ static __always_inline void header_event(struct pk_counters *c, struct pk_ingres
 	bpf_ringbuf_submit(h, ring_wake(&cpu->ring, sizeof(*h)));
 }
 
-/* --- one packet ------------------------------------------------------------------------------- */
+/* --- one packet --- */
 
 /* Reads what there is of the TCP header, or of the UDP ports. */
 static __always_inline void segment_load(struct segment *s, const struct frame *f, const struct packet *p)

@@ -12,7 +12,7 @@
 #include "abi.h"
 #include "kernel.h"
 
-/* --- the programs' own shapes: nobody outside reads them -------------------------------------- */
+/* --- the programs' own shapes: nobody outside reads them --- */
 
 /* Per CPU and ring. Approximate where a softirq interrupts the update; nothing exact depends on it. */
 struct pk_ring_cpu {
@@ -66,7 +66,7 @@ struct pk_share {
 	__u64 refused;   /* records, in all */
 };
 
-/* --- both ------------------------------------------------------------------------------------- */
+/* --- both --- */
 
 /* Written by the warden, read by every program. */
 struct {
@@ -103,7 +103,7 @@ struct {
 	__type(value, struct pk_share);
 } pk_share SEC(".maps");
 
-/* --- ingress.bpf.c ---------------------------------------------------------------------------- */
+/* --- ingress.bpf.c --- */
 #ifdef PK_MAPS_INGRESS
 
 /* Written by the warden and by `picket panic`, read for each packet that would be dropped. Always pinned. */
@@ -169,7 +169,7 @@ struct {
 
 #endif
 
-/* --- tcp.bpf.c -------------------------------------------------------------------------------- */
+/* --- tcp.bpf.c --- */
 #ifdef PK_MAPS_TCP
 
 /* Requests and connections: written by the TCP programs, read by the sensor. Full: the record is lost and

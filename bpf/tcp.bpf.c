@@ -15,7 +15,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* --- sending ---------------------------------------------------------------------------------- */
+/* --- sending --- */
 
 #ifdef PK_PERF
 
@@ -74,7 +74,7 @@ static __always_inline void record_offer(void *ctx, const struct pk_config *conf
 		count(c, PK_C_REQ_LOST, 1);
 }
 
-/* --- request bytes ---------------------------------------------------------------------------- */
+/* --- request bytes --- */
 
 /*
  * The socket's cookie. skb->sk is a pointer that the cookie helper does not take; so the cookie is read, and
@@ -340,7 +340,7 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 
 #endif
 
-/* --- connections and listeners ---------------------------------------------------------------- */
+/* --- connections and listeners --- */
 
 /* What is known of a connection at its end. Sequence numbers and bytes_received count the FIN as a byte. */
 static __always_inline void conn_sums(struct pk_conn *conn, const struct sock *sk)

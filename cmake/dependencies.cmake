@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Debian's packages; quickstart.sh and test.sh install them.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)

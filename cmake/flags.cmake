@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Compiler flags of all our C code, gcc and clang alike.
 add_compile_options(-Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wundef
 	-Wvla -Wformat=2 -Wno-format-nonliteral -fno-common -fstack-protector-strong -D_GNU_SOURCE)

@@ -51,8 +51,7 @@ void blocks_free(struct blocks *b)
 	free(b);
 }
 
-/* --- the heap
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the heap --- */
 static void heap_set(struct blocks *b, size_t at, struct entry *e)
 {
 	b->heap[at] = e;
@@ -129,8 +128,7 @@ static void heap_remove(struct blocks *b, struct entry *e)
 	heap_settle(b, last);
 }
 
-/* --- the table
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the table --- */
 struct target_key {
 	uint8_t family, bits;
 	uint8_t bytes[16];
@@ -166,8 +164,7 @@ static void entry_take_out(struct blocks *b, struct entry *e)
 	--*length_slot(b, &e->block.verdict.target);
 }
 
-/* --- the list
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the list --- */
 static uint64_t deadline_of(const struct verdict *v, uint64_t now_ns)
 {
 	if (v->ttl_ms > (UINT64_MAX - now_ns) / NS_PER_MS)

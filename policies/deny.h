@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * deny.h: writes the deny and allow maps of bpf/abi.h. Only the warden holds their descriptors. Exact addresses go to
- * the hashes, true prefixes to the tries. A full map is DENY_E_FULL, never an eviction.
+ * deny.h: writes the deny and allow maps of bpf/abi.h. Only the warden holds their descriptors. Exact
+ * addresses go to the hashes, true prefixes to the tries. A full map is DENY_E_FULL, never an eviction.
  */
 #ifndef PICKET_DENY_H
 #define PICKET_DENY_H
@@ -16,9 +16,10 @@ struct deny_maps {
 enum { DENY_E_FULL = 1, DENY_E_NONE = 2 };
 
 /* deadline_ns: boot clock, rounded up to the second. An existing entry is replaced. */
-int deny_put(const struct deny_maps *m, const struct prefix *target, uint64_t deadline_ns, enum pk_action action,
-	     enum pk_scope scope, uint8_t source);
-int deny_remove(const struct deny_maps *m, const struct prefix *target); /* 0 or DENY_E_NONE; its hits go too */
+int deny_put(const struct deny_maps *m, const struct prefix *target, uint64_t deadline_ns,
+	     enum pk_action action, enum pk_scope scope, uint8_t source);
+int deny_remove(const struct deny_maps *m,
+		const struct prefix *target); /* 0 or DENY_E_NONE; its hits go too */
 /* What the kernel holds: 0 and the value, or DENY_E_NONE. */
 int deny_get(const struct deny_maps *m, const struct prefix *target, struct pk_deny *ret);
 int deny_hits(const struct deny_maps *m, const struct prefix *target, struct pk_hit *ret);

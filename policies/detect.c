@@ -54,8 +54,7 @@ static void count(uint64_t *counter)
 	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED); /* one writer */
 }
 
-/* --- the life of it
- * ------------------------------------------------------------------------------------------------ */
+/* --- the life of it --- */
 static int load_rules(const struct config *config, struct rules *rules, struct buffer *errors)
 {
 	int r = 0;
@@ -133,8 +132,7 @@ struct detect_counts detect_counts(const struct detect *d)
 	};
 }
 
-/* --- buckets
- * ------------------------------------------------------------------------------------------------------- */
+/* --- buckets --- */
 
 /* One IPv6 client has 2^64 addresses to hide among, so they share a bucket; link-local ones are one machine
  * each. */
@@ -201,8 +199,7 @@ static struct bucket *bucket_get(struct detect *d, uint16_t rule, const struct a
 	return b;
 }
 
-/* --- counting
- * ------------------------------------------------------------------------------------------------------ */
+/* --- counting --- */
 
 /* A match more. True: the bucket runs over. It does so on the threshold-th match, unless one has leaked by
  * then. */
@@ -276,8 +273,7 @@ static bool bucket_cooling(const struct detect *d, const struct bucket *b, const
 	return now_ns < b->fired_ns || now_ns - b->fired_ns < rule->cool_down_ns;
 }
 
-/* --- the verdict
- * --------------------------------------------------------------------------------------------------- */
+/* --- the verdict --- */
 static void verdict_fill(const struct detect *d, const struct bucket *b, const struct rule *rule,
 			 const struct event *event, struct verdict *v)
 {

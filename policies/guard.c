@@ -81,8 +81,7 @@ answer(struct guard_answer *ret, enum decision_outcome outcome, const char *why,
 	return true;
 }
 
-/* --- the hard limits: for everybody
- * -------------------------------------------------------------------------------- */
+/* --- the hard limits: for everybody --- */
 static const char *shortest_prefix_key(const struct prefix *target)
 {
 	return target->addr.family == ADDR_IPV4 ? "limits.shortest_prefix_v4" : "limits.shortest_prefix_v6";
@@ -128,8 +127,7 @@ static bool refuse_by_limits(const struct guard *g, const struct verdict *v,
 	return answer(ret, DECISION_REFUSED, why, "refused by the limits: %s", why);
 }
 
-/* --- for automatic verdicts
- * ---------------------------------------------------------------------------------------- */
+/* --- for automatic verdicts --- */
 static bool refuse_by_evidence(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
 {
 	char target[PREFIX_TEXT_MAX];

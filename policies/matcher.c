@@ -73,8 +73,7 @@ struct matcher {
 	uint64_t gave_up;
 };
 
-/* --- the normal form of a path
- * ------------------------------------------------------------------------------------- */
+/* --- the normal form of a path --- */
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -146,8 +145,7 @@ size_t matcher_normalise(struct span path, char *out)
 	return len;
 }
 
-/* --- compiling: words
- * ---------------------------------------------------------------------------------------------- */
+/* --- compiling: words --- */
 __attribute__((format(printf, 4, 5))) static int complain(struct buffer *errors, const struct rule *rule,
 							  const struct pattern *p, const char *format, ...)
 {
@@ -193,8 +191,7 @@ static int add_word(struct matcher *m, const struct rule *rule, enum subject sub
 	return r;
 }
 
-/* --- compiling: expressions
- * ---------------------------------------------------------------------------------------- */
+/* --- compiling: expressions --- */
 
 /* "*" is any run within a segment, "**" any run, "?" one byte within a segment; all else is itself. */
 static int glob_to_regex(const char *glob, struct buffer *out)
@@ -272,8 +269,7 @@ static void join_expressions(struct engine *e, const struct buffer *joined)
 		e->any = regex_compile(buffer_span(joined), error, sizeof error);
 }
 
-/* --- compiling: rules
- * ---------------------------------------------------------------------------------------------- */
+/* --- compiling: rules --- */
 struct compiler {
 	struct matcher *m;
 	struct buffer *errors;
@@ -421,8 +417,7 @@ void matcher_free(struct matcher *m)
 	free(m);
 }
 
-/* --- matching
- * ------------------------------------------------------------------------------------------------------ */
+/* --- matching --- */
 static void word_found(void *arg, uint16_t id)
 {
 	set_bit(arg, id);

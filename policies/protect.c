@@ -62,8 +62,7 @@ static FILE *open_below(const struct finder *f, const char *path)
 	return fopen(full, "re");
 }
 
-/* --- what is protected everywhere
- * ---------------------------------------------------------------------------------- */
+/* --- what is protected everywhere --- */
 static void find_constant(struct finder *f)
 {
 	static const struct {
@@ -127,8 +126,7 @@ static void find_gateway_endpoints(struct finder *f)
 	}
 }
 
-/* --- the network of this host
- * -------------------------------------------------------------------------------------- */
+/* --- the network of this host --- */
 static void find_own(struct finder *f)
 {
 	struct ifaddrs *list = NULL;
@@ -236,8 +234,7 @@ static void find_network(struct finder *f)
 	each_line(f, resolv, resolver_line);
 }
 
-/* --- who is logged in
- * ---------------------------------------------------------------------------------------------- */
+/* --- who is logged in --- */
 static void utmp_entry(struct finder *f, const struct utmpx *u)
 {
 	static const int32_t zero[4];
@@ -314,8 +311,7 @@ static void find_logind_sessions(struct finder *f)
 	closedir(dir);
 }
 
-/* --- connections to sshd
- * ------------------------------------------------------------------------------------------- */
+/* --- connections to sshd --- */
 struct diag {
 	struct finder *finder;
 	int fd;

@@ -47,9 +47,7 @@ const char *proxy_class_name(enum proxy_class c)
 	return (size_t)c < ARRAY_SIZE(names) ? names[c] : "unknown";
 }
 
-/* --- rules
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- rules --- */
 static int rule_put(struct proxies *p, const struct prefix *net, enum proxy_class class, bool configured)
 {
 	size_t at = 0;
@@ -119,8 +117,7 @@ static int rules_from_config(struct proxies *p, const struct config_prefixes *ne
 	return 0;
 }
 
-/* --- the life of it
- * ------------------------------------------------------------------------------------------------ */
+/* --- the life of it --- */
 int proxies_new(const struct config *config, struct proxies **ret)
 {
 	struct proxies *p = calloc(1, sizeof *p);
@@ -169,9 +166,7 @@ void proxies_free(struct proxies *p)
 	free(p);
 }
 
-/* --- peers
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- peers --- */
 static uint64_t peer_hash(const struct proxies *p, const struct addr *a)
 {
 	return table_hash(&p->table, a, sizeof *a);
@@ -234,8 +229,7 @@ void proxies_note(struct proxies *p, const struct addr *addr, bool forwarded, ui
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* --- classes
- * ------------------------------------------------------------------------------------------------------- */
+/* --- classes --- */
 static enum proxy_class rules_class(const struct proxies *p, const struct addr *addr)
 {
 	struct prefix exact = {.addr = *addr, .bits = addr_bits(addr)};
@@ -343,8 +337,7 @@ enum proxy_class proxies_class_prefix(struct proxies *p, const struct prefix *ta
 	return proxies_worst(p, target, &who);
 }
 
-/* --- what people say and ask
- * --------------------------------------------------------------------------------------- */
+/* --- what people say and ask --- */
 static int proxies_say(struct proxies *p, const struct prefix *who, enum proxy_class class)
 {
 	struct rule *rule = rule_spoken(p, who);

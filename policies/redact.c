@@ -41,8 +41,7 @@ struct redact {
 	EVP_MAC_CTX *context;
 };
 
-/* --- the key
- * ------------------------------------------------------------------------------------------------------- */
+/* --- the key --- */
 static int key_read(const char *path, uint8_t ret_key[static KEY_LEN])
 {
 	uint8_t key[KEY_LEN + 1]; /* one more, to see a longer file */
@@ -112,8 +111,7 @@ int redact_key_load(const char *path, uint8_t ret_key[static 32])
 	return r == -EEXIST ? key_read(path, ret_key) : r;
 }
 
-/* --- the life of it
- * ------------------------------------------------------------------------------------------------ */
+/* --- the life of it --- */
 static enum treatment treatment_of(struct span name)
 {
 	static const struct {
@@ -240,8 +238,7 @@ void redact_free(struct redact *r)
 	free(r);
 }
 
-/* --- writing into the scratch memory, which is large enough for all of one request
- * --------------------------------- */
+/* --- writing into the scratch memory, which is large enough for all of one request --- */
 struct out {
 	char *at;
 };
@@ -291,8 +288,7 @@ static struct span span_from_at(struct span s, size_t from)
 	return s.ptr ? (struct span){s.ptr + from, s.len - from} : s;
 }
 
-/* --- targets
- * ------------------------------------------------------------------------------------------------------- */
+/* --- targets --- */
 
 /* Where the authority of an absolute ("http://a/b") or authority form ("a:443") lies. Empty for "/path" and
  * "*". */
@@ -397,8 +393,7 @@ static struct span put_target(struct out *o, struct span target, bool keep_value
 	return written;
 }
 
-/* --- cookies
- * ------------------------------------------------------------------------------------------------------- */
+/* --- cookies --- */
 
 /* Takes the first cookie off *list. False: there is none left. */
 static bool cookie_next(struct span *list, struct span *ret_name, struct span *ret_value)
@@ -464,8 +459,7 @@ static struct span cookie_session(struct span list)
 	return SPAN_NULL;
 }
 
-/* --- credentials
- * --------------------------------------------------------------------------------------------------- */
+/* --- credentials --- */
 
 /* The value of "key=value" or key="value" in a list such as Digest's. SPAN_NULL if it is not there. */
 static struct span parameter_find(struct span list, const char *key)
@@ -574,8 +568,7 @@ void redact_consumer(const struct redact *r, struct span credential, char ret[st
 		snprintf(ret + 2 + 2 * (size_t)i, 3, "%02x", mac[i]);
 }
 
-/* --- the event
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the event --- */
 
 /* "Host" without port, user information and the brackets of an IPv6 address. */
 static struct span host_only(struct span authority)

@@ -47,8 +47,7 @@ static struct span scalar_of(const yaml_node_t *n)
 	return (struct span){(const char *)n->data.scalar.value, n->data.scalar.length};
 }
 
-/* --- growing
- * ------------------------------------------------------------------------------------------------------- */
+/* --- growing --- */
 
 /* Room for one more of item bytes; zeroed. NULL: out of memory. */
 static void *grow(void **items, unsigned *count, unsigned *size, size_t item)
@@ -93,8 +92,7 @@ void rules_free(struct rules *r)
 	*r = (struct rules){0};
 }
 
-/* --- shapes of YAML
- * ------------------------------------------------------------------------------------------------ */
+/* --- shapes of YAML --- */
 struct key {
 	const char *name;
 	int (*read)(struct loader *l, yaml_node_t *value, void *into); /* 0 or -ENOMEM */
@@ -204,8 +202,7 @@ static void read_duration(struct loader *l, const yaml_node_t *node, const char 
 		*ret_ns = ms * NS_PER_MS;
 }
 
-/* --- patterns
- * ------------------------------------------------------------------------------------------------------ */
+/* --- patterns --- */
 static int pattern_add(struct loader *l, unsigned line, struct patterns *into, enum pattern_kind kind,
 		       struct span text)
 {
@@ -364,8 +361,7 @@ static int read_user_agents(struct loader *l, yaml_node_t *n, void *into)
 			    &m->patterns[SUBJECT_USER_AGENT], NULL);
 }
 
-/* --- the other conditions
- * ------------------------------------------------------------------------------------------ */
+/* --- the other conditions --- */
 static int read_method(struct loader *l, yaml_node_t *item, void *into)
 {
 	struct rule_match *m = into;
@@ -457,8 +453,7 @@ static int read_match(struct loader *l, yaml_node_t *node, void *into)
 	return read_one_match(l, node, rule);
 }
 
-/* --- a detection
- * --------------------------------------------------------------------------------------------------- */
+/* --- a detection --- */
 static int read_name(struct loader *l, yaml_node_t *node, void *into)
 {
 	struct rule *rule = into;
@@ -642,9 +637,7 @@ static int read_rules(struct loader *l, yaml_node_t *node, void *into)
 
 static const struct key file_keys[] = {{"detections", read_rules}};
 
-/* --- files
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- files --- */
 static int load_document(struct loader *l)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(l->doc);

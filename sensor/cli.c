@@ -89,7 +89,7 @@ static const struct entry entries[] = {
 	 NULL},
 };
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* --- messages --- */
 
 int cli_fail(int code, const char *command, const char *format, ...)
 {
@@ -154,7 +154,7 @@ int cli_arguments(int argc, char **argv, int min, int max)
 	return EXIT_DONE;
 }
 
-/* --- help ------------------------------------------------------------------------------------- */
+/* --- help --- */
 
 static void print_usage(FILE *f)
 {
@@ -243,7 +243,7 @@ static int help(int argc, char **argv)
 	return e ? print_help(e) : unknown_command(argv[1]);
 }
 
-/* --- options that all commands share ---------------------------------------------------------- */
+/* --- options that all commands share --- */
 
 struct globals {
 	struct cli cli;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The command line, and the sensor's resources of the control API.
 target_sources(picket_sensor PRIVATE
 	cli.c

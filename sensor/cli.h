@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli.h: the commands of picket. Each command is one function in a cli_*.c; cli.c finds it in its table. Exit status
- * (design): 0 done, 1 the answer is no or a check failed, 2 usage or configuration, 3 not permitted, 4 refused by the
- * guard, 5 daemon or gateway not reachable, 6 the kernel lacks what is needed.
+ * cli.h: the commands of picket. Each command is one function in a cli_*.c; cli.c finds it in its table. Exit
+ * status (design): 0 done, 1 the answer is no or a check failed, 2 usage or configuration, 3 not permitted, 4
+ * refused by the guard, 5 daemon or gateway not reachable, 6 the kernel lacks what is needed.
  */
 #ifndef PICKET_CLI_H
 #define PICKET_CLI_H
@@ -30,8 +30,8 @@ struct cli {
 };
 
 /*
- * The whole command line: finds the command, runs it, returns the exit status. main calls it and nothing else. Tests
- * call it too: it touches no state but getopt's and the standard streams.
+ * The whole command line: finds the command, runs it, returns the exit status. main calls it and nothing
+ * else. Tests call it too: it touches no state but getopt's and the standard streams.
  */
 int cli_main(int argc, char **argv);
 
@@ -72,7 +72,8 @@ int cli_fail(int code, const char *command, const char *format, ...) __attribute
 /* Usage errors, EXIT_USAGE. c: what getopt_long gave, ':' or '?' (with opterr = 0 and optstring ":..."). */
 int cli_bad_option(char **argv, int c);
 int cli_unexpected(char **argv, const char *argument);
-/* For commands without options: usage error if there are more than max arguments or fewer than min. 0 or EXIT_USAGE. */
+/* For commands without options: usage error if there are more than max arguments or fewer than min. 0 or
+ * EXIT_USAGE. */
 int cli_arguments(int argc, char **argv, int min, int max);
 
 #endif

@@ -52,7 +52,7 @@ static const char *distance_of(const char *when, char buf[static 32])
 	return print_span((uint64_t)(t > now ? t - now : now - t), buf);
 }
 
-/* --- blocks ----------------------------------------------------------------------------------- */
+/* --- blocks --- */
 
 struct block_list {
 	const struct cli *cli;
@@ -99,7 +99,7 @@ int cli_blocks(const struct cli *cli, int argc, char **argv)
 	return r;
 }
 
-/* --- block, unblock --------------------------------------------------------------------------- */
+/* --- block, unblock --- */
 
 struct wish {
 	const char *target, *ttl, *reason, *scope;
@@ -229,7 +229,7 @@ int cli_unblock(const struct cli *cli, int argc, char **argv)
 	return r;
 }
 
-/* --- why -------------------------------------------------------------------------------------- */
+/* --- why --- */
 
 static void print_field(const char *label, const char *text)
 {
@@ -368,7 +368,7 @@ int cli_why(const struct cli *cli, int argc, char **argv)
 	return r;
 }
 
-/* --- pending ---------------------------------------------------------------------------------- */
+/* --- pending --- */
 
 static int show_pending(const struct cli *cli, const cJSON *list)
 {

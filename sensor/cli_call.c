@@ -15,7 +15,7 @@ int cli_no_memory(const char *command)
 	return cli_fail(EXIT_NO, command, "memory is out");
 }
 
-/* --- what goes wrong -------------------------------------------------------------------------- */
+/* --- what goes wrong --- */
 
 static int explain_transport(const struct cli *cli, const char *command, int r)
 {
@@ -69,7 +69,7 @@ static int explain_problem(const char *command, unsigned status, struct span bod
 	return exit_status;
 }
 
-/* --- calls ------------------------------------------------------------------------------------ */
+/* --- calls --- */
 
 int cli_ask(const struct cli *cli, const char *command, const char *method, const char *path,
 	    struct span body, struct api_answer *ret)
@@ -128,7 +128,7 @@ char *cli_path(const char *before, const char *text)
 	return path;
 }
 
-/* --- streams ---------------------------------------------------------------------------------- */
+/* --- streams --- */
 
 #define PROBLEM_BEGINS "{\"type\":\"urn:picket:problem:"
 #define PROBLEM_MAX    (64u * 1024)
@@ -193,7 +193,7 @@ void cli_print_items(const cJSON *list)
 	}
 }
 
-/* --- members ---------------------------------------------------------------------------------- */
+/* --- members --- */
 
 const cJSON *cli_at(const cJSON *object, const char *path)
 {

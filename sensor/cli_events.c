@@ -29,7 +29,7 @@ struct view {
 	bool failed; /* stdout is gone */
 };
 
-/* --- one line an event ------------------------------------------------------------------------ */
+/* --- one line an event --- */
 
 static void put_text(struct view *v, const char *text)
 {
@@ -271,7 +271,7 @@ static void print_plain(struct view *v, const cJSON *e)
 		kind->put(v, e);
 }
 
-/* --- the stream ------------------------------------------------------------------------------- */
+/* --- the stream --- */
 
 /* Whoever follows gets each line at once, also through a pipe. */
 static bool write_line(const struct view *v, struct span line)
@@ -359,7 +359,7 @@ static int show_events(const struct cli *cli, const char *command, const struct 
 	return EXIT_DONE;
 }
 
-/* --- options ---------------------------------------------------------------------------------- */
+/* --- options --- */
 
 static int read_number(const char *command, const char *option, const char *text, uint64_t *ret)
 {

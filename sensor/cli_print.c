@@ -14,7 +14,7 @@
 #define COLUMNS_MIN     40
 #define LINE_MAX_BYTES  (64u * 1024)
 
-/* --- outside text ----------------------------------------------------------------------------- */
+/* --- outside text --- */
 
 static unsigned code_point(const unsigned char *p, size_t len)
 {
@@ -148,7 +148,7 @@ void print_wrapped(FILE *f, unsigned indent, const char *text)
 	fputc('\n', f);
 }
 
-/* --- numbers and times ------------------------------------------------------------------------ */
+/* --- numbers and times --- */
 
 const char *print_bytes(uint64_t bytes, char buf[static 32])
 {
@@ -205,7 +205,7 @@ const char *print_color(bool on, enum print_color c)
 	return on ? codes[c] : "";
 }
 
-/* --- tables ----------------------------------------------------------------------------------- */
+/* --- tables --- */
 
 struct cell {
 	char *text; /* as it came */

@@ -9,7 +9,7 @@
 
 #define BODY_MAX 4096
 
-/* --- mode ------------------------------------------------------------------------------------- */
+/* --- mode --- */
 
 static int show_mode(const cJSON *answer)
 {
@@ -47,7 +47,7 @@ int cli_mode(const struct cli *cli, int argc, char **argv)
 	return r;
 }
 
-/* --- lists ------------------------------------------------------------------------------------ */
+/* --- lists --- */
 
 /* Ask for a resource that holds one list; with --json each item is a line. */
 static int ask_list(const struct cli *cli, const char *command, const char *path, const char *list,
@@ -68,7 +68,7 @@ static int ask_list(const struct cli *cli, const char *command, const char *path
 	return r;
 }
 
-/* --- proxies ---------------------------------------------------------------------------------- */
+/* --- proxies --- */
 
 static void cell_uint(struct table_view *t, uint64_t v)
 {
@@ -173,7 +173,7 @@ int cli_proxies(const struct cli *cli, int argc, char **argv)
 	return r;
 }
 
-/* --- gateways --------------------------------------------------------------------------------- */
+/* --- gateways --- */
 
 static int show_gateways(const struct cli *cli, const cJSON *answer)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control.h: the sensor's resources of the control API (docs/openapi.yaml): status, events, blocks, why, mode, pending,
- * kill switch, proxies, gateways, config. One file per resource group, control_*.c; each registers its routes. They
- * read other modules' counts and lists and put questions to the enforcer and the warden; they decide nothing themselves.
+ * control.h: the sensor's resources of the control API (docs/openapi.yaml): status, events, blocks, why,
+ * mode, pending, kill switch, proxies, gateways, config. One file per resource group, control_*.c; each
+ * registers its routes. They read other modules' counts and lists and put questions to the enforcer and the
+ * warden; they decide nothing themselves.
  */
 #ifndef PICKET_CONTROL_H
 #define PICKET_CONTROL_H
@@ -40,25 +41,30 @@ int control_register(struct api *api, const struct control_parts *parts);
 int control_register_status(struct api *api, const struct control_parts *parts);
 int control_register_events(struct api *api, const struct control_parts *parts);
 int control_register_blocks(struct api *api, const struct control_parts *parts);
-int control_register_settings(struct api *api, const struct control_parts *parts); /* mode, proxies, config, gateways */
+int control_register_settings(struct api *api,
+			      const struct control_parts *parts); /* mode, proxies, config, gateways */
 
-/* --- shared by the control_*.c -------------------------------------------------------------------------------------- */
+/* --- shared by the resources --- */
 
-#define CONTROL_ANSWER_MAX (32u << 20) /* bytes of one answer; lists that may be longer are streamed or cut */
+#define CONTROL_ANSWER_MAX                                                               \
+	(32u << 20) /* bytes of one answer; lists that may be longer are streamed or cut \
+		     */
 
-/* Answers with what is in b and frees it; a buffer that hit its ceiling becomes problem 500 "answer_too_large". */
+/* Answers with what is in b and frees it; a buffer that hit its ceiling becomes problem 500
+ * "answer_too_large". */
 void control_reply(struct api_call *call, unsigned status, struct buffer *b);
 /* api_problem with a formatted detail. */
 void control_problem(struct api_call *call, unsigned status, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /*
- * The body as a JSON object that has no keys but those of known (NULL ends it). 0, or 1: the problem was answered.
- * *ret: cJSON_Delete it.
+ * The body as a JSON object that has no keys but those of known (NULL ends it). 0, or 1: the problem was
+ * answered. *ret: cJSON_Delete it.
  */
 int control_body(struct api_call *call, const char *const *known, cJSON **ret);
 /* Address or prefix. 0, or 1: the problem was answered. what names it in the message: "target". */
 int control_target(struct api_call *call, const char *what, const char *text, struct prefix *ret);
-/* A whole number from the query, 0 to max; *ret is untouched where it is absent. 0, or 1: the problem was answered. */
+/* A whole number from the query, 0 to max; *ret is untouched where it is absent. 0, or 1: the problem was
+ * answered. */
 int control_query(struct api_call *call, const char *name, uint64_t max, uint64_t *ret);
 
 /* "key": RFC 3339 of a boot-clock stamp; 0 becomes null. */

@@ -25,7 +25,7 @@ static void no_memory(struct api_call *call)
 	api_problem(call, 500, "no_memory", "memory is out: try again");
 }
 
-/* --- one block as JSON ------------------------------------------------------------------------ */
+/* --- one block as JSON --- */
 
 static void write_block(struct json_writer *w, const struct block *b, const struct clock *clock)
 {
@@ -50,7 +50,7 @@ static void write_block(struct json_writer *w, const struct block *b, const stru
 	json_object_end(w);
 }
 
-/* --- GET /v1/blocks --------------------------------------------------------------------------- */
+/* --- GET /v1/blocks --- */
 
 static int newest_first(const void *a, const void *b)
 {
@@ -149,7 +149,7 @@ static void get_blocks(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
-/* --- decisions -------------------------------------------------------------------------------- */
+/* --- decisions --- */
 
 static void operator_verdict(struct api_call *call, const struct control_parts *parts,
 			     enum verdict_action action, const struct prefix *target, struct verdict *ret)
@@ -213,7 +213,7 @@ static void reply_decision(struct api_call *call, const struct control_parts *pa
 	control_reply(call, status, &b);
 }
 
-/* --- POST /v1/blocks -------------------------------------------------------------------------- */
+/* --- POST /v1/blocks --- */
 
 /* ttl_s or ttl, at most one of them. */
 static int read_ttl(struct api_call *call, const cJSON *body, uint64_t *ret_ms)
@@ -325,7 +325,7 @@ out:
 	cJSON_Delete(body);
 }
 
-/* --- DELETE /v1/blocks/{target}, POST /v1/blocks-confirm -------------------------------------- */
+/* --- DELETE /v1/blocks/{target}, POST /v1/blocks-confirm --- */
 
 /* Nothing to unblock or confirm under exactly this target: say what is there instead. */
 static void reply_not_blocked(struct api_call *call, const struct control_parts *parts,
@@ -392,7 +392,7 @@ out:
 	cJSON_Delete(body);
 }
 
-/* --- GET /v1/why/{target} --------------------------------------------------------------------- */
+/* --- GET /v1/why/{target} --- */
 
 /* One sentence of the answer, with the command that changes it. */
 static void because(struct json_writer *w, const char *code, const char *command, const char *format, ...)
@@ -585,7 +585,7 @@ static void get_why(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
-/* --- pending ---------------------------------------------------------------------------------- */
+/* --- pending --- */
 
 static void get_pending(struct api_call *call, void *arg)
 {

@@ -15,7 +15,7 @@ static void write_not_kept(struct json_writer *w)
 	json_bool(w, false);
 }
 
-/* --- mode ------------------------------------------------------------------------------------- */
+/* --- mode --- */
 
 static void reply_mode(struct api_call *call, const struct control_parts *parts)
 {
@@ -64,7 +64,7 @@ static void put_mode(struct api_call *call, void *arg)
 	cJSON_Delete(body);
 }
 
-/* --- kill switch ------------------------------------------------------------------------------ */
+/* --- kill switch --- */
 
 static void post_kill_switch(struct api_call *call, void *arg)
 {
@@ -113,7 +113,7 @@ static void post_kill_switch(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
-/* --- proxies ---------------------------------------------------------------------------------- */
+/* --- proxies --- */
 
 static void write_prefixes(struct json_writer *w, const char *key, const struct config_prefixes *list)
 {
@@ -274,7 +274,7 @@ out:
 	cJSON_Delete(body);
 }
 
-/* --- gateways --------------------------------------------------------------------------------- */
+/* --- gateways --- */
 
 #define GATEWAYS_MAX 64
 
@@ -349,7 +349,7 @@ static void get_gateways(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
-/* --- configuration ---------------------------------------------------------------------------- */
+/* --- configuration --- */
 
 static void get_config(struct api_call *call, void *arg)
 {

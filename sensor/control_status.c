@@ -55,7 +55,7 @@ struct stage {
 	bool balanced;
 };
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static int ask_warden(const struct control_parts *parts, struct warden_reply *ret)
 {
@@ -117,7 +117,7 @@ static uint64_t stat_of(const struct status *s, enum pk_counter c)
 	return s->warden_result ? 0 : s->warden.status.stats[c];
 }
 
-/* --- the account ------------------------------------------------------------------------------ */
+/* --- the account --- */
 
 /* produced = delivered + delivered_earlier + lost + held; held is what is left, so it must not be negative.
  */
@@ -222,7 +222,7 @@ static void write_account(struct json_writer *w, const struct stage *stages, uns
 	json_object_end(w);
 }
 
-/* --- sections --------------------------------------------------------------------------------- */
+/* --- sections --- */
 
 static void put_uint(struct json_writer *w, const char *key, uint64_t v)
 {
@@ -488,7 +488,7 @@ static void write_protect(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 }
 
-/* --- hints ------------------------------------------------------------------------------------ */
+/* --- hints --- */
 
 static void hint(struct json_writer *w, const char *severity, const char *command, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -650,7 +650,7 @@ static void write_hints(struct json_writer *w, const struct status *s, const str
 	json_array_end(w);
 }
 
-/* --- the resource ----------------------------------------------------------------------------- */
+/* --- the resource --- */
 
 static void get_status(struct api_call *call, void *arg)
 {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # picket doctor; cli_doctor.c itself is named in CMakeLists.txt.
 target_sources(picket_sensor PRIVATE
 	cli_doctor_host.c

@@ -84,8 +84,7 @@ void enforcer_free(struct enforcer *e)
 	free(e);
 }
 
-/* --- telling
- * -------------------------------------------------------------------------------------------------------- */
+/* --- telling --- */
 
 static void publish(struct enforcer *e, const struct verdict *v, const struct decision *d)
 {
@@ -120,8 +119,7 @@ static void decide(struct decision *d, enum decision_outcome outcome, const char
 	snprintf(d->detail, sizeof d->detail, "%s", detail);
 }
 
-/* --- the warden
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the warden --- */
 
 static int ask(struct enforcer *e, const struct warden_request *q)
 {
@@ -212,8 +210,7 @@ static int uninstall(struct enforcer *e, const struct prefix *target, uint64_t *
 	return e->reply.result < 0 ? e->reply.result : 0;
 }
 
-/* --- verdicts
- * ------------------------------------------------------------------------------------------------------- */
+/* --- verdicts --- */
 
 static struct pending *pending_find(struct enforcer *e, const struct prefix *target)
 {
@@ -408,9 +405,7 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 	return r;
 }
 
-/* --- upkeep
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- upkeep --- */
 
 int enforcer_adopt(struct enforcer *e)
 {
@@ -531,8 +526,7 @@ void enforcer_tick(struct enforcer *e)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* --- questions
- * ------------------------------------------------------------------------------------------------------- */
+/* --- questions --- */
 
 void enforcer_set_mode(struct enforcer *e, enum config_mode mode)
 {

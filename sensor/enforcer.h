@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * enforcer.h: verdict → guard → desired list → warden, and the decisions about it. One lock around all of it; both the
- * judge thread and the control threads call in. Every decision becomes a picket.decision event.
+ * enforcer.h: verdict → guard → desired list → warden, and the decisions about it. One lock around all of it;
+ * both the judge thread and the control threads call in. Every decision becomes a picket.decision event.
  */
 #ifndef PICKET_ENFORCER_H
 #define PICKET_ENFORCER_H
@@ -28,17 +28,17 @@ struct enforcer_parts {
 };
 
 struct enforcer_counts {
-	uint64_t verdicts[4];   /* by enum verdict_source */
-	uint64_t outcomes[8];   /* by enum decision_outcome */
+	uint64_t verdicts[4]; /* by enum verdict_source */
+	uint64_t outcomes[8]; /* by enum decision_outcome */
 	size_t desired, installed, missing, extra;
 	size_t pending;
 };
 
 struct decision {
 	enum decision_outcome outcome;
-	char why[48];                 /* "ok", or the rule */
+	char why[48]; /* "ok", or the rule */
 	char detail[VERDICT_TEXT_MAX];
-	uint64_t pending_id;          /* DECISION_PENDING */
+	uint64_t pending_id; /* DECISION_PENDING */
 	uint64_t installed_ns;
 };
 
@@ -49,15 +49,17 @@ struct pending {
 	char detail[VERDICT_TEXT_MAX];
 	uint64_t since_ns, expires_ns;
 };
-#define ENFORCER_PENDING_MAX 256     /* full: the oldest goes, counted as refused "queue_full" */
+#define ENFORCER_PENDING_MAX 256 /* full: the oldest goes, counted as refused "queue_full" */
 
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret);
 /* Reads back what the kernel holds (a restarted sensor adopts it). */
 int enforcer_adopt(struct enforcer *e);
 /* confirm_within_ms: 0, or the block reverts by itself then unless confirmed. */
-void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms, struct decision *ret);
-int enforcer_confirm(struct enforcer *e, const struct prefix *target);       /* 0 or BLOCKS_E_NONE */
-int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const char *by, struct decision *ret); /* 0, 1 none */
+void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
+		      struct decision *ret);
+int enforcer_confirm(struct enforcer *e, const struct prefix *target); /* 0 or BLOCKS_E_NONE */
+int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const char *by,
+		    struct decision *ret); /* 0, 1 none */
 /* Due work: expiry, reverts, hits, reconciliation. Call once a second. */
 void enforcer_tick(struct enforcer *e);
 void enforcer_set_mode(struct enforcer *e, enum config_mode mode);

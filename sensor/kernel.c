@@ -21,7 +21,7 @@
 #define SHARE_DIVISOR 8
 #define HIT_MAPS      4 /* one hit counter for each entry of each deny map */
 
-/* --- libbpf's messages ------------------------------------------------------------------------ */
+/* --- libbpf's messages --- */
 
 static bool messages_shown;
 
@@ -32,7 +32,7 @@ static int message(enum libbpf_print_level level, const char *format, va_list ar
 	return vfprintf(stderr, format, args);
 }
 
-/* --- maps ------------------------------------------------------------------------------------- */
+/* --- maps --- */
 
 int kernel_map_fd(const struct kernel *k, const char *name)
 {
@@ -93,7 +93,7 @@ static int map_prepare(struct kernel *k, struct bpf_map *map)
 	return entries > UINT32_MAX ? -E2BIG : bpf_map__set_max_entries(map, (uint32_t)entries);
 }
 
-/* --- objects ---------------------------------------------------------------------------------- */
+/* --- objects --- */
 
 static struct bpf_object *object_open(const void *elf, size_t size, const char *name)
 {
@@ -220,7 +220,7 @@ static int load_packets(struct kernel *k, struct buffer *errors)
 	return xdp;
 }
 
-/* --- kill switch ------------------------------------------------------------------------------ */
+/* --- kill switch --- */
 
 static bool kill_fits(int fd)
 {
@@ -277,7 +277,7 @@ bool kernel_kill_get(const struct kernel *k)
 	return bpf_map_lookup_elem(kernel_kill_fd(k), &zero, &value) == 0 && value;
 }
 
-/* --- loading ---------------------------------------------------------------------------------- */
+/* --- loading --- */
 
 static int map_memory(struct kernel *k, const char *name, size_t size, void **ret)
 {
@@ -433,7 +433,7 @@ void kernel_free(struct kernel *k)
 	free(k);
 }
 
-/* --- access ----------------------------------------------------------------------------------- */
+/* --- access --- */
 
 bool kernel_uses_perf(const struct kernel *k)
 {

@@ -35,7 +35,7 @@ int kernel_attach_tcp(struct kernel *k, struct buffer *errors);
 /* Detaches everything that is ours; closes all descriptors. */
 void kernel_free(struct kernel *k);
 
-/* --- interfaces ------------------------------------------------------------------------------- */
+/* --- interfaces --- */
 struct kernel_attachment {
 	unsigned ifindex;
 	char name[IF_NAMESIZE];
@@ -56,7 +56,7 @@ unsigned kernel_attachments(const struct kernel *k, struct kernel_attachment *re
 /* Remove what an earlier, killed picket left on any interface (clsact filters of ours). Returns how many. */
 int kernel_sweep(void);
 
-/* --- maps ------------------------------------------------------------------------------------- */
+/* --- maps --- */
 bool kernel_uses_perf(const struct kernel *k);
 const struct deny_maps *kernel_deny_maps(const struct kernel *k);
 int kernel_kill_fd(const struct kernel *k);

@@ -23,7 +23,7 @@
 #define TCX_INGRESS 46        /* enum bpf_attach_type, 6.6 and later */
 #define LINK_BEFORE (1u << 3) /* BPF_F_BEFORE: before all others */
 
-/* --- facts ------------------------------------------------------------------------------------ */
+/* --- facts --- */
 
 struct facts {
 	bool physical;    /* a driver with a device behind it: native XDP is likely and pays */
@@ -84,7 +84,7 @@ static bool xdp_holder(unsigned ifindex, char *ret, size_t size)
 	return true;
 }
 
-/* --- the ways --------------------------------------------------------------------------------- */
+/* --- the ways --- */
 
 static int xdp_link(struct kernel *k, enum kernel_object object, unsigned ifindex, __u32 flags)
 {
@@ -137,7 +137,7 @@ static int try_tc(struct kernel *k, struct kernel_interface *i, bool link_header
 	return 0;
 }
 
-/* --- choosing --------------------------------------------------------------------------------- */
+/* --- choosing --- */
 
 static void note(struct kernel_interface *i, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -293,7 +293,7 @@ int kernel_sweep(void)
 	return tcfilter_sweep();
 }
 
-/* --- which interfaces ------------------------------------------------------------------------- */
+/* --- which interfaces --- */
 
 static bool name_known(char (*names)[IF_NAMESIZE], unsigned count, const char *name)
 {

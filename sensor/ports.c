@@ -22,7 +22,7 @@
 #define LISTENERS_MAX 65536
 #define SSH_PORT      22
 
-/* --- sock_diag -------------------------------------------------------------------------------- */
+/* --- sock_diag --- */
 
 struct found {
 	struct listener *items;
@@ -114,7 +114,7 @@ static int diag_listeners(struct found *f, int fd, uint8_t family)
 	return r == 1 ? 0 : r;
 }
 
-/* --- processes -------------------------------------------------------------------------------- */
+/* --- processes --- */
 
 static void read_comm(const char *pid, char *ret, size_t size)
 {
@@ -212,7 +212,7 @@ int listeners_read(bool resolve, struct listener **ret, size_t *ret_count)
 	return 0;
 }
 
-/* --- port sets -------------------------------------------------------------------------------- */
+/* --- port sets --- */
 
 static void set_bit(__u64 *words, uint16_t port)
 {

@@ -10,6 +10,7 @@
  *     control threads  api → control_*.c → enforcer, tail, ...
  */
 #include "sensor/sensor.h"
+#include <curl/curl.h>
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -78,8 +79,7 @@ struct sensor {
 	struct control_parts control;
 };
 
-/* --- capture thread
- * ------------------------------------------------------------------------------------------------- */
+/* --- capture thread --- */
 
 /* Takes the reference. Any thread. */
 static void on_event(void *arg, struct event *e)
@@ -132,32 +132,27 @@ static void *capture_main(void *arg)
 	return NULL;
 }
 
-/* --- resolver thread
- * ------------------------------------------------------------------------------------------------ */
+/* --- resolver thread --- */
 
 /* The warden may not parse DNS answers, so the addresses of gateways are found here and told to it. */
 static void resolve_gateway(struct sensor *s, const char *url)
 {
-	char host[256];
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+	CURLU *parsed = curl_url();
+	char *host = NULL, *name;
 
-	const char *p = strstr(url, "://");
-	if (!p)
+	if (!parsed || curl_url_set(parsed, CURLUPART_URL, url, 0) ||
+	    curl_url_get(parsed, CURLUPART_HOST, &host, 0)) {
+		curl_url_cleanup(parsed);
 		return;
-	p += 3;
-	const char *at = strchr(p, '@');
-	size_t authority = strcspn(p, "/?#");
-	if (at && at < p + authority) {
-		authority -= (size_t)(at + 1 - p);
-		p = at + 1;
 	}
-	size_t n = *p == '[' ? strcspn(++p, "]") : strcspn(p, ":/?#");
-	if (n == 0 || n >= sizeof host)
-		return;
-	memcpy(host, p, n);
-	host[n] = 0;
-	if (getaddrinfo(host, NULL, &hints, &list))
-		return;
+	name = host;
+	if (name[0] == '[') /* an IPv6 address stands in brackets */
+		*strchrnul(++name, ']') = 0;
+	if (getaddrinfo(name, NULL, &hints, &list))
+		list = NULL;
+	curl_free(host);
+	curl_url_cleanup(parsed);
 	for (struct addrinfo *a = list; a; a = a->ai_next) {
 		const uint8_t *bytes =
 			a->ai_family == AF_INET
@@ -170,7 +165,8 @@ static void resolve_gateway(struct sensor *s, const char *url)
 			warden_call(s->warden, &q, reply);
 		free(reply);
 	}
-	freeaddrinfo(list);
+	if (list)
+		freeaddrinfo(list);
 }
 
 static void *resolver_main(void *arg)
@@ -186,8 +182,7 @@ static void *resolver_main(void *arg)
 	return NULL;
 }
 
-/* --- judge thread
- * ---------------------------------------------------------------------------------------------------- */
+/* --- judge thread --- */
 
 static void on_gateway_verdict(void *arg, const struct verdict *v)
 {
@@ -303,8 +298,7 @@ static void judge_main(struct sensor *s)
 	}
 }
 
-/* --- start and end
- * --------------------------------------------------------------------------------------------------- */
+/* --- start and end --- */
 
 static struct queue_counts event_queue_counts(void *arg)
 {

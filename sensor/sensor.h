@@ -24,9 +24,9 @@ struct sensor_start {
 };
 
 /*
- * Would the sensor start with this configuration: rule files, secrets, URLs? 0, CONFIG_E_INVALID with messages in
- * errors, or -errno. Asked before a start and before a reload, so that a fault ends neither a running sensor nor turns
- * into a loop of restarts.
+ * Would the sensor start with this configuration: rule files, secrets, URLs? 0, CONFIG_E_INVALID with
+ * messages in errors, or -errno. Asked before a start and before a reload, so that a fault ends neither a
+ * running sensor nor turns into a loop of restarts.
  */
 int sensor_check(const struct config *config, struct buffer *errors);
 

@@ -47,7 +47,7 @@ int tcfilter_attach(unsigned ifindex, int program_fd, bool *ret_made)
 	return 0;
 }
 
-/* --- listing ---------------------------------------------------------------------------------- */
+/* --- listing --- */
 
 struct filter {
 	unsigned ifindex;
@@ -154,7 +154,7 @@ static bool clsact_empty(unsigned ifindex)
 	       filters_each(ifindex, TC_H_MIN_EGRESS, filter_count, &count) == 0 && count == 0;
 }
 
-/* --- removing --------------------------------------------------------------------------------- */
+/* --- removing --- */
 
 static int filter_remove(unsigned ifindex, __u32 handle, __u32 priority)
 {

@@ -73,16 +73,14 @@ struct warden_reply {
 	};
 };
 
-/* --- the sensor's side
- * --------------------------------------------------------------------------------------------- */
+/* --- the sensor's side --- */
 struct warden_client;
 int warden_client_new(int socket, struct warden_client **ret); /* takes the socket */
 /* Thread safe. 0 (see reply->result), or -errno: the warden is gone. */
 int warden_call(struct warden_client *c, const struct warden_request *q, struct warden_reply *ret);
 void warden_client_free(struct warden_client *c);
 
-/* --- the process
- * ---------------------------------------------------------------------------------------------------- */
+/* --- the process --- */
 /* Runs until SIGTERM or SIGINT; returns the exit status. Called by `picket run` with full rights. */
 int warden_run(const char *config_file, const struct config_flag *flags, unsigned flag_count,
 	       struct config *config);

@@ -222,8 +222,7 @@ static void an_endless_time_to_live_does_not_wrap_around(void **state)
 	blocks_free(b);
 }
 
-/* --- the same sequence against a list that is too simple to be wrong
- * ------------------------------------------------ */
+/* --- the same sequence against a list that is too simple to be wrong --- */
 #define MODEL_MAX 48
 
 struct model {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The control resources and the command line, over a real control socket; what stands behind them is played by
 # control_fixture.c.
 set(control_sources

@@ -27,7 +27,7 @@
 
 static struct fixture f;
 
-/* --- commands of others, played --------------------------------------------------------------- */
+/* --- commands of others, played --- */
 
 static struct cli seen;
 static int seen_argc;
@@ -66,7 +66,7 @@ int cli_config(const struct cli *cli, int argc, char **argv)
 	return see(cli, argc, argv);
 }
 
-/* --- running picket --------------------------------------------------------------------------- */
+/* --- running picket --- */
 
 static char out[65536], err[8192];
 
@@ -169,7 +169,7 @@ static int stop(void **state)
 	return 0;
 }
 
-/* --- shared options --------------------------------------------------------------------------- */
+/* --- shared options --- */
 
 static void shared_options_stand_before_or_after_the_command(void **state)
 {
@@ -310,7 +310,7 @@ static void what_the_daemon_calls_wrong_is_exit_2(void **state)
 	assert_string_equal(out, "");
 }
 
-/* --- no daemon -------------------------------------------------------------------------------- */
+/* --- no daemon --- */
 
 static void without_a_daemon_every_command_is_exit_5_and_says_what_to_do(void **state)
 {
@@ -361,7 +361,7 @@ static void a_socket_that_may_not_be_opened_is_exit_3(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* --- status ----------------------------------------------------------------------------------- */
+/* --- status --- */
 
 static void status_fits_80_columns_and_shows_what_needs_attention(void **state)
 {
@@ -393,7 +393,7 @@ static void json_of_a_resource_is_one_line(void **state)
 	}
 }
 
-/* --- events ----------------------------------------------------------------------------------- */
+/* --- events --- */
 
 static void events_in_json_pass_through_line_by_line(void **state)
 {
@@ -565,7 +565,7 @@ static void a_daemon_that_ends_is_exit_5_for_its_followers(void **state)
 	close(fd);
 }
 
-/* --- blocks ----------------------------------------------------------------------------------- */
+/* --- blocks --- */
 
 static void block_says_for_how_long_and_what_undoes_it(void **state)
 {
@@ -701,7 +701,7 @@ static void pending_blocks_are_listed_and_answered(void **state)
 	assert_int_equal(picket("approve 7"), EXIT_NO);
 }
 
-/* --- settings --------------------------------------------------------------------------------- */
+/* --- settings --- */
 
 static void mode_shows_and_sets(void **state)
 {
@@ -744,7 +744,7 @@ static void gateways_are_listed(void **state)
 	says(out, "{\"name\":\"local\"");
 }
 
-/* --- panic ------------------------------------------------------------------------------------ */
+/* --- panic --- */
 
 static int kill_map_new(const char *name)
 {
@@ -859,7 +859,7 @@ static void panic_without_rights_is_exit_3(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* --- printing --------------------------------------------------------------------------------- */
+/* --- printing --- */
 
 static void text_is_cut_by_columns_and_never_inside_a_character(void **state)
 {

@@ -10,7 +10,7 @@
 
 struct fake fake;
 
-/* --- the modules behind the API, played ------------------------------------------------------- */
+/* --- the modules behind the API, played --- */
 
 void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
 		      struct decision *ret)
@@ -149,7 +149,7 @@ static struct queue_counts event_queue(void *arg)
 	return fake.queue;
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values --- */
 
 struct prefix fixture_prefix(const char *text)
 {
@@ -241,7 +241,7 @@ struct event *fixture_decision(const char *target, enum decision_outcome outcome
 	return e;
 }
 
-/* --- the server ------------------------------------------------------------------------------- */
+/* --- the server --- */
 
 static void fake_at_rest(void)
 {

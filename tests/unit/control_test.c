@@ -42,7 +42,7 @@ static int stop(void **state)
 	return 0;
 }
 
-/* --- asking ----------------------------------------------------------------------------------- */
+/* --- asking --- */
 
 /* For check-openapi: every answer, if somebody wants them. */
 static void keep(const char *method, const char *path, const struct api_answer *a)
@@ -122,7 +122,7 @@ static const cJSON *hint(const cJSON *status, const char *says)
 	return NULL;
 }
 
-/* --- status ----------------------------------------------------------------------------------- */
+/* --- status --- */
 
 static void status_of_a_daemon_at_rest_balances_and_asks_for_nothing(void **state)
 {
@@ -322,7 +322,7 @@ static void status_hints_at_whatever_stops_picket_from_working(void **state)
 	cJSON_Delete(a);
 }
 
-/* --- blocks ----------------------------------------------------------------------------------- */
+/* --- blocks --- */
 
 static void a_block_is_an_operators_verdict_under_the_callers_uid(void **state)
 {
@@ -515,7 +515,7 @@ static void a_long_list_of_blocks_streams_whole(void **state)
 	free(blocks);
 }
 
-/* --- why -------------------------------------------------------------------------------------- */
+/* --- why --- */
 
 static bool has_reason(const cJSON *why, const char *code, const char *command)
 {
@@ -622,7 +622,7 @@ static void why_of_a_stranger_says_that_nothing_asked_for_a_block(void **state)
 	problem("GET", "/v1/why/nobody", NULL, 422, "bad_target", "nobody");
 }
 
-/* --- pending ---------------------------------------------------------------------------------- */
+/* --- pending --- */
 
 static void a_pending_block_is_listed_approved_or_rejected_by_its_number(void **state)
 {
@@ -660,7 +660,7 @@ static void an_answer_to_nothing_pending_is_refused(void **state)
 	assert_false(fake.answered);
 }
 
-/* --- settings --------------------------------------------------------------------------------- */
+/* --- settings --- */
 
 static void the_mode_is_set_and_told_beside_the_configured_one(void **state)
 {
@@ -734,7 +734,7 @@ static void gateways_and_configuration_are_shown(void **state)
 	cJSON_Delete(a);
 }
 
-/* --- events ----------------------------------------------------------------------------------- */
+/* --- events --- */
 
 struct lines {
 	unsigned count, requests, losses;
@@ -865,7 +865,7 @@ static void bad_questions_for_events_are_refused(void **state)
 	problem("GET", "/v1/events?follow=yes", NULL, 422, "bad_query", "0 to 1");
 }
 
-/* --- the description -------------------------------------------------------------------------- */
+/* --- the description --- */
 
 /* "METHOD path" of each operation in docs/openapi.yaml, by its indentation. */
 static unsigned described(char ret[64][96])

@@ -9,8 +9,7 @@
 
 #define START SECONDS(1000)
 
-/* --- words: many at once
- * ------------------------------------------------------------------------------------------- */
+/* --- words: many at once --- */
 struct hits {
 	unsigned count[64];
 };
@@ -122,8 +121,7 @@ static void too_many_words_are_refused(void **state)
 	words_free(w);
 }
 
-/* --- the normal form
- * ----------------------------------------------------------------------------------------------- */
+/* --- the normal form --- */
 static void assert_normal(const char *path, const char *wanted)
 {
 	char out[512];
@@ -186,8 +184,7 @@ static void a_normal_form_stays_as_it_is(void **state)
 	}
 }
 
-/* --- a daemon's worth: requests in, verdicts out
- * ------------------------------------------------------------------- */
+/* --- a daemon's worth: requests in, verdicts out --- */
 struct fixture {
 	struct config config;
 	struct detect *detect;
@@ -305,8 +302,7 @@ static unsigned ask_many(struct fixture *f, unsigned times, const char *method, 
 	return fired;
 }
 
-/* --- what is shipped
- * ----------------------------------------------------------------------------------------------- */
+/* --- what is shipped --- */
 static void a_password_guesser_is_told_of_once_with_evidence(void **state)
 {
 	struct fixture *f = *state;
@@ -494,8 +490,7 @@ static void a_good_client_is_left_in_peace(void **state)
 	assert_true(detect_counts(f->detect).requests > 72000);
 }
 
-/* --- groups
- * -------------------------------------------------------------------------------------------------------- */
+/* --- groups --- */
 #define THREE                                                                             \
 	"detections:\n"                                                                   \
 	"  - name: three\n    description: three of them\n    match: {methods: [POST]}\n" \
@@ -625,8 +620,7 @@ static void the_table_of_clients_is_bounded_and_forgets_the_idle(void **state)
 	assert_int_equal(f->verdicts, 0);
 }
 
-/* --- rules that people write
- * --------------------------------------------------------------------------------------- */
+/* --- rules that people write --- */
 static void conditions_of_every_kind_hold_together(void **state)
 {
 	struct fixture *f = *state;

@@ -9,8 +9,7 @@
 #include "lib/util.h"
 #include "sensor/enforcer.h"
 
-/* --- the played warden: a small deny map, and what it is told to answer
- * -------------------------------------------- */
+/* --- the played warden: a small deny map, and what it is told to answer --- */
 
 static struct {
 	struct warden_block blocks[64];
@@ -73,8 +72,7 @@ int warden_call(struct warden_client *c, const struct warden_request *q, struct 
 	return 0;
 }
 
-/* --- the stage
- * ------------------------------------------------------------------------------------------------------- */
+/* --- the stage --- */
 
 struct stage {
 	struct config config;
@@ -180,9 +178,7 @@ static struct decision give(struct stage *s, struct verdict v)
 	return d;
 }
 
-/* --- stories
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- stories --- */
 
 static void operators_block_is_installed_also_in_mode_observe(void **state)
 {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # lib/: the ground floor
 picket_unit(addr picket_lib)
 picket_unit(buffer picket_lib)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The two processes' own parts. The warden's answers are played by the test.
 add_executable(enforcer_test enforcer_test.c ${CMAKE_SOURCE_DIR}/sensor/enforcer.c ${CMAKE_SOURCE_DIR}/sensor/clients.c)
 target_link_libraries(enforcer_test PRIVATE picket_policies picket_lib PkgConfig::CMOCKA)

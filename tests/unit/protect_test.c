@@ -256,8 +256,7 @@ static void a_failed_collection_leaves_the_last_one(void **state)
 	assert_protected(f, "203.0.113.88", "kept");
 }
 
-/* --- the world of its own
- * ------------------------------------------------------------------------------------------ */
+/* --- the world of its own --- */
 struct world {
 	pid_t other; /* in the second namespace */
 	int to_other, from_other;
