@@ -141,17 +141,18 @@ wait_for() { # SECONDS WHAT COMMAND...
 		sleep 0.05
 	done
 }
+# Not `ip -n`: it makes a mount namespace, which fails in a chroot.
 space() { # NAME
 	ip netns add "$1" || broken "a network namespace could not be made; in a container this needs CAP_SYS_ADMIN"
 	echo "$1" >>"$DIR/namespaces"
-	ip -n "$1" link set lo up
+	in_ns "$1" ip link set lo up
 }
 cable() { # NS-A DEV-A ADDRESS-A NS-B DEV-B ADDRESS-B
 	ip link add "$2" netns "$1" type veth peer name "$5" netns "$4"
-	ip -n "$1" addr add "$3" dev "$2"
-	ip -n "$4" addr add "$6" dev "$5"
-	ip -n "$1" link set "$2" up
-	ip -n "$4" link set "$5" up
+	in_ns "$1" ip addr add "$3" dev "$2"
+	in_ns "$4" ip addr add "$6" dev "$5"
+	in_ns "$1" ip link set "$2" up
+	in_ns "$4" ip link set "$5" up
 }
 listens() { in_ns "$1" bash -c "exec 3<>/dev/tcp/$2/$3"; } # NAMESPACE ADDRESS PORT
 

@@ -173,6 +173,17 @@ exits() { # STATUS COMMAND...
 
 # --- namespaces ---------------------------------------------------------------------------------------------------
 
+# `ip -n NAME` makes a mount namespace, for which / must be a mount point: in a chroot it is none. nsenter needs no such thing.
+ip() {
+	if [ "$1" = -n ]; then
+		local namespace=$2
+		shift 2
+		nsenter --net="/run/netns/$namespace" ip "$@"
+	else
+		command ip "$@"
+	fi
+}
+
 ns_add() { # NAME
 	ip netns add "$1" 2>"$DIR/ns.err" || skip "cannot make a network namespace: $(cat "$DIR/ns.err")"
 	echo "$1" >>"$DIR/namespaces"
