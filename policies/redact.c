@@ -564,8 +564,13 @@ void redact_consumer(const struct redact *r, struct span credential, char ret[st
 	    EVP_MAC_final(r->context, mac, &len, sizeof mac) != 1 || len < 8)
 		return;
 	strcpy(ret, "c_");
-	for (unsigned i = 0; i < 8; i++)
-		snprintf(ret + 2 + 2 * (size_t)i, 3, "%02x", mac[i]);
+	static const char hex[] = "0123456789abcdef"; /* snprintf here was a sixth of a request's whole cost */
+	char *out = ret + 2;
+	for (unsigned i = 0; i < 8; i++) {
+		*out++ = hex[mac[i] >> 4];
+		*out++ = hex[mac[i] & 15];
+	}
+	*out = 0;
 }
 
 /* --- the event --- */

@@ -385,6 +385,8 @@ static void write_capture(struct json_writer *w, const struct status *s)
 	put_uint(w, "connections_closed", c->connections_closed);
 	put_uint(w, "connections_held", c->connections_held);
 	put_uint(w, "connections_refused", c->connections_refused);
+	put_uint(w, "connections_evicted", c->connections_evicted);
+	put_uint(w, "events_lost", c->events_lost);
 	put_uint(w, "heads_refused", c->heads_refused);
 	put_uint(w, "stream_bytes_held", c->stream_bytes_held);
 	json_object_end(w);
