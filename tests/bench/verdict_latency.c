@@ -8,9 +8,9 @@
  *
  *     verdict_latency SERVER_NS CLIENT_NS SERVER_ADDR PORT GATEWAY_PORT CLIENT_PREFIX COUNT
  *
- * CLIENT_PREFIX: "10.9." or "fd09::": client i is CLIENT_PREFIX + number. Prints p50, p99, max in
- * microseconds for block and unblock; exit 1 when a verdict had no effect, or a bar is missed (p50 <= 200 us,
- * p99 <= 1000 us).
+ * CLIENT_PREFIX: "10.9." or "fd09::": client i is CLIENT_PREFIX + number. Prints a line a verdict: its id
+ * ("b0", "u0": block and unblock of client 0), when its last byte was handed over, and when the first
+ * datagram was sent whose fate it changed (nanoseconds, boot clock). Exit 1 when a verdict had no effect.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,8 +24,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BAR_P50_US 200.0
-#define BAR_P99_US 1000.0
 #define GIVE_UP_NS 2000000000ull
 #define ARRIVE_NS  50000ull /* a datagram over veth arrives within the sending call; this is generous */
 #define BODY_MAX   (4 << 20)
@@ -39,7 +37,7 @@ static uint64_t now_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_BOOTTIME, &t);
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
@@ -174,7 +172,7 @@ static uint64_t post_answer(const char *json)
 
 /* Makes the daemon post a batch that names path, and answers it with one verdict. */
 static uint64_t verdict(const char *from, const char *path, const char *action, const char *target,
-			int number)
+			const char *id)
 {
 	char json[1024];
 
@@ -186,9 +184,9 @@ static uint64_t verdict(const char *from, const char *path, const char *action, 
 		post_answer("{}");
 	}
 	int n = snprintf(json, sizeof json,
-			 "{\"verdicts\":[{\"id\":\"v%d\",\"action\":\"%s\",\"target\":{\"scope\":\"ip\","
+			 "{\"verdicts\":[{\"id\":\"%s\",\"action\":\"%s\",\"target\":{\"scope\":\"ip\","
 			 "\"value\":\"%s\"}",
-			 number, action, target);
+			 id, action, target);
 	if (strcmp(action, "block") == 0)
 		n += snprintf(json + n, sizeof json - (size_t)n, ",\"ttl_s\":600");
 	snprintf(json + n, sizeof json - (size_t)n, ",\"confidence\":1,\"reason\":\"bench\"}]}");
@@ -210,39 +208,22 @@ static int arrives(int udp, uint32_t sequence)
 	return 0;
 }
 
-/* Microseconds from t0 to the sending of the first datagram whose fate is as wanted. */
-static double effect(int udp, uint64_t t0, int want)
+/* Sends until a datagram's fate is as wanted, and tells when that one was sent. */
+static void effect(const char *id, int udp, uint64_t t0, int want)
 {
 	static uint32_t sequence;
 
 	for (;;) {
 		uint64_t sent = now_ns();
-		if (arrives(udp, ++sequence) == want)
-			return (double)(sent - t0) / 1000;
+		if (arrives(udp, ++sequence) == want) {
+			printf("%s %llu %llu\n", id, (unsigned long long)t0, (unsigned long long)sent);
+			return;
+		}
 		if (sent - t0 > GIVE_UP_NS) {
-			fprintf(stderr, "verdict_latency: a verdict had no effect within 2 s\n");
+			fprintf(stderr, "verdict_latency: %s had no effect within 2 s\n", id);
 			exit(1);
 		}
 	}
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int report(const char *what, double *us, int count)
-{
-	qsort(us, (size_t)count, sizeof *us, compare);
-	double p50 = us[count / 2], p99 = us[count * 99 / 100];
-	int ok = p50 <= BAR_P50_US && p99 <= BAR_P99_US;
-
-	printf("%-8s %s  n=%d  p50 %.0f us  p99 %.0f us  max %.0f us  %s\n", what,
-	       family == AF_INET6 ? "IPv6" : "IPv4", count, p50, p99, us[count - 1],
-	       ok ? "ok" : "MISSED (bars: p50 200, p99 1000)");
-	return ok ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -253,12 +234,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	const char *prefix = argv[6];
-	int count = atoi(argv[7]), gateway_port = atoi(argv[5]), one = 1, failed;
-	double *block = calloc((size_t)count, sizeof *block),
-	       *unblock = calloc((size_t)count, sizeof *unblock);
+	int count = atoi(argv[7]), gateway_port = atoi(argv[5]), one = 1;
 
 	body = malloc(BODY_MAX);
-	if (!block || !unblock || !body)
+	if (!body)
 		die("memory");
 	port = atoi(argv[4]);
 	family = strchr(argv[3], ':') ? AF_INET6 : AF_INET;
@@ -283,7 +262,7 @@ int main(int argc, char **argv)
 		return 2;
 
 	enter(argv[2]);
-	char steady[64], from[64], path[64];
+	char steady[64], from[64], path[64], id[32];
 	/* Client 0 is never blocked: its requests carry the unblock verdicts. */
 	snprintf(steady, sizeof steady, family == AF_INET6 ? "%s1" : "%s0.1", prefix);
 	for (int i = 0; i < count; i++) {
@@ -293,12 +272,12 @@ int main(int argc, char **argv)
 			snprintf(from, sizeof from, "%s%d.%d", prefix, (i + 2) / 250, (i + 2) % 250 + 1);
 		int udp = bound(SOCK_DGRAM, from, 0);
 		snprintf(path, sizeof path, "/block-%d-", i);
-		block[i] = effect(udp, verdict(from, path, "block", from, i), 0);
+		snprintf(id, sizeof id, "b%d", i);
+		effect(id, udp, verdict(from, path, "block", from, id), 0);
 		snprintf(path, sizeof path, "/unblock-%d-", i);
-		unblock[i] = effect(udp, verdict(steady, path, "unblock", from, i), 1);
+		snprintf(id, sizeof id, "u%d", i);
+		effect(id, udp, verdict(steady, path, "unblock", from, id), 1);
 		close(udp);
 	}
-	failed = report("block", block, count);
-	failed |= report("unblock", unblock, count);
-	return failed;
+	return 0;
 }
