@@ -33,8 +33,7 @@
 #define PROXIES_MAX 32
 #define WALL_MIN_S  1704067200 /* 2024-01-01: no clock that is right is before it */
 
-/* --- rights and kernel
- * --------------------------------------------------------------------------------------------------- */
+/* --- rights and kernel --- */
 
 bool host_rights(struct doctor *d)
 {
@@ -114,8 +113,7 @@ void host_bpffs(struct doctor *d)
 	doctor_add(d, &c);
 }
 
-/* --- user and clock
- * -------------------------------------------------------------------------------------------------------- */
+/* --- user and clock --- */
 
 void host_user(struct doctor *d, const struct config *config)
 {
@@ -168,9 +166,7 @@ void host_clock(struct doctor *d)
 	doctor_add(d, &c);
 }
 
-/* --- protection
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- protection --- */
 
 /* Only those that are really there: the daemon assumes port 22 where it sees none, which proves nothing. */
 static unsigned sshd_find(uint16_t *ret, unsigned max)
@@ -224,9 +220,7 @@ void host_protection(struct doctor *d, const struct config *config)
 	doctor_add(d, &c);
 }
 
-/* --- interfaces
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- interfaces --- */
 
 struct interface {
 	char driver[32];
@@ -336,9 +330,7 @@ void host_interfaces(struct doctor *d, const struct config *config)
 	doctor_add(d, &c);
 }
 
-/* --- proxies
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- proxies --- */
 
 static void proxy_tell(struct doctor *d, const cJSON *peer)
 {

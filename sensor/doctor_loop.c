@@ -3,12 +3,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/perf_event.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include "lib/clock.h"
 #include "lib/util.h"
@@ -74,9 +76,7 @@ static const char *detail_of(const struct buffer *errors, char ret[static 400])
 	return n ? ret : "no reason was given";
 }
 
-/* --- load
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- load --- */
 
 static int kernel_start(struct loop *l, struct buffer *errors)
 {
@@ -120,6 +120,32 @@ static void kernel_lacks(char *ret, size_t size)
 			n += (size_t)snprintf(ret + n, size - n, "%s%s", n ? ", " : "", needs[i].what);
 }
 
+/*
+ * Debian's kernels know a level 3 of kernel.perf_event_paranoid, at which perf buffers take CAP_SYS_ADMIN
+ * whatever CAP_PERFMON says. Found by opening one.
+ */
+static bool perf_is_refused(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_BPF_OUTPUT,
+		.size = sizeof attr,
+		.sample_type = PERF_SAMPLE_RAW,
+	};
+	_cleanup_close_ int fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 && errno == EACCES;
+}
+
+static void say_perf_refused(struct check *c)
+{
+	check_say(c, CHECK_FAIL,
+		  "perf buffers, which this kernel's requests come through, take CAP_SYS_ADMIN while "
+		  "kernel.perf_event_paranoid is over 2");
+	check_mend(c, "sysctl kernel.perf_event_paranoid=2");
+	c->cause = CAUSE_PERMISSION;
+}
+
 static void load_failed(struct loop *l, int r, const struct buffer *errors)
 {
 	struct check c = check_of("load", NULL);
@@ -133,6 +159,8 @@ static void load_failed(struct loop *l, int r, const struct buffer *errors)
 		check_mend(&c, "sudo picket doctor, outside of the container or with a seccomp profile that "
 			       "allows bpf()");
 		c.cause = CAUSE_PERMISSION;
+	} else if (r == KERNEL_E_UNSUPPORTED && perf_is_refused()) {
+		say_perf_refused(&c);
 	} else if (r == KERNEL_E_UNSUPPORTED) {
 		kernel_lacks(lacks, sizeof lacks);
 		check_say(&c, CHECK_FAIL, "this kernel lacks what picket needs%s%s (%s)",
@@ -213,8 +241,7 @@ static void programs_tell(struct loop *l)
 	}
 }
 
-/* --- one request, seen or not
- * ---------------------------------------------------------------------------------------- */
+/* --- one request, seen or not --- */
 
 static void on_record(void *arg, const struct pk_record *rec)
 {
@@ -255,8 +282,7 @@ static bool event_came(struct loop *l, bool with_header)
 	return false;
 }
 
-/* --- the loop on one interface
- * ---------------------------------------------------------------------------------------- */
+/* --- the loop on one interface --- */
 
 static int deny_client(struct loop *l, bool on)
 {
@@ -405,8 +431,7 @@ static void loop_loopback(struct loop *l)
 	tell(l, &c);
 }
 
-/* --- where there is no stage: the packet program on one frame, inside the kernel
- * ----------------------------------------- */
+/* --- where there is no stage: the packet program on one frame, inside the kernel --- */
 
 static bool trial_prove(struct loop *l, enum config_packet_mode mode, struct check *c)
 {
@@ -459,8 +484,7 @@ static void loop_trials(struct loop *l)
 	}
 }
 
-/* --- the process
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the process --- */
 
 static int tracepoints_attach(struct loop *l)
 {
@@ -470,7 +494,10 @@ static int tracepoints_attach(struct loop *l)
 
 	int r = kernel_attach_tcp(l->kernel, &errors);
 	int opened = r ? 0 : reader_new(l->kernel, on_record, l, &l->reader);
-	if (opened) {
+	if (opened && kernel_uses_perf(l->kernel) && perf_is_refused()) {
+		say_perf_refused(&c);
+		check_cost(&c, "no request is seen");
+	} else if (opened) {
 		check_say(&c, CHECK_FAIL, "the rings could not be opened for reading: %s", strerror(-opened));
 		check_cost(&c, "no request is seen");
 		c.cause = CAUSE_KERNEL;

@@ -23,8 +23,7 @@ struct port {
 	enum port_speaks speaks;
 };
 
-/* --- asking a listener
- * ----------------------------------------------------------------------------------------------- */
+/* --- asking a listener --- */
 
 static size_t put16(uint8_t *at, size_t v)
 {
@@ -170,8 +169,7 @@ static void probe_all(struct port *ports, size_t count)
 			close(polls[i].fd);
 }
 
-/* --- where a TLS server's plaintext goes
- * -------------------------------------------------------------------------------- */
+/* --- where a TLS server's plaintext goes --- */
 
 struct hops {
 	struct endpoint at[HOPS_MAX];
@@ -316,9 +314,7 @@ static void hops_find(struct hops *h, const struct port *tls, const struct port 
 			hops_add(h, &ports[i].listener->local);
 }
 
-/* --- telling
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- telling --- */
 
 static const char *endpoint_text(const struct endpoint *e, char ret[static ADDR_TEXT_MAX + 10])
 {
