@@ -150,9 +150,13 @@ struct pk_config {
 	__u32 header_rate;   /* header events per second and CPU (token bucket) */
 	__u32 header_burst;  /* its depth, per CPU */
 	__u32 read_max;      /* bytes captured of one read, <= PK_READ_MAX */
-	__u32 share_divisor; /* while a ring is over half full one source may add size / divisor per 20 ms
-				(default 8) */
+	__u32 share_divisor; /* default 8; 0 = no share. See below. */
 };
+/*
+ * Share: while a ring is over half full, one source (an IPv4 address, an IPv6 /64) may add at most size /
+ * share_divisor of data or header records in 20 ms. Connections and listeners are small, and tell where data
+ * is missing: the last sixteenth of pk_requests is theirs alone, and no share holds them back.
+ */
 
 /* pk_ports: bitmap over TCP/UDP ports, one element. Bit p of word p / 64. */
 #define PK_PORT_WORDS 1024

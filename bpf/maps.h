@@ -18,7 +18,7 @@
 struct pk_ring_cpu {
 	__u32 since_wake; /* bytes written since the reader was last woken */
 	__u32 since_look; /* ... since the fill level was last looked at */
-	__u32 pressed;    /* the ring was over half full at the last look */
+	__u32 level;      /* enum ring_level at the last look */
 	__u32 turn;       /* perf path: the reader's turn that since_look counts from */
 };
 

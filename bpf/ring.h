@@ -37,11 +37,14 @@ static __always_inline struct pk_share_key ring_source(__u16 family, const __u8 
 	return key;
 }
 
-/* May this source add size bytes now? Called only while the ring is over half full. */
-static __always_inline bool ring_share(const struct pk_share_key *key, __u64 limit, __u32 size, __u64 now_ns)
+/* May this source add size bytes now? Asked only while the ring, of ring_size bytes, is over half full. */
+static __always_inline bool ring_share(const struct pk_share_key *key, __u64 ring_size,
+				       const struct pk_config *config, __u32 size, __u64 now_ns)
 {
 	struct pk_share *s = bpf_map_lookup_elem(&pk_share, key);
 
+	if (!config->share_divisor)
+		return true;
 	if (!s) {
 		struct pk_share fresh = {.window_ns = now_ns, .bytes = size};
 
@@ -52,7 +55,7 @@ static __always_inline bool ring_share(const struct pk_share_key *key, __u64 lim
 		s->window_ns = now_ns;
 		s->bytes = 0;
 	}
-	if (s->bytes + size > limit) {
+	if (s->bytes + size > ring_size / config->share_divisor) {
 		__sync_fetch_and_add(&s->refused, 1);
 		return false;
 	}
@@ -60,26 +63,30 @@ static __always_inline bool ring_share(const struct pk_share_key *key, __u64 lim
 	return true;
 }
 
-/* Is the ring over half full? Approximate while it is calm. */
-static __always_inline bool ring_pressed(void *ring, struct pk_ring_cpu *cpu, __u32 size)
+enum ring_level {
+	RING_CALM,
+	RING_PRESSED, /* over half full */
+	RING_KEPT, /* the last sixteenth, kept for connections that open and close: they tell where bytes are
+		      missing */
+};
+
+static __always_inline enum ring_level ring_level_of(__u64 waiting, __u64 size)
 {
-	cpu->since_look += size + RING_RECORD_OVERHEAD;
-	if (!cpu->pressed && cpu->since_look < RING_LOOK_BYTES)
-		return false;
-	cpu->since_look = 0;
-	cpu->pressed =
-		bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2;
-	return cpu->pressed;
+	if (waiting <= size / 2)
+		return RING_CALM;
+	return waiting <= size - size / 16 ? RING_PRESSED : RING_KEPT;
 }
 
-/* ring_pressed and ring_share in one: may this record be offered to the ring? */
-static __always_inline bool ring_admit(void *ring, struct pk_ring_cpu *cpu, const struct pk_config *config,
-				       const struct pk_share_key *source, __u32 size, __u64 now_ns)
+/* Approximate while the ring is calm. */
+static __always_inline enum ring_level ring_level(void *ring, struct pk_ring_cpu *cpu, __u32 size)
 {
-	if (!ring_pressed(ring, cpu, size) || !config->share_divisor)
-		return true;
-	return ring_share(source, bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / config->share_divisor, size,
-			  now_ns);
+	cpu->since_look += size + RING_RECORD_OVERHEAD;
+	if (cpu->level == RING_CALM && cpu->since_look < RING_LOOK_BYTES)
+		return RING_CALM;
+	cpu->since_look = 0;
+	cpu->level = ring_level_of(bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA),
+				   bpf_ringbuf_query(ring, BPF_RB_RING_SIZE));
+	return cpu->level;
 }
 
 #endif

@@ -17,27 +17,38 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* --- sending --- */
 
+/* How full is the way to the reader, and how large? size: bytes about to be added. */
+struct fill {
+	enum ring_level level;
+	__u32 size;
+};
+
 #ifdef PK_PERF
 
 /* Bytes this CPU wrote since the reader last emptied its buffer tell how full it is. */
-static __always_inline bool perf_admit(struct pk_ring_cpu *cpu, const struct pk_config *config,
-				       const struct pk_share_key *source, __u32 size, __u64 now_ns)
+static __always_inline struct fill fill_look(struct pk_ring_cpu *cpu, __u32 size)
 {
 	__u32 index = bpf_get_smp_processor_id();
-	const struct pk_perf_level *level = bpf_map_lookup_elem(&pk_perf_level, &index);
+	const struct pk_perf_level *buffer = bpf_map_lookup_elem(&pk_perf_level, &index);
+	struct fill f = {.level = RING_CALM};
 
-	if (!level || !level->size)
-		return true;
-	if (cpu->turn != level->turn) {
-		cpu->turn = level->turn;
+	if (!buffer || !buffer->size)
+		return f;
+	if (cpu->turn != buffer->turn) {
+		cpu->turn = buffer->turn;
 		cpu->since_look = 0;
 	}
 	cpu->since_look += size + RING_RECORD_OVERHEAD;
-	if (cpu->since_look < level->size / 2 || !config->share_divisor)
-		return true;
-	return ring_share(source, level->size / config->share_divisor, size, now_ns);
+	f.size = buffer->size;
+	f.level = ring_level_of(cpu->since_look, f.size);
+	return f;
 }
-#define ADMIT(cpu, config, source, size, now) perf_admit(cpu, config, source, size, now)
+
+/* What was not sent after all does not fill the buffer. */
+static __always_inline void fill_undo(struct pk_ring_cpu *cpu, __u32 size)
+{
+	cpu->since_look -= size + RING_RECORD_OVERHEAD;
+}
 
 static __always_inline long record_send(void *ctx, struct pk_ring_cpu *cpu, void *record, __u32 size)
 {
@@ -47,7 +58,21 @@ static __always_inline long record_send(void *ctx, struct pk_ring_cpu *cpu, void
 
 #else
 
-#define ADMIT(cpu, config, source, size, now) ring_admit(&pk_requests, cpu, config, source, size, now)
+static __always_inline struct fill fill_look(struct pk_ring_cpu *cpu, __u32 size)
+{
+	struct fill f = {.level = ring_level(&pk_requests, cpu, size)};
+
+	if (f.level != RING_CALM)
+		f.size = bpf_ringbuf_query(&pk_requests, BPF_RB_RING_SIZE);
+	return f;
+}
+
+/* The ring's own positions tell. */
+static __always_inline void fill_undo(struct pk_ring_cpu *cpu, __u32 size)
+{
+	(void)cpu;
+	(void)size;
+}
 
 static __always_inline long record_send(void *ctx, struct pk_ring_cpu *cpu, void *record, __u32 size)
 {
@@ -57,21 +82,42 @@ static __always_inline long record_send(void *ctx, struct pk_ring_cpu *cpu, void
 
 #endif
 
-/* Offers a whole record; counts what becomes of it. */
-static __always_inline void record_offer(void *ctx, const struct pk_config *config,
-					 const struct pk_flow *flow, void *record, __u32 size, __u64 now_ns)
+/*
+ * Offers a connection's or a listener's record; counts what becomes of it. They are small and tell where
+ * bytes are missing, so they may use the whole ring and no source's share holds them back.
+ */
+static __always_inline void record_offer(void *ctx, void *record, __u32 size)
 {
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
-	struct pk_share_key source = ring_source(flow->family, flow->peer_addr, PK_SHARE_REQUESTS);
 
 	if (!c || !cpu)
 		return;
 	count(c, PK_C_REQ_PRODUCED, 1);
-	if (!ADMIT(cpu, config, &source, size, now_ns))
-		count(c, PK_C_REQ_SHARE, 1);
-	else if (record_send(ctx, cpu, record, size))
+	fill_look(cpu, size);
+	if (record_send(ctx, cpu, record, size))
 		count(c, PK_C_REQ_LOST, 1);
+}
+
+/* May a record of request bytes go out? Counts it, and why it may not. */
+static __always_inline bool data_admit(struct pk_counters *c, struct pk_ring_cpu *cpu,
+				       const struct pk_config *config, const struct pk_data *head)
+{
+	struct fill f = fill_look(cpu, head->rec.size);
+	struct pk_share_key source;
+
+	count(c, PK_C_REQ_PRODUCED, 1);
+	if (f.level == RING_CALM)
+		return true;
+	source = ring_source(head->flow.family, head->flow.peer_addr, PK_SHARE_REQUESTS);
+	if (f.level == RING_KEPT)
+		count(c, PK_C_REQ_LOST, 1);
+	else if (ring_share(&source, f.size, config, head->rec.size, head->rec.time_ns))
+		return true;
+	else
+		count(c, PK_C_REQ_SHARE, 1);
+	fill_undo(cpu, head->rec.size);
+	return false;
 }
 
 /* --- request bytes --- */
@@ -98,9 +144,7 @@ struct reading {
 	__u32 off;           /* the same as offset in the packet buffer */
 	__u32 left;          /* bytes still to capture */
 	__u32 cut;           /* bytes behind them, announced only */
-	__u32 failed;        /* a record could not be sent: the rest is lost, too */
 	const struct sk_buff *skb;
-	const struct pk_config *config;
 };
 
 /* Does the sensor know these bytes to be body? Moves the start of the reading behind them. */
@@ -194,7 +238,6 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	const struct pk_config *config = PK_ONLY(pk_config);
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
-	struct pk_share_key source;
 	struct sock *sk = skb->sk;
 	struct reading r = {};
 	__u32 left;
@@ -219,12 +262,10 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	count(c, PK_C_DATA_CUT, r.head.len - r.head.captured);
 	total = r.head.lead + r.head.captured;
 	r.head.rec.size = sizeof(r.head) + total;
-	count(c, PK_C_REQ_PRODUCED, 1);
-	source = ring_source(r.head.flow.family, r.head.flow.peer_addr, PK_SHARE_REQUESTS);
-	if (!ADMIT(cpu, config, &source, r.head.rec.size, r.head.rec.time_ns))
-		count(c, PK_C_REQ_SHARE, 1);
-	else if (bpf_skb_output((void *)skb, &pk_requests, BPF_F_CURRENT_CPU | total << 32, &r.head,
-				sizeof(r.head)))
+	if (!data_admit(c, cpu, config, &r.head))
+		return 0;
+	if (bpf_skb_output((void *)skb, &pk_requests, BPF_F_CURRENT_CPU | total << 32, &r.head,
+			   sizeof(r.head)))
 		count(c, PK_C_REQ_LOST, 1);
 	else
 		count(c, PK_C_DATA_BYTES, r.head.captured);
@@ -286,7 +327,6 @@ static long reading_chunk(__u32 index, void *arg)
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
 	const struct pk_config *config = PK_ONLY(pk_config);
-	struct pk_share_key source;
 	__u32 n = r->left;
 
 	(void)index;
@@ -297,11 +337,7 @@ static long reading_chunk(__u32 index, void *arg)
 	r->head.captured = n;
 	r->head.len = n == r->left ? n + r->cut : n;
 	r->head.rec.size = sizeof(r->head) + n;
-	count(c, PK_C_REQ_PRODUCED, 1);
-	source = ring_source(r->head.flow.family, r->head.flow.peer_addr, PK_SHARE_REQUESTS);
-	if (!ring_admit(&pk_requests, cpu, config, &source, r->head.rec.size, r->head.rec.time_ns))
-		count(c, PK_C_REQ_SHARE, 1);
-	else if (reading_send(r, n, c, cpu))
+	if (data_admit(c, cpu, config, &r->head) && reading_send(r, n, c, cpu))
 		count(c, PK_C_REQ_LOST, 1);
 	r->left -= n;
 	r->off += n;
@@ -356,8 +392,7 @@ static __always_inline void conn_sums(struct pk_conn *conn, const struct sock *s
 	conn->unread = unread > 0 ? unread : 0;
 }
 
-static __always_inline void conn_event(void *ctx, const struct pk_config *config, const struct sock *sk,
-				       __u16 port, int old, int new)
+static __always_inline void conn_event(void *ctx, const struct sock *sk, __u16 port, int old, int new)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
 	struct pk_conn conn = {.old_state = old, .new_state = new};
@@ -373,7 +408,7 @@ static __always_inline void conn_event(void *ctx, const struct pk_config *config
 		conn.isn = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
 	else
 		conn_sums(&conn, sk);
-	record_offer(ctx, config, &conn.flow, &conn, sizeof(conn), conn.rec.time_ns);
+	record_offer(ctx, &conn, sizeof(conn));
 #ifdef PK_PERF
 	if (conn.rec.kind == PK_CLOSE)
 		bpf_map_delete_elem(&pk_done, &conn.flow.cookie);
@@ -411,7 +446,7 @@ static __always_inline void listen_event(void *ctx, const struct pk_config *conf
 		__sync_fetch_and_or(&ports->watched[word], bit);
 		rec.watched = 1;
 	}
-	record_offer(ctx, config, &rec.flow, &rec, sizeof(rec), rec.rec.time_ns);
+	record_offer(ctx, &rec, sizeof(rec));
 }
 
 /* A client opened a connection to us. */
@@ -450,6 +485,6 @@ int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 	if (state_is_open(old, new) && port_bit(ports->never, port))
 		count(c, PK_C_LOGINS, 1);
 	if (scope_port(ports, port) && scope_socket(config, sk))
-		conn_event(ctx, config, sk, port, old, new);
+		conn_event(ctx, sk, port, old, new);
 	return 0;
 }

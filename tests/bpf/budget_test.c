@@ -45,7 +45,7 @@ static bool within(const char *way, const struct kernel_program *p)
 {
 	char name[80];
 
-	snprintf(name, sizeof(name), "%s%s", way, p->name);
+	snprintf(name, sizeof(name), "%.16s%.32s", way, p->name);
 	for (unsigned i = 0; i < budget_count; i++) {
 		if (strcmp(budgets[i].name, name))
 			continue;

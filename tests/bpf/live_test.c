@@ -64,6 +64,13 @@ static void receive_all(int fd, size_t len, size_t piece, bool peek)
 	}
 }
 
+static void receive_end(int fd)
+{
+	char byte;
+
+	assert_true(recv(fd, &byte, 1, 0) <= 0);
+}
+
 /* A connection between client and server, both ends ours. */
 struct pair {
 	int listener, client, server;
@@ -92,9 +99,7 @@ static void pair_close(struct pair *p)
 {
 	close(p->client);
 	if (p->server >= 0) {
-		char byte;
-
-		assert_true(recv(p->server, &byte, 1, 0) <= 0);
+		receive_end(p->server);
 		close(p->server);
 	}
 	close(p->listener);
@@ -187,6 +192,41 @@ static void peeked_bytes_do_not_change_the_stream(void **state)
 	half_close(&h);
 }
 
+/* Many small packet buffers, which one peek walks through. */
+static void a_peek_over_many_packets_does_not_change_the_stream(void **state)
+{
+	char *text = text_make(5000);
+	struct half h;
+	size_t len, gaps;
+	int one = 1;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	setsockopt(p.client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	for (int i = 0; i < 100; i++)
+		send_all(p.client, text + (size_t)i * 50, 50);
+	usleep(50000);
+	receive_all(p.server, 5000, 5000, true);
+	pair_close(&p);
+	assert_true(reader_drain(h.reader) > 0);
+	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0);
+	char *seen = collect_stream(&h.got, open->flow.cookie, open->isn, &len, &gaps);
+	assert_int_equal(len, 5000);
+	assert_int_equal(gaps, 0);
+	assert_memory_equal(seen, text, 5000);
+	/* A peeked byte counts as one that is there, not as one beyond what came. */
+	const struct pk_conn *end = collect_get(&h.got, PK_CLOSE, 0);
+	for (size_t i = 0; i < collect_count(&h.got, PK_DATA); i++) {
+		const struct pk_data *d = collect_get(&h.got, PK_DATA, i);
+
+		assert_true(d->seq - open->isn + d->len <= end->bytes_received);
+	}
+	free(seen);
+	free(text);
+	half_close(&h);
+}
+
 static void data_on_the_third_ack_of_the_handshake_is_seen(void **state)
 {
 	static const char request[] = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -265,16 +305,16 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 	(void)state;
 	half_open(&h, &world, source, 1 << 20);
 	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
-	struct sockaddr_in client;
+	struct sockaddr_in client = {.sin_port = 0};
 	socklen_t len = sizeof(client);
-	getsockname(p.client, (void *)&client, &len);
+	assert_int_equal(getsockname(p.client, (void *)&client, &len), 0);
 	send_all(p.client, "GET / HTTP/1.1\r\n\r\n", 18);
 	receive_all(p.server, 18, 4096, false);
 	send_all(p.server, "HTTP/1.1 204 No Content\r\n\r\n", 27);
 	receive_all(p.client, 27, 4096, false);
 	struct tcp_info info;
 	len = sizeof(info);
-	getsockopt(p.server, IPPROTO_TCP, TCP_INFO, &info, &len);
+	assert_int_equal(getsockopt(p.server, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
 	pair_close(&p);
 	usleep(50000);
 	assert_true(reader_drain(h.reader) > 0);
@@ -713,13 +753,17 @@ static void an_overrun_is_accounted_for_exactly(void **state)
 	struct half h;
 
 	(void)state;
-	half_open(&h, &world, source, 1 << 18);
-	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
-	flood(&p, 200);
-	pair_close(&p);
-	half_assert_balance(&h);
-	assert_true(half_stat(&h, PK_C_REQ_LOST) + half_stat(&h, PK_C_REQ_SHARE) > 0);
-	half_close(&h);
+	for (int share = 0; share < 2; share++) {
+		half_open(&h, &world, source, 1 << 18);
+		h.pk.share_divisor = share ? 8 : 0;
+		kernel_config_set(h.kernel, &h.pk);
+		struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+		flood(&p, 200);
+		pair_close(&p);
+		half_assert_balance(&h);
+		assert_true(half_stat(&h, share ? PK_C_REQ_SHARE : PK_C_REQ_LOST) > 0);
+		half_close(&h);
+	}
 }
 
 static void a_flooding_client_does_not_cost_another_its_requests(void **state)
@@ -735,7 +779,7 @@ static void a_flooding_client_does_not_cost_another_its_requests(void **state)
 	server = accept(p.listener, NULL, NULL);
 	struct sockaddr_in me;
 	socklen_t len = sizeof(me);
-	getsockname(client, (void *)&me, &len);
+	assert_int_equal(getsockname(client, (void *)&me, &len), 0);
 	reader_drain(h.reader);
 	for (int i = 0; i < 12; i++) {
 		flood(&p, 1);
@@ -747,6 +791,37 @@ static void a_flooding_client_does_not_cost_another_its_requests(void **state)
 	assert_int_equal(data_from(&h, ntohs(me.sin_port)), 12);
 	close(client);
 	close(server);
+	pair_close(&p);
+	half_close(&h);
+}
+
+/* Only so is it known which connections miss something. */
+static void connections_are_told_even_when_the_ring_is_full_of_data(void **state)
+{
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	h.pk.share_divisor = 0;
+	kernel_config_set(h.kernel, &h.pk);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	flood(&p, 64); /* 4 MiB into 1 MiB */
+	uint64_t lost = half_stat(&h, PK_C_REQ_LOST);
+	assert_true(lost > 0);
+	for (int i = 0; i < 50; i++) {
+		int client = world_connect(&world, "10.77.0.3", "10.77.0.1", PORT);
+		int server = accept(p.listener, NULL, NULL);
+
+		assert_true(client >= 0 && server >= 0);
+		close(client);
+		receive_end(server);
+		close(server);
+	}
+	usleep(20000);
+	half_assert_balance(&h);
+	assert_int_equal(half_stat(&h, PK_C_REQ_LOST), lost);
+	assert_int_equal(collect_count(&h.got, PK_OPEN), 51);
+	assert_int_equal(collect_count(&h.got, PK_CLOSE), 50);
 	pair_close(&p);
 	half_close(&h);
 }
@@ -797,6 +872,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(request_bytes_arrive_exactly_however_they_are_sent_and_read),
 		cmocka_unit_test(bytes_sent_one_by_one_arrive),
 		cmocka_unit_test(peeked_bytes_do_not_change_the_stream),
+		cmocka_unit_test(a_peek_over_many_packets_does_not_change_the_stream),
 		cmocka_unit_test(data_on_the_third_ack_of_the_handshake_is_seen),
 		cmocka_unit_test(data_read_after_the_client_has_closed_is_seen),
 		cmocka_unit_test(a_connection_opens_before_its_data_and_closes_with_its_sums),
@@ -814,6 +890,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_is_beyond_read_max_is_announced_by_length),
 		cmocka_unit_test(an_overrun_is_accounted_for_exactly),
 		cmocka_unit_test(a_flooding_client_does_not_cost_another_its_requests),
+		cmocka_unit_test(connections_are_told_even_when_the_ring_is_full_of_data),
 		cmocka_unit_test(a_sleeping_reader_is_woken_by_another_descriptor),
 	};
 

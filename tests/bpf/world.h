@@ -28,12 +28,12 @@ void world_free(struct world *w);
 void world_enter(const struct world *w, bool client);
 /* Runs a command line by the shell, in the namespace at hand. Fails the test if it does. */
 void world_run(const char *command);
+bool world_try(const char *command); /* true: it ended with 0 */
 uint32_t world_netns(int ns_fd);
 
 struct sockaddr_storage world_addr(const char *text, uint16_t port, socklen_t *ret_len);
 /* A listening socket in the namespace at hand; port 0: any. */
 int world_listen(const char *addr, uint16_t port);
-uint16_t world_port(int fd);
 /* A connected client socket of the other namespace, or -errno (1 s at most). from: NULL = any address. */
 int world_connect(const struct world *w, const char *from, const char *to, uint16_t port);
 
