@@ -34,4 +34,4 @@ for preset in asan clang; do
 done
 
 echo "== tests"
-ctest --preset asan --no-tests=error "$@"
+ctest --preset asan --no-tests=error --parallel "$(nproc)" "$@"
