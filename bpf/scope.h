@@ -58,7 +58,7 @@ static __always_inline bool scope_cgroup(__u64 wanted, const struct sock *sk)
 
 static __always_inline bool scope_socket(const struct pk_config *config, const struct sock *sk)
 {
-	if (config->netns && BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) != config->netns)
+	if (config->netns && sk->__sk_common.skc_net.net->ns.inum != config->netns)
 		return false;
 	return !config->cgroup_id || scope_cgroup(config->cgroup_id, sk);
 }
@@ -83,27 +83,28 @@ static __always_inline bool words_are_mapped(const __u32 *a)
 /* All but cookie and local port, which depend on the hook. flow is zero before. */
 static __always_inline void flow_fill(struct pk_flow *flow, const struct sock *sk)
 {
-	struct in6_addr peer, local;
+	__u32 *peer = (__u32 *)flow->peer_addr, *local = (__u32 *)flow->local_addr;
 
-	flow->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	flow->netns = sk->__sk_common.skc_net.net->ns.inum;
 	flow->family = PK_AF_INET;
 	flow->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	if (sk->__sk_common.skc_family == PK_AF_INET6) {
-		BPF_CORE_READ_INTO(&peer, sk, __sk_common.skc_v6_daddr);
-		BPF_CORE_READ_INTO(&local, sk, __sk_common.skc_v6_rcv_saddr);
+		for (int i = 0; i < 4; i++) {
+			peer[i] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[i];
+			local[i] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i];
+		}
 		/* A listener has no peer: then the local address tells. */
-		if (!words_are_mapped(peer.in6_u.u6_addr32) && !words_are_mapped(local.in6_u.u6_addr32)) {
+		if (!words_are_mapped(peer) && !words_are_mapped(local)) {
 			flow->family = PK_AF_INET6;
-			__builtin_memcpy(flow->peer_addr, &peer, 16);
-			__builtin_memcpy(flow->local_addr, &local, 16);
 			return;
 		}
-		__builtin_memcpy(flow->peer_addr, &peer.in6_u.u6_addr32[3], 4);
-		__builtin_memcpy(flow->local_addr, &local.in6_u.u6_addr32[3], 4);
+		peer[0] = peer[3];
+		local[0] = local[3];
+		peer[1] = peer[2] = peer[3] = local[1] = local[2] = local[3] = 0;
 		return;
 	}
-	*(__u32 *)flow->peer_addr = sk->__sk_common.skc_daddr;
-	*(__u32 *)flow->local_addr = sk->__sk_common.skc_rcv_saddr;
+	peer[0] = sk->__sk_common.skc_daddr;
+	local[0] = sk->__sk_common.skc_rcv_saddr;
 }
 
 static __always_inline bool flow_is_loopback(const struct pk_flow *flow)
