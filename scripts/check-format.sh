@@ -8,7 +8,7 @@ command -v clang-format >/dev/null 2>&1 || {
 	exit 77
 }
 files() {
-	find lib bpf forwarder policies sensor portal examples tests -name '*.[ch]' -print0 | sort -z
+	find lib bpf forwarder policies sensor portal examples tests -name '*.[ch]' -print0 2>/dev/null | sort -z
 }
 if [ "${1:-}" = --fix ]; then
 	files | xargs -0 clang-format -i

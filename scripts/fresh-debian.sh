@@ -28,6 +28,7 @@ mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | awk '$1 == "b
 	exit 1
 }
 root=$(mktemp -d /var/tmp/picket-fresh.XXXXXX)
+chmod 755 "$root" # it becomes /, and not only root walks there
 mounts=
 undo() {
 	local place
