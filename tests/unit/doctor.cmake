@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # picket doctor: its report, its probes and its stage; and the command itself, in a namespace of its own.
 picket_unit(doctor picket_sensor)
 add_test(NAME e2e/doctor COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/doctor.sh $<TARGET_FILE:picket>)
