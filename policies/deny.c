@@ -138,6 +138,28 @@ int deny_hits(const struct deny_maps *m, const struct prefix *target, struct pk_
 	return 0;
 }
 
+int deny_hits_page(const struct deny_maps *m, struct pk_hit_key *cursor, struct deny_hit *ret, unsigned max)
+{
+	struct pk_hit_key next;
+	unsigned n = 0;
+
+	while (n < max) {
+		if (bpf_map_get_next_key(m->hits, cursor->family ? cursor : NULL, &next) < 0) {
+			if (errno != ENOENT)
+				return -errno;
+			memset(cursor, 0, sizeof *cursor);
+			break;
+		}
+		*cursor = next;
+		if (bpf_map_lookup_elem(m->hits, &next, &ret[n].hit) < 0)
+			continue; /* its entry was removed just now */
+		ret[n].target = (struct prefix){.addr.family = next.family, .bits = next.bits};
+		memcpy(ret[n].target.addr.bytes, next.addr, sizeof next.addr);
+		n++;
+	}
+	return (int)n;
+}
+
 typedef struct prefix (*key_reader)(const void *key);
 
 static struct prefix read_exact4(const void *key)

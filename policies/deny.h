@@ -23,6 +23,16 @@ int deny_remove(const struct deny_maps *m,
 /* What the kernel holds: 0 and the value, or DENY_E_NONE. */
 int deny_get(const struct deny_maps *m, const struct prefix *target, struct pk_deny *ret);
 int deny_hits(const struct deny_maps *m, const struct prefix *target, struct pk_hit *ret);
+struct deny_hit {
+	struct prefix target;
+	struct pk_hit hit;
+};
+/*
+ * A page of what denied sources lost, in the map's order: up to max entries behind *cursor, which moves on.
+ * Zero the cursor to start; it is zero again when the page reached the end. Returns how many, or -errno.
+ * Entries that come or go meanwhile may be missed or seen twice.
+ */
+int deny_hits_page(const struct deny_maps *m, struct pk_hit_key *cursor, struct deny_hit *ret, unsigned max);
 /* Calls each for all entries; stops when it returns not 0 and returns that. */
 int deny_each(const struct deny_maps *m,
 	      int (*each)(void *arg, const struct prefix *target, const struct pk_deny *value), void *arg);

@@ -564,7 +564,8 @@ void redact_consumer(const struct redact *r, struct span credential, char ret[st
 	    EVP_MAC_final(r->context, mac, &len, sizeof mac) != 1 || len < 8)
 		return;
 	strcpy(ret, "c_");
-	static const char hex[] = "0123456789abcdef"; /* snprintf here was a sixth of a request's whole cost */
+	static const char hex[] =
+		"0123456789abcdef"; /* snprintf here was a sixth of a request's whole cost */
 	char *out = ret + 2;
 	for (unsigned i = 0; i < 8; i++) {
 		*out++ = hex[mac[i] >> 4];

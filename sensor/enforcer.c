@@ -14,7 +14,6 @@
 #define PENDING_TTL_NS      (3600 * NS_PER_S)
 #define HANDSHAKE_WITHIN_NS (3600 * NS_PER_S)
 #define PROTECT_AGE_NS      (5 * NS_PER_S)
-#define HITS_PER_TICK       256 /* entries whose drops are read back each second */
 
 struct enforcer {
 	pthread_mutex_t lock;
@@ -31,7 +30,6 @@ struct enforcer {
 	uint64_t history_count;
 	struct enforcer_counts counts;
 	struct warden_reply reply; /* 10 kB: not on the stack */
-	uint64_t hits_from;
 	bool kill;
 };
 
@@ -474,39 +472,24 @@ static void expire(struct enforcer *e, uint64_t now)
 	}
 }
 
-struct slice {
-	uint64_t from, until, at;
-	struct prefix targets[HITS_PER_TICK];
-	size_t count;
-};
-
-static void slice_add(void *arg, const struct block *b)
-{
-	struct slice *s = arg;
-
-	if (s->at >= s->from && s->at < s->until)
-		s->targets[s->count++] = b->verdict.target;
-	s->at++;
-}
-
-/* Reads drops back for a part of the list each second, so that a long list costs no more than a short one. */
+/*
+ * Reads drops back, a page each second: one question, however long the list is, so that a verdict never waits
+ * long behind it. Who wants the latest of one entry asks for it (enforcer_why).
+ */
 static void hits_read(struct enforcer *e)
 {
-	struct slice s = {.from = e->hits_from, .until = e->hits_from + HITS_PER_TICK};
+	struct warden_request q = {.op = WARDEN_HITS_PAGE};
 
-	blocks_each(e->blocks, slice_add, &s);
-	for (size_t i = 0; i < s.count; i++) {
-		struct warden_request q = {.op = WARDEN_HITS, .target = s.targets[i]};
-		if (ask(e, &q) || e->reply.result)
-			continue;
-		struct block *b = blocks_find(e->blocks, &s.targets[i]);
+	if (ask(e, &q) || e->reply.result)
+		return;
+	for (uint32_t i = 0; i < e->reply.count; i++) {
+		struct block *b = blocks_find(e->blocks, &e->reply.hits[i].target);
 		if (!b)
 			continue;
-		b->packets = e->reply.hit.packets;
-		b->bytes = e->reply.hit.bytes;
-		b->last_ns = e->reply.hit.last_ns;
+		b->packets = e->reply.hits[i].hit.packets;
+		b->bytes = e->reply.hits[i].hit.bytes;
+		b->last_ns = e->reply.hits[i].hit.last_ns;
 	}
-	e->hits_from = s.until < s.at ? s.until : 0;
 }
 
 void enforcer_tick(struct enforcer *e)

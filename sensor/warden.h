@@ -21,10 +21,11 @@ enum warden_op {
 	WARDEN_LIST = 3, /* from `index` on */
 	WARDEN_STATUS = 4,
 	WARDEN_HITS = 5,
-	WARDEN_PROTECTED = 6, /* from `index` on */
-	WARDEN_KILL = 7,      /* flag 1: on. Off is refused: `picket resume` writes the map itself */
-	WARDEN_RESCAN = 8,    /* look at listeners again: a server began to listen */
-	WARDEN_PEER = 9,      /* target is a gateway's address: protected from now on */
+	WARDEN_PROTECTED = 6,  /* from `index` on */
+	WARDEN_KILL = 7,       /* flag 1: on. Off is refused: `picket resume` writes the map itself */
+	WARDEN_RESCAN = 8,     /* look at listeners again: a server began to listen */
+	WARDEN_HITS_PAGE = 10, /* the next page of what denied sources lost; after the last it starts over */
+	WARDEN_PEER = 9,       /* target is a gateway's address: protected from now on */
 };
 
 /* Beside enum limits_answer: the kill switch is on, nothing is installed. */
@@ -57,6 +58,7 @@ struct warden_reply {
 		struct warden_block blocks[WARDEN_LIST_MAX];
 		struct protected_net protected[WARDEN_LIST_MAX];
 		struct pk_hit hit;
+		struct deny_hit hits[WARDEN_LIST_MAX];
 		struct {
 			uint64_t stats[PK_C_MAX];
 			struct kernel_attachment attachments[WARDEN_ATTACH_MAX];

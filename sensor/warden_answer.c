@@ -145,6 +145,12 @@ static int answer(struct warden *w, const struct warden_request *q, struct warde
 		int r = deny_hits(kernel_deny_maps(w->kernel), &q->target, &a->hit);
 		return r == DENY_E_NONE ? 0 : r;
 	}
+	case WARDEN_HITS_PAGE: {
+		int n = deny_hits_page(kernel_deny_maps(w->kernel), &w->hits_cursor, a->hits,
+				       WARDEN_LIST_MAX);
+		a->count = n < 0 ? 0 : (uint32_t)n;
+		return n < 0 ? n : 0;
+	}
 	case WARDEN_PROTECTED:
 		return answer_protected(w, q, a);
 	case WARDEN_KILL: /* on only: what a person stopped, the sensor must not start again (picket resume)

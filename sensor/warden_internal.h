@@ -69,6 +69,7 @@ struct warden {
 	} failed[WARDEN_INTERFACES_MAX];
 
 	uint32_t blocks; /* entries in the deny maps: counted as they come and go, and anew at each sweep */
+	struct pk_hit_key hits_cursor;
 	struct warden_block *list; /* snapshot for WARDEN_LIST */
 	size_t list_count, list_size;
 	uint64_t started_ns;

@@ -4,7 +4,7 @@
 # From a verdict to the first dropped packet, and from its withdrawal to the first that passes: COUNT clients (default 1000),
 # IPv4 and IPv6, around the real daemon. See verdict_latency.c. Two lines each: from the moment picket had the verdict's last
 # byte (the bars: p50 <= 0.2 ms, p99 <= 1 ms), and from the moment the gateway handed it over, which has the way through two
-# TCP stacks and the waking of the daemon in it. The sender spins on one processor: with two, anything else that runs shows.
+# TCP stacks and the waking of the daemon in it. With two processors, anything else that runs on them shows.
 #
 #     verdict-latency.sh [COUNT]
 . "$(dirname "$0")/../e2e/lib.sh"

@@ -244,6 +244,39 @@ static void removing_an_entry_removes_its_hits(void **state)
 	assert_int_equal(deny_hits(maps, &p, &got), DENY_E_NONE);
 }
 
+static void hits_come_in_pages_each_once_and_start_over(void **state)
+{
+	struct pk_hit_key key = {.family = 4, .bits = 32, .addr = {203, 0, 113}}, cursor = {0};
+	struct deny_hit page[4];
+	unsigned seen[10] = {0};
+	int n;
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		struct pk_hit hit = {.packets = i + 1};
+		key.addr[3] = (__u8)i;
+		assert_int_equal(bpf_map_update_elem(maps->hits, &key, &hit, BPF_ANY), 0);
+	}
+	for (unsigned rounds = 1; rounds <= 2; rounds++) {
+		do {
+			n = deny_hits_page(maps, &cursor, page, 4);
+			assert_in_range(n, 0, 4);
+			for (int i = 0; i < n; i++) {
+				unsigned last = page[i].target.addr.bytes[3];
+				assert_int_equal(page[i].target.bits, 32);
+				assert_int_equal(page[i].hit.packets, last + 1);
+				seen[last]++;
+			}
+		} while (cursor.family);
+		for (unsigned i = 0; i < 10; i++)
+			assert_int_equal(seen[i], rounds);
+	}
+	for (unsigned i = 0; i < 10; i++) {
+		key.addr[3] = (__u8)i;
+		assert_int_equal(bpf_map_delete_elem(maps->hits, &key), 0);
+	}
+}
+
 static void what_is_no_address_is_refused(void **state)
 {
 	struct prefix none = {.bits = 0}, too_long = {.addr.family = ADDR_IPV4, .bits = 33};
@@ -284,6 +317,7 @@ int main(void)
 		CASE(each_shows_every_entry_once_and_stops_when_told),
 		CASE(a_sweep_takes_only_what_has_passed),
 		CASE(removing_an_entry_removes_its_hits),
+		CASE(hits_come_in_pages_each_once_and_start_over),
 		CASE(what_is_no_address_is_refused),
 		CASE(allowed_networks_come_and_go),
 	};
