@@ -9,17 +9,20 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ingress_tc.skel.h"
 #include "ingress_xdp.skel.h"
 #include "lib/util.h"
+#include "sensor/perfring.h"
 #include "tcp_perf.skel.h"
 #include "tcp_ring.skel.h"
 
-#define ALLOW_MAX     4096
-#define SHARE_DIVISOR 8
-#define HIT_MAPS      4 /* one hit counter for each entry of each deny map */
+#define ALLOW_MAX       4096
+#define SHARE_DIVISOR   8
+#define PERF_WAKE_BYTES (64u * 1024)
+#define HIT_MAPS        4 /* one hit counter for each entry of each deny map */
 
 /* --- libbpf's messages --- */
 
@@ -176,6 +179,30 @@ int kernel_program_fd(struct kernel *k, enum kernel_object object, const char *n
 	return p ? bpf_program__fd(p) : -ENOENT;
 }
 
+/* While the first rights last: who maps the buffers later has fewer, and a sensor may be started again. */
+static int perf_events_open(struct kernel *k)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	int cpus = libbpf_num_possible_cpus();
+
+	if (cpus < 0)
+		return cpus;
+	k->perf_events = malloc((size_t)cpus * sizeof(*k->perf_events));
+	if (!k->perf_events)
+		return -ENOMEM;
+	for (; k->perf_cpus < cpus; k->perf_cpus++) {
+		int fd = perfring_event(kernel_map_fd(k, "pk_requests"), k->perf_cpus, PERF_WAKE_BYTES);
+
+		if (fd < 0 && fd != -ENODEV)
+			return fd;
+		k->perf_events[k->perf_cpus] = fd;
+	}
+	/* Inherited by the sensor. Refused without CAP_SYS_RESOURCE: then its buffers are smaller. */
+	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	k->perf = true;
+	return 0;
+}
+
 /* The ring where the kernel lets tracing programs read a packet buffer, else perf buffers; found by trying.
  */
 static int load_tcp(struct kernel *k, struct buffer *errors)
@@ -194,15 +221,19 @@ static int load_tcp(struct kernel *k, struct buffer *errors)
 	if (source != CAPTURE_RING) {
 		elf = tcp_perf__elf_bytes(&size);
 		perf = object_load(k, OBJECT_TCP, elf, size, "tcp_perf");
-		if (!perf) {
-			k->perf = true;
+		if (!perf)
+			perf = perf_events_open(k);
+		if (!perf)
 			return 0;
-		}
 	}
 	if (ring)
 		buffer_printf(errors, "requests through the ring buffer: %s\n", strerror(-ring));
 	if (perf)
 		buffer_printf(errors, "requests through perf buffers: %s\n", strerror(-perf));
+	if (perf == -EACCES && k->objects[OBJECT_TCP])
+		buffer_append_text(errors,
+				   "opening them takes CAP_SYS_ADMIN while kernel.perf_event_paranoid is "
+				   "over 2: sysctl kernel.perf_event_paranoid=2\n");
 	return perf ? perf : ring;
 }
 
@@ -236,8 +267,14 @@ static int kill_reuse(struct kernel *k, const char *pin, struct buffer *errors)
 {
 	int fd = bpf_obj_get(pin);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0) {
+		int r = -errno;
+
+		buffer_printf(errors, "cannot open the kill switch at %s: %s\n", pin, strerror(-r));
+		return r;
+	}
 	if (!kill_fits(fd)) {
 		close(fd);
 		buffer_printf(errors, "%s is pinned, but is not picket's kill switch: remove it\n", pin);
@@ -338,17 +375,10 @@ static int config_first(struct kernel *k, const struct kernel_options *options)
 
 static int load(struct kernel *k, const struct kernel_options *options, struct buffer *errors)
 {
-	int fresh, r = 0;
+	int r = load_tcp(k, errors);
 
-	if (options->kill_pin)
-		r = kill_reuse(k, options->kill_pin, errors);
-	fresh = kernel_kill_fd(k) < 0;
-	if (!r)
-		r = load_tcp(k, errors);
 	if (!r)
 		r = load_packets(k, errors);
-	if (!r && options->kill_pin && fresh)
-		r = kill_pin(k, options->kill_pin, errors);
 	if (!r)
 		r = map_memories(k);
 	if (!r)
@@ -366,13 +396,30 @@ static int load_failure(int r, struct buffer *errors)
 					   "root, or with these\n");
 		return KERNEL_E_PERMISSION;
 	}
-	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EEXIST)
+	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return r;
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		buffer_append_text(errors,
 				   "/sys/kernel/btf/vmlinux is missing: this kernel was built without BTF "
 				   "(CONFIG_DEBUG_INFO_BTF), which picket needs\n");
 	return KERNEL_E_UNSUPPORTED;
+}
+
+/* Before loading, so that the programs are made with an earlier run's switch; and after it, when there was
+ * none. */
+static int load_with_kill_switch(struct kernel *k, const struct kernel_options *options,
+				 struct buffer *errors)
+{
+	const char *pin = options->kill_pin;
+	int r = pin ? kill_reuse(k, pin, errors) : 0;
+
+	if (r)
+		return r;
+	bool fresh = kernel_kill_fd(k) < 0;
+	r = load(k, options, errors);
+	if (r)
+		return load_failure(r, errors);
+	return pin && fresh ? kill_pin(k, pin, errors) : 0;
 }
 
 int kernel_load(const struct config *config, const struct kernel_options *options, struct kernel **ret,
@@ -385,10 +432,10 @@ int kernel_load(const struct config *config, const struct kernel_options *option
 	messages_shown = options->verbose;
 	libbpf_set_print(message);
 	k->config = config;
-	int r = load(k, options, errors);
+	int r = load_with_kill_switch(k, options, errors);
 	if (r) {
 		kernel_free(k);
-		return load_failure(r, errors);
+		return r;
 	}
 	*ret = k;
 	return 0;
@@ -425,6 +472,10 @@ void kernel_free(struct kernel *k)
 		munmap(k->skip, PK_SKIP_SLOTS * sizeof(uint64_t));
 	if (k->perf_levels)
 		munmap(k->perf_levels, PK_PERF_CPUS * sizeof(struct pk_perf_level));
+	for (int cpu = 0; cpu < k->perf_cpus; cpu++)
+		if (k->perf_events[cpu] >= 0)
+			close(k->perf_events[cpu]);
+	free(k->perf_events);
 	for (unsigned i = 0; i < k->map_count; i++)
 		if (k->maps[i].owned)
 			close(k->maps[i].fd);
@@ -515,5 +566,8 @@ unsigned kernel_reader_fds(const struct kernel *k, int *ret, unsigned max)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rings) && n < max; i++)
 		ret[n++] = kernel_map_fd(k, rings[i]);
+	for (int cpu = 0; cpu < k->perf_cpus && n < max; cpu++)
+		if (k->perf_events[cpu] >= 0)
+			ret[n++] = k->perf_events[cpu];
 	return n;
 }

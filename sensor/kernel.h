@@ -44,8 +44,11 @@ struct kernel_attachment {
 	bool by_link;                 /* dies with us */
 	char note[160]; /* why not the mode that was wanted; the holder's name and id where XDP is taken */
 };
-/* Attaches the packet program by mode (auto: facts of the interface). An interface already attached is left
- * alone. */
+/*
+ * Attaches the packet program by mode (auto: facts of the interface). An interface already attached is left
+ * alone. Where the mode that was wanted is refused, tc steps in. 0; KERNEL_E_UNSUPPORTED: nothing could be
+ * attached, *ret (filled all the same) and errors say why; -ENODEV: no such interface.
+ */
 int kernel_attach_interface(struct kernel *k, const char *name, enum config_packet_mode want,
 			    struct kernel_attachment *ret, struct buffer *errors);
 void kernel_detach_interface(struct kernel *k, unsigned ifindex);

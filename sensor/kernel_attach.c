@@ -55,8 +55,8 @@ static struct facts facts_read(const char *name, char *ret_driver, size_t driver
 	if (device_ioctl(fd, SIOCETHTOOL, name, &q, &info))
 		return f;
 	snprintf(ret_driver, driver_size, "%s", info.driver);
-	/* The bus is empty for virtual interfaces, but tun gives "tun" or "tap". */
-	f.physical = info.bus_info[0] && strcmp(info.driver, "tun");
+	/* The bus is empty for virtual interfaces, but a bridge gives "N/A" and tun gives "tun" or "tap". */
+	f.physical = info.bus_info[0] && strcmp(info.bus_info, "N/A") && strcmp(info.driver, "tun");
 	return f;
 }
 

@@ -43,6 +43,8 @@ struct kernel {
 	struct bpf_link *tcp_links[4];
 	unsigned tcp_link_count;
 	uint64_t *skip;
+	int *perf_events; /* perf path only: one per possible CPU, -1: that CPU is off */
+	int perf_cpus;
 	struct pk_perf_level *perf_levels; /* perf path only */
 	struct deny_maps deny;
 	struct kernel_interface interfaces[KERNEL_INTERFACES_MAX];

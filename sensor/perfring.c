@@ -43,16 +43,25 @@ static int map(struct perfring *r, size_t size)
 	return r->straight ? 0 : -ENOMEM;
 }
 
-int perfring_open(struct perfring *r, int map_fd, int cpu, size_t size, uint32_t wake_bytes)
+int perfring_event(int map_fd, int cpu, uint32_t wake_bytes)
+{
+	int fd = event_open(cpu, wake_bytes);
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_update_elem(map_fd, &cpu, &fd, BPF_ANY) || ioctl(fd, PERF_EVENT_IOC_ENABLE, 0)) {
+		int error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+int perfring_open(struct perfring *r, int event, size_t size)
 {
 	*r = PERFRING_CLOSED;
-	r->fd = event_open(cpu, wake_bytes);
-	if (r->fd < 0)
-		return r->fd;
+	r->fd = event;
 	int error = map(r, size);
-	if (!error &&
-	    (bpf_map_update_elem(map_fd, &cpu, &r->fd, BPF_ANY) || ioctl(r->fd, PERF_EVENT_IOC_ENABLE, 0)))
-		error = -errno;
 	if (error)
 		perfring_close(r);
 	return error;
@@ -62,8 +71,6 @@ void perfring_close(struct perfring *r)
 {
 	if (r->base)
 		munmap(r->base, (size_t)getpagesize() + r->size);
-	if (r->fd >= 0)
-		close(r->fd);
 	free(r->straight);
 	*r = PERFRING_CLOSED;
 }

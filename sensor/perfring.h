@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * perfring.h: one CPU's perf buffer, that BPF programs write samples to. After perfring_open it makes no
- * bpf() call, not even when it is closed: a process without rights can read and free it.
+ * perfring.h: one CPU's perf buffer, that BPF programs write samples to. The event is opened once, by who has
+ * the rights for it (Debian's kernels ask CAP_SYS_ADMIN, kernel.perf_event_paranoid = 3), and mapped by who
+ * reads: a mapping does not survive a fork, a descriptor does. Mapping, reading and closing make no bpf()
+ * call and need no right.
  */
 #ifndef PICKET_PERFRING_H
 #define PICKET_PERFRING_H
@@ -10,7 +12,7 @@
 #include <stdint.h>
 
 struct perfring {
-	int fd; /* readable when watched bytes came; -1: closed */
+	int fd; /* borrowed; readable when watched bytes came; -1: closed */
 	void *base;
 	size_t size;    /* bytes of the data part, a power of two */
 	char *straight; /* a sample that goes round the end is copied here */
@@ -19,11 +21,15 @@ struct perfring {
 #define PERFRING_CLOSED ((struct perfring){.fd = -1})
 
 /*
- * Opens the buffer of a CPU and puts it into a BPF_MAP_TYPE_PERF_EVENT_ARRAY. size: a power of two, at least
- * a page. The descriptor becomes readable after wake_bytes. 0, -ENODEV (no such CPU), -EPERM (more locked
- * memory than allowed), -errno.
+ * Opens the event of a CPU and puts it into a BPF_MAP_TYPE_PERF_EVENT_ARRAY. It becomes readable after
+ * wake_bytes. The descriptor, -ENODEV (no such CPU), or -errno.
  */
-int perfring_open(struct perfring *r, int map_fd, int cpu, size_t size, uint32_t wake_bytes);
+int perfring_event(int map_fd, int cpu, uint32_t wake_bytes);
+/*
+ * Maps the buffer of an event, which is borrowed. size: a power of two, at least a page. 0, -EPERM (more
+ * locked memory than allowed), -errno.
+ */
+int perfring_open(struct perfring *r, int event, size_t size);
 void perfring_close(struct perfring *r);
 
 struct perfring_hooks {

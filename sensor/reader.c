@@ -18,9 +18,8 @@
 #include "sensor/kernel_internal.h"
 #include "sensor/perfring.h"
 
-#define TURN_RECORDS      8192          /* of one ring before the other, and the caller, get their turn */
-#define PERF_BYTES_MIN    (512u * 1024) /* of one CPU */
-#define PERF_WAKE_BYTES   (64u * 1024)
+#define TURN_RECORDS      8192            /* of one ring before the other, and the caller, get their turn */
+#define PERF_BYTES_MIN    (512u * 1024)   /* of one CPU */
 #define PERF_SETTLE_NS    (1 * NS_PER_MS) /* a record stamped longer ago than that is in its buffer */
 #define PERF_HOLD_POLL_MS 2               /* wait no longer while records are held */
 #define HELD_BYTES_MAX    (64u * 1024 * 1024)
@@ -286,7 +285,7 @@ static void perf_close(struct reader *r)
 
 /* Buffers of one size for all CPUs that are on; a CPU that comes later has none, and its records count as
  * lost. */
-static int perf_open_size(struct reader *r, int map_fd, int cpus, size_t size)
+static int perf_open_size(struct reader *r, const int *events, int cpus, size_t size)
 {
 	r->perf = calloc((size_t)cpus, sizeof(*r->perf));
 	r->perf_epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -294,11 +293,11 @@ static int perf_open_size(struct reader *r, int map_fd, int cpus, size_t size)
 		return r->perf ? -errno : -ENOMEM;
 	for (; r->perf_cpus < cpus; r->perf_cpus++) {
 		struct epoll_event ev = {.events = EPOLLIN};
-		int error =
-			perfring_open(&r->perf[r->perf_cpus], map_fd, r->perf_cpus, size, PERF_WAKE_BYTES);
 
-		if (error == -ENODEV)
+		r->perf[r->perf_cpus] = PERFRING_CLOSED;
+		if (events[r->perf_cpus] < 0)
 			continue;
+		int error = perfring_open(&r->perf[r->perf_cpus], events[r->perf_cpus], size);
 		if (error)
 			return error;
 		if (epoll_ctl(r->perf_epoll, EPOLL_CTL_ADD, r->perf[r->perf_cpus].fd, &ev)) {
@@ -313,12 +312,10 @@ static int perf_open_size(struct reader *r, int map_fd, int cpus, size_t size)
  * smaller. */
 static int perf_open(struct reader *r, const struct kernel *k)
 {
-	int cpus = libbpf_num_possible_cpus();
+	int cpus = k->perf_cpus;
 
-	if (cpus < 0)
-		return cpus;
 	for (size_t size = perf_size(k, cpus); size >= (size_t)getpagesize(); size /= 2) {
-		int error = perf_open_size(r, kernel_map_fd(k, "pk_requests"), cpus, size);
+		int error = perf_open_size(r, k->perf_events, cpus, size);
 
 		if (!error) {
 			r->levels = k->perf_levels;
@@ -418,6 +415,14 @@ struct reader_counts reader_counts(const struct reader *r)
 		.malformed = atomic_load_explicit(&c->malformed, memory_order_relaxed),
 		.late = atomic_load_explicit(&c->late, memory_order_relaxed),
 	};
+}
+
+size_t reader_perf_bytes(const struct reader *r)
+{
+	for (int cpu = 0; cpu < r->perf_cpus; cpu++)
+		if (r->perf[cpu].fd >= 0)
+			return r->perf[cpu].size;
+	return 0;
 }
 
 void reader_free(struct reader *r)

@@ -31,6 +31,8 @@ int reader_poll(struct reader *r, int wake_fd, int timeout_ms);
 /* What is there now, without waiting. */
 int reader_drain(struct reader *r);
 struct reader_counts reader_counts(const struct reader *r); /* safe from other threads */
+/* Perf path: bytes of each CPU's buffer, less than configured where less may be locked. Ring path: 0. */
+size_t reader_perf_bytes(const struct reader *r);
 void reader_free(struct reader *r);
 
 #endif

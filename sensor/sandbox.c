@@ -246,7 +246,7 @@ static int compare_int(const void *a, const void *b)
 
 int sandbox_close_except(const int *keep, unsigned count)
 {
-	int sorted[64];
+	int sorted[SANDBOX_KEEP_MAX];
 	unsigned from = 3;
 
 	if (count > ARRAY_SIZE(sorted))

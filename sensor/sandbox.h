@@ -28,7 +28,9 @@ int sandbox_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
 int sandbox_sensor(uid_t uid, gid_t gid, pid_t parent, bool *ret_kept);
 /* The allow list; last, before threads start. What is not on it answers EPERM. */
 int sandbox_seccomp(void);
-/* Close every descriptor above 2 that is not in keep. */
+/* Close every descriptor above 2 that is not in keep: SANDBOX_KEEP_MAX at most, perf events of many CPUs
+ * among them. */
+#define SANDBOX_KEEP_MAX 1100
 int sandbox_close_except(const int *keep, unsigned count);
 
 #endif

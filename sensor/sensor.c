@@ -413,9 +413,9 @@ static int open_loop(struct sensor *s, int warden_socket)
  */
 static int close_inherited(const struct sensor_start *start)
 {
-	int keep[64];
+	int keep[SANDBOX_KEEP_MAX];
 
-	unsigned n = kernel_reader_fds(start->kernel, keep, 32);
+	unsigned n = kernel_reader_fds(start->kernel, keep, SANDBOX_KEEP_MAX - 2);
 	keep[n++] = start->warden_socket;
 	keep[n++] = start->listen_socket;
 	return sandbox_close_except(keep, n);
