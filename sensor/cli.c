@@ -31,8 +31,11 @@ static const struct entry entries[] = {
 	 "  -c, --config FILE      configuration; default /etc/picket/picket.yaml if it is there\n"
 	 "  -i, --interface IFACE  attach to this interface only; may be repeated\n"
 	 "  -m, --mode MODE        observe (default), approve or enforce\n"},
-	{{"doctor", "", "prove what works on this host, and name what would mend the rest", cli_doctor},
-	 NULL},
+	{{"doctor", "[-c FILE] [--verbose] [--no-probe]",
+	  "prove what works on this host, and name what would mend the rest", cli_doctor},
+	 "  -c FILE      judge by this configuration\n"
+	 "  --verbose    each program's verified instructions as well\n"
+	 "  --no-probe   do not ask own listeners whether they speak TLS\n"},
 	{{"demo", "[--keep] [--gateway local|batch] [--behind-proxy]",
 	  "a server, a client, an attacker, in a sandbox", cli_demo},
 	 "  --keep                 leave it running\n"

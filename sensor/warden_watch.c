@@ -34,6 +34,12 @@ void warden_watch_ports(struct warden *w, bool first)
 			      &w->sshd_count);
 		w->ports = found;
 		memset(w->absent, 0, sizeof w->absent);
+		/* The usual port is a guess where no sshd listens; protect_collect makes it, and says so. */
+		bool seen = false;
+		for (size_t i = 0; i < count; i++)
+			seen = seen || listeners[i].sshd;
+		if (!seen)
+			w->sshd_count = 0;
 	} else if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &now) == 0) {
 		uint16_t sshd[WARDEN_SSHD_MAX];
 		unsigned sshd_count;
