@@ -6,14 +6,19 @@ target_sources(picket_sensor PRIVATE
 	cli_call.c
 	cli_events.c
 	cli_kill.c
+	cli_pending.c
 	cli_print.c
 	cli_settings.c
 	cli_status.c
+	cli_why.c
 	control.c
 	control_blocks.c
+	control_decision.c
 	control_events.c
+	control_pending.c
 	control_settings.c
 	control_status.c
+	control_why.c
 )
 set_source_files_properties(cli.c control_status.c PROPERTIES
 	COMPILE_DEFINITIONS "PICKET_VERSION=\"${PROJECT_VERSION}\"")

@@ -54,7 +54,8 @@ int cli_packets(const struct cli *cli, int argc, char **argv);
 int cli_blocks(const struct cli *cli, int argc, char **argv);
 int cli_block(const struct cli *cli, int argc, char **argv);
 int cli_unblock(const struct cli *cli, int argc, char **argv);
-int cli_why(const struct cli *cli, int argc, char **argv);
+/* cli_why.c */ int cli_why(const struct cli *cli, int argc, char **argv);
+/* cli_pending.c */
 int cli_pending(const struct cli *cli, int argc, char **argv);
 int cli_approve(const struct cli *cli, int argc, char **argv);
 int cli_reject(const struct cli *cli, int argc, char **argv);

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* picket blocks, block, unblock, why, pending, approve, reject: what is blocked, why, and what a person
- * decides. */
+/* picket blocks, block, unblock: what is blocked, and what a person blocks or lets in again. */
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "lib/config.h"
 #include "lib/util.h"
 #include "sensor/cli_call.h"
@@ -20,36 +17,6 @@ static void print_text(const char *text)
 
 	print_escaped(&b, span_from(text), 0);
 	fwrite(b.data, 1, b.len, stdout);
-}
-
-/* "local/login_guessing" */
-static void cell_by(struct table_view *t, const cJSON *verdict)
-{
-	char text[160];
-
-	snprintf(text, sizeof text, "%s/%s", cli_text(verdict, "source"), cli_text(verdict, "origin"));
-	table_view_cell(t, text);
-}
-
-static void cell_uint(struct table_view *t, uint64_t v)
-{
-	char text[32];
-
-	snprintf(text, sizeof text, "%llu", (unsigned long long)v);
-	table_view_cell(t, text);
-}
-
-/* RFC 3339 → "14m59s" from now on or ago; "" if it is none. */
-static const char *distance_of(const char *when, char buf[static 32])
-{
-	struct tm tm = {0};
-
-	buf[0] = 0;
-	if (!strptime(when, "%Y-%m-%dT%H:%M:%S", &tm))
-		return buf;
-	time_t t = timegm(&tm), now = time(NULL);
-
-	return print_span((uint64_t)(t > now ? t - now : now - t), buf);
 }
 
 /* --- blocks --- */
@@ -73,8 +40,8 @@ static int on_block(void *arg, struct span line)
 	table_view_cell(l->table, cli_text(b, "target"));
 	table_view_cell(l->table, cli_text(b, "scope"));
 	table_view_cell(l->table, print_span(cli_uint(b, "ttl_s"), text));
-	cell_uint(l->table, cli_uint(b, "packets"));
-	cell_by(l->table, b);
+	table_view_uint(l->table, cli_uint(b, "packets"));
+	table_view_by(l->table, cli_text(b, "source"), cli_text(b, "origin"));
 	table_view_cell(l->table, cli_text(b, "reason"));
 	cJSON_Delete(b);
 	return 0;
@@ -227,226 +194,4 @@ int cli_unblock(const struct cli *cli, int argc, char **argv)
 		printf("%s is not blocked any more\n", cli_text(answer, "target"));
 	cJSON_Delete(answer);
 	return r;
-}
-
-/* --- why --- */
-
-static void print_field(const char *label, const char *text)
-{
-	if (!*text)
-		return;
-	printf("  %-9s ", label);
-	print_wrapped(stdout, 12, text);
-}
-
-/* "2026-11-24T22:00:10.123Z" → "2026-11-24 22:00:10 UTC" */
-static void print_time(const char *label, const char *when)
-{
-	char text[64];
-
-	if (strlen(when) < 19)
-		return;
-	snprintf(text, sizeof text, "%.10s %.8s UTC", when, when + 11);
-	print_field(label, text);
-}
-
-static void show_block(const cJSON *block)
-{
-	const cJSON *evidence = cli_at(block, "evidence"), *item;
-	char text[256], bytes[32], ago[32];
-
-	snprintf(text, sizeof text, "%s: %s", cli_text(block, "source"), cli_text(block, "origin"));
-	print_field("by", text);
-	print_field("reason", cli_text(block, "reason"));
-	print_time("since", cli_text(block, "since"));
-	print_time("until", cli_text(block, "until"));
-	cJSON_ArrayForEach(item, evidence)
-		print_field("evidence", cJSON_IsString(item) ? item->valuestring : "");
-	snprintf(text, sizeof text, "%llu packets, %s", (unsigned long long)cli_uint(block, "packets"),
-		 print_bytes(cli_uint(block, "bytes"), bytes));
-	if (*cli_text(block, "last_drop"))
-		snprintf(text + strlen(text), sizeof text - strlen(text), ", the last %s ago",
-			 distance_of(cli_text(block, "last_drop"), ago));
-	print_field("dropped", text);
-}
-
-static void show_reasons(const cJSON *reasons)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach(item, reasons)
-	{
-		fputs("  - ", stdout);
-		print_wrapped(stdout, 4, cli_text(item, "text"));
-		if (*cli_text(item, "command")) {
-			fputs("    ", stdout);
-			print_wrapped(stdout, 4, cli_text(item, "command"));
-		}
-	}
-}
-
-static void show_decisions(const struct cli *cli, const cJSON *decisions)
-{
-	static const char *const heads[] = {"TIME", "OUTCOME", "BY", "REASON"};
-	const cJSON *d;
-	struct table_view *t;
-
-	if (!cJSON_GetArraySize(decisions) || table_view_new(heads, ARRAY_SIZE(heads), &t))
-		return;
-	cJSON_ArrayForEach(d, decisions)
-	{
-		const char *why = cli_key_text(d, "picket.decision.why"),
-			   *reason = cli_key_text(d, "picket.decision.reason");
-		char text[600], when[32];
-
-		table_view_cell(t, print_clock(cli_key_uint(d, "time_unix_nano"), 3, when));
-		table_view_cell(t, cli_key_text(d, "picket.decision.outcome"));
-		snprintf(text, sizeof text, "%s/%s", cli_key_text(d, "picket.decision.source"),
-			 cli_key_text(d, "picket.decision.origin"));
-		table_view_cell(t, text);
-		snprintf(text, sizeof text, "%s%s%s", reason,
-			 *reason && *why && strcmp(why, "ok") ? "; " : "", strcmp(why, "ok") ? why : "");
-		table_view_cell(t, text);
-	}
-	puts("\nDecisions, newest first:");
-	table_view_print(t, stdout, cli->color);
-	table_view_free(t);
-}
-
-static int show_why(const struct cli *cli, const cJSON *a)
-{
-	const cJSON *block = cli_at(a, "block");
-	const char *target = cli_text(a, "target"), *of = cli_text(block, "target");
-	bool blocked = cli_true(a, "blocked");
-	char span[32];
-
-	fputs(print_color(cli->color, blocked ? COLOR_RED : COLOR_GREEN), stdout);
-	if (blocked)
-		printf("%s is blocked in the kernel (%s) for another %s", target,
-		       strcmp(cli_text(block, "scope"), "host") ? "watched ports" : "every packet",
-		       print_span(cli_uint(block, "ttl_s"), span));
-	else
-		printf("%s is not blocked", target);
-	if (blocked && strcmp(target, of))
-		printf(", by the block of %s", of);
-	printf("%s\n", print_color(cli->color, COLOR_NONE));
-	if (blocked)
-		show_block(block);
-	print_field("undo", cli_text(a, "undo"));
-	show_reasons(cli_at(a, "reasons"));
-	show_decisions(cli, cli_at(a, "decisions"));
-	return blocked ? EXIT_DONE : EXIT_NO;
-}
-
-int cli_why(const struct cli *cli, int argc, char **argv)
-{
-	struct api_answer answer = {0};
-	cJSON *a = NULL;
-	int r = cli_arguments(argc, argv, 1, 1);
-
-	if (r)
-		return r;
-	_cleanup_free_ char *path = cli_path("/v1/why/", argv[1]);
-
-	if (!path)
-		return cli_no_memory(argv[0]);
-	/* The exit status needs the answer, whatever the form it is printed in. */
-	r = cli_ask(cli, argv[0], "GET", path, SPAN_NULL, &answer);
-	if (r)
-		return r;
-	a = cli_parse_line(buffer_span(&answer.body));
-	if (!a)
-		r = cli_fail(EXIT_UNREACHABLE, argv[0], "what answers at %s is no picket", cli->control);
-	else if (!cli->json)
-		r = show_why(cli, a);
-	else {
-		r = cli_true(a, "blocked") ? EXIT_DONE : EXIT_NO;
-		printf("%.*s\n", (int)answer.body.len, answer.body.data);
-	}
-	cJSON_Delete(a);
-	api_answer_free(&answer);
-	return r;
-}
-
-/* --- pending --- */
-
-static int show_pending(const struct cli *cli, const cJSON *list)
-{
-	static const char *const heads[] = {">ID", "TARGET", "BY", ">EXPIRES", "WHY", "REASON"};
-	const cJSON *p;
-	struct table_view *t;
-	char text[32];
-
-	if (!cJSON_GetArraySize(list)) {
-		puts("nothing waits for you");
-		return EXIT_DONE;
-	}
-	if (table_view_new(heads, ARRAY_SIZE(heads), &t))
-		return cli_no_memory("pending");
-	cJSON_ArrayForEach(p, list)
-	{
-		cell_uint(t, cli_uint(p, "pending_id"));
-		table_view_cell(t, cli_text(p, "target"));
-		cell_by(t, p);
-		table_view_cell(t, distance_of(cli_text(p, "expires"), text));
-		table_view_cell(t, cli_text(p, "why"));
-		table_view_cell(t, cli_text(p, "reason"));
-	}
-	table_view_print(t, stdout, cli->color);
-	table_view_free(t);
-	puts("picket approve ID lets a block happen, picket reject ID drops it; picket why TARGET tells "
-	     "more");
-	return EXIT_DONE;
-}
-
-int cli_pending(const struct cli *cli, int argc, char **argv)
-{
-	struct cli parsed = *cli;
-	cJSON *answer = NULL;
-	int r = cli_arguments(argc, argv, 0, 0);
-
-	parsed.json = false;
-	if (!r)
-		r = cli_ask_json(&parsed, argv[0], "GET", "/v1/pending", SPAN_NULL, &answer);
-	if (!r && cli->json)
-		cli_print_items(cli_at(answer, "pending"));
-	else if (!r)
-		r = show_pending(cli, cli_at(answer, "pending"));
-	cJSON_Delete(answer);
-	return r;
-}
-
-static int answer_pending(const struct cli *cli, int argc, char **argv, bool approve)
-{
-	cJSON *answer = NULL;
-	int r = cli_arguments(argc, argv, 1, 1);
-
-	if (r)
-		return r;
-	if (!argv[1][0] || argv[1][strspn(argv[1], "0123456789")])
-		return cli_fail(EXIT_USAGE, argv[0], "\"%s\" is no number: picket pending lists them",
-				argv[1]);
-	_cleanup_free_ char *path = cli_path("/v1/pending/", argv[1]);
-
-	if (!path)
-		return cli_no_memory(argv[0]);
-	r = cli_ask_json(cli, argv[0], "POST", path,
-			 approve ? SPAN("{\"approve\":true}") : SPAN("{\"approve\":false}"), &answer);
-	if (!r && answer && approve)
-		printf("%s: %s; undo: picket unblock %s\n", cli_text(answer, "target"),
-		       cli_text(answer, "outcome"), cli_text(answer, "target"));
-	else if (!r && answer)
-		printf("%s: not blocked, the question is closed\n", cli_text(answer, "target"));
-	cJSON_Delete(answer);
-	return r;
-}
-
-int cli_approve(const struct cli *cli, int argc, char **argv)
-{
-	return answer_pending(cli, argc, argv, true);
-}
-
-int cli_reject(const struct cli *cli, int argc, char **argv)
-{
-	return answer_pending(cli, argc, argv, false);
 }

@@ -179,6 +179,18 @@ const char *print_span(uint64_t seconds, char buf[static 32])
 	return buf;
 }
 
+const char *print_distance(const char *when, char buf[static 32])
+{
+	struct tm tm = {0};
+
+	buf[0] = 0;
+	if (!strptime(when, "%Y-%m-%dT%H:%M:%S", &tm))
+		return buf;
+	time_t t = timegm(&tm), now = time(NULL);
+
+	return print_span((uint64_t)(t > now ? t - now : now - t), buf);
+}
+
 const char *print_clock(uint64_t wall_ns, unsigned digits, char buf[static 32])
 {
 	static time_t known = -1; /* localtime is slow, and events come in their order */
@@ -270,6 +282,22 @@ void table_view_cell(struct table_view *t, const char *text)
 	unsigned *width = &t->widths[(t->count - 1) % t->columns];
 
 	*width = MAX(*width, cell->columns);
+}
+
+void table_view_uint(struct table_view *t, uint64_t v)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "%llu", (unsigned long long)v);
+	table_view_cell(t, text);
+}
+
+void table_view_by(struct table_view *t, const char *source, const char *origin)
+{
+	char text[160];
+
+	snprintf(text, sizeof text, "%s/%s", source, origin);
+	table_view_cell(t, text);
 }
 
 size_t table_view_rows(const struct table_view *t)

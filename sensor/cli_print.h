@@ -24,6 +24,8 @@ void print_wrapped(FILE *f, unsigned indent, const char *text);
 const char *print_bytes(uint64_t bytes, char buf[static 32]);
 /* "59s", "14m59s", "3h05m", "2d04h": at most two units. */
 const char *print_span(uint64_t seconds, char buf[static 32]);
+/* How far an RFC 3339 time is from now, ahead or past, as print_span; "" if it is none. */
+const char *print_distance(const char *when, char buf[static 32]);
 /* Local time of day of a nanosecond wall stamp; digits of the second's fraction: 3 or 6. */
 const char *print_clock(uint64_t wall_ns, unsigned digits, char buf[static 32]);
 
@@ -36,6 +38,9 @@ struct table_view;
 int table_view_new(const char *const *heads, unsigned columns, struct table_view **ret);
 /* The next cell, row by row; outside bytes are escaped here. NULL: "-". */
 void table_view_cell(struct table_view *t, const char *text);
+void table_view_uint(struct table_view *t, uint64_t v);
+/* Who wanted it: "local/login_guessing". */
+void table_view_by(struct table_view *t, const char *source, const char *origin);
 void table_view_print(const struct table_view *t, FILE *f, bool color);
 size_t table_view_rows(const struct table_view *t);
 void table_view_free(struct table_view *t);

@@ -70,14 +70,6 @@ static int ask_list(const struct cli *cli, const char *command, const char *path
 
 /* --- proxies --- */
 
-static void cell_uint(struct table_view *t, uint64_t v)
-{
-	char text[32];
-
-	snprintf(text, sizeof text, "%llu", (unsigned long long)v);
-	table_view_cell(t, text);
-}
-
 static void show_configured(const cJSON *answer, const char *key, const char *label)
 {
 	const cJSON *list = cli_at(answer, key), *item;
@@ -105,8 +97,8 @@ static int show_proxies(const struct cli *cli, const cJSON *answer)
 
 		table_view_cell(t, cli_text(p, "address"));
 		table_view_cell(t, cli_text(p, "class"));
-		cell_uint(t, cli_uint(p, "requests"));
-		cell_uint(t, cli_uint(p, "forwarded"));
+		table_view_uint(t, cli_uint(p, "requests"));
+		table_view_uint(t, cli_uint(p, "forwarded"));
 		snprintf(text, sizeof text, "%.1f %%", cJSON_IsNumber(share) ? 100 * share->valuedouble : 0);
 		table_view_cell(t, text);
 		unclassified = unclassified || !strcmp(cli_text(p, "class"), "unclassified");
@@ -192,7 +184,7 @@ static int show_gateways(const struct cli *cli, const cJSON *answer)
 		table_view_cell(t, cli_text(g, "protocol"));
 		table_view_cell(t, cli_text(g, "state"));
 		for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-			cell_uint(t, cli_uint(g, numbers[i]));
+			table_view_uint(t, cli_uint(g, numbers[i]));
 		table_view_cell(t, cli_text(g, "last_error"));
 	}
 	table_view_print(t, stdout, cli->color);

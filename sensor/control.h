@@ -2,8 +2,9 @@
 /*
  * control.h: the sensor's resources of the control API (docs/openapi.yaml): status, events, blocks, why,
  * mode, pending, kill switch, proxies, gateways, config. One file per resource group, control_*.c; each
- * registers its routes. They read other modules' counts and lists and put questions to the enforcer and the
- * warden; they decide nothing themselves.
+ * registers its routes. What blocks, why and pending share beyond this header is in control_decision.h. They
+ * read other modules' counts and lists and put questions to the enforcer and the warden; they decide nothing
+ * themselves.
  */
 #ifndef PICKET_CONTROL_H
 #define PICKET_CONTROL_H
@@ -38,11 +39,13 @@ struct control_parts {
 };
 
 int control_register(struct api *api, const struct control_parts *parts);
-int control_register_status(struct api *api, const struct control_parts *parts);
-int control_register_events(struct api *api, const struct control_parts *parts);
-int control_register_blocks(struct api *api, const struct control_parts *parts);
-int control_register_settings(struct api *api,
-			      const struct control_parts *parts); /* mode, proxies, config, gateways */
+/* control_status.c */ int control_register_status(struct api *api, const struct control_parts *parts);
+/* control_events.c */ int control_register_events(struct api *api, const struct control_parts *parts);
+/* control_blocks.c */ int control_register_blocks(struct api *api, const struct control_parts *parts);
+/* control_why.c */ int control_register_why(struct api *api, const struct control_parts *parts);
+/* control_pending.c */ int control_register_pending(struct api *api, const struct control_parts *parts);
+/* control_settings.c: mode, kill switch, proxies, config, gateways */
+int control_register_settings(struct api *api, const struct control_parts *parts);
 
 /* --- shared by the resources --- */
 

@@ -8,9 +8,12 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/policies/table.c
 	${CMAKE_SOURCE_DIR}/sensor/control.c
 	${CMAKE_SOURCE_DIR}/sensor/control_blocks.c
+	${CMAKE_SOURCE_DIR}/sensor/control_decision.c
 	${CMAKE_SOURCE_DIR}/sensor/control_events.c
+	${CMAKE_SOURCE_DIR}/sensor/control_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/control_settings.c
 	${CMAKE_SOURCE_DIR}/sensor/control_status.c
+	${CMAKE_SOURCE_DIR}/sensor/control_why.c
 	${CMAKE_SOURCE_DIR}/sensor/tail.c
 )
 set(cli_sources
@@ -19,9 +22,11 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_call.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_events.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_kill.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_print.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_settings.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_status.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_why.c
 )
 
 picket_unit(control picket_lib)

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Why an address is blocked, or is not: its block, what stands in the way of one, the last decisions about
+ * it, and for each reason the command that changes it. It tells what enforcer and proxies know; it decides
+ * nothing.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include "lib/event_json.h"
+#include "lib/util.h"
+#include "sensor/control_decision.h"
+
+#define HISTORY_MAX 20
+
+/* One sentence of the answer, with the command that changes it. */
+static void because(struct json_writer *w, const char *code, const char *command, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void because(struct json_writer *w, const char *code, const char *command, const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	json_object_begin(w);
+	json_key(w, "code");
+	json_text(w, code);
+	json_key(w, "text");
+	json_text(w, text);
+	json_key(w, "command");
+	json_text(w, command);
+	json_object_end(w);
+}
+
+static uint64_t pending_of(const struct control_parts *parts, const struct prefix *target)
+{
+	_cleanup_free_ struct pending *list = NULL;
+	size_t count = 0;
+
+	if (enforcer_pending(parts->enforcer, &list, &count))
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		if (prefix_overlaps(&list[i].verdict.target, target))
+			return list[i].id;
+	return 0;
+}
+
+static void because_of_last_decision(struct json_writer *w, const struct control_parts *parts,
+				     const struct event *e)
+{
+	const struct event_decision *d = &e->decision;
+	const char *origin = d->verdict.origin;
+	char when[CLOCK_TEXT_MAX];
+
+	clock_format(e->wall_ns, when);
+	when[19] = 0; /* whole seconds are enough here */
+	switch (d->outcome) {
+	case DECISION_WOULD_BLOCK:
+		because(w, "mode_observe", "picket mode enforce",
+			"at %sZ %s asked for a block; the mode was observe, so it was only written down",
+			when, origin);
+		break;
+	case DECISION_REFUSED:
+		because(w, "refused", NULL, "at %sZ the block that %s asked for was refused: %.*s%s%.*s",
+			when, origin, (int)d->why.len, d->why.ptr, d->detail.len ? ": " : "",
+			(int)d->detail.len, d->detail.ptr);
+		break;
+	case DECISION_EXPIRED:
+		because(w, "expired", NULL, "its last block, asked for by %s, ran out at %sZ", origin, when);
+		break;
+	case DECISION_UNBLOCKED:
+		because(w, "unblocked", NULL, "at %sZ it was unblocked by %s", when, origin);
+		break;
+	case DECISION_BLOCKED:
+	case DECISION_PENDING:
+		break;
+	}
+	if (d->outcome == DECISION_WOULD_BLOCK && enforcer_mode(parts->enforcer) != MODE_OBSERVE)
+		because(w, "mode_changed", NULL, "the mode is now %s: the next such verdict is handled by it",
+			config_mode_name(enforcer_mode(parts->enforcer)));
+}
+
+static void write_reasons(struct json_writer *w, const struct control_parts *parts,
+			  const struct prefix *target, const struct why *y, struct event *const *history,
+			  size_t count)
+{
+	char command[96], text[PREFIX_TEXT_MAX], net[PREFIX_TEXT_MAX], wait[32];
+	uint64_t pending = pending_of(parts, target);
+
+	prefix_format(target, text);
+	if (y->kill)
+		because(w, "kill_switch", "picket resume",
+			"the kill switch is on: picket drops nothing, not even what is blocked");
+	if (y->is_protected)
+		because(w, "protected_network", NULL,
+			"it is protected by %s (%s) and is never blocked, whoever asks",
+			prefix_format(&y->protect.net, net), y->protect.why);
+	if (y->blocked && y->block.revert_ns) {
+		uint64_t now = clock_boot_ns(parts->clock);
+		uint64_t left = y->block.revert_ns > now ? y->block.revert_ns - now : 0;
+
+		snprintf(command, sizeof command, "picket block --confirm %s",
+			 prefix_format(&y->block.verdict.target, net));
+		because(w, "unconfirmed", command, "the block reverts by itself in %s unless it is confirmed",
+			config_duration_format((left / NS_PER_S + 1) * 1000, wait));
+	}
+	if (pending) {
+		snprintf(command, sizeof command, "picket approve %llu", (unsigned long long)pending);
+		because(w, "pending", command, "a block of it waits for a person's answer");
+	}
+	if (y->class == PROXY_CLASS_UNCLASSIFIED) {
+		snprintf(command, sizeof command, "picket proxies trust %s", text);
+		because(w, "unclassified_proxy", command,
+			"its requests carry forwarding headers, as a proxy's do: it is never blocked "
+			"automatically until "
+			"you say what it is (trust: a proxy of yours; direct: a client)");
+	}
+	if (y->class == PROXY_CLASS_TRUSTED)
+		because(w, "trusted_proxy", NULL,
+			"it is a trusted proxy: its own address is never blocked in the kernel");
+	if (y->blocked || y->is_protected)
+		return;
+	if (count)
+		because_of_last_decision(w, parts, history[0]);
+	else if (!pending)
+		because(w, "no_verdict", NULL,
+			"nothing has asked for a block of it (as far as is remembered)");
+	if (!y->handshake)
+		because(w, "no_handshake", NULL,
+			"it completed no TCP handshake with this host in the last hour: its address may be "
+			"forged, so an "
+			"automatic block would be refused");
+}
+
+static void write_why(struct json_writer *w, const struct control_parts *parts, const struct prefix *target,
+		      const struct why *y, struct event *const *history, size_t count)
+{
+	char command[80], text[PREFIX_TEXT_MAX];
+
+	json_object_begin(w);
+	control_write_prefix(w, "target", target);
+	json_key(w, "blocked");
+	json_bool(w, y->blocked);
+	json_key(w, "block");
+	if (y->blocked)
+		control_write_block(w, &y->block, parts->clock);
+	else
+		json_null(w);
+	json_key(w, "undo");
+	snprintf(command, sizeof command, "picket unblock %s", prefix_format(&y->block.verdict.target, text));
+	json_text(w, y->blocked ? command : NULL);
+	json_key(w, "protected");
+	if (y->is_protected) {
+		json_object_begin(w);
+		control_write_prefix(w, "network", &y->protect.net);
+		json_key(w, "why");
+		json_text(w, y->protect.why);
+		json_object_end(w);
+	} else {
+		json_null(w);
+	}
+	json_key(w, "kill_switch");
+	json_bool(w, y->kill);
+	json_key(w, "mode");
+	json_text(w, config_mode_name(enforcer_mode(parts->enforcer)));
+	json_key(w, "proxy_class");
+	json_text(w, proxy_class_name(y->class));
+	json_key(w, "handshake");
+	json_bool(w, y->handshake);
+	json_key(w, "reasons");
+	json_array_begin(w);
+	write_reasons(w, parts, target, y, history, count);
+	json_array_end(w);
+	json_key(w, "decisions");
+	json_array_begin(w);
+	for (size_t i = 0; i < count; i++)
+		event_json_data(w, history[i]);
+	json_array_end(w);
+	json_object_end(w);
+}
+
+static void get_why(struct api_call *call, void *arg)
+{
+	const struct control_parts *parts = arg;
+	struct buffer b = BUFFER_INIT(CONTROL_ANSWER_MAX);
+	struct json_writer w = JSON_WRITER(&b);
+	struct event *history[HISTORY_MAX];
+	size_t count = HISTORY_MAX;
+	struct prefix target;
+	struct why why = {0};
+
+	if (control_target(call, "target", api_call_param(call), &target))
+		return;
+	if (enforcer_why(parts->enforcer, &target, &why, history, &count)) {
+		control_no_memory(call);
+		return;
+	}
+	write_why(&w, parts, &target, &why, history, count);
+	for (size_t i = 0; i < count; i++)
+		event_unref(history[i]);
+	control_reply(call, 200, &b);
+}
+
+int control_register_why(struct api *api, const struct control_parts *parts)
+{
+	void *arg = (void *)parts;
+	const struct api_route routes[] = {
+		{"GET", "/v1/why/{target}", get_why, arg},
+	};
+
+	return api_add(api, routes, ARRAY_SIZE(routes));
+}
