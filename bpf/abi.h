@@ -173,7 +173,7 @@ struct pk_ports {
  */
 #define PK_SKIP_SLOTS        65536
 #define pk_skip_slot(cookie) ((__u32)((cookie) & (PK_SKIP_SLOTS - 1)))
-#define pk_skip_tag(cookie)  (((__u32)(((__u64)(cookie)) >> 16)) | 1u)
+#define pk_skip_tag(cookie)  (((__u32)(((__u64)(cookie)) >> 16)) | 0x80000000u) /* never 0 */
 
 /*
  * Deny. pk_allow4/6 and pk_deny4p/6p are LPM tries (key: struct pk_lpm4/6), pk_deny4/6 exact hashes (key: the

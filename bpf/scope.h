@@ -63,12 +63,20 @@ static __always_inline bool scope_socket(const struct pk_config *config, const s
 	return !config->cgroup_id || scope_cgroup(config->cgroup_id, sk);
 }
 
+/* skc_num is 0 once the socket is closed, and bytes are read then, too: a reset may come before the read. */
+static __always_inline __u16 local_port(const struct sock *sk)
+{
+	__u16 port = sk->__sk_common.skc_num;
+
+	return port ? port : bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
+}
+
 /* May this read be captured? Cheapest question first: most calls are of other ports. */
 static __always_inline bool scope_reader(const struct pk_config *config, const struct sock *sk)
 {
 	const struct pk_ports *ports = PK_ONLY(pk_ports);
 
-	if (!ports || !scope_family(sk) || !scope_port(ports, sk->__sk_common.skc_num))
+	if (!ports || !scope_family(sk) || !scope_port(ports, local_port(sk)))
 		return false;
 	if (config->own_tgid && bpf_get_current_pid_tgid() >> 32 == config->own_tgid)
 		return false;

@@ -179,7 +179,7 @@ static __always_inline void reading_begin(struct reading *r, struct sock *sk, co
 	r->head.rec.kind = PK_DATA;
 	r->head.rec.time_ns = bpf_ktime_get_boot_ns();
 	flow_fill(&r->head.flow, sk);
-	r->head.flow.local_port = sk->__sk_common.skc_num;
+	r->head.flow.local_port = local_port(sk);
 	r->head.flow.cookie = cookie_of(sk);
 	r->head.skip_slot = pk_skip_slot(r->head.flow.cookie);
 	r->head.pid = bpf_get_current_pid_tgid() >> 32;

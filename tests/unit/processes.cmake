@@ -6,3 +6,4 @@ add_test(NAME unit/enforcer COMMAND enforcer_test)
 set_tests_properties(unit/enforcer PROPERTIES LABELS unit TIMEOUT 60)
 
 picket_unit(sandbox picket_sensor)
+picket_unit(abi)
