@@ -193,14 +193,15 @@ static void on_late(void *arg, struct stream *s, uint32_t deviations)
 /* --- what a stream did during a call --- */
 
 struct before {
-	uint64_t gap_bytes, duplicates;
+	uint64_t gap_bytes, passed_bytes, duplicates;
 	uint32_t gaps;
 	uint8_t refused, not_http;
 };
 
 static struct before stream_before(const struct stream *s)
 {
-	return (struct before){s->gap_bytes, s->duplicates, s->gaps, s->refused, s->not_http};
+	return (struct before){s->gap_bytes, s->passed_bytes, s->duplicates,
+			       s->gaps,      s->refused,      s->not_http};
 }
 
 static void account(struct capture *c, const struct connection *conn, const struct before *b)
@@ -212,6 +213,10 @@ static void account(struct capture *c, const struct connection *conn, const stru
 		COUNT(c, gap_bytes, s->gap_bytes - b->gap_bytes);
 		if (s->gap_bytes != b->gap_bytes)
 			note_loss(c, &conn->flow.peer.addr, s->gap_bytes - b->gap_bytes);
+	}
+	if (s->passed_bytes != b->passed_bytes) {
+		COUNT(c, passed_bytes, s->passed_bytes - b->passed_bytes);
+		note_loss(c, &conn->flow.peer.addr, s->passed_bytes - b->passed_bytes);
 	}
 	if (s->duplicates != b->duplicates)
 		COUNT(c, duplicates, s->duplicates - b->duplicates);

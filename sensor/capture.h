@@ -7,7 +7,7 @@
  * Full: the table of connections gives up the one idle longest if it is idle for half a minute, else it takes
  * no new one, and that one's bytes are counted as lost; a head that finds no memory under
  * capture.stream_bytes is given up as a gap of its connection. Both are told in picket.loss events (stage
- * "stream").
+ * "stream"), and so are bytes that were captured but belong to no request that could be made out.
  */
 #ifndef PICKET_CAPTURE_H
 #define PICKET_CAPTURE_H
@@ -44,6 +44,7 @@ struct capture_counts {
 	uint64_t stream_bytes_held, heads_refused; /* refused: stream_bytes ceiling */
 	uint64_t connections_evicted;              /* idle for long, or idle when room was needed */
 	uint64_t events_lost;                      /* memory was out */
+	uint64_t passed_bytes; /* captured, but passed over in search of the next request; told as loss */
 };
 
 int capture_new(const struct capture_parts *parts, struct capture **ret);

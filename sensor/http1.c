@@ -665,6 +665,51 @@ static bool method_is_sure(struct span m)
 
 #define METHOD_MAX_AFTER_GAP 32
 
+/* White space from i on: one space, or, lenient, any number of spaces and tabs. */
+static size_t skip_blank(struct span bytes, size_t i, bool lenient)
+{
+	size_t from = i;
+
+	while (i < bytes.len && (bytes.ptr[i] == ' ' || (lenient && bytes.ptr[i] == '\t')) &&
+	       (lenient || i == from))
+		i++;
+	return i;
+}
+
+/* Servers take raw bytes from 0x80 on for a part of the target. */
+static bool is_target_byte(char c)
+{
+	return is(c, CLASS_TARGET) || (unsigned char)c >= 0x80;
+}
+
+/* What follows the method: white space, target, white space, version, the line's end. */
+static int rest_of_start_line(struct span bytes, size_t i, bool lenient)
+{
+	static const char pattern[] = "HTTP/0.0"; /* 0: any digit */
+	size_t at = skip_blank(bytes, i, lenient), k = 0;
+
+	if (at == bytes.len)
+		return HTTP1_E_MORE;
+	for (i = at; i < bytes.len && is_target_byte(bytes.ptr[i]);)
+		i++;
+	if (i == bytes.len)
+		return HTTP1_E_MORE;
+	size_t end = i;
+	i = skip_blank(bytes, i, lenient);
+	if (end == at || i == end)
+		return HTTP1_E_NOT_HTTP;
+	for (; i < bytes.len && pattern[k]; i++, k++)
+		if (pattern[k] == '0' ? !is_digit(bytes.ptr[i]) : bytes.ptr[i] != pattern[k])
+			return HTTP1_E_NOT_HTTP;
+	if (lenient)
+		i = skip_blank(bytes, i, true);
+	if (i < bytes.len && bytes.ptr[i] == '\r')
+		i++;
+	if (i == bytes.len)
+		return HTTP1_E_MORE;
+	return bytes.ptr[i] == '\n' ? 0 : HTTP1_E_NOT_HTTP;
+}
+
 int http1_start_line(struct span bytes, bool known_method)
 {
 	size_t i = 0;
@@ -673,23 +718,8 @@ int http1_start_line(struct span bytes, bool known_method)
 		i++;
 	if (i == bytes.len)
 		return i < METHOD_MAX_AFTER_GAP ? HTTP1_E_MORE : HTTP1_E_NOT_HTTP;
-	if (i == 0 || bytes.ptr[i] != ' ' || (known_method && !method_is_sure((struct span){bytes.ptr, i})))
+	if (i == 0 || skip_blank(bytes, i, !known_method) == i ||
+	    (known_method && !method_is_sure((struct span){bytes.ptr, i})))
 		return HTTP1_E_NOT_HTTP;
-	size_t target = ++i;
-	while (i < bytes.len && is(bytes.ptr[i], CLASS_TARGET))
-		i++;
-	if (i == bytes.len)
-		return HTTP1_E_MORE;
-	if (i == target || bytes.ptr[i] != ' ')
-		return HTTP1_E_NOT_HTTP;
-	static const char pattern[] = "HTTP/0.0"; /* 0: any digit */
-	size_t k = 0;
-	for (i++; i < bytes.len && pattern[k]; i++, k++)
-		if (pattern[k] == '0' ? !is_digit(bytes.ptr[i]) : bytes.ptr[i] != pattern[k])
-			return HTTP1_E_NOT_HTTP;
-	if (i < bytes.len && bytes.ptr[i] == '\r')
-		i++;
-	if (i == bytes.len)
-		return HTTP1_E_MORE;
-	return bytes.ptr[i] == '\n' ? 0 : HTTP1_E_NOT_HTTP;
+	return rest_of_start_line(bytes, i, !known_method);
 }

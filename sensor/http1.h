@@ -44,9 +44,10 @@ int http1_parse_head(struct span head, struct http_request *ret);
 int http1_parse(struct span bytes, struct http_request *ret);
 
 /*
- * Strict: is the line at the start of bytes "METHOD SP target SP HTTP/x.y"? 0 yes, HTTP1_E_MORE it may become
- * one, HTTP1_E_NOT_HTTP no. known_method: the method must be a registered one that is no other one's tail,
- * because the bytes may begin in the middle of a line.
+ * Is the line at the start of bytes "METHOD SP target SP HTTP/x.y"? 0 yes, HTTP1_E_MORE it may become one,
+ * HTTP1_E_NOT_HTTP no. The target may hold raw bytes from 0x80 on, as servers take them. known_method: the
+ * bytes may begin in the middle of a line, so the method must be a registered one that is no other one's
+ * tail; else the line is whole, and several spaces or tabs may stand for each space, and behind the version.
  */
 int http1_start_line(struct span bytes, bool known_method);
 

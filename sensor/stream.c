@@ -80,6 +80,9 @@ static void enter_head(struct stream *s)
 
 static void enter_resync(struct stream *s, uint8_t line_start, const struct stream_hooks *hooks)
 {
+	/* A line that was held because it might have become a start line. */
+	if (s->state == RESYNC)
+		s->passed_bytes += s->head.len;
 	head_free(s, hooks);
 	s->state = RESYNC;
 	s->line_start = line_start;
@@ -141,13 +144,15 @@ static void hand_over(struct stream *s, struct http_request *r, const struct str
 	s->upgraded = r->upgrade && !(r->deviations & HTTP1_DEV_FRAMING);
 }
 
-/* Bytes that are no request. whole_line: they end with a line. */
-static void leave_head(struct stream *s, bool whole_line, const struct stream_hooks *hooks)
+/* junk is no request. */
+static void leave_head(struct stream *s, struct span junk, const struct stream_hooks *hooks)
 {
-	if (s->upgraded || (s->requests == 0 && !s->after_gap))
+	if (s->upgraded || (s->requests == 0 && !s->after_gap)) {
 		enter_not_http(s, hooks);
-	else
-		enter_resync(s, whole_line ? LINE_START : INSIDE_LINE, hooks);
+		return;
+	}
+	s->passed_bytes += junk.len;
+	enter_resync(s, junk.ptr[junk.len - 1] == '\n' ? LINE_START : INSIDE_LINE, hooks);
 }
 
 /* head is whole, or as much as the ceiling lets through. */
@@ -157,7 +162,7 @@ static void finish_head(struct stream *s, struct span head, const struct stream_
 
 	if (http1_parse_head(head, &r)) {
 		/* Only one that the ceiling cut inside its request line. */
-		leave_head(s, false, hooks);
+		leave_head(s, head, hooks);
 		return;
 	}
 	hand_over(s, &r, hooks);
@@ -213,8 +218,7 @@ static size_t eat_head(struct stream *s, struct span in, const struct stream_hoo
 	}
 	size_t end = s->scan.at;
 	if (r == HTTP1_E_NOT_HTTP) {
-		bool whole_line = head.ptr[end - 1] == '\n';
-		leave_head(s, whole_line, hooks);
+		leave_head(s, (struct span){head.ptr, end}, hooks);
 		return end - held;
 	}
 	/* The buffer leaves the stream before the hook sees it, so that the next state starts clean. */
@@ -286,6 +290,7 @@ static size_t resync_held(struct stream *s, struct span in, const struct stream_
 
 	if (head_append(s, more, hooks)) {
 		s->refused += s->refused < UINT8_MAX;
+		s->passed_bytes += more.len;
 		enter_resync(s, lf ? LINE_START : INSIDE_LINE, hooks);
 		return more.len;
 	}
@@ -328,6 +333,7 @@ static size_t eat_resync(struct stream *s, struct span in, const struct stream_h
 		if (r == HTTP1_E_MORE && head_append(s, candidate, hooks) == 0)
 			return line;
 	}
+	s->passed_bytes += line;
 	s->line_start = lf ? LINE_START : INSIDE_LINE;
 	return line;
 }
@@ -562,6 +568,8 @@ void stream_end(struct stream *s, const struct stream_hooks *hooks)
 	hand_over_unfinished(s, false, hooks);
 	if (s->state == CHUNKED)
 		end_chunked(s, hooks);
+	if (s->state == RESYNC)
+		s->passed_bytes += s->head.len;
 	head_free(s, hooks);
 	enter_head(s);
 }

@@ -23,7 +23,8 @@ struct stream {
 	uint64_t body_left; /* bytes of a Content-Length body still to pass */
 	uint64_t skip_to;   /* offset up to which the kernel was told not to copy; 0 = never */
 	uint64_t gap_bytes;
-	uint64_t duplicates; /* bytes seen again */
+	uint64_t passed_bytes; /* seen, but passed over in search of the next start line */
+	uint64_t duplicates;   /* bytes seen again */
 	struct http1_chunked chunked;
 	struct http1_scan scan;
 	struct buffer head; /* bytes of an unfinished head */

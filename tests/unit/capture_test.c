@@ -413,6 +413,20 @@ static void a_connection_older_than_us_is_joined_and_said_to_be_incomplete(void 
 	assert_int_equal(count_kind(rig, EVENT_LOSS), 0); /* ... and was not lost by us */
 }
 
+static void bytes_in_which_no_request_could_be_made_out_are_told_as_loss(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_flow flow = rig_flow(1, 7, 1);
+
+	rig_data(rig, &flow, 5, "the rest of something\r\n" GET);
+	assert_int_equal(count_kind(rig, EVENT_HTTP_REQUEST), 1);
+	assert_int_equal(capture_counts(rig->capture).passed_bytes, 23);
+	assert_int_equal(capture_counts(rig->capture).gaps, 0);
+	rig_tick(rig, RIG_SECOND);
+	assert_int_equal(get(rig, EVENT_LOSS, 0)->loss.count, 23);
+	assert_span(get(rig, EVENT_LOSS, 0)->loss.source, "198.51.100.7");
+}
+
 static void an_open_that_comes_late_completes_the_connection(void **state)
 {
 	struct rig *rig = *state;
@@ -671,6 +685,7 @@ int main(void)
 		story(the_kernel_is_told_how_much_of_a_body_to_skip),
 		story(without_cookies_addresses_and_ports_tell_connections_apart),
 		story(a_connection_older_than_us_is_joined_and_said_to_be_incomplete),
+		story(bytes_in_which_no_request_could_be_made_out_are_told_as_loss),
 		story(an_open_that_comes_late_completes_the_connection),
 		story(a_full_table_refuses_counts_and_tells),
 		story(idle_connections_are_forgotten_after_an_hour),

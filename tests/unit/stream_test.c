@@ -370,12 +370,41 @@ static void resynchronising_does_not_believe_the_middle_of_a_line(void **state)
 	feed(&s, &seen, 500, "IONS /2 HTTP/1.1\r\nHost: h\r\n\r\n");  /* cut OPTIONS */
 	feed(&s, &seen, 1000, "LINK /3 HTTP/1.1\r\nHost: h\r\n\r\n"); /* cut UNLINK */
 	feed(&s, &seen, 1500, "n: see GET /4 HTTP/1.1\r\nB: c\r\n\r\n");
-	feed(&s, &seen, 2000, "{\"x\":\"y\"}\nGET /5\nPOST  /6 HTTP/1.1\n");
+	feed(&s, &seen, 2000, "{\"x\":\"y\"}\nGET /5\nPOST /6 HTTP/2\n");
 	expect(&seen, "GET /1 1 0 4:1\n");
 	assert_int_equal(s.gaps, 4);
 	feed(&s, &seen, s.next_seq, "FOO /7 HTTP/1.1\r\n\r\n");
 	expect(&seen, "FOO /7 0 210000\n");
 	stream_end(&s, &(struct stream_hooks){.arg = &seen, .request = on_request});
+}
+
+static void a_lenient_start_line_is_found_and_what_was_passed_over_is_counted(void **state)
+{
+	(void)state;
+	static const char raw[] = "GET /x?\xc3\xa9 HTTP/1.1\r\nHost: h\r\n\r\n";
+	static const char spaces[] = "ail\r\nno start\r\nGET  /y\tHTTP/1.1\r\nHost: h\r\n\r\n";
+
+	for (size_t step = 1; step < sizeof spaces; step++) {
+		struct seen seen = SEEN;
+		struct stream_hooks hooks = hooks_of(&seen);
+		struct stream s;
+		uint32_t skip;
+		stream_init(&s, false, 0);
+		stream_feed(&s, 9, SPAN(raw), sizeof raw - 1, &hooks, &skip);
+		assert_int_equal(s.passed_bytes, 0);
+		expect(&seen, "GET /x?\xc3\xa9 1 200040 4:1\n");
+		stream_init(&s, false, 0);
+		for (size_t at = 0; at < sizeof spaces - 1; at += step) {
+			size_t n = MIN(step, sizeof spaces - 1 - at);
+			stream_feed(&s, 9 + (uint32_t)at, (struct span){spaces + at, n}, (uint32_t)n, &hooks,
+				    &skip);
+		}
+		stream_feed(&s, s.next_seq, SPAN("\x01junk\r\nPOST /unfin"), 17, &hooks, &skip);
+		stream_end(&s, &hooks);
+		expect(&seen, "GET /y 1 200004 4:1\n");
+		assert_int_equal(s.passed_bytes, 15 + 17);
+		assert_int_equal(s.gaps, 0);
+	}
 }
 
 static void a_start_line_cut_in_pieces_is_found_after_a_gap(void **state)
@@ -693,6 +722,7 @@ int main(void)
 		cmocka_unit_test(a_gap_is_counted_and_the_next_request_found),
 		cmocka_unit_test(a_gap_inside_a_head_gives_the_request_line_that_came),
 		cmocka_unit_test(resynchronising_does_not_believe_the_middle_of_a_line),
+		cmocka_unit_test(a_lenient_start_line_is_found_and_what_was_passed_over_is_counted),
 		cmocka_unit_test(a_start_line_cut_in_pieces_is_found_after_a_gap),
 		cmocka_unit_test(a_stream_joined_midway_starts_at_the_next_request),
 		cmocka_unit_test(what_is_not_http_costs_no_more_bytes),
