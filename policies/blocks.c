@@ -181,9 +181,15 @@ static void block_extend(struct block *block, const struct verdict *v, uint64_t 
 {
 	enum verdict_scope scope = MAX(block->verdict.scope, v->scope);
 
+	block->deadline_ns = deadline_ns;
+	/* Who ranks lower adds time; the entry stays whose it was, and on trial if it was. */
+	if (v->source > block->verdict.source) {
+		block->verdict.ttl_ms = v->ttl_ms;
+		block->verdict.scope = scope;
+		return;
+	}
 	block->verdict = *v;
 	block->verdict.scope = scope;
-	block->deadline_ns = deadline_ns;
 	block->revert_ns = 0;
 }
 

@@ -17,6 +17,7 @@ struct block {
 	/* Written by the owner of the list, through the pointers that the functions below give. */
 	uint64_t installed_ns;            /* the deny map held it */
 	uint64_t revert_ns;               /* --confirm-within: unblock then unless confirmed; 0 = none */
+	uint32_t seen;                    /* enforcer: the reconciliation that last found it in the kernel */
 	uint64_t packets, bytes, last_ns; /* what the kernel dropped, as last read */
 };
 
@@ -31,7 +32,8 @@ void blocks_free(struct blocks *b);
  * would be missed.
  *
  * An extension keeps since_ns, installed_ns and the counters, takes the new verdict, and drops a pending
- * revert: the verdict on trial is no longer the one in force. It never narrows the scope: host stays host. An
+ * revert: the verdict on trial is no longer the one in force. But one of a lower rank (operator, local,
+ * gateway) only adds time: owner and revert stay. It never narrows the scope: host stays host. An
  * entry whose deadline has passed but that was not taken out yet counts as none: the new one starts afresh in
  * its place.
  */

@@ -41,7 +41,7 @@ static void found(struct finder *f, const struct addr *a, const char *why)
 		found_net(f, &exact, why);
 }
 
-static void found_session(struct finder *f, const struct addr *a)
+static void found_session(struct finder *f, const struct addr *a, const char *why)
 {
 	if (a->family == ADDR_NONE || addr_is_unspecified(a))
 		return;
@@ -50,7 +50,7 @@ static void found_session(struct finder *f, const struct addr *a)
 		return;
 	}
 	f->sources.sessions++;
-	found(f, a, "login session");
+	found(f, a, why);
 }
 
 static FILE *open_below(const struct finder *f, const char *path)
@@ -253,7 +253,7 @@ static void utmp_entry(struct finder *f, const struct utmpx *u)
 		if (addr_parse(host, &a))
 			return;
 	}
-	found_session(f, &a);
+	found_session(f, &a, "login session");
 }
 
 static void find_utmp_sessions(struct finder *f)
@@ -285,7 +285,7 @@ static void logind_line(struct finder *f, const char *line)
 	if (host.len >= 2 && host.ptr[0] == '"' && host.ptr[host.len - 1] == '"')
 		host = (struct span){host.ptr + 1, host.len - 2};
 	if (!addr_parse(host, &a))
-		found_session(f, &a);
+		found_session(f, &a, "login session");
 }
 
 static void find_logind_sessions(struct finder *f)
@@ -347,7 +347,7 @@ static void diag_socket(struct diag *d, const struct nlmsghdr *h)
 	if (m.idiag_state != TCP_ESTABLISHED)
 		return;
 	struct addr a = addr_from_bytes(m.idiag_family, (const uint8_t *)m.id.idiag_dst);
-	found_session(d->finder, &a);
+	found_session(d->finder, &a, PROTECT_BY_SSHD);
 }
 
 /* Reads one dump to its end. 0 or -errno. */

@@ -19,6 +19,12 @@
 #include "lib/config.h"
 #include "policies/limits.h"
 
+/*
+ * The reason of an entry known only by an established connection to sshd. It may not be logged in, so it
+ * counts when a block is decided, and is no reason to lift one that is there.
+ */
+#define PROTECT_BY_SSHD "login session, by sshd"
+
 struct protect_sources {
 	bool sessions_seen; /* a session list exists (utmp or logind) */
 	bool sshd_seen;     /* sock_diag answered and an sshd port is known */

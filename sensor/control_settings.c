@@ -233,6 +233,17 @@ static void reply_class(struct api_call *call, const struct control_parts *parts
 	control_reply(call, 200, &b);
 }
 
+/* So that it outlives a sensor that dies; over a restart of picket it is not kept. */
+static void remember(const struct control_parts *parts, const struct prefix *target, enum proxy_class class)
+{
+	const struct warden_request ask = {.op = WARDEN_REMEMBER_PROXY, .target = *target, .flag = class};
+	struct warden_reply *reply = calloc(1, sizeof *reply);
+
+	if (!reply || warden_call(parts->warden, &ask, reply) || reply->result)
+		log_warning("what was said of a proxy will not outlive this sensor process");
+	free(reply);
+}
+
 static void put_proxies(struct api_call *call, void *arg)
 {
 	static const char *const known[] = {"address", "class", NULL};
@@ -254,6 +265,7 @@ static void put_proxies(struct api_call *call, void *arg)
 	}
 	switch (proxies_set(parts->proxies, &target, class)) {
 	case 0:
+		remember(parts, &target, class);
 		reply_class(call, parts, &target, class);
 		break;
 	case PROXIES_E_TOO_WIDE:

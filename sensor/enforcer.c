@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "lib/log.h"
 #include "lib/util.h"
 
 #define HISTORY_MAX         1024 /* decisions remembered for `why` */
@@ -31,6 +32,8 @@ struct enforcer {
 	struct enforcer_counts counts;
 	struct warden_reply reply; /* 10 kB: not on the stack */
 	bool kill;
+	uint32_t era; /* number of the reconciliation */
+	uint64_t reconciled_ns;
 };
 
 static uint64_t now_ns(const struct enforcer *e)
@@ -148,6 +151,12 @@ static void protect_read(struct enforcer *e)
 	e->protect_ns = now;
 }
 
+/* Until when the kernel is to drop: a block on trial ends there by itself, also when we are gone. */
+static uint64_t kernel_deadline(const struct block *b)
+{
+	return b->revert_ns && b->revert_ns < b->deadline_ns ? b->revert_ns : b->deadline_ns;
+}
+
 /* Has the warden make the kernel equal to the entry; says in *d what came of it. */
 static void install(struct enforcer *e, const struct block *b, struct decision *d)
 {
@@ -157,7 +166,8 @@ static void install(struct enforcer *e, const struct block *b, struct decision *
 		.scope = (uint8_t)b->verdict.scope,
 		.action = PK_ACT_DROP,
 		.source = (uint8_t)b->verdict.source,
-		.ttl_ms = (b->deadline_ns - now_ns(e) + NS_PER_MS - 1) / NS_PER_MS,
+		.ttl_ms =
+			(kernel_deadline(b) - MIN(now_ns(e), kernel_deadline(b)) + NS_PER_MS - 1) / NS_PER_MS,
 	};
 	char text[VERDICT_TEXT_MAX], net[PREFIX_TEXT_MAX];
 
@@ -229,8 +239,14 @@ static void pending_remove(struct enforcer *e, unsigned i)
 static bool pending_put(struct enforcer *e, const struct verdict *v, struct decision *d)
 {
 	struct pending *p = pending_find(e, &v->target);
-	bool fresh = !p;
+	/* Who approves a number approves what was shown under it: another time or scope is another question.
+	 */
+	bool changed = p && (p->verdict.ttl_ms != v->ttl_ms || p->verdict.scope != v->scope ||
+			     p->verdict.action != v->action);
+	bool fresh = !p || changed;
 
+	if (changed)
+		p->id = e->pending_next++;
 	if (!p) {
 		if (e->pending_count == ENFORCER_PENDING_MAX) {
 			struct decision gone = {0};
@@ -264,7 +280,9 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 		before = *entry;
 	int r = blocks_put(e->blocks, v, now, &entry);
 	if (r == BLOCKS_E_SHORTER) {
-		d->installed_ns = entry->installed_ns;
+		install(e, entry, d); /* it should be there already; that it is costs nothing to make sure */
+		if (d->outcome != DECISION_BLOCKED)
+			return;
 		decide(d, DECISION_BLOCKED, "ok",
 		       v->scope > entry->verdict.scope ? "already blocked for longer, on watched ports: "
 							 "unblock it first to block the whole host"
@@ -275,10 +293,12 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 		decide(d, DECISION_REFUSED, "full", "the desired list is full (limits.blocks_max)");
 		return;
 	}
+	if (confirm_within_ms)
+		entry->revert_ns = now + confirm_within_ms * NS_PER_MS;
 	install(e, entry, d);
 	if (d->outcome == DECISION_BLOCKED) {
 		entry->installed_ns = d->installed_ns;
-		entry->revert_ns = confirm_within_ms ? now + confirm_within_ms * NS_PER_MS : 0;
+		entry->seen = e->era;
 		return;
 	}
 	/* Refused below us: the list goes back to what the kernel holds. */
@@ -337,6 +357,25 @@ static void unblock(struct enforcer *e, const struct verdict *v, struct decision
 	publish(e, v, d);
 }
 
+/* A gateway's unblock faces the guard like its blocks: in mode observe and approve it changes nothing by
+ * itself. */
+static void take_back(struct enforcer *e, const struct verdict *v, struct decision *d)
+{
+	struct guard_answer answer;
+	bool tell = true;
+
+	guard_decide(e->guard, v, &e->protect, false, now_ns(e), &answer);
+	if (answer.outcome == DECISION_UNBLOCKED) {
+		unblock(e, v, d);
+		return;
+	}
+	decide(d, answer.outcome, answer.why, answer.detail);
+	if (d->outcome == DECISION_PENDING)
+		tell = pending_put(e, v, d);
+	if (tell)
+		publish(e, v, d);
+}
+
 void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
 		      struct decision *ret)
 {
@@ -351,9 +390,9 @@ void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t conf
 	else if (v->action == VERDICT_UNBLOCK) {
 		/* A gateway may take back what a gateway said, nobody else's. */
 		struct block *b = blocks_find(e->blocks, &v->target);
-		if (b && b->verdict.source == v->source && strcmp(b->verdict.origin, v->origin) == 0)
-			unblock(e, v, &d);
-		else {
+		if (b && b->verdict.source == v->source && strcmp(b->verdict.origin, v->origin) == 0) {
+			take_back(e, v, &d);
+		} else {
 			decide(&d, DECISION_REFUSED, "not_own", "no block of this source on that target");
 			publish(e, v, &d);
 		}
@@ -368,8 +407,11 @@ int enforcer_confirm(struct enforcer *e, const struct prefix *target)
 {
 	pthread_mutex_lock(&e->lock);
 	struct block *b = blocks_find(e->blocks, target);
-	if (b)
+	if (b && b->revert_ns) {
+		struct decision d = {0};
 		b->revert_ns = 0;
+		install(e, b, &d); /* from the trial's end to its own */
+	}
 	pthread_mutex_unlock(&e->lock);
 	return b ? 0 : BLOCKS_E_NONE;
 }
@@ -386,7 +428,9 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 		struct verdict v = e->pending[i].verdict;
 		pending_remove(e, i);
 		v.received_ns = now_ns(e);
-		if (yes) {
+		if (yes && v.action == VERDICT_UNBLOCK) {
+			unblock(e, &v, &d);
+		} else if (yes) {
 			block(e, &v, 0, true, &d);
 		} else {
 			char text[VERDICT_TEXT_MAX];
@@ -404,6 +448,22 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 }
 
 /* --- upkeep --- */
+
+/* What a person set at run time outlives a sensor that dies; the warden remembers it. */
+static int adopt_settings(struct enforcer *e)
+{
+	struct warden_request status = {.op = WARDEN_STATUS}, proxies = {.op = WARDEN_PROXIES};
+
+	int r = ask(e, &status);
+	if (!r && e->reply.result == 0 && e->reply.status.mode)
+		guard_set_mode(e->guard, (enum config_mode)e->reply.status.mode);
+	if (!r)
+		r = ask(e, &proxies);
+	for (uint32_t i = 0; !r && e->reply.result == 0 && i < e->reply.count; i++)
+		proxies_set(e->parts.proxies, &e->reply.proxies[i].who,
+			    (enum proxy_class)e->reply.proxies[i].class);
+	return r;
+}
 
 int enforcer_adopt(struct enforcer *e)
 {
@@ -441,6 +501,8 @@ int enforcer_adopt(struct enforcer *e)
 		}
 		q.index += e->reply.count;
 	}
+	if (!r)
+		r = adopt_settings(e);
 	pthread_mutex_unlock(&e->lock);
 	return r;
 }
@@ -492,6 +554,87 @@ static void hits_read(struct enforcer *e)
 	}
 }
 
+#define MEND_MAX 256 /* entries put back or taken out in one pass */
+
+struct differing {
+	struct enforcer *e;
+	struct prefix targets[MEND_MAX];
+	size_t count, all;
+};
+
+static void differing_add(struct differing *d, const struct prefix *target)
+{
+	if (d->count < MEND_MAX)
+		d->targets[d->count++] = *target;
+	d->all++;
+}
+
+static void missing_add(void *arg, const struct block *b)
+{
+	struct differing *d = arg;
+
+	if (b->seen != d->e->era)
+		differing_add(d, &b->verdict.target);
+}
+
+/* Marks what the kernel holds as the list says; collects what it holds beside. False: the warden did not
+ * answer. */
+static bool kernel_compare(struct enforcer *e, uint64_t now, struct differing *extra)
+{
+	struct warden_request q = {.op = WARDEN_LIST};
+
+	for (;;) {
+		if (ask(e, &q) || e->reply.result)
+			return false;
+		if (e->reply.count == 0)
+			return true;
+		for (uint32_t i = 0; i < e->reply.count; i++) {
+			const struct warden_block *k = &e->reply.blocks[i];
+			struct block *b = blocks_find(e->blocks, &k->target);
+			if (!b && k->value.deadline_s * NS_PER_S > now)
+				differing_add(extra, &k->target);
+			else if (b && k->value.scope == (uint8_t)b->verdict.scope &&
+				 (k->value.deadline_s + 1) * NS_PER_S >= kernel_deadline(b))
+				b->seen = e->era;
+		}
+		q.index += e->reply.count;
+	}
+}
+
+/* Makes the kernel equal to the list again, should anybody else have changed it. */
+static void reconcile(struct enforcer *e, uint64_t now)
+{
+	struct differing *extra = calloc(1, sizeof *extra), *missing = calloc(1, sizeof *missing);
+	size_t back = 0, out = 0;
+	uint64_t done;
+
+	e->reconciled_ns = now;
+	e->era++;
+	if (extra && missing && kernel_compare(e, now, extra)) {
+		missing->e = e;
+		blocks_each(e->blocks, missing_add, missing);
+		for (size_t i = 0; i < missing->count; i++) {
+			struct decision d = {0};
+			install(e, blocks_find(e->blocks, &missing->targets[i]), &d);
+			back += d.outcome == DECISION_BLOCKED;
+		}
+		for (size_t i = 0; i < extra->count; i++)
+			out += uninstall(e, &extra->targets[i], &done) == 0;
+		e->counts.missing = missing->all - back;
+		e->counts.extra = extra->all - out;
+		e->counts.mended += back + out;
+		if (back || out)
+			log_warning("the deny maps differed from the list and were mended",
+				    LOG_U("put_back", back), LOG_U("taken_out", out));
+	}
+	free(extra);
+	free(missing);
+}
+
+#define RECONCILE_NS       (5 * NS_PER_S)
+#define RECONCILE_LARGE    4096            /* a longer list is compared */
+#define RECONCILE_LARGE_NS (60 * NS_PER_S) /* this seldom: a verdict waits while it is read */
+
 void enforcer_tick(struct enforcer *e)
 {
 	pthread_mutex_lock(&e->lock);
@@ -500,12 +643,14 @@ void enforcer_tick(struct enforcer *e)
 	hits_read(e);
 	struct warden_request q = {.op = WARDEN_STATUS};
 	if (ask(e, &q) == 0 && e->reply.result == 0) {
-		size_t desired = blocks_count(e->blocks);
 		e->kill = e->reply.status.kill;
 		e->counts.installed = e->reply.status.blocks;
-		e->counts.missing = desired > e->counts.installed ? desired - e->counts.installed : 0;
-		e->counts.extra = e->counts.installed > desired ? e->counts.installed - desired : 0;
 	}
+	/* While the kill switch is on the warden installs nothing, and nothing is dropped either way. */
+	if (!e->kill &&
+	    now - e->reconciled_ns >=
+		    (blocks_count(e->blocks) <= RECONCILE_LARGE ? RECONCILE_NS : RECONCILE_LARGE_NS))
+		reconcile(e, now);
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -515,6 +660,9 @@ void enforcer_set_mode(struct enforcer *e, enum config_mode mode)
 {
 	pthread_mutex_lock(&e->lock);
 	guard_set_mode(e->guard, mode);
+	struct warden_request q = {.op = WARDEN_REMEMBER_MODE, .flag = mode};
+	if (ask(e, &q) || e->reply.result)
+		log_warning("the mode will not outlive this sensor process");
 	pthread_mutex_unlock(&e->lock);
 }
 

@@ -30,7 +30,9 @@ struct enforcer_parts {
 struct enforcer_counts {
 	uint64_t verdicts[4]; /* by enum verdict_source */
 	uint64_t outcomes[8]; /* by enum decision_outcome */
-	size_t desired, installed, missing, extra;
+	size_t desired, installed;
+	size_t missing, extra; /* found by the last reconciliation and not mended */
+	uint64_t mended;       /* entries put back, or taken out, because the kernel differed from the list */
 	size_t pending;
 };
 

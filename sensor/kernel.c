@@ -571,3 +571,8 @@ unsigned kernel_reader_fds(const struct kernel *k, int *ret, unsigned max)
 			ret[n++] = k->perf_events[cpu];
 	return n;
 }
+
+void kernel_configure(struct kernel *k, const struct config *config)
+{
+	k->config = config;
+}

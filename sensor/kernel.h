@@ -32,6 +32,8 @@ int kernel_load(const struct config *config, const struct kernel_options *option
 		struct buffer *errors);
 /* Attach the TCP tracepoints. */
 int kernel_attach_tcp(struct kernel *k, struct buffer *errors);
+/* A new configuration took the place of the one given to kernel_load, which may be freed then. */
+void kernel_configure(struct kernel *k, const struct config *config);
 /* Detaches everything that is ours; closes all descriptors. */
 void kernel_free(struct kernel *k);
 

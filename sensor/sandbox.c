@@ -7,6 +7,7 @@
 #include <linux/close_range.h>
 #include <linux/securebits.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -200,6 +201,9 @@ static const int allowed[] = {
 	SCMP_SYS(lstat),
 };
 
+/* CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
+#define CLONE_NEW_ANY 0x7e020000
+
 int sandbox_seccomp(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -216,13 +220,13 @@ int sandbox_seccomp(void)
 	if (!r)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
 				     SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
-	/* Threads. A filter cannot see clone3's flags, so glibc is made to fall back to clone; no new
-	 * namespaces by it. */
+	/* Threads and nothing else: a process of its own would outlive the warden. A filter cannot see
+	 * clone3's flags, so glibc is made to fall back to clone; no new namespaces by it. */
 	if (!r)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (!r)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				     SCMP_A0(SCMP_CMP_MASKED_EQ, 0x7e020000, 0));
+				     SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEW_ANY | CLONE_THREAD, CLONE_THREAD));
 	/* Itself only: names of threads; PDEATHSIG and the like are settled. */
 	if (!r)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,

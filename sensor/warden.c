@@ -47,9 +47,9 @@ static int make_dirs(const char *path, mode_t mode)
 			return -errno;
 		*p = '/';
 	}
-	if (mkdir(text, mode) && errno != EEXIST)
-		return -errno;
-	return 0;
+	if (mkdir(text, mode) == 0)
+		return chmod(text, mode) ? -errno : 0; /* whatever the umask says */
+	return errno == EEXIST ? 0 : -errno;
 }
 
 static int fail(int status, const char *what, const char *hint, int r)
@@ -132,8 +132,10 @@ static void kill_id_write(struct warden *w)
 	if (bpf_obj_get_info_by_fd(kernel_kill_fd(w->kernel), &info, &len))
 		return;
 	_cleanup_fclose_ FILE *f = fopen(path, "we");
-	if (f)
-		fprintf(f, "%u\n", info.id);
+	if (!f)
+		return;
+	fprintf(f, "%u\n", info.id);
+	w->kill_id_written = true;
 }
 
 static uint64_t cgroup_id(const char *path)
@@ -237,6 +239,22 @@ static int loop_make(struct warden *w)
 
 /* --- running */
 
+/* A service manager removes a service's cgroup when it stops and makes another when it starts. */
+static void cgroup_follow(struct warden *w)
+{
+	uint64_t id = cgroup_id(w->config->capture.cgroup);
+
+	if (id == w->kernel_config.cgroup_id)
+		return;
+	w->kernel_config.cgroup_id = id;
+	kernel_config_set(w->kernel, &w->kernel_config);
+	if (id == UINT64_MAX)
+		log_error("the cgroup is gone: no request is seen until it is there again",
+			  LOG_S("cgroup", w->config->capture.cgroup));
+	else
+		log_info("the cgroup was made anew", LOG_S("cgroup", w->config->capture.cgroup));
+}
+
 static int count_one(void *arg, const struct prefix *target, const struct pk_deny *value)
 {
 	(void)target;
@@ -254,6 +272,7 @@ static void tick(struct warden *w)
 	if (notify_watchdog_ns())
 		notify_send("WATCHDOG=1");
 	if (now - w->scan_ns >= RESCAN_NS) {
+		cgroup_follow(w);
 		warden_watch_ports(w, false);
 		warden_watch_interfaces(w);
 	}
@@ -268,12 +287,23 @@ static void tick(struct warden *w)
 	}
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 static void reload_now(struct warden *w)
 {
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
 	struct config *next = NULL;
 
-	notify_send("RELOADING=1");
+	char reloading[64];
+	snprintf(reloading, sizeof reloading, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		 (unsigned long long)(monotonic_ns() / 1000));
+	notify_send(reloading);
 	int r = config_load(w->config_file, w->flags, w->flag_count, environ, &next, &errors);
 	if (!r) {
 		r = sensor_check(next, &errors);
@@ -301,6 +331,7 @@ static void reload_now(struct warden *w)
 	warden_sensor_stop(w);
 	config_free(w->config);
 	w->config = next;
+	kernel_configure(w->kernel, next);
 	limits_init(&w->limits, next);
 	kernel_config_fill(w);
 	kernel_config_set(w->kernel, &w->kernel_config);
@@ -309,6 +340,9 @@ static void reload_now(struct warden *w)
 	warden_watch_interfaces(w);
 	w->reload = false;
 	w->restart_at_ns = 0;
+	w->sensor_ready = false; /* READY=1 is told when the new one is */
+	w->mode = 0;             /* what was set at run time falls back to the file */
+	w->proxy_count = 0;
 	log_info("configuration reloaded", LOG_S("mode", config_mode_name(next->mode)));
 }
 
@@ -366,7 +400,8 @@ static void end(struct warden *w)
 		rmdir(dirname(dir)); /* stays while another instance has its own in it */
 	}
 	snprintf(path, sizeof path, "%s/kill.id", w->run_dir);
-	unlink(path);
+	if (w->kill_id_written) /* else it is that of the daemon which runs */
+		unlink(path);
 	if (w->lock_fd >= 0)
 		close(w->lock_fd);
 	protected_set_free(&w->protect);

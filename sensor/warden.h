@@ -25,7 +25,10 @@ enum warden_op {
 	WARDEN_KILL = 7,       /* flag 1: on. Off is refused: `picket resume` writes the map itself */
 	WARDEN_RESCAN = 8,     /* look at listeners again: a server began to listen */
 	WARDEN_HITS_PAGE = 10, /* the next page of what denied sources lost; after the last it starts over */
-	WARDEN_PEER = 9,       /* target is a gateway's address: protected from now on */
+	WARDEN_REMEMBER_MODE = 11,  /* flag: enum config_mode; told by STATUS to the next sensor */
+	WARDEN_REMEMBER_PROXY = 12, /* target and flag (enum proxy_class); told by PROXIES */
+	WARDEN_PROXIES = 13,
+	WARDEN_PEER = 9, /* target is a gateway's address: protected from now on */
 };
 
 /* Beside enum limits_answer: the kill switch is on, nothing is installed. */
@@ -41,6 +44,12 @@ struct warden_request {
 	struct prefix target;
 	uint8_t scope, action, source, pad;
 	uint64_t ttl_ms;
+};
+
+#define WARDEN_PROXIES_MAX 128
+struct warden_proxy {
+	struct prefix who;
+	uint32_t class; /* enum proxy_class */
 };
 
 struct warden_block {
@@ -59,6 +68,7 @@ struct warden_reply {
 		struct protected_net protected[WARDEN_LIST_MAX];
 		struct pk_hit hit;
 		struct deny_hit hits[WARDEN_LIST_MAX];
+		struct warden_proxy proxies[WARDEN_PROXIES_MAX];
 		struct {
 			uint64_t stats[PK_C_MAX];
 			struct kernel_attachment attachments[WARDEN_ATTACH_MAX];
@@ -66,6 +76,7 @@ struct warden_reply {
 			uint32_t uses_perf;
 			uint32_t kill;
 			uint32_t blocks;          /* entries in the deny maps */
+			uint32_t mode;            /* as remembered; 0: the file's */
 			uint32_t sensor_restarts; /* not counting reloads */
 			uint32_t sensor_starts;   /* all of them; the first is 1 */
 			uint64_t started_ns;

@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <sys/socket.h>
+#include "policies/proxies.h"
 #include "sensor/warden_internal.h"
 
 static bool target_valid(const struct prefix *p)
@@ -97,6 +98,7 @@ static int answer_status(struct warden *w, struct warden_reply *a)
 	a->status.attachment_count = kernel_attachments(w->kernel, a->status.attachments, WARDEN_ATTACH_MAX);
 	a->status.uses_perf = kernel_uses_perf(w->kernel);
 	a->status.kill = kernel_kill_get(w->kernel);
+	a->status.mode = w->mode;
 	a->status.sensor_restarts = w->restarts;
 	a->status.sensor_starts = w->starts;
 	a->status.started_ns = w->started_ns;
@@ -118,6 +120,28 @@ static int answer_peer(struct warden *w, const struct warden_request *q)
 		return LIMITS_FULL;
 	w->extra[w->extra_count++] = q->target.addr;
 	w->protect_ns = 0;
+	return 0;
+}
+
+/* One rule a target; the class `client` takes it back. */
+static int answer_remember_proxy(struct warden *w, const struct warden_request *q)
+{
+	uint32_t at = 0;
+
+	if (!target_valid(&q->target) || q->flag > PROXY_CLASS_DIRECT)
+		return LIMITS_BAD_TARGET;
+	while (at < w->proxy_count && !prefix_equal(&w->proxies[at].who, &q->target))
+		at++;
+	if (q->flag == PROXY_CLASS_CLIENT) {
+		if (at < w->proxy_count)
+			w->proxies[at] = w->proxies[--w->proxy_count];
+		return 0;
+	}
+	if (at == WARDEN_PROXIES_MAX)
+		return LIMITS_FULL;
+	if (at == w->proxy_count)
+		w->proxy_count++;
+	w->proxies[at] = (struct warden_proxy){.who = q->target, .class = q->flag};
 	return 0;
 }
 
@@ -158,6 +182,17 @@ static int answer(struct warden *w, const struct warden_request *q, struct warde
 		return q->flag ? kernel_kill_set(w->kernel, true) : -EPERM;
 	case WARDEN_RESCAN:
 		w->scan_ns = 0;
+		return 0;
+	case WARDEN_REMEMBER_MODE:
+		if (q->flag < MODE_OBSERVE || q->flag > MODE_ENFORCE)
+			return -EINVAL;
+		w->mode = q->flag;
+		return 0;
+	case WARDEN_REMEMBER_PROXY:
+		return answer_remember_proxy(w, q);
+	case WARDEN_PROXIES:
+		a->count = w->proxy_count;
+		memcpy(a->proxies, w->proxies, w->proxy_count * sizeof w->proxies[0]);
 		return 0;
 	case WARDEN_PEER:
 		return answer_peer(w, q);

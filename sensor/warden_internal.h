@@ -68,12 +68,16 @@ struct warden {
 		uint64_t retry_ns;
 	} failed[WARDEN_INTERFACES_MAX];
 
+	/* What was set at run time, so that a sensor which dies does not take it along. */
+	uint32_t mode; /* enum config_mode; 0: the file's */
+	struct warden_proxy proxies[WARDEN_PROXIES_MAX];
+	uint32_t proxy_count;
 	uint32_t blocks; /* entries in the deny maps: counted as they come and go, and anew at each sweep */
 	struct pk_hit_key hits_cursor;
 	struct warden_block *list; /* snapshot for WARDEN_LIST */
 	size_t list_count, list_size;
 	uint64_t started_ns;
-	bool stop, reload, failed_start;
+	bool stop, reload, failed_start, kill_id_written;
 };
 
 static inline uint64_t warden_now(void)
@@ -102,7 +106,7 @@ void warden_sensor_serve(struct warden *w);
 void warden_sensor_reap(struct warden *w);
 /* Start it if it is due, end it if it hangs. */
 void warden_sensor_check(struct warden *w, uint64_t now);
-/* Ask it to end by hanging up, wait, then insist. */
+/* Ask it to end, answer it meanwhile, then insist. */
 void warden_sensor_stop(struct warden *w);
 
 #endif

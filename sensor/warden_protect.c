@@ -6,6 +6,12 @@
 /* Own addresses, routes and resolvers are believed this long; who is logged in is asked at each decision. */
 #define COLLECT_MAX_AGE_NS (5 * NS_PER_S)
 
+/* May it overrule a block that is in force? */
+static bool allowable(const struct protected_net *p)
+{
+	return strcmp(p->why, PROTECT_BY_SSHD) != 0;
+}
+
 /* Keeps the allow map, which the packet program asks before the deny maps, equal to the protected set. */
 static void allow_sync(struct warden *w)
 {
@@ -14,12 +20,15 @@ static void allow_sync(struct warden *w)
 	for (size_t i = 0; i < w->allowed.count; i++) {
 		bool still = false;
 		for (size_t j = 0; j < w->protect.count && !still; j++)
-			still = prefix_equal(&w->allowed.items[i].net, &w->protect.items[j].net);
+			still = allowable(&w->protect.items[j]) &&
+				prefix_equal(&w->allowed.items[i].net, &w->protect.items[j].net);
 		if (!still)
 			allow_remove(maps, &w->allowed.items[i].net);
 	}
 	protected_set_free(&w->allowed);
 	for (size_t i = 0; i < w->protect.count; i++) {
+		if (!allowable(&w->protect.items[i]))
+			continue;
 		int r = allow_put(maps, &w->protect.items[i].net);
 		if (r)
 			log_warning("allow map refused a protected network", LOG_ERRNO(r < 0 ? r : -ENOSPC));

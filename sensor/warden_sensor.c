@@ -82,13 +82,13 @@ void warden_sensor_serve(struct warden *w)
 }
 
 /* The warden has no CAP_KILL; it may signal a process of the user it becomes for a moment. */
-static void sensor_kill(struct warden *w)
+static void sensor_signal(struct warden *w, int signal)
 {
 	if (w->sensor <= 0)
 		return;
-	if (kill(w->sensor, SIGKILL) && errno == EPERM && sandbox_warden_raise(true) == 0) {
+	if (kill(w->sensor, signal) && errno == EPERM && sandbox_warden_raise(true) == 0) {
 		if (seteuid(w->uid) == 0) {
-			kill(w->sensor, SIGKILL);
+			kill(w->sensor, signal);
 			if (seteuid(0))
 				log_error("cannot become root again", LOG_ERRNO(-errno));
 		}
@@ -110,7 +110,7 @@ void warden_sensor_reap(struct warden *w)
 			continue;
 		uint64_t now = warden_now();
 		/* One that never came up would not the next time either. */
-		if (!w->sensor_ready && !w->reload && w->restarts == 0) {
+		if (!w->sensor_ready && !w->reload && w->starts == 1) {
 			log_error("the sensor could not start");
 			w->stop = w->failed_start = true;
 			continue;
@@ -139,29 +139,27 @@ void warden_sensor_check(struct warden *w, uint64_t now)
 		}
 	} else if (w->sensor > 0 && now - w->sensor_heard_ns > HUNG_NS) {
 		log_error("the sensor does not answer; ending it", LOG_I("pid", w->sensor));
-		sensor_kill(w);
+		sensor_signal(w, SIGKILL);
 		w->sensor_heard_ns = now;
 	}
 }
 
-/* Ask the sensor to end by hanging up, wait, then insist. */
+/* Ask the sensor to end, go on answering while it flushes what it holds, then insist. */
 void warden_sensor_stop(struct warden *w)
 {
 	uint64_t until = warden_now() + STOP_MS * NS_PER_MS;
 
-	if (w->socket >= 0)
-		shutdown(w->socket, SHUT_WR);
+	sensor_signal(w, SIGTERM);
 	while (w->sensor > 0 && warden_now() < until) {
 		struct epoll_event ev[8];
 		int n = epoll_wait(w->epoll, ev, ARRAY_SIZE(ev), 50);
-		/* It may still ask while it flushes. */
 		for (int i = 0; i < n; i++)
 			if (ev[i].data.fd == w->socket && w->socket >= 0)
 				warden_sensor_serve(w);
 		warden_sensor_reap(w);
 	}
 	if (w->sensor > 0) {
-		sensor_kill(w);
+		sensor_signal(w, SIGKILL);
 		waitpid(w->sensor, NULL, 0);
 		w->sensor = 0;
 	}

@@ -17,6 +17,34 @@ static void sshd_add(struct warden *w, const struct pk_ports *now)
 	}
 }
 
+static void never_watch(struct pk_ports *ports, uint16_t port)
+{
+	ports->never[port >> 6] |= 1ull << (port & 63);
+	ports->watched[port >> 6] &= ~(1ull << (port & 63));
+}
+
+/* At the start, and again with a new configuration: then which ports are sshd's is remembered, not asked. */
+static void first_ports(struct warden *w, const struct listener *listeners, size_t count)
+{
+	struct pk_ports found;
+	uint16_t sshd[WARDEN_SSHD_MAX];
+	unsigned sshd_count;
+	bool seen = false;
+
+	ports_compute(w->config, listeners, count, &found, sshd, WARDEN_SSHD_MAX, &sshd_count);
+	for (size_t i = 0; i < count; i++)
+		seen = seen || listeners[i].sshd;
+	if (w->starts == 0) {
+		/* The usual port is a guess where no sshd listens; protect_collect makes it, and says so. */
+		w->sshd_count = seen ? sshd_count : 0;
+		memcpy(w->sshd_ports, sshd, sizeof sshd);
+	}
+	for (unsigned i = 0; i < w->sshd_count; i++)
+		never_watch(&found, w->sshd_ports[i]);
+	w->ports = found;
+	memset(w->absent, 0, sizeof w->absent);
+}
+
 void warden_watch_ports(struct warden *w, bool first)
 {
 	struct listener *listeners = NULL;
@@ -24,22 +52,14 @@ void warden_watch_ports(struct warden *w, bool first)
 	uint32_t zero = 0;
 	size_t count;
 
-	int r = listeners_read(first, &listeners, &count);
+	/* Only before the first sensor is started do we still have the rights to see whose socket it is. */
+	int r = listeners_read(first && w->starts == 0, &listeners, &count);
 	if (r) {
 		log_warning("listening sockets could not be read", LOG_ERRNO(r));
 		return;
 	}
 	if (first) {
-		ports_compute(w->config, listeners, count, &found, w->sshd_ports, WARDEN_SSHD_MAX,
-			      &w->sshd_count);
-		w->ports = found;
-		memset(w->absent, 0, sizeof w->absent);
-		/* The usual port is a guess where no sshd listens; protect_collect makes it, and says so. */
-		bool seen = false;
-		for (size_t i = 0; i < count; i++)
-			seen = seen || listeners[i].sshd;
-		if (!seen)
-			w->sshd_count = 0;
+		first_ports(w, listeners, count);
 	} else if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &now) == 0) {
 		uint16_t sshd[WARDEN_SSHD_MAX];
 		unsigned sshd_count;

@@ -63,7 +63,7 @@ static void the_longest_deadline_wins(void **state)
 	/* The extension that other tools lose: the deadline moves, the history stays. */
 	v = test_verdict(VERDICT_GATEWAY, "198.51.100.7", TTL(10));
 	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(1), &entry), 0);
-	assert_int_equal(entry->verdict.source, VERDICT_GATEWAY);
+	assert_int_equal(entry->verdict.source, VERDICT_LOCAL); /* who ranks lower adds time only */
 	assert_int_equal(entry->deadline_ns, NOW + SECONDS(601));
 	assert_int_equal(entry->since_ns, NOW);
 	assert_int_equal(entry->installed_ns, NOW + 5);
@@ -166,10 +166,16 @@ static void a_block_on_trial_reverts_unless_confirmed(void **state)
 	assert_int_equal(blocks_expire(b, NOW + SECONDS(61), &out), BLOCKS_E_NONE);
 	assert_non_null(find(b, "198.51.100.7"));
 
-	/* An extension by another verdict ends the trial. */
+	/* A gateway that extends it neither takes it over nor ends the operator's trial; the operator does.
+	 */
 	find(b, "198.51.100.7")->revert_ns = NOW + SECONDS(120);
-	assert_int_equal(put(b, "198.51.100.7", TTL(90), NOW), 0);
-	assert_int_equal(find(b, "198.51.100.7")->revert_ns, 0);
+	struct verdict lower = test_verdict(VERDICT_GATEWAY, "198.51.100.7", TTL(80));
+	assert_int_equal(blocks_put(b, &lower, NOW, &entry), 0);
+	assert_int_equal(entry->verdict.source, VERDICT_OPERATOR);
+	assert_int_equal(entry->revert_ns, NOW + SECONDS(120));
+	v.ttl_ms = TTL(90);
+	assert_int_equal(blocks_put(b, &v, NOW, &entry), 0);
+	assert_int_equal(entry->revert_ns, 0);
 	blocks_free(b);
 }
 

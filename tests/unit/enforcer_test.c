@@ -17,6 +17,7 @@ static struct {
 	int answer; /* to the next BLOCK */
 	unsigned asked_block, asked_unblock;
 	bool kill;
+	uint32_t mode;
 } warden;
 
 static uint64_t now = 1000 * NS_PER_S;
@@ -64,7 +65,11 @@ int warden_call(struct warden_client *c, const struct warden_request *q, struct 
 		for (uint64_t i = q->index; i < warden.count; i++)
 			ret->blocks[ret->count++] = warden.blocks[i];
 		break;
+	case WARDEN_REMEMBER_MODE:
+		warden.mode = q->flag;
+		break;
 	case WARDEN_STATUS:
+		ret->status.mode = warden.mode;
 		ret->status.blocks = warden.count;
 		ret->status.kill = warden.kill;
 		break;
@@ -427,6 +432,99 @@ static void refused_extension_leaves_the_block_that_was(void **state)
 	assert_int_equal(warden.count, 0);
 }
 
+static void operators_block_is_not_taken_over_by_a_gateway(void **state)
+{
+	struct stage *s = *state;
+	struct verdict longer = verdict(VERDICT_GATEWAY, "203.0.113.7");
+
+	client(s, "203.0.113.7");
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.7"));
+	longer.ttl_ms = 600000;
+	assert_int_equal(give(s, longer).outcome, DECISION_BLOCKED);
+	longer.action = VERDICT_UNBLOCK;
+	assert_string_equal(give(s, longer).why, "not_own");
+	assert_int_equal(warden.count, 1);
+	assert_int_equal(warden.blocks[0].value.deadline_s, now / NS_PER_S + 600);
+}
+
+static void gateways_unblock_faces_the_mode(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_GATEWAY, "203.0.113.7");
+	struct decision d;
+
+	client(s, "203.0.113.7");
+	give(s, v);
+	v.action = VERDICT_UNBLOCK;
+	enforcer_set_mode(s->enforcer, MODE_OBSERVE);
+	assert_int_equal(give(s, v).outcome, DECISION_REFUSED);
+	assert_int_equal(warden.count, 1);
+	enforcer_set_mode(s->enforcer, MODE_APPROVE);
+	d = give(s, v);
+	assert_int_equal(d.outcome, DECISION_PENDING);
+	assert_int_equal(enforcer_answer(s->enforcer, d.pending_id, true, "uid:0", &d), 0);
+	assert_int_equal(d.outcome, DECISION_UNBLOCKED);
+	assert_int_equal(warden.count, 0);
+}
+
+static void block_on_trial_ends_in_the_kernel_by_itself(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.7");
+	struct decision d;
+
+	enforcer_verdict(s->enforcer, &v, 10000, &d);
+	assert_int_equal(warden.blocks[0].value.deadline_s, now / NS_PER_S + 10);
+	assert_int_equal(enforcer_confirm(s->enforcer, &v.target), 0);
+	assert_int_equal(warden.blocks[0].value.deadline_s, now / NS_PER_S + 60);
+}
+
+static void another_time_is_another_question(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_GATEWAY, "203.0.113.7");
+	struct decision d;
+
+	client(s, "203.0.113.7");
+	enforcer_set_mode(s->enforcer, MODE_APPROVE);
+	uint64_t shown = give(s, v).pending_id;
+	v.ttl_ms = 3600000;
+	assert_int_not_equal(give(s, v).pending_id, shown);
+	assert_int_equal(enforcer_answer(s->enforcer, shown, true, "uid:0", &d), 1);
+	assert_int_equal(enforcer_counts(s->enforcer).pending, 1);
+}
+
+static void what_others_change_in_the_kernel_is_mended(void **state)
+{
+	struct stage *s = *state;
+	struct verdict mine = verdict(VERDICT_OPERATOR, "203.0.113.7"),
+		       foreign = verdict(VERDICT_OPERATOR, "203.0.113.99");
+
+	mine.ttl_ms = foreign.ttl_ms = 600000;
+	give(s, mine);
+	warden.blocks[0].target = foreign.target; /* one taken out, one put in: the counts are equal */
+	now += 6 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(warden.count, 1);
+	assert_true(prefix_equal(&warden.blocks[0].target, &mine.target));
+	struct enforcer_counts c = enforcer_counts(s->enforcer);
+	assert_int_equal(c.mended, 2);
+	assert_int_equal(c.missing, 0);
+	assert_int_equal(c.extra, 0);
+	now += 6 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(enforcer_counts(s->enforcer).mended, 2);
+}
+
+static void mode_outlives_a_sensor_that_dies(void **state)
+{
+	struct stage *s = *state;
+
+	warden.mode = MODE_OBSERVE;
+	assert_int_equal(enforcer_adopt(s->enforcer), 0);
+	assert_int_equal(enforcer_mode(s->enforcer), MODE_OBSERVE);
+}
+
 int main(void)
 {
 #define STORY(f) cmocka_unit_test_setup_teardown(f, stage_up, stage_down)
@@ -442,6 +540,12 @@ int main(void)
 		STORY(unconfirmed_block_reverts_by_itself),
 		STORY(gateway_lifts_only_its_own_blocks),
 		STORY(kill_switch_refuses),
+		STORY(operators_block_is_not_taken_over_by_a_gateway),
+		STORY(gateways_unblock_faces_the_mode),
+		STORY(block_on_trial_ends_in_the_kernel_by_itself),
+		STORY(another_time_is_another_question),
+		STORY(what_others_change_in_the_kernel_is_mended),
+		STORY(mode_outlives_a_sensor_that_dies),
 		STORY(kernel_equals_the_list_when_scopes_and_times_cross),
 		STORY(refused_extension_leaves_the_block_that_was),
 		STORY(restarted_sensor_adopts_what_the_kernel_holds),

@@ -390,8 +390,8 @@ static void peers_of_sshd_are_protected_and_those_of_the_api_are_not(void **stat
 	assert_int_equal(write(world.to_other, "g", 1), 1);
 	assert_int_equal(read(world.from_other, &byte, 1), 1);
 	collect(f);
-	assert_protected(f, "192.0.2.77", "login session"); /* not as ::ffff:192.0.2.77 */
-	assert_protected(f, "2001:db8::77", "login session");
+	assert_protected(f, "192.0.2.77", PROTECT_BY_SSHD); /* not as ::ffff:192.0.2.77 */
+	assert_protected(f, "2001:db8::77", PROTECT_BY_SSHD);
 	assert_int_equal(f->sources.sessions, 2);
 	f->in.sshd_port_count = 0; /* a connection to another port protects nobody */
 	collect(f);

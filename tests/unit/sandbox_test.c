@@ -74,6 +74,9 @@ static int cannot_call_bpf_or_gain_anything(void)
 		return 8;
 	if (prctl(PR_SET_DUMPABLE, 1) != -1)
 		return 9;
+	/* A process of its own would outlive the warden's death. */
+	if (fork() != -1)
+		return 10;
 	return 0;
 }
 
