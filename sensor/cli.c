@@ -330,6 +330,8 @@ static int globals_settle(struct globals *g)
 	const char *instance = g->instance ? g->instance : from_environment("PICKET_INSTANCE");
 	const char *control = g->control ? g->control : from_environment("PICKET_CONTROL");
 
+	g->cli.instance_named = instance;
+	g->cli.control_named = control;
 	if (!instance)
 		instance = "default";
 	if (!instance_valid(instance))

@@ -25,6 +25,8 @@ struct cli {
 	const char *instance; /* --instance, PICKET_INSTANCE, or "default"; letters, digits, - and _ */
 	bool control_given;   /* by --control: `run` makes a configuration flag of it */
 	bool instance_given;  /* by --instance: likewise */
+	bool control_named;   /* by --control or PICKET_CONTROL */
+	bool instance_named;  /* by --instance or PICKET_INSTANCE */
 	bool json;            /* --json */
 	bool color;           /* stdout is a terminal and NO_COLOR is not set */
 };

@@ -103,17 +103,18 @@ static bool try_id(struct search *s)
 }
 
 /*
- * A socket that was named without an instance may belong to any: then the id beside it says more than the pin
- * of the default instance.
+ * A socket that was named without an instance may belong to any, so only the id beside it counts: the pin of
+ * the instance "default" would be that of another daemon.
  */
+static bool id_alone(const struct cli *cli)
+{
+	return cli->control_named && !cli->instance_named;
+}
+
 static bool find(struct search *s)
 {
-	const char *named = getenv("PICKET_INSTANCE"), *control = getenv("PICKET_CONTROL");
-	bool by_instance = s->cli->instance_given || (named && *named);
-	bool by_control = s->cli->control_given || (control && *control);
-
-	if (by_control && !by_instance)
-		return try_id(s) || try_pins(s, s->cli->instance);
+	if (id_alone(s->cli))
+		return try_id(s);
 	return try_pins(s, s->cli->instance) || try_id(s);
 }
 
@@ -139,22 +140,34 @@ static int report(const struct cli *cli, const struct search *s, uint32_t value)
 	return EXIT_DONE;
 }
 
+static int not_found(const struct search *s, const char *command)
+{
+	const struct cli *cli = s->cli;
+
+	if (s->denied || geteuid() != 0)
+		return cli_fail(EXIT_NOT_PERMITTED, command,
+				"only root may write the kill switch: sudo picket %s", command);
+	if (id_alone(cli))
+		return cli_fail(
+			EXIT_UNREACHABLE, command,
+			"no kill switch is recorded beside %s (kill.id). If the daemon of that socket "
+			"runs, or ended in a panic, name its instance too: picket %s --instance NAME",
+			cli->control, command);
+	return cli_fail(EXIT_UNREACHABLE, command,
+			"no kill switch of instance %s: neither " BPFFS
+			"/picket/%s/kill nor kill.id beside %s is there. "
+			"If picket runs, name it with --instance or --control; if it does not, it "
+			"drops nothing",
+			cli->instance, cli->instance, cli->control);
+}
+
 static int write_switch(const struct cli *cli, const char *command, uint32_t value)
 {
 	struct search s = {.cli = cli, .fd = -1};
 	uint32_t key = 0, back = !value;
 
-	if (!find(&s)) {
-		if (s.denied || geteuid() != 0)
-			return cli_fail(EXIT_NOT_PERMITTED, command,
-					"only root may write the kill switch: sudo picket %s", command);
-		return cli_fail(EXIT_UNREACHABLE, command,
-				"no kill switch of instance %s: neither " BPFFS
-				"/picket/%s/kill nor kill.id beside %s is there. "
-				"If picket runs, name it with --instance or --control; if it does not, it "
-				"drops nothing",
-				cli->instance, cli->instance, cli->control);
-	}
+	if (!find(&s))
+		return not_found(&s, command);
 	int r = bpf_map_update_elem(s.fd, &key, &value, BPF_ANY);
 
 	if (!r)

@@ -8,13 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -813,35 +814,89 @@ static void panic_never_writes_a_map_that_is_not_the_kill_switch(void **state)
 	close(map);
 }
 
+#define BPFFS        "/sys/fs/bpf"
+#define PINS         BPFFS "/picket"
+#define PIN_PATH_MAX 96
+
+/* A bpffs that nobody else sees: daemons of this machine have pins of the same names. */
+static bool bpffs_own(void)
+{
+	return !unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	       !mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+static bool has_own_bpffs;
+
+/* A kill switch pinned as the instance's would be; false: that cannot be done here. */
+struct pinned {
+	int map;
+	char folder[PIN_PATH_MAX], pin[PIN_PATH_MAX + 8];
+};
+
+static bool pin_new(const char *instance, const char *map_name, struct pinned *p)
+{
+	if (!has_own_bpffs)
+		return false;
+	p->map = kill_map_new(map_name);
+	snprintf(p->folder, sizeof p->folder, PINS "/%s", instance);
+	snprintf(p->pin, sizeof p->pin, "%s/kill", p->folder);
+	mkdir(PINS, 0700);
+	assert_int_equal(mkdir(p->folder, 0700), 0);
+	assert_int_equal(bpf_obj_pin(p->map, p->pin), 0);
+	return true;
+}
+
+static void pin_end(struct pinned *p)
+{
+	unlink(p->pin);
+	rmdir(p->folder);
+	close(p->map);
+}
+
 static void panic_by_pin_finds_the_instance(void **state)
 {
 	(void)state;
-	struct statfs fs;
-	int map = kill_map_new("pk_kill");
-	char instance[32], folder[64], pin[80];
+	struct pinned p;
 
-	if (map < 0 || statfs("/sys/fs/bpf", &fs) || fs.f_type != 0xcafe4a11)
+	if (!pin_new("two", "pk_kill", &p))
 		skip();
-	snprintf(instance, sizeof instance, "picket-unit-%d", (int)getpid());
-	snprintf(folder, sizeof folder, "/sys/fs/bpf/picket/%s", instance);
-	snprintf(pin, sizeof pin, "%s/kill", folder);
-	bool made = mkdir("/sys/fs/bpf/picket", 0700) == 0;
+	int on = picket("panic --instance two");
+	uint32_t panicked = kill_map_get(p.map);
+	int off = picket("resume --instance two");
+	uint32_t resumed = kill_map_get(p.map);
 
-	assert_int_equal(mkdir(folder, 0700), 0);
-	assert_int_equal(bpf_obj_pin(map, pin), 0);
-	int on = picket("panic --instance %s", instance);
-	uint32_t panicked = kill_map_get(map);
-	int off = picket("resume --instance %s", instance);
-
-	unlink(pin);
-	rmdir(folder);
-	if (made)
-		rmdir("/sys/fs/bpf/picket");
+	pin_end(&p);
 	assert_int_equal(on, EXIT_DONE);
 	assert_int_equal(panicked, 1);
 	assert_int_equal(off, EXIT_DONE);
-	assert_int_equal(kill_map_get(map), 0);
-	close(map);
+	assert_int_equal(resumed, 0);
+}
+
+static void panic_by_a_named_socket_never_switches_the_default_instance(void **state)
+{
+	(void)state;
+	struct pinned p;
+
+	if (!pin_new("default", "pk_kill", &p))
+		skip();
+	int by_environment = picket("panic");
+	char said[sizeof err];
+
+	snprintf(said, sizeof said, "%s", err);
+	unsetenv("PICKET_CONTROL");
+	int by_flag = picket("panic --control %s", f.socket);
+	uint32_t named = kill_map_get(p.map);
+	int unnamed = picket("panic");
+	uint32_t by_default = kill_map_get(p.map);
+
+	pin_end(&p);
+	assert_int_equal(by_environment, EXIT_UNREACHABLE);
+	says(said, f.socket);
+	says(said, "picket panic --instance NAME");
+	assert_int_equal(by_flag, EXIT_UNREACHABLE);
+	assert_int_equal(named, 0);
+	assert_int_equal(unnamed, EXIT_DONE);
+	assert_int_equal(by_default, 1);
 }
 
 static void panic_without_rights_is_exit_3(void **state)
@@ -969,11 +1024,13 @@ int main(void)
 		TEST(panic_by_map_id_needs_no_daemon),
 		TEST(panic_never_writes_a_map_that_is_not_the_kill_switch),
 		TEST(panic_by_pin_finds_the_instance),
+		TEST(panic_by_a_named_socket_never_switches_the_default_instance),
 		TEST(panic_without_rights_is_exit_3),
 		TEST(text_is_cut_by_columns_and_never_inside_a_character),
 		TEST(whatever_bytes_come_what_is_printed_is_plain_text_of_the_told_width),
 		TEST(numbers_and_spans_are_short),
 	};
 
+	has_own_bpffs = geteuid() == 0 && bpffs_own();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
