@@ -301,6 +301,14 @@ void forwarder_flush(struct forwarder *f, int timeout_ms)
 
 /* --- counts --- */
 
+bool forwarder_is_own(const struct forwarder *f, uint16_t local_port, uint16_t peer_port)
+{
+	for (unsigned i = 0; i < f->count; i++)
+		if (f->gateways[i].batch && gateway_batch_is_own(f->gateways[i].batch, local_port, peer_port))
+			return true;
+	return false;
+}
+
 unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsigned count)
 {
 	for (unsigned i = 0; i < f->count && i < count; i++) {

@@ -62,6 +62,12 @@ int forwarder_run(struct forwarder *f, int wake_fd, int timeout_ms);
 void forwarder_flush(struct forwarder *f, int timeout_ms);
 /* Copies; ret has room for count. Returns how many gateways there are. Safe from other threads. */
 unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsigned count);
+/*
+ * Is that one of our last connections to a gateway, by its ports? A gateway on this host reads what we send
+ * on a port that may be watched: our own posts are not to be reported to it, each making the next. Safe from
+ * other threads.
+ */
+bool forwarder_is_own(const struct forwarder *f, uint16_t local_port, uint16_t peer_port);
 void forwarder_free(struct forwarder *f);
 
 #endif

@@ -10,8 +10,9 @@
 #include "forwarder/transport_direct.h"
 #include "lib/util.h"
 
-#define TOKEN_MAX (8 * 1024)
-#define CA_MAX    (1024 * 1024)
+#define CONNECTIONS_KEPT 4
+#define TOKEN_MAX        (8 * 1024)
+#define CA_MAX           (1024 * 1024)
 
 struct gateway_batch {
 	const struct config_gateway *config;
@@ -24,6 +25,10 @@ struct gateway_batch {
 	uint64_t rest_until_ns; /* boot clock: nothing is sent before */
 	bool again;             /* the oldest batch was sent before */
 	struct buffer authorization, ca;
+
+	/* Ports of its last connections, ours and the gateway's; written by one thread, read by others. */
+	uint32_t ports[CONNECTIONS_KEPT];
+	unsigned ports_next;
 
 	pthread_mutex_t lock;         /* guards what follows */
 	struct gateway_counts counts; /* events_held is filled in when asked */
@@ -237,6 +242,11 @@ int gateway_batch_step(struct gateway_batch *g, uint64_t now_ns, bool flush)
 
 /* --- answers --- */
 
+static uint32_t port_pair(uint16_t local_port, uint16_t peer_port)
+{
+	return (uint32_t)local_port << 16 | peer_port;
+}
+
 enum fate { DELIVERED, RETRY, REFUSED };
 
 static enum fate answer_fate(const struct transport_answer *a)
@@ -404,6 +414,9 @@ int gateway_batch_finish(struct gateway_batch *g, CURLcode result)
 	transport_finish(g->transport, result, &a);
 	pthread_mutex_lock(&g->lock);
 	g->counts.connections += a.connections;
+	if (a.connections && a.local_port)
+		__atomic_store_n(&g->ports[g->ports_next++ % CONNECTIONS_KEPT],
+				 port_pair(a.local_port, a.peer_port), __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&g->lock);
 	switch (answer_fate(&a)) {
 	case DELIVERED:
@@ -435,6 +448,14 @@ uint64_t gateway_batch_dropped(struct gateway_batch *g)
 size_t gateway_batch_held(const struct gateway_batch *g)
 {
 	return g->outbox.events;
+}
+
+bool gateway_batch_is_own(const struct gateway_batch *g, uint16_t local_port, uint16_t peer_port)
+{
+	for (unsigned i = 0; i < CONNECTIONS_KEPT; i++)
+		if (__atomic_load_n(&g->ports[i], __ATOMIC_RELAXED) == port_pair(local_port, peer_port))
+			return true;
+	return false;
 }
 
 void gateway_batch_counts(struct gateway_batch *g, struct gateway_counts *ret)

@@ -36,6 +36,8 @@ int gateway_batch_finish(struct gateway_batch *g, CURLcode result);
 /* Events dropped since this was last asked. */
 uint64_t gateway_batch_dropped(struct gateway_batch *g);
 size_t gateway_batch_held(const struct gateway_batch *g);
+/* Is that one of its last connections? Safe from other threads. */
+bool gateway_batch_is_own(const struct gateway_batch *g, uint16_t local_port, uint16_t peer_port);
 void gateway_batch_counts(struct gateway_batch *g, struct gateway_counts *ret);
 void gateway_batch_free(struct gateway_batch *g);
 

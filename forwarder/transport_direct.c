@@ -181,10 +181,12 @@ bool transport_busy(const struct transport *t)
 
 void transport_finish(struct transport *t, CURLcode result, struct transport_answer *ret)
 {
-	long status = 0, connections = 0;
+	long status = 0, connections = 0, local = 0, peer = 0;
 
 	curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(t->handle, CURLINFO_NUM_CONNECTS, &connections);
+	curl_easy_getinfo(t->handle, CURLINFO_LOCAL_PORT, &local);
+	curl_easy_getinfo(t->handle, CURLINFO_PRIMARY_PORT, &peer);
 	if (result != CURLE_OK && !t->error_text[0])
 		snprintf(t->error_text, sizeof t->error_text, "%s", curl_easy_strerror(result));
 	curl_multi_remove_handle(t->multi, t->handle);
@@ -203,6 +205,8 @@ void transport_finish(struct transport *t, CURLcode result, struct transport_ans
 		.too_large = t->too_large,
 		.retry_after_ms = t->retry_after_ms,
 		.received_ns = t->received_ns,
+		.local_port = (uint16_t)local,
+		.peer_port = (uint16_t)peer,
 		.connections = (unsigned)connections,
 	};
 }

@@ -8,8 +8,8 @@
 #include "bpf/abi.h"
 
 /*
- * Cookies are given out in a row, so a client can make connections whose cookies share a slot with another's. With tags
- * alike, one client's skip would hide another's bytes.
+ * Cookies are given out in a row, so a client can make connections whose cookies share a slot with another's.
+ * With tags alike, one client's skip would hide another's bytes.
  */
 static void connections_that_share_a_skip_slot_have_tags_of_their_own(void **state)
 {
