@@ -586,6 +586,27 @@ static size_t parse_header_lines(struct span head, size_t at, struct http_reques
 	return at;
 }
 
+void http1_rest_header(struct span line, enum http_body *body, uint64_t *length)
+{
+	struct http_request r;
+	struct framing f = {0};
+	struct span name, value;
+
+	request_init(&r);
+	parse_header_line(line, &r, &name, &value);
+	value = trim_value(value);
+	if (span_equal_nocase(name, SPAN("Content-Length")))
+		note_content_length(&f, value, &r);
+	else if (span_equal_nocase(name, SPAN("Transfer-Encoding")))
+		note_transfer_encoding(&f, value);
+	if (f.chunked) {
+		*body = HTTP_BODY_CHUNKED;
+	} else if (f.length_ok && *body == HTTP_BODY_NONE) {
+		*body = HTTP_BODY_LENGTH;
+		*length = f.length;
+	}
+}
+
 /* The ceiling came before the first line's end: method and what there is of the target. */
 static int parse_cut_start_line(struct span head, size_t at, struct http_request *r)
 {

@@ -40,6 +40,12 @@ int http1_scan(struct http1_scan *s, struct span bytes);
  */
 int http1_parse_head(struct span head, struct http_request *ret);
 
+/*
+ * One header line, without its end, of the rest of a head beyond the ceiling: what it says about the body
+ * goes into *body and *length, which hold what is known so far. As in a head, chunked goes before a length.
+ */
+void http1_rest_header(struct span line, enum http_body *body, uint64_t *length);
+
 /* Both steps: one head at the start of bytes. ret->head_len bytes are used, leading empty lines included. */
 int http1_parse(struct span bytes, struct http_request *ret);
 

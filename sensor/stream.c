@@ -28,6 +28,8 @@ enum {
 	MAYBE_LINE_START, /* behind a gap: only a method that cannot be a cut one is believed */
 };
 
+#define REST_LINE_MAX 512 /* a longer line of a head's rest is not read; it is in doubt anyway */
+
 #define SKIP_STEP (1u << 30) /* the kernel compares sequence numbers within 2^31 */
 #define SKIP_MIN  4096       /* a shorter rest is not worth a store */
 
@@ -46,6 +48,7 @@ void stream_init(struct stream *s, bool isn_known, uint32_t first_seq)
 
 static void head_free(struct stream *s, const struct stream_hooks *hooks)
 {
+	s->fork = 0;
 	if (!s->head.size)
 		return;
 	if (hooks->budget)
@@ -78,11 +81,18 @@ static void enter_head(struct stream *s)
 	s->scan = (struct http1_scan){0};
 }
 
+/* n bytes in which no request was made out. Inside of a body, even a doubtful one, that is no loss. */
+static void pass_over(struct stream *s, size_t n)
+{
+	if (!s->outer)
+		s->passed_bytes += n;
+}
+
 static void enter_resync(struct stream *s, uint8_t line_start, const struct stream_hooks *hooks)
 {
 	/* A line that was held because it might have become a start line. */
 	if (s->state == RESYNC)
-		s->passed_bytes += s->head.len;
+		pass_over(s, s->head.len);
 	head_free(s, hooks);
 	s->state = RESYNC;
 	s->line_start = line_start;
@@ -96,9 +106,31 @@ static void enter_not_http(struct stream *s, const struct stream_hooks *hooks)
 	s->not_http = 1;
 }
 
+/*
+ * A body whose end is in doubt: requests are looked for in it from its first byte on, while its presumed end
+ * is kept in mind. Of the requests found inside of it, only the latest one's length is kept in mind as well.
+ */
+static void enter_doubtful_body(struct stream *s, enum http_body body, const struct stream_hooks *hooks)
+{
+	if (!s->outer) {
+		s->outer = (uint8_t)body;
+		s->outer_left = body == HTTP_BODY_LENGTH ? s->body_left : 0;
+		s->outer_requests = s->requests;
+		s->chunked = (struct http1_chunked){0};
+	} else if (body == HTTP_BODY_LENGTH) {
+		s->inner_left = s->body_left;
+	}
+	enter_resync(s, LINE_START, hooks);
+	s->after_gap = 1;
+}
+
 static void enter_body(struct stream *s, enum http_body body, const struct stream_hooks *hooks)
 {
 	enter_head(s);
+	if (s->doubt && ((body == HTTP_BODY_LENGTH && s->body_left) || body == HTTP_BODY_CHUNKED)) {
+		enter_doubtful_body(s, body, hooks);
+		return;
+	}
 	switch (body) {
 	case HTTP_BODY_LENGTH:
 		if (s->body_left)
@@ -133,7 +165,7 @@ static void hand_over(struct stream *s, struct http_request *r, const struct str
 {
 	if (s->leading)
 		r->deviations |= HTTP_DEV_LEADING_EMPTY_LINE;
-	if (s->after_gap)
+	if (s->after_gap || s->outer)
 		r->deviations |= HTTP_DEV_AFTER_GAP;
 	hooks->request(hooks->arg, s, r);
 	s->requests++;
@@ -141,7 +173,8 @@ static void hand_over(struct stream *s, struct http_request *r, const struct str
 	s->after_gap = 0;
 	/* Where the framing is doubtful, what follows may be a body to the server: that is no reason to look
 	 * away. */
-	s->upgraded = r->upgrade && !(r->deviations & HTTP1_DEV_FRAMING);
+	s->doubt |= (r->deviations & HTTP1_DEV_FRAMING) != 0;
+	s->upgraded = r->upgrade && !s->doubt;
 }
 
 /* junk is no request. */
@@ -151,12 +184,38 @@ static void leave_head(struct stream *s, struct span junk, const struct stream_h
 		enter_not_http(s, hooks);
 		return;
 	}
-	s->passed_bytes += junk.len;
+	pass_over(s, junk.len);
 	enter_resync(s, junk.ptr[junk.len - 1] == '\n' ? LINE_START : INSIDE_LINE, hooks);
 }
 
+/* A head begun before the presumed end of a body goes on behind it: is there one that begins at that end? */
+static bool hand_over_fork(struct stream *s, struct span head, size_t fork, struct http_request *r,
+			   const struct stream_hooks *hooks)
+{
+	struct span behind = {head.ptr + fork, head.len - fork};
+
+	if (!fork || http1_start_line(behind, false) || http1_parse_head(behind, r))
+		return false;
+	hand_over(s, r, hooks);
+	return true;
+}
+
+/* The ceiling cut the head: what it has of its last line is the beginning of the rest. */
+static void enter_rest(struct stream *s, struct span head, enum http_body body,
+		       const struct stream_hooks *hooks)
+{
+	size_t n = 0;
+
+	while (n < head.len && n < REST_LINE_MAX && head.ptr[head.len - 1 - n] != '\n')
+		n++;
+	s->state = rest_state(head);
+	s->rest = (uint8_t)body;
+	if (n && head_append(s, (struct span){head.ptr + head.len - n, n}, hooks))
+		s->refused += s->refused < UINT8_MAX;
+}
+
 /* head is whole, or as much as the ceiling lets through. */
-static void finish_head(struct stream *s, struct span head, const struct stream_hooks *hooks)
+static void finish_head(struct stream *s, struct span head, size_t fork, const struct stream_hooks *hooks)
 {
 	struct http_request r;
 
@@ -166,13 +225,17 @@ static void finish_head(struct stream *s, struct span head, const struct stream_
 		return;
 	}
 	hand_over(s, &r, hooks);
+	bool too_large = r.deviations & HTTP_DEV_HEAD_TOO_LARGE;
+	enum http_body body = r.body;
 	s->body_left = r.content_length;
-	if (r.deviations & HTTP_DEV_HEAD_TOO_LARGE) {
-		s->state = rest_state(head);
-		s->rest = (uint8_t)r.body;
-	} else {
-		enter_body(s, r.body, hooks);
+	if (hand_over_fork(s, head, fork, &r, hooks)) {
+		body = r.body;
+		s->body_left = r.content_length;
 	}
+	if (too_large)
+		enter_rest(s, head, body, hooks);
+	else
+		enter_body(s, body, hooks);
 }
 
 /* --- consuming bytes: each returns how many it used --- */
@@ -186,6 +249,29 @@ static void give_up_head(struct stream *s, size_t n, const struct stream_hooks *
 	s->gap_bytes += s->head.len + n;
 	s->after_gap = 1;
 	enter_resync(s, INSIDE_LINE, hooks);
+}
+
+static void consume(struct stream *s, struct span in, const struct stream_hooks *hooks);
+
+/* The first len held bytes are no request, but a body was presumed to end inside of them: what stands behind
+ * that end is read as the next head. These bytes were counted when they came. */
+static void consume_fork(struct stream *s, size_t len, const struct stream_hooks *hooks)
+{
+	struct buffer held = s->head;
+	size_t fork = s->fork;
+	uint8_t outer = s->outer;
+
+	s->head = BUFFER_INIT(HTTP1_HEAD_MAX);
+	s->fork = 0;
+	s->outer = HTTP_BODY_NONE;
+	s->leading = 0;
+	s->after_gap = 0;
+	enter_head(s);
+	consume(s, (struct span){held.data + fork, len - fork}, hooks);
+	s->outer = outer;
+	if (hooks->budget)
+		*hooks->budget += held.size;
+	buffer_free(&held);
 }
 
 static size_t eat_head(struct stream *s, struct span in, const struct stream_hooks *hooks)
@@ -218,13 +304,18 @@ static size_t eat_head(struct stream *s, struct span in, const struct stream_hoo
 	}
 	size_t end = s->scan.at;
 	if (r == HTTP1_E_NOT_HTTP) {
-		leave_head(s, (struct span){head.ptr, end}, hooks);
+		if (s->fork)
+			consume_fork(s, end, hooks);
+		else
+			leave_head(s, (struct span){head.ptr, end}, hooks);
 		return end - held;
 	}
 	/* The buffer leaves the stream before the hook sees it, so that the next state starts clean. */
 	struct buffer buffer = s->head;
+	size_t fork = s->fork;
 	s->head = BUFFER_INIT(HTTP1_HEAD_MAX);
-	finish_head(s, (struct span){head.ptr, end}, hooks);
+	s->fork = 0;
+	finish_head(s, (struct span){head.ptr, end}, fork, hooks);
 	if (hooks->budget)
 		*hooks->budget += buffer.size;
 	buffer_free(&buffer);
@@ -262,23 +353,47 @@ static size_t eat_chunked(struct stream *s, struct span in, const struct stream_
 	return n;
 }
 
+/* A whole line of the rest of a head, its end included: what it says about the body. */
+static void read_rest_line(struct stream *s)
+{
+	struct span line = buffer_span(&s->head);
+	enum http_body body = (enum http_body)s->rest;
+
+	while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
+		line.len--;
+	http1_rest_header(line, &body, &s->body_left);
+	s->rest = (uint8_t)body;
+}
+
 /* The rest of a head beyond the ceiling: to its empty line. */
 static size_t eat_rest(struct stream *s, struct span in, const struct stream_hooks *hooks)
 {
-	if (s->state == REST_LINE) {
-		const char *lf = memchr(in.ptr, '\n', in.len);
-		if (!lf)
-			return in.len;
-		s->state = REST_START;
-		return (size_t)(lf + 1 - in.ptr);
-	}
-	if (in.ptr[0] == '\n')
+	const char *lf = memchr(in.ptr, '\n', in.len);
+	size_t content = lf ? (size_t)(lf - in.ptr) : in.len, n = content + (lf != NULL);
+	struct span more = {in.ptr, MIN(n, REST_LINE_MAX - s->head.len)};
+
+	if (more.len && head_append(s, more, hooks))
+		s->refused += s->refused < UINT8_MAX;
+	if (content)
+		s->state = s->state == REST_START && content == 1 && in.ptr[0] == '\r' ? REST_CR : REST_LINE;
+	if (!lf)
+		return n;
+	if (s->state != REST_LINE) {
+		head_free(s, hooks);
 		enter_body(s, (enum http_body)s->rest, hooks);
-	else if (in.ptr[0] == '\r' && s->state == REST_START)
-		s->state = REST_CR;
-	else
-		s->state = REST_LINE;
-	return 1;
+		return n;
+	}
+	if (s->head.len < REST_LINE_MAX)
+		read_rest_line(s);
+	buffer_reset(&s->head);
+	s->state = REST_START;
+	return n;
+}
+
+/* Would the method reach over a body's presumed end? A body often ends without a line's end. */
+static bool fork_in_method(const struct stream *s)
+{
+	return s->fork && !memchr(s->head.data, ' ', s->fork) && !memchr(s->head.data, '\t', s->fork);
 }
 
 /* A line that began in an earlier piece and may become a start line is held in the head buffer. */
@@ -290,16 +405,18 @@ static size_t resync_held(struct stream *s, struct span in, const struct stream_
 
 	if (head_append(s, more, hooks)) {
 		s->refused += s->refused < UINT8_MAX;
-		s->passed_bytes += more.len;
+		pass_over(s, more.len);
 		enter_resync(s, lf ? LINE_START : INSIDE_LINE, hooks);
 		return more.len;
 	}
 	/* Once the method is believed the rest is judged at the line's end, not again at each byte. */
 	if (!lf && s->head.len > 64)
 		return more.len;
-	int r = http1_start_line(buffer_span(&s->head), known);
+	int r = http1_start_line(buffer_span(&s->head), known || fork_in_method(s));
 	if (r == 0)
 		enter_head(s);
+	else if (r == HTTP1_E_NOT_HTTP && s->fork)
+		consume_fork(s, s->head.len, hooks);
 	else if (r == HTTP1_E_NOT_HTTP)
 		enter_resync(s, lf ? LINE_START : INSIDE_LINE, hooks);
 	return more.len;
@@ -333,7 +450,7 @@ static size_t eat_resync(struct stream *s, struct span in, const struct stream_h
 		if (r == HTTP1_E_MORE && head_append(s, candidate, hooks) == 0)
 			return line;
 	}
-	s->passed_bytes += line;
+	pass_over(s, line);
 	s->line_start = lf ? LINE_START : INSIDE_LINE;
 	return line;
 }
@@ -383,8 +500,6 @@ static int proxy_header(struct span bytes, size_t *ret_len)
 	return 0;
 }
 
-static void consume(struct stream *s, struct span in, const struct stream_hooks *hooks);
-
 /* A PROXY header, held until it is whole; anything else is a head, held bytes included. */
 static size_t eat_start(struct stream *s, struct span in, const struct stream_hooks *hooks)
 {
@@ -429,37 +544,109 @@ static size_t eat_start(struct stream *s, struct span in, const struct stream_ho
 	return len - held;
 }
 
+static size_t eat(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	switch (s->state) {
+	case START:
+		return eat_start(s, in, hooks);
+	case HEAD:
+		return eat_head(s, in, hooks);
+	case LENGTH:
+		return eat_length(s, in);
+	case CHUNKED:
+		return eat_chunked(s, in, hooks);
+	case REST_START:
+	case REST_CR:
+	case REST_LINE:
+		return eat_rest(s, in, hooks);
+	case RESYNC:
+		return eat_resync(s, in, hooks);
+	default:
+		return in.len;
+	}
+}
+
+/* --- bodies whose end is in doubt --- */
+
+static void leave_outer(struct stream *s, const struct stream_hooks *hooks)
+{
+	/* Once a request was found inside, the latest request is not the one whose body this is. */
+	if (s->outer == HTTP_BODY_CHUNKED && s->requests == s->outer_requests)
+		end_chunked(s, hooks);
+	s->outer = HTTP_BODY_NONE;
+	s->outer_left = 0;
+}
+
+/*
+ * The presumed end of a body: a head begins here. If one was begun before, server and client may see that one
+ * instead: it goes on, and this place in it is kept in mind.
+ */
+static void presumed_end(struct stream *s, const struct stream_hooks *hooks)
+{
+	struct span held = buffer_span(&s->head);
+	bool begun = s->state == HEAD;
+
+	if (begun && !held.len)
+		return;
+	if (s->state == RESYNC && held.len)
+		begun = http1_start_line(held, s->line_start == MAYBE_LINE_START) != HTTP1_E_NOT_HTTP;
+	if (begun) {
+		s->fork = s->fork ? s->fork : (uint32_t)held.len;
+		s->after_gap = 1;
+		return;
+	}
+	head_free(s, hooks);
+	s->leading = 0;
+	s->after_gap = 0;
+	enter_head(s);
+}
+
+/* A chunked body's end is known only by reading it: as far as `in` shows it. */
+static void read_outer_chunks(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	s->outer_left = http1_chunked_eat(&s->chunked, in);
+	if (!s->outer_left)
+		leave_outer(s, hooks);
+}
+
+/* n bytes of the outer body were used: was that its end? */
+static bool pass_outer(struct stream *s, size_t n, const struct stream_hooks *hooks)
+{
+	s->outer_left -= n;
+	if (s->outer_left || (s->outer == HTTP_BODY_CHUNKED && !s->chunked.done))
+		return false;
+	bool ended = s->outer == HTTP_BODY_LENGTH || !s->chunked.broken;
+	leave_outer(s, hooks);
+	return ended;
+}
+
 static void consume(struct stream *s, struct span in, const struct stream_hooks *hooks)
 {
 	while (in.len) {
-		size_t n;
-		switch (s->state) {
-		case START:
-			n = eat_start(s, in, hooks);
-			break;
-		case HEAD:
-			n = eat_head(s, in, hooks);
-			break;
-		case LENGTH:
-			n = eat_length(s, in);
-			break;
-		case CHUNKED:
-			n = eat_chunked(s, in, hooks);
-			break;
-		case REST_START:
-		case REST_CR:
-		case REST_LINE:
-			n = eat_rest(s, in, hooks);
-			break;
-		case RESYNC:
-			n = eat_resync(s, in, hooks);
-			break;
-		default:
-			n = in.len;
-			break;
-		}
+		struct span part = in;
+		uint64_t inner = s->inner_left;
+		bool ended = false;
+
+		if (s->outer == HTTP_BODY_CHUNKED && !s->outer_left)
+			read_outer_chunks(s, in, hooks);
+		bool outer = s->outer;
+		if (outer)
+			part.len = MIN((uint64_t)part.len, s->outer_left);
+		if (inner)
+			part.len = MIN((uint64_t)part.len, inner);
+		s->inner_left = 0;
+		size_t n = eat(s, part, hooks);
 		in.ptr += n;
 		in.len -= n;
+		if (outer)
+			ended = pass_outer(s, n, hooks);
+		/* A newer one takes its place. */
+		if (inner && !s->inner_left) {
+			s->inner_left = inner - n;
+			ended |= !s->inner_left;
+		}
+		if (ended)
+			presumed_end(s, hooks);
 	}
 }
 
@@ -470,11 +657,14 @@ static void hand_over_unfinished(struct stream *s, bool gap, const struct stream
 {
 	struct http_request r;
 
-	if (s->state != HEAD || !s->head.len || http1_parse_head(buffer_span(&s->head), &r))
+	if (s->state != HEAD || !s->head.len)
 		return;
+	struct span head = buffer_span(&s->head);
 	if (gap)
 		s->after_gap = 1;
-	hand_over(s, &r, hooks);
+	if (!http1_parse_head(head, &r))
+		hand_over(s, &r, hooks);
+	hand_over_fork(s, head, s->fork, &r, hooks);
 }
 
 static void gap(struct stream *s, uint64_t n, const struct stream_hooks *hooks)
@@ -488,6 +678,16 @@ static void gap(struct stream *s, uint64_t n, const struct stream_hooks *hooks)
 	enter_resync(s, MAYBE_LINE_START, hooks);
 }
 
+/* The presumed ends of doubtful bodies come nearer; a chunked one's is lost. */
+static void miss_in_doubt(struct stream *s, uint64_t n, const struct stream_hooks *hooks)
+{
+	if (s->outer == HTTP_BODY_CHUNKED || s->outer_left <= n)
+		leave_outer(s, hooks);
+	else
+		s->outer_left -= n;
+	s->inner_left = s->inner_left > n ? s->inner_left - n : 0;
+}
+
 void stream_miss(struct stream *s, uint64_t n, const struct stream_hooks *hooks)
 {
 	uint64_t left = n;
@@ -496,6 +696,7 @@ void stream_miss(struct stream *s, uint64_t n, const struct stream_hooks *hooks)
 	s->next_seq += (uint32_t)n;
 	if (s->state == NOT_HTTP)
 		return;
+	miss_in_doubt(s, n, hooks);
 	if (s->state == LENGTH) {
 		uint64_t k = MIN(left, s->body_left);
 		s->body_left -= k;
@@ -569,7 +770,9 @@ void stream_end(struct stream *s, const struct stream_hooks *hooks)
 	if (s->state == CHUNKED)
 		end_chunked(s, hooks);
 	if (s->state == RESYNC)
-		s->passed_bytes += s->head.len;
+		pass_over(s, s->head.len);
+	leave_outer(s, hooks);
+	s->inner_left = 0;
 	head_free(s, hooks);
 	enter_head(s);
 }

@@ -6,6 +6,10 @@
  * at the next plausible start line. Memory: an unfinished head, at most HTTP1_HEAD_MAX, in a buffer that is
  * given back between requests.
  *
+ * Where client and server may disagree about a body's end (HTTP1_DEV_FRAMING), that body and all later ones
+ * of the connection are not skipped: requests are looked for inside of them as well as behind their presumed
+ * end. What is found inside is flagged HTTP_DEV_AFTER_GAP, as it may be the body's content.
+ *
  * A stream ceases to be HTTP when its first bytes are no request (TLS, HTTP/2, anything else), or when what
  * follows an Upgrade or CONNECT request is none. Junk behind other requests is passed over until the next
  * plausible start line: it may be a body whose end client and server see differently.
@@ -21,7 +25,10 @@ struct stream {
 	uint32_t next_seq; /* the same as a TCP sequence number */
 	uint32_t requests;
 	uint64_t body_left; /* bytes of a Content-Length body still to pass */
-	uint64_t skip_to;   /* offset up to which the kernel was told not to copy; 0 = never */
+	uint64_t
+		outer_left; /* internal: the doubtful body that was met first: bytes up to its presumed end */
+	uint64_t inner_left; /* internal: the same of the latest request found inside of it */
+	uint64_t skip_to;    /* offset up to which the kernel was told not to copy; 0 = never */
 	uint64_t gap_bytes;
 	uint64_t passed_bytes; /* seen, but passed over in search of the next start line */
 	uint64_t duplicates;   /* bytes seen again */
@@ -40,6 +47,10 @@ struct stream {
 	uint8_t leading;      /* internal: empty lines came before the head */
 	uint8_t upgraded;     /* internal: the last request asked for another protocol */
 	uint8_t rest;         /* internal: the body that follows a head beyond the ceiling */
+	uint8_t doubt;        /* a request's framing was doubtful: no body is believed any more */
+	uint8_t outer; /* internal: enum http_body of the doubtful body, HTTP_BODY_NONE outside of one */
+	uint32_t outer_requests; /* internal: requests when it began */
+	uint32_t fork;           /* internal: where in `head` a presumed body ended; 0 = nowhere */
 };
 
 struct stream_hooks {

@@ -288,6 +288,128 @@ static void a_head_beyond_the_ceiling_hides_nothing_behind_it(void **state)
 	}
 }
 
+static void after_a_doubtful_length_no_byte_is_skipped_and_nothing_hidden(void **state)
+{
+	(void)state;
+#define H     "Host: h\r\n"
+#define REAL  "GET /real HTTP/1.1\r\n" H "\r\n"
+#define DECOY "POST /decoy HTTP/1.1\r\n" H "Content-Length: 999999999\r\n\r\n"
+	static const struct {
+		const char *text, *wanted;
+	} cases[] = {
+		/* The server takes the second length, or none, or the other framing. */
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 9999999\r\nContent-Length: 0\r\n\r\n" REAL REAL,
+		 "POST /a 3 1000 4:1 14:7 14:1\nGET /real 1 200000 4:1\nGET /real 1 200000 4:1\n"},
+		{"POST /a HTTP/1.1\r\n" H "Content-Length : 9999999\r\n\r\n" REAL,
+		 "POST /a 2 100 4:1 14:7\nGET /real 1 200000 4:1\n"},
+		{"POST /a HTTP/1.1\r\n" H
+		 "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n" REAL,
+		 "POST /a 3 4000 4:1 14:1 17:7\nGET /real 1 200000 4:1\n"},
+		{"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n" REAL,
+		 "POST /a 1 8000 17:7\nGET /real 1 200000 4:1\n"},
+		/* The length's end lies inside of the real request line, or of its head. */
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 8\r\nContent-Length: 0\r\n\r\n" REAL,
+		 "POST /a 3 1000 4:1 14:1 14:1\nGET /real 1 200000 4:1\n"},
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 25\r\nContent-Length: 0\r\n\r\n" REAL,
+		 "POST /a 3 1000 4:1 14:2 14:1\nGET /real 1 200000 4:1\n"},
+		/* The length is right, and its body a decoy, whole or begun: both are seen. */
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 60\r\nContent-Length: 60\r\n\r\n" DECOY REAL,
+		 "POST /a 3 1000 4:1 14:2 14:2\nPOST /decoy 2 200000 4:1 14:9\nGET /real 1 0 4:1\n"},
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 6\r\nContent-Length: 6\r\n\r\nGET /x" REAL,
+		 "POST /a 3 1000 4:1 14:1 14:1\nGET /real 1 0 4:1\n"},
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 4\r\nContent-Length: 4\r\n\r\nGET " REAL,
+		 "POST /a 3 1000 4:1 14:1 14:1\nGET /real 1 0 4:1\n"},
+		/* A decoy whose own short body ends inside of a line. */
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 999\r\nContent-Length: 0\r\n\r\n"
+		 "POST /b HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}" REAL,
+		 "POST /a 3 1000 4:1 14:3 14:1\nPOST /b 1 210000 14:1\nGET /real 1 200000 4:1\n"},
+		/* Later bodies of such a connection are believed no more. */
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}" DECOY REAL,
+		 "POST /a 3 1000 4:1 14:1 14:1\nPOST /decoy 2 0 4:1 14:9\nGET /real 1 200000 4:1\n"},
+		/* And where all is as it seems, nothing is invented, nor flagged. */
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 9\r\nContent-Length: 9\r\n\r\nab\r\ncd\r\nx" REAL,
+		 "POST /a 3 1000 4:1 14:1 14:1\nGET /real 1 0 4:1\n"},
+		{"POST /a HTTP/1.1\r\n" H "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
+		 "5 \r\nhello\r\n0\r\n\r\n" REAL,
+		 "POST /a 3 4000 4:1 14:1 17:7\nlate 100000\nGET /real 1 0 4:1\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct span all = span_from(cases[i].text);
+		print_message("%zu\n", i);
+		for (size_t step = 1; step <= all.len; step++) {
+			struct seen seen = SEEN;
+			struct stream_hooks hooks = hooks_of(&seen);
+			struct stream s;
+			uint32_t skip;
+			stream_init(&s, true, 1);
+			for (size_t at = 0; at < all.len; at += step) {
+				size_t n = MIN(step, all.len - at);
+				assert_false(stream_feed(&s, 1 + (uint32_t)at, (struct span){all.ptr + at, n},
+							 (uint32_t)n, &hooks, &skip));
+			}
+			stream_end(&s, &hooks);
+			expect(&seen, cases[i].wanted);
+			assert_int_equal(s.passed_bytes, 0);
+			assert_int_equal(s.gaps, 0);
+			assert_null(s.head.data);
+		}
+	}
+}
+
+static void framing_headers_beyond_the_ceiling_are_read_too(void **state)
+{
+	(void)state;
+	/* The first padding makes the ceiling fall into the length's own line at each of its bytes. */
+	static const char framing[] = "Content-Length: 60\r\n", start[] = "POST /a HTTP/1.1\r\n";
+
+	for (size_t into = 0; into <= sizeof framing; into++) {
+		struct buffer b = BUFFER_INIT(1 << 20);
+		buffer_append_text(&b, start);
+		while (b.len + 200 < HTTP1_HEAD_MAX)
+			buffer_append_text(&b, "X: 0123456789012345678901234567890123456789012345678901\r\n");
+		buffer_printf(&b, "Y: %0*d\r\n", (int)(HTTP1_HEAD_MAX - into - b.len - 5), 0);
+		assert_int_equal(b.len, HTTP1_HEAD_MAX - into);
+		buffer_append_text(&b, framing);
+		for (unsigned i = 0; i < 500; i++)
+			buffer_append_text(&b, "X: 0123456789012345678901234567890123456789012345678901\r\n");
+		buffer_append_text(&b, "\r\n" DECOY);
+		for (unsigned i = 0; i < 100; i++)
+			buffer_append_text(&b, REAL);
+		for (size_t step = 999; step < 300000; step *= 17) {
+			struct seen seen = SEEN;
+			struct stream s;
+			feed_steps(&seen, buffer_span(&b), step, 1, &s);
+			assert_int_equal(seen.requests, 102);
+			assert_int_equal(seen.last_deviations, 0);
+			buffer_append_char(&seen.text, 0);
+			assert_non_null(strstr(seen.text.data,
+					       "\nPOST /decoy 2 200000 4:1 14:9\nGET /real 1 0 4:1\n"));
+			buffer_free(&seen.text);
+		}
+		buffer_free(&b);
+	}
+}
+
+static void bytes_missing_inside_a_doubtful_body_are_a_gap(void **state)
+{
+	(void)state;
+	struct seen seen = SEEN;
+	struct stream s;
+	static const char head[] =
+		"POST /a HTTP/1.1\r\n" H "Content-Length: 500\r\nContent-Length: 9\r\n\r\n";
+
+	stream_init(&s, true, 1);
+	feed(&s, &seen, 1, head);
+	feed(&s, &seen, s.next_seq + 300, "x\r\n" REAL);
+	feed(&s, &seen, s.next_seq, "{}");
+	feed(&s, &seen, s.next_seq + 500, REAL);
+	expect(&seen, "POST /a 3 1000 4:1 14:3 14:1\nGET /real 1 200000 4:1\nGET /real 1 200000 4:1\n");
+	assert_int_equal(s.gaps, 2);
+	assert_int_equal(s.gap_bytes, 800);
+	stream_end(&s, &(struct stream_hooks){.arg = &seen, .request = on_request});
+}
+
 static void bytes_missing_inside_a_known_body_are_no_loss(void **state)
 {
 	(void)state;
@@ -717,6 +839,9 @@ int main(void)
 		cmocka_unit_test(a_long_connection_passes_four_gigabytes),
 		cmocka_unit_test(large_heads_are_whole_at_any_piece_size),
 		cmocka_unit_test(a_head_beyond_the_ceiling_hides_nothing_behind_it),
+		cmocka_unit_test(after_a_doubtful_length_no_byte_is_skipped_and_nothing_hidden),
+		cmocka_unit_test(framing_headers_beyond_the_ceiling_are_read_too),
+		cmocka_unit_test(bytes_missing_inside_a_doubtful_body_are_a_gap),
 		cmocka_unit_test(bytes_missing_inside_a_known_body_are_no_loss),
 		cmocka_unit_test(bytes_missing_inside_a_chunk_are_no_loss),
 		cmocka_unit_test(a_gap_is_counted_and_the_next_request_found),
