@@ -36,7 +36,7 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 ip netns add $ns 2>/dev/null || skip "cannot make a network namespace"
-ip -n $ns link set lo up
+nsenter --net="/run/netns/$ns" ip link set lo up
 in_ns() { nsenter --net=/run/netns/$ns "$@"; }
 
 printf '{}\n' >"$dir/empty.yaml"
