@@ -78,6 +78,9 @@ static const struct entry entries[] = {
 	 "  Writes picket's kill switch in the kernel itself; needs root, and no daemon. picket resume "
 	 "undoes it.\n"},
 	{{"resume", "", "end a panic", cli_resume}, "  Needs root.\n"},
+	{{"detach", "", "take away what a daemon that was killed has left in the kernel", cli_detach},
+	 "  Filters of this network namespace, and the pinned kill switch of the instance; a switch that is\n"
+	 "  on stays. Needs root, and no daemon: exit status 1 while one of the instance runs.\n"},
 	{{"proxies", "[trust|direct|forget ADDR]", "peers that look like proxies, and what you say they are",
 	  cli_proxies},
 	 "  trust ADDR             a proxy of yours: its forwarding headers are believed, it is never "

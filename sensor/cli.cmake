@@ -4,6 +4,7 @@ target_sources(picket_sensor PRIVATE
 	cli.c
 	cli_blocks.c
 	cli_call.c
+	cli_detach.c
 	cli_events.c
 	cli_kill.c
 	cli_pending.c

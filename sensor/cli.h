@@ -64,6 +64,7 @@ int cli_reject(const struct cli *cli, int argc, char **argv);
 /* cli_kill.c */
 int cli_panic(const struct cli *cli, int argc, char **argv);
 int cli_resume(const struct cli *cli, int argc, char **argv);
+/* cli_detach.c */ int cli_detach(const struct cli *cli, int argc, char **argv);
 /* cli_settings.c */
 int cli_mode(const struct cli *cli, int argc, char **argv);
 int cli_proxies(const struct cli *cli, int argc, char **argv);

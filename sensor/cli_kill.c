@@ -18,6 +18,7 @@
 #include "lib/json_write.h"
 #include "lib/util.h"
 #include "sensor/cli.h"
+#include "sensor/cli_kill.h"
 
 #define MAP_NAME "pk_kill"
 #define BPFFS    "/sys/fs/bpf"
@@ -38,6 +39,27 @@ static bool is_kill_map(int fd)
 	return !bpf_obj_get_info_by_fd(fd, &info, &len) && !strcmp(info.name, MAP_NAME) &&
 	       info.type == BPF_MAP_TYPE_ARRAY && info.key_size == sizeof(uint32_t) &&
 	       info.value_size == sizeof(uint32_t);
+}
+
+int kill_open(const char *path, int *ret_fd)
+{
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return fd;
+	if (!is_kill_map(fd)) {
+		close(fd);
+		return KILL_E_OTHER;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int kill_read(int fd, uint32_t *ret_value)
+{
+	uint32_t key = 0;
+
+	return bpf_map_lookup_elem(fd, &key, ret_value);
 }
 
 /* Takes fd, or the error it stands for. */
@@ -171,7 +193,7 @@ static int write_switch(const struct cli *cli, const char *command, uint32_t val
 	int r = bpf_map_update_elem(s.fd, &key, &value, BPF_ANY);
 
 	if (!r)
-		r = bpf_map_lookup_elem(s.fd, &key, &back);
+		r = kill_read(s.fd, &back);
 	close(s.fd);
 	if (r)
 		return cli_fail(r == -EPERM || r == -EACCES ? EXIT_NOT_PERMITTED : EXIT_NO, command,

@@ -20,6 +20,7 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_blocks.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_call.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_detach.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_events.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_kill.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_pending.c

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@
 #include "lib/util.h"
 #include "sensor/cli.h"
 #include "sensor/cli_print.h"
+#include "sensor/kernel.h"
 #include "tests/unit/control_fixture.h"
 
 static struct fixture f;
@@ -65,6 +67,15 @@ int cli_demo(const struct cli *cli, int argc, char **argv)
 int cli_config(const struct cli *cli, int argc, char **argv)
 {
 	return see(cli, argc, argv);
+}
+
+static int swept; /* what kernel_sweep is to find */
+static unsigned sweeps;
+
+int kernel_sweep(void)
+{
+	sweeps++;
+	return swept;
 }
 
 /* --- running picket --- */
@@ -155,6 +166,8 @@ static int start(void **state)
 	(void)state;
 	int r = fixture_start(&f);
 
+	swept = 0;
+	sweeps = 0;
 	unsetenv("PICKET_INSTANCE");
 	unsetenv("NO_COLOR");
 	setenv("PICKET_CONTROL", f.socket, 1);
@@ -235,9 +248,9 @@ static void help_and_version_need_no_daemon(void **state)
 {
 	(void)state;
 	static const char *const commands[] = {
-		"run",    "doctor", "demo",    "status",  "events",  "requests", "packets",
-		"blocks", "block",  "unblock", "why",     "pending", "approve",  "reject",
-		"mode",   "panic",  "resume",  "proxies", "gateway", "config",
+		"run",    "doctor", "demo",    "status", "events",  "requests", "packets",
+		"blocks", "block",  "unblock", "why",    "pending", "approve",  "reject",
+		"mode",   "panic",  "resume",  "detach", "proxies", "gateway",  "config",
 	};
 
 	assert_int_equal(picket("--version"), EXIT_DONE);
@@ -281,6 +294,7 @@ static void wrong_usage_is_exit_2_and_names_the_help(void **state)
 		"approve x",
 		"mode loud",
 		"panic now",
+		"detach now",
 		"proxies trust",
 		"proxies like 192.0.2.7",
 		"gateway",
@@ -850,6 +864,7 @@ static void pin_end(struct pinned *p)
 {
 	unlink(p->pin);
 	rmdir(p->folder);
+	rmdir(PINS);
 	close(p->map);
 }
 
@@ -909,6 +924,159 @@ static void panic_without_rights_is_exit_3(void **state)
 		if (!geteuid() && (setgroups(0, NULL) || setgid(65534) || setuid(65534)))
 			_exit(100);
 		_exit(picket("panic") == EXIT_NOT_PERMITTED && strstr(err, "sudo picket panic") ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+/* --- detach --- */
+
+static bool there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static void detach_removes_the_pin_the_folder_and_filters(void **state)
+{
+	(void)state;
+	struct pinned p;
+
+	if (!pin_new("two", "pk_kill", &p))
+		skip();
+	swept = 2;
+	assert_int_equal(picket("detach --instance two"), EXIT_DONE);
+	assert_string_equal(out, "removed 2 filters of a picket that is gone\n"
+				 "removed " PINS "/two/kill\n"
+				 "removed " PINS "/two\n"
+				 "removed " PINS "\n");
+	assert_false(there(PINS));
+	swept = 0;
+	assert_int_equal(picket("detach --instance two"), EXIT_DONE);
+	assert_string_equal(out, "nothing of instance two was left\n");
+	assert_int_equal(picket("detach --instance two --json"), EXIT_DONE);
+	assert_string_equal(out, "{\"instance\":\"two\",\"filters\":0,\"removed\":[],\"kept\":[]}\n");
+	pin_end(&p);
+}
+
+static void detach_leaves_other_instances_alone(void **state)
+{
+	(void)state;
+	struct pinned mine, other;
+
+	if (!pin_new("two", "pk_kill", &mine) || !pin_new("three", "pk_kill", &other))
+		skip();
+	setenv("PICKET_INSTANCE", "two", 1);
+	assert_int_equal(picket("detach --json"), EXIT_DONE);
+	assert_string_equal(out, "{\"instance\":\"two\",\"filters\":0,\"removed\":[\"" PINS
+				 "/two/kill\",\"" PINS "/two\"],\"kept\":[]}\n");
+	assert_false(there(mine.folder));
+	assert_true(there(other.pin));
+	pin_end(&mine);
+	pin_end(&other);
+}
+
+static void detach_removes_nothing_while_a_daemon_runs(void **state)
+{
+	(void)state;
+	struct pinned p;
+	char path[128];
+
+	if (!pin_new("two", "pk_kill", &p))
+		skip();
+	snprintf(path, sizeof path, "%s/lock", f.folder);
+	int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(lock >= 0);
+	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(picket("detach --instance two"), EXIT_NO);
+	says(err, "instance two still runs");
+	says(err, "stop it first");
+	assert_string_equal(out, "");
+	assert_int_equal(sweeps, 0);
+	assert_true(there(p.pin));
+	close(lock); /* it has ended; its lock file stays */
+	assert_int_equal(picket("detach --instance two"), EXIT_DONE);
+	assert_int_equal(sweeps, 1);
+	assert_false(there(p.folder));
+	unlink(path);
+	pin_end(&p);
+}
+
+static void detach_keeps_a_kill_switch_that_is_on(void **state)
+{
+	(void)state;
+	struct pinned p;
+
+	if (!pin_new("two", "pk_kill", &p))
+		skip();
+	assert_int_equal(picket("panic --instance two"), EXIT_DONE);
+	swept = 1;
+	assert_int_equal(picket("detach --instance two"), EXIT_DONE);
+	says(out, "removed 1 filter of");
+	says(out, "kept " PINS "/two/kill");
+	says(out, "picket resume --instance two");
+	assert_int_equal(kill_map_get(p.map), 1);
+	assert_int_equal(picket("detach --instance two --json"), EXIT_DONE);
+	says(out, "\"removed\":[],\"kept\":[\"" PINS "/two/kill\"]");
+	assert_int_equal(picket("resume --instance two"), EXIT_DONE);
+	assert_int_equal(picket("detach --instance two"), EXIT_DONE);
+	assert_false(there(p.folder));
+	pin_end(&p);
+}
+
+static void detach_never_unpins_a_map_that_is_not_the_kill_switch(void **state)
+{
+	(void)state;
+	struct pinned p;
+
+	if (!pin_new("two", "other", &p))
+		skip();
+	assert_int_equal(picket("detach --instance two"), EXIT_NO);
+	says(err, "not picket's kill switch");
+	assert_true(there(p.pin));
+	pin_end(&p);
+}
+
+static void detach_with_a_socket_needs_the_instance_named(void **state)
+{
+	(void)state;
+	struct pinned p;
+
+	if (!pin_new("default", "pk_kill", &p))
+		skip();
+	assert_int_equal(picket("detach"), EXIT_USAGE);
+	says(err, "--instance");
+	assert_int_equal(sweeps, 0);
+	assert_true(there(p.pin));
+	pin_end(&p);
+}
+
+static void detach_that_cannot_sweep_fails(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	swept = -EPERM;
+	assert_int_equal(picket("detach --instance two"), EXIT_NOT_PERMITTED);
+	swept = -ENOMEM;
+	assert_int_equal(picket("detach --instance two"), EXIT_NO);
+	says(err, "Cannot allocate memory");
+	assert_string_equal(out, "");
+}
+
+static void detach_without_rights_is_exit_3(void **state)
+{
+	(void)state;
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (!geteuid() && (setgroups(0, NULL) || setgid(65534) || setuid(65534)))
+			_exit(100);
+		_exit(picket("detach --instance two") == EXIT_NOT_PERMITTED &&
+				      strstr(err, "sudo picket detach") && !sweeps
+			      ? 0
+			      : 1);
 	}
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
@@ -1026,6 +1194,14 @@ int main(void)
 		TEST(panic_by_pin_finds_the_instance),
 		TEST(panic_by_a_named_socket_never_switches_the_default_instance),
 		TEST(panic_without_rights_is_exit_3),
+		TEST(detach_removes_the_pin_the_folder_and_filters),
+		TEST(detach_leaves_other_instances_alone),
+		TEST(detach_removes_nothing_while_a_daemon_runs),
+		TEST(detach_keeps_a_kill_switch_that_is_on),
+		TEST(detach_never_unpins_a_map_that_is_not_the_kill_switch),
+		TEST(detach_with_a_socket_needs_the_instance_named),
+		TEST(detach_that_cannot_sweep_fails),
+		TEST(detach_without_rights_is_exit_3),
 		TEST(text_is_cut_by_columns_and_never_inside_a_character),
 		TEST(whatever_bytes_come_what_is_printed_is_plain_text_of_the_told_width),
 		TEST(numbers_and_spans_are_short),
