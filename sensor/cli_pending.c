@@ -8,7 +8,8 @@
 
 static int show_pending(const struct cli *cli, const cJSON *list)
 {
-	static const char *const heads[] = {">ID", "TARGET", "BY", ">EXPIRES", "WHY", "REASON"};
+	static const char *const heads[] = {">ID", "TARGET",   "SCOPE", ">TTL",
+					    "BY",  ">EXPIRES", "WHY",   "REASON"};
 	const cJSON *p;
 	struct table_view *t;
 	char text[32];
@@ -23,6 +24,8 @@ static int show_pending(const struct cli *cli, const cJSON *list)
 	{
 		table_view_uint(t, cli_uint(p, "pending_id"));
 		table_view_cell(t, cli_text(p, "target"));
+		table_view_cell(t, cli_text(p, "scope"));
+		table_view_cell(t, print_span(cli_uint(p, "ttl_s"), text));
 		table_view_by(t, cli_text(p, "source"), cli_text(p, "origin"));
 		table_view_cell(t, print_distance(cli_text(p, "expires"), text));
 		table_view_cell(t, cli_text(p, "why"));
@@ -30,7 +33,8 @@ static int show_pending(const struct cli *cli, const cJSON *list)
 	}
 	table_view_print(t, stdout, cli->color);
 	table_view_free(t);
-	puts("picket approve ID lets a block happen, picket reject ID drops it; picket why TARGET tells "
+	puts("TTL: how long it would be blocked; EXPIRES: how long there is to answer.\n"
+	     "picket approve ID lets a block happen, picket reject ID drops it; picket why TARGET tells "
 	     "more");
 	return EXIT_DONE;
 }

@@ -705,7 +705,12 @@ static void pending_blocks_are_listed_and_answered(void **state)
 					   .expires_ns = clock_boot_ns(&clock_system) + 3000 * NS_PER_S};
 	fake.pending_count = 1;
 	assert_int_equal(picket("pending"), EXIT_DONE);
-	says(out, "41  192.0.2.7");
+	says(out, "ID  TARGET     SCOPE  TTL  BY");
+	says(out, "41  192.0.2.7  ports  15m  local/login_guessing");
+	fake.pending[0].verdict.scope = VERDICT_SCOPE_HOST;
+	fake.pending[0].verdict.ttl_ms = 5400000;
+	assert_int_equal(picket("pending"), EXIT_DONE);
+	says(out, "41  192.0.2.7  host   1h30m  local/login_guessing");
 	assert_int_equal(picket("pending --json"), EXIT_DONE);
 	says(out, "{\"pending_id\":41,");
 	assert_int_equal(picket("approve 41"), EXIT_DONE);
