@@ -56,11 +56,14 @@ static inline void messages_request(void *arg, struct stream *s, const struct ht
 	struct messages *m = arg;
 
 	(void)s;
+	m->deviations |= r->deviations;
+	/* Found inside of a body whose length is in doubt: a parser that believes the length has none. */
+	if (r->deviations & HTTP_DEV_AFTER_GAP)
+		return;
 	messages_line(m, r->method, r->target);
 	for (unsigned i = 0; i < r->header_count; i++)
 		messages_header(m, r->headers[i].name, r->headers[i].value);
 	messages_end(m);
-	m->deviations |= r->deviations;
 }
 
 static inline void messages_late(void *arg, struct stream *s, uint32_t deviations)
