@@ -50,6 +50,7 @@ struct event_request {
 	uint32_t deviations;   /* enum http_deviation */
 	uint16_t stream_index; /* number of this request on its connection, from 0 */
 	uint8_t forwarded;     /* carries X-Forwarded-For, Forwarded, Via or came after a PROXY header */
+	uint8_t truncated;     /* a text of it was longer than an event keeps (REDACT_TEXT_MAX) */
 };
 
 struct event_connection {

@@ -198,6 +198,10 @@ static void put_request(struct json_writer *w, const struct event *e)
 		KEY(w, "picket.request.forwarded");
 		json_bool(w, true);
 	}
+	if (r->truncated) {
+		KEY(w, "picket.request.truncated");
+		json_bool(w, true);
+	}
 }
 
 /* --- the other kinds --- */

@@ -6,22 +6,29 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+struct slot {
+	void *item;
+	size_t bytes; /* beside the item, which its reader may have freed or changed */
+};
+
 struct queue {
 	pthread_mutex_t lock;
 	size_t capacity, head, held;
+	size_t bytes, max_bytes;
 	struct queue_counts counts;
 	int fd;
 	int signalled; /* an eventfd write is outstanding: spare the system call while the reader is awake */
-	void *items[];
+	struct slot slots[];
 };
 
 int queue_new(size_t capacity, struct queue **ret)
 {
-	struct queue *q = calloc(1, sizeof *q + capacity * sizeof q->items[0]);
+	struct queue *q = calloc(1, sizeof *q + capacity * sizeof q->slots[0]);
 
 	if (!q)
 		return -ENOMEM;
 	q->capacity = capacity;
+	q->max_bytes = SIZE_MAX;
 	q->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (q->fd < 0) {
 		int r = -errno;
@@ -33,16 +40,35 @@ int queue_new(size_t capacity, struct queue **ret)
 	return 0;
 }
 
-int queue_push(struct queue *q, void *item)
+void queue_limit_bytes(struct queue *q, size_t max)
 {
 	pthread_mutex_lock(&q->lock);
-	if (q->held == q->capacity) {
+	q->max_bytes = max;
+	pthread_mutex_unlock(&q->lock);
+}
+
+/* Lock held. Written so that no sum can wrap; a ceiling lowered below what is held lets nothing in. */
+static int has_room(const struct queue *q, size_t bytes)
+{
+	return q->held < q->capacity && q->bytes <= q->max_bytes && bytes <= q->max_bytes - q->bytes;
+}
+
+int queue_push(struct queue *q, void *item)
+{
+	return queue_push_sized(q, item, 0);
+}
+
+int queue_push_sized(struct queue *q, void *item, size_t bytes)
+{
+	pthread_mutex_lock(&q->lock);
+	if (!has_room(q, bytes)) {
 		q->counts.refused++;
 		pthread_mutex_unlock(&q->lock);
 		return QUEUE_E_FULL;
 	}
-	q->items[(q->head + q->held) % q->capacity] = item;
+	q->slots[(q->head + q->held) % q->capacity] = (struct slot){item, bytes};
 	q->held++;
+	q->bytes += bytes;
 	q->counts.pushed++;
 	if (q->held > q->counts.peak)
 		q->counts.peak = q->held;
@@ -70,7 +96,8 @@ int queue_pop(struct queue *q, void **ret_item)
 		pthread_mutex_unlock(&q->lock);
 		return QUEUE_E_EMPTY;
 	}
-	*ret_item = q->items[q->head];
+	*ret_item = q->slots[q->head].item;
+	q->bytes -= q->slots[q->head].bytes;
 	q->head = (q->head + 1) % q->capacity;
 	q->held--;
 	q->counts.popped++;
@@ -88,6 +115,7 @@ struct queue_counts queue_counts(struct queue *q)
 	pthread_mutex_lock(&q->lock);
 	struct queue_counts c = q->counts;
 	c.held = q->held;
+	c.bytes = q->bytes;
 	pthread_mutex_unlock(&q->lock);
 	return c;
 }

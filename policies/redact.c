@@ -613,7 +613,22 @@ struct draft {
 	struct span method, target, path, host, consumer, user_agent;
 	struct event_header headers[HTTP_HEADERS_MAX];
 	unsigned header_count;
+	bool truncated;
 };
+
+/*
+ * written: the last that was put. Cut after redaction: the cut of a text that was still to be redacted could
+ * hide from it what it looks for, as the "@" behind a password.
+ */
+static struct span cut(struct draft *d, struct out *o, struct span written)
+{
+	if (written.len <= REDACT_TEXT_MAX)
+		return written;
+	o->at -= written.len - REDACT_TEXT_MAX;
+	written.len = REDACT_TEXT_MAX;
+	d->truncated = true;
+	return written;
+}
 
 static void draft_header(const struct redact *r, struct draft *d, struct out *o, const struct http_header *h)
 {
@@ -636,6 +651,7 @@ static void draft_header(const struct redact *r, struct draft *d, struct out *o,
 	default:
 		to->value = put_span(o, h->value);
 	}
+	to->value = cut(d, o, to->value);
 	if (a->treatment == AS_USER_AGENT && !d->user_agent.ptr)
 		d->user_agent = to->value;
 	d->header_count++;
@@ -670,14 +686,14 @@ static size_t draft_fill(const struct redact *r, const struct http_request *requ
 	struct out o = {r->scratch->bytes};
 	struct span credential = request_credential(request);
 
-	d->method = put_span(&o, request->method);
+	d->method = cut(d, &o, put_span(&o, request->method));
 	d->target = put_target(&o, request->target, r->keep_values);
 	if (request->path.ptr && request->path.ptr == request->target.ptr && request->path.len &&
 	    request->path.ptr[0] == '/')
 		d->path = (struct span){d->target.ptr, find_any(d->target, "?#")};
 	else
 		d->path = put_target(&o, request->path, r->keep_values);
-	d->host = put_span(&o, request_host(request));
+	d->host = cut(d, &o, put_span(&o, request_host(request)));
 	if (credential.len) {
 		char consumer[REDACT_CONSUMER_MAX];
 		redact_consumer(r, credential, consumer);
@@ -735,6 +751,7 @@ struct event *redact_request(const struct redact *r, const struct http_request *
 	/* The headers, 4 KiB, are written before they are read. */
 	memset(&d, 0, offsetof(struct draft, headers));
 	d.header_count = 0;
+	d.truncated = false;
 	if (scratch_reserve(r->scratch, draft_room(request)))
 		return NULL;
 	size_t len = draft_fill(r, request, &d);
@@ -752,5 +769,6 @@ struct event *redact_request(const struct redact *r, const struct http_request *
 	e->request.deviations = request->deviations;
 	e->request.stream_index = stream_index;
 	e->request.forwarded = forwarded;
+	e->request.truncated = d.truncated;
 	return e;
 }

@@ -15,6 +15,10 @@
  *                    sign each request anew (Digest, Hawk, AWS4-HMAC-SHA256, OAuth) it is the name of the
  *                    key or user.
  *
+ *     long texts     the method, the host and each header's value are kept up to REDACT_TEXT_MAX bytes, cut
+ *                    after redaction, and the event says so (truncated). The target and the path are whole:
+ *                    the parser's ceiling for a head bounds them, and an access log has them whole as well.
+ *
  * redact.query: keep turns off what is said of queries and path parameters; nothing else.
  *
  * Not thread safe: one thread uses a struct redact at a time (scratch memory and a MAC context are reused).
@@ -24,6 +28,9 @@
 
 #include "lib/config.h"
 #include "lib/event.h"
+
+/* What an event keeps of one text; the redacted one is cut at its end. */
+#define REDACT_TEXT_MAX 8192
 
 struct redact;
 

@@ -41,8 +41,10 @@
 #include "sensor/warden.h"
 
 #define EVENT_QUEUE_MAX     65536
+#define EVENT_QUEUE_BYTES   (64u << 20) /* clients choose how large an event is */
 #define VERDICT_QUEUE_MAX   4096
 #define TAIL_MAX            32768
+#define TAIL_BYTES          (32u << 20)
 #define CLIENTS_MAX         65536
 #define API_CONNECTIONS     64
 #define READER_POLL_MS      20
@@ -87,7 +89,7 @@ static void on_event(void *arg, struct event *e)
 	struct sensor *s = arg;
 
 	tail_put(s->tail, e);
-	if (!s->wire || queue_push(s->events, e))
+	if (!s->wire || queue_push_sized(s->events, e, e->size))
 		event_unref(e);
 }
 
@@ -352,9 +354,11 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = clients_new(CLIENTS_MAX, &s->clients);
 	if (!r)
-		r = tail_new(TAIL_MAX, &s->tail);
+		r = tail_new(TAIL_MAX, TAIL_BYTES, &s->tail);
 	if (!r)
 		r = queue_new(EVENT_QUEUE_MAX, &s->events);
+	if (!r)
+		queue_limit_bytes(s->events, EVENT_QUEUE_BYTES);
 	if (!r)
 		r = queue_new(VERDICT_QUEUE_MAX, &s->verdicts);
 	if (!r)

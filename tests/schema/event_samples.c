@@ -43,6 +43,7 @@ static void fill_request(struct event *e)
 		.deviations = (1u << HTTP_DEV_BITS) - 1,
 		.stream_index = 3,
 		.forwarded = 1,
+		.truncated = 1,
 	};
 	header(e, 0, "host", "api.example:8080");
 	header(e, 1, "x-forwarded-for", "2001:db8::7");

@@ -300,7 +300,7 @@ int fixture_start(struct fixture *f)
 	if (!r)
 		r = proxies_new(f->config, &f->proxies);
 	if (!r)
-		r = tail_new(FIXTURE_TAIL, &f->tail);
+		r = tail_new(FIXTURE_TAIL, 16u << 20, &f->tail);
 	if (!r)
 		r = api_new(&f->api);
 	if (r)

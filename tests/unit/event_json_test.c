@@ -112,6 +112,7 @@ static void test_http_request_with_everything(void **state)
 	assert_number(d, "picket.request.index", 3);
 	assert_number(d, "picket.process.pid", 4711);
 	assert_true(cJSON_IsTrue(at(d, "picket.request.forwarded")));
+	assert_true(cJSON_IsTrue(at(d, "picket.request.truncated")));
 	assert_int_equal(cJSON_GetArraySize(at(d, "picket.deviations")), HTTP_DEV_BITS);
 	cJSON_Delete(d);
 }
@@ -134,9 +135,10 @@ static void test_a_64_bit_length_is_exact(void **state)
 static void test_http_request_with_nothing(void **state)
 {
 	static const char *const absent[] = {
-		"server.address",      "http.request.method_original", "http.request.body.size",
-		"user_agent.original", "picket.connection.id",         "picket.consumer",
-		"picket.deviations",   "picket.process.pid",           "picket.request.forwarded",
+		"server.address",           "http.request.method_original", "http.request.body.size",
+		"user_agent.original",      "picket.connection.id",         "picket.consumer",
+		"picket.deviations",        "picket.process.pid",           "picket.request.forwarded",
+		"picket.request.truncated",
 	};
 	cJSON *d = data_of(event_sample_minimal(EVENT_HTTP_REQUEST));
 

@@ -57,6 +57,54 @@ static void full_queue_refuses_and_counts(void **state)
 	queue_free(q, NULL);
 }
 
+static void large_items_fill_the_queue_before_its_count_does(void **state)
+{
+	struct queue *q;
+	void *item;
+	int x;
+
+	(void)state;
+	assert_int_equal(queue_new(100, &q), 0);
+	queue_limit_bytes(q, 1000);
+	assert_int_equal(queue_push_sized(q, &x, 600), 0);
+	assert_int_equal(queue_push_sized(q, &x, 401), QUEUE_E_FULL);
+	assert_int_equal(queue_push_sized(q, &x, 400), 0); /* to the last byte */
+	assert_int_equal(queue_push_sized(q, &x, 1), QUEUE_E_FULL);
+	assert_int_equal(queue_push_sized(q, &x, SIZE_MAX), QUEUE_E_FULL); /* no sum wraps */
+	assert_int_equal(queue_push(q, &x), 0);                            /* weighs nothing */
+	struct queue_counts c = queue_counts(q);
+	assert_int_equal(c.pushed, 3);
+	assert_int_equal(c.refused, 3);
+	assert_int_equal(c.bytes, 1000);
+	assert_int_equal(queue_pop(q, &item), 0); /* gives its 600 back */
+	assert_int_equal(queue_counts(q).bytes, 400);
+	assert_int_equal(queue_push_sized(q, &x, 601), QUEUE_E_FULL);
+	assert_int_equal(queue_push_sized(q, &x, 600), 0);
+	while (queue_pop(q, &item) == 0)
+		;
+	assert_int_equal(queue_counts(q).bytes, 0);
+	assert_int_equal(queue_push_sized(q, &x, 1000), 0);
+	assert_int_equal(queue_pop(q, &item), 0);
+	assert_int_equal(queue_push_sized(q, &x, 1001), QUEUE_E_FULL); /* even alone */
+	queue_free(q, NULL);
+}
+
+static void a_ceiling_lowered_below_what_is_held_waits_for_the_reader(void **state)
+{
+	struct queue *q;
+	void *item;
+	int x;
+
+	(void)state;
+	assert_int_equal(queue_new(2, &q), 0);
+	assert_int_equal(queue_push_sized(q, &x, 1u << 30), 0); /* no ceiling at first */
+	queue_limit_bytes(q, 10);
+	assert_int_equal(queue_push_sized(q, &x, 1), QUEUE_E_FULL);
+	assert_int_equal(queue_pop(q, &item), 0);
+	assert_int_equal(queue_push_sized(q, &x, 1), 0);
+	queue_free(q, NULL);
+}
+
 static void descriptor_is_readable_until_the_queue_was_seen_empty(void **state)
 {
 	struct queue *q;
@@ -107,7 +155,7 @@ static void *write_items(void *arg)
 	static int item;
 
 	for (int i = 0; i < ITEMS; i++)
-		while (queue_push(q, &item) == QUEUE_E_FULL)
+		while (queue_push_sized(q, &item, (size_t)i % 7) == QUEUE_E_FULL)
 			sched_yield();
 	return NULL;
 }
@@ -121,6 +169,7 @@ static void no_item_and_no_wakeup_is_lost_between_threads(void **state)
 
 	(void)state;
 	assert_int_equal(queue_new(16, &q), 0);
+	queue_limit_bytes(q, 40);
 	for (int i = 0; i < WRITERS; i++)
 		assert_int_equal(pthread_create(&writers[i], NULL, write_items, q), 0);
 	while (got < WRITERS * ITEMS) {
@@ -131,6 +180,7 @@ static void no_item_and_no_wakeup_is_lost_between_threads(void **state)
 			got++;
 		struct queue_counts c = queue_counts(q);
 		assert_int_equal(c.pushed, c.popped + c.held);
+		assert_true(c.bytes <= 40);
 	}
 	for (int i = 0; i < WRITERS; i++)
 		pthread_join(writers[i], NULL);
@@ -144,6 +194,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(items_leave_in_the_order_they_came),
 		cmocka_unit_test(full_queue_refuses_and_counts),
+		cmocka_unit_test(large_items_fill_the_queue_before_its_count_does),
+		cmocka_unit_test(a_ceiling_lowered_below_what_is_held_waits_for_the_reader),
 		cmocka_unit_test(descriptor_is_readable_until_the_queue_was_seen_empty),
 		cmocka_unit_test(what_is_still_held_is_dropped),
 		cmocka_unit_test(no_item_and_no_wakeup_is_lost_between_threads),

@@ -468,11 +468,109 @@ static void a_request_of_the_largest_head_fits(void **state)
 	assert_int_equal(e->request.target.len, len);
 	event_unref(e);
 	memset(big, ';', len); /* the worst that a cookie list or a path can be */
-	add_header(f, "Cookie", big);
 	f->request.headers[0] = (struct http_header){SPAN("Cookie"), {big, len}};
 	f->request.header_count = 1;
 	event_unref(make_event(f));
 	free(big);
+}
+
+static char *text_of(char c, size_t len)
+{
+	char *s = malloc(len + 1);
+
+	assert_non_null(s);
+	memset(s, c, len);
+	s[len] = 0;
+	return s;
+}
+
+static void a_long_header_is_cut_and_the_event_says_so(void **state)
+{
+	struct fixture *f = *state;
+	char *long_text = text_of('u', 30000), *just = text_of('j', REDACT_TEXT_MAX);
+
+	set_target(f, "/");
+	add_header(f, "User-Agent", just);
+	struct event *e = make_event(f);
+	assert_span(e->request.user_agent, just);
+	assert_int_equal(e->request.truncated, 0);
+	event_unref(e);
+	f->request.header_count = 0;
+	add_header(f, "User-Agent", long_text);
+	add_header(f, "Content-Type", "text/plain"); /* what follows the cut is as it was */
+	add_header(f, "Referer", long_text);
+	add_header(f, "Host", "api.test");
+	e = make_event(f);
+	assert_int_equal(e->request.truncated, 1);
+	assert_int_equal(e->request.user_agent.len, REDACT_TEXT_MAX);
+	assert_memory_equal(e->request.user_agent.ptr, long_text, REDACT_TEXT_MAX);
+	assert_span(header_of(e, "content-type")->value, "text/plain");
+	assert_int_equal(header_of(e, "referer")->value.len, REDACT_TEXT_MAX);
+	assert_span(header_of(e, "host")->value, "api.test");
+	assert_true(e->size < sizeof *e + 2 * REDACT_TEXT_MAX + 1024); /* and its memory is that much less */
+	event_unref(e);
+	f->request.header_count = 0;
+	e = make_event(f); /* the next request's event does not say so */
+	assert_int_equal(e->request.truncated, 0);
+	event_unref(e);
+	free(long_text);
+	free(just);
+}
+
+static void a_long_host_and_method_are_cut_a_long_target_is_not(void **state)
+{
+	struct fixture *f = *state;
+	char *host = text_of('h', 20000), *method = text_of('M', 20000), *target = text_of('t', 60000);
+
+	target[0] = '/';
+	set_target(f, target);
+	struct event *e = make_event(f);
+	assert_span(e->request.target, target);
+	assert_span(e->request.path, target);
+	assert_int_equal(e->request.truncated, 0);
+	event_unref(e);
+	add_header(f, "Host", host);
+	e = make_event(f);
+	assert_int_equal(e->request.host.len, REDACT_TEXT_MAX);
+	assert_int_equal(e->request.truncated, 1);
+	event_unref(e);
+	f->request.header_count = 0;
+	f->request.method = span_from(method);
+	e = make_event(f);
+	assert_int_equal(e->request.method.len, REDACT_TEXT_MAX);
+	assert_span(e->request.path, target);
+	assert_int_equal(e->request.truncated, 1);
+	event_unref(e);
+	free(host);
+	free(method);
+	free(target);
+}
+
+/* Were the cut made first, the "@" that makes "joe:pw" a password would be gone. */
+static void a_cut_hides_no_secret_from_redaction(void **state)
+{
+	struct fixture *f = *state;
+	char *referer = text_of('p', 20000), *cookies = text_of('v', 20000);
+
+	memcpy(referer, "http://joe:", 11);
+	memcpy(referer + 19980, "@shop.test/c?token=x", 20);
+	assert_header(f, "Referer", referer, "http://shop.test/c?token=");
+	memcpy(cookies, "a=", 2);
+	memcpy(cookies + 19900, "; b=1", 5);
+	assert_header(f, "Cookie", cookies, "a=; b=");
+	free(referer);
+	free(cookies);
+}
+
+static void what_lies_behind_the_cut_still_makes_the_consumer(void **state)
+{
+	struct fixture *f = *state;
+	char *cookies = text_of('v', 20000);
+
+	memcpy(cookies, "a=", 2);
+	memcpy(cookies + 19990, "; sid=1234", 10);
+	assert_consumer(f, "Cookie", cookies, "1234");
+	free(cookies);
 }
 
 /* --- the key file --- */
@@ -535,6 +633,10 @@ int main(void)
 		TEST(an_event_keeps_nothing_of_the_request),
 		TEST(random_requests_leak_no_secret),
 		TEST(a_request_of_the_largest_head_fits),
+		TEST(a_long_header_is_cut_and_the_event_says_so),
+		TEST(a_long_host_and_method_are_cut_a_long_target_is_not),
+		TEST(a_cut_hides_no_secret_from_redaction),
+		TEST(what_lies_behind_the_cut_still_makes_the_consumer),
 		cmocka_unit_test(the_key_is_made_once_and_read_ever_after),
 	};
 

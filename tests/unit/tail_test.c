@@ -9,6 +9,30 @@
 #include "lib/util.h"
 #include "sensor/tail.h"
 
+#define NO_CEILING (1u << 30)
+
+/* What an event of so much text weighs. */
+static size_t size_with(size_t text)
+{
+	struct event *e = event_new(EVENT_HTTP_REQUEST, text);
+
+	assert_non_null(e);
+	size_t size = e->size;
+	event_unref(e);
+	return size;
+}
+
+static uint64_t put_text(struct tail *t, size_t text)
+{
+	struct event *e = event_new(EVENT_HTTP_REQUEST, text);
+
+	assert_non_null(e);
+	uint64_t id = e->id;
+	tail_put(t, e);
+	event_unref(e);
+	return id;
+}
+
 static uint64_t put(struct tail *t)
 {
 	struct event *e = event_new(EVENT_TCP_HEADER, 0);
@@ -27,7 +51,7 @@ static void a_reader_gets_what_is_written_in_order(void **state)
 	struct event *got[8];
 	uint64_t ids[3], missed;
 
-	assert_int_equal(tail_new(16, &t), 0);
+	assert_int_equal(tail_new(16, NO_CEILING, &t), 0);
 	struct tail_cursor c = tail_open(t, 0);
 	for (unsigned i = 0; i < 3; i++)
 		ids[i] = put(t);
@@ -49,7 +73,7 @@ static void a_reader_may_begin_some_events_back(void **state)
 	struct event *got[8];
 	uint64_t ids[6], missed;
 
-	assert_int_equal(tail_new(4, &t), 0);
+	assert_int_equal(tail_new(4, NO_CEILING, &t), 0);
 	struct tail_cursor c = tail_open(t, 100); /* nothing there yet */
 	assert_int_equal(tail_read(t, &c, got, 8, 0, &missed), 0);
 	for (unsigned i = 0; i < 6; i++)
@@ -76,7 +100,7 @@ static void a_slow_reader_is_told_how_many_it_missed(void **state)
 	struct event *got[8];
 	uint64_t missed, last = 0;
 
-	assert_int_equal(tail_new(4, &t), 0);
+	assert_int_equal(tail_new(4, NO_CEILING, &t), 0);
 	struct tail_cursor c = tail_open(t, 0);
 	for (unsigned i = 0; i < 10; i++)
 		last = put(t);
@@ -95,7 +119,7 @@ static void an_event_read_outlives_the_ring(void **state)
 	struct event *got;
 	uint64_t missed;
 
-	assert_int_equal(tail_new(1, &t), 0);
+	assert_int_equal(tail_new(1, NO_CEILING, &t), 0);
 	struct tail_cursor c = tail_open(t, 0);
 	uint64_t id = put(t);
 	assert_int_equal(tail_read(t, &c, &got, 1, 0, &missed), 1);
@@ -104,6 +128,82 @@ static void an_event_read_outlives_the_ring(void **state)
 	assert_int_equal(got->id, id);
 	assert_int_equal(got->refs, 1);
 	event_unref(got);
+}
+
+static void large_events_push_out_the_oldest_before_the_ring_is_full_of_events(void **state)
+{
+	(void)state;
+	struct tail *t;
+	struct event *got[64];
+	uint64_t ids[1000], missed;
+	size_t each = size_with(30000);
+
+	assert_int_equal(tail_new(32768, 10 * each, &t), 0);
+	struct tail_cursor c = tail_open(t, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
+		ids[i] = put_text(t, 30000);
+	assert_int_equal(tail_read(t, &c, got, 64, 0, &missed), 10);
+	assert_int_equal(missed, 990);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(got[i]->id, ids[990 + i]);
+		event_unref(got[i]);
+	}
+	c = tail_open(t, 100); /* no more than is held, and that is no miss */
+	assert_int_equal(tail_read(t, &c, got, 1, 0, &missed), 1);
+	assert_int_equal(missed, 0);
+	assert_int_equal(got[0]->id, ids[990]);
+	event_unref(got[0]);
+	tail_free(t);
+}
+
+static void one_large_event_pushes_out_as_many_small_ones_as_it_weighs(void **state)
+{
+	(void)state;
+	struct tail *t;
+	struct event *got[64];
+	uint64_t missed;
+	size_t small = size_with(0), large = 150 * small;
+
+	assert_int_equal(tail_new(1024, 200 * small, &t), 0);
+	struct tail_cursor c = tail_open(t, 0);
+	uint64_t first = put_text(t, 0);
+	for (unsigned i = 1; i < 200; i++)
+		put_text(t, 0);
+	assert_int_equal(tail_read(t, &c, got, 1, 0, &missed), 1); /* just fits */
+	assert_int_equal(missed, 0);
+	assert_int_equal(got[0]->id, first);
+	assert_int_equal(got[0]->refs, 2); /* held by the ring, until now */
+	struct event *seen = got[0];
+	uint64_t last = put_text(t, large - small);
+	assert_int_equal(seen->refs, 1);
+	event_unref(seen);
+	unsigned left = tail_read(t, &c, got, 64, 0, &missed);
+	assert_int_equal(left, 51);
+	assert_int_equal(missed, 149); /* the first was read in time */
+	assert_int_equal(got[left - 1]->id, last);
+	for (unsigned i = 0; i < left; i++)
+		event_unref(got[i]);
+	tail_free(t);
+}
+
+static void an_event_larger_than_the_ring_is_missed_and_the_next_is_not(void **state)
+{
+	(void)state;
+	struct tail *t;
+	struct event *got[4];
+	uint64_t missed;
+
+	assert_int_equal(tail_new(16, size_with(1000), &t), 0);
+	struct tail_cursor c = tail_open(t, 0);
+	put_text(t, 1001);
+	assert_int_equal(tail_read(t, &c, got, 4, 0, &missed), 0);
+	assert_int_equal(missed, 1);
+	uint64_t id = put_text(t, 1000);
+	assert_int_equal(tail_read(t, &c, got, 4, 0, &missed), 1);
+	assert_int_equal(missed, 0);
+	assert_int_equal(got[0]->id, id);
+	event_unref(got[0]);
+	tail_free(t);
 }
 
 static uint64_t now_ms(void)
@@ -131,7 +231,7 @@ static void a_waiting_reader_is_woken_or_gives_up_in_time(void **state)
 	uint64_t missed;
 	pthread_t thread;
 
-	assert_int_equal(tail_new(4, &t), 0);
+	assert_int_equal(tail_new(4, NO_CEILING, &t), 0);
 	struct tail_cursor c = tail_open(t, 0);
 	uint64_t from = now_ms();
 	assert_int_equal(tail_read(t, &c, &got, 1, 50, &missed), 0);
@@ -167,7 +267,8 @@ static void with_two_writers_read_and_missed_add_up(void **state)
 	struct event *got[64];
 	uint64_t read = 0, missed;
 
-	assert_int_equal(tail_new(256, &l.tail), 0);
+	/* The byte ceiling is met as well: at about 200 of these events. */
+	assert_int_equal(tail_new(256, 200 * size_with(0), &l.tail), 0);
 	struct tail_cursor c = tail_open(l.tail, 0);
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, put_many, &l), 0);
@@ -191,6 +292,9 @@ int main(void)
 		cmocka_unit_test(a_reader_may_begin_some_events_back),
 		cmocka_unit_test(a_slow_reader_is_told_how_many_it_missed),
 		cmocka_unit_test(an_event_read_outlives_the_ring),
+		cmocka_unit_test(large_events_push_out_the_oldest_before_the_ring_is_full_of_events),
+		cmocka_unit_test(one_large_event_pushes_out_as_many_small_ones_as_it_weighs),
+		cmocka_unit_test(an_event_larger_than_the_ring_is_missed_and_the_next_is_not),
 		cmocka_unit_test(a_waiting_reader_is_woken_or_gives_up_in_time),
 		cmocka_unit_test(with_two_writers_read_and_missed_add_up),
 	};
