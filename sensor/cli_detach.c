@@ -41,15 +41,18 @@ struct detach {
  */
 static int lock_take(const char *path, int *ret_fd)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	*ret_fd = -1;
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-	if (flock(fd, LOCK_SH | LOCK_NB))
-		return errno == EWOULDBLOCK ? DETACH_E_RUNS : -errno;
+	if (flock(fd, LOCK_SH | LOCK_NB)) {
+		int r = errno == EWOULDBLOCK ? DETACH_E_RUNS : -errno;
+
+		close(fd);
+		return r;
+	}
 	*ret_fd = fd;
-	fd = -1;
 	return 0;
 }
 
