@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway for tests: gateway.py PORT LOG ANSWERS
+"""A gateway for tests: gateway.py PORT LOG ANSWERS [ADDRESS]
 
 Appends every event it gets as one JSON line to LOG. Each POST is answered by the first file ANSWERS/*.answer in name order,
 which is then renamed to *.done; with none there, by 204. An answer file is: status, newline, content type, newline, body.
@@ -13,6 +13,7 @@ import sys
 import threading
 
 port, log_path, answers = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+address = sys.argv[4] if len(sys.argv) > 4 else "127.0.0.1"
 log = open(log_path, "ab", buffering=0)
 lock = threading.Lock()
 
@@ -65,7 +66,7 @@ def serve(connection):
         connection.close()
 
 
-server = socket.create_server(("127.0.0.1", port), backlog=64)
+server = socket.create_server((address, port), backlog=64)
 while True:
     c, _ = server.accept()
     c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
