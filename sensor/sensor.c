@@ -83,11 +83,23 @@ struct sensor {
 
 /* --- capture thread --- */
 
+/* Of our own post to a gateway on this host? Both ends of such a connection have one address. */
+static bool is_own(const struct sensor *s, const struct event *e)
+{
+	return s->wire && (e->kind == EVENT_HTTP_REQUEST || e->kind == EVENT_CONNECTION) &&
+	       addr_equal(&e->flow.peer.addr, &e->flow.local.addr) &&
+	       forwarder_is_own(s->forwarder, e->flow.peer.port, e->flow.local.port);
+}
+
 /* Takes the reference. Any thread. */
 static void on_event(void *arg, struct event *e)
 {
 	struct sensor *s = arg;
 
+	if (is_own(s, e)) {
+		event_unref(e);
+		return;
+	}
 	tail_put(s->tail, e);
 	if (!s->wire || queue_push_sized(s->events, e, e->size))
 		event_unref(e);
