@@ -95,7 +95,7 @@ static bool try_pins(struct search *s, const char *instance)
 	FILE *mounts = found ? NULL : setmntent("/proc/self/mounts", "re");
 
 	while (mounts && !found && (m = getmntent(mounts)))
-		if (!strcmp(m->mnt_type, "bpf") && strcmp(m->mnt_dir, BPFFS))
+		if (!strcmp(m->mnt_type, "bpf") && strcmp(m->mnt_dir, BPFFS) != 0)
 			found = try_pin(s, m->mnt_dir, instance);
 	if (mounts)
 		endmntent(mounts);
