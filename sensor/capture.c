@@ -3,7 +3,7 @@
  * capture.c: follows connections by the kernel's records and makes events of what they carry. Order: the
  * records of one connection come as the kernel made them. Data can still be read after the close (the peer
  * reset the connection while bytes waited in its queue), so a closed connection of which bytes are missing is
- * kept for a moment.
+ * kept for a moment, and one of which bytes are unread for a minute.
  */
 #include "sensor/capture.h"
 #include <errno.h>
@@ -13,7 +13,8 @@
 
 #define IDLE_MAX_NS       (3600 * NS_PER_S) /* then a connection is forgotten; it is taken up again midway */
 #define IDLE_WHEN_FULL_NS (30 * NS_PER_S)   /* ... when its place is needed */
-#define CLOSED_WAIT_NS    (1 * NS_PER_S)    /* for bytes that are read after the close */
+#define CLOSED_WAIT_NS    (1 * NS_PER_S)    /* for records that come behind that of the close */
+#define UNREAD_WAIT_NS    (60 * NS_PER_S)   /* for bytes that are read after the close */
 #define NOTE_CLIENT_NS    (60 * NS_PER_S)   /* how often a busy connection proves its client again */
 #define LOSS_SOURCES      8                 /* told apart in one second; the rest is told together */
 
@@ -251,7 +252,7 @@ static uint64_t bytes_read(const struct connection_end *end)
 	return end->bytes_received > end->unread ? end->bytes_received - end->unread : 0;
 }
 
-/* How many of these no record showed, as far as that can be known. */
+/* How many of these no record showed, as far as that can be known: at the close. */
 static uint64_t bytes_missing(const struct connection *conn)
 {
 	uint64_t read = bytes_read(&conn->end);
@@ -260,10 +261,24 @@ static uint64_t bytes_missing(const struct connection *conn)
 	return conn->stream.complete && read > conn->stream.next + 1 ? read - 1 - conn->stream.next : 0;
 }
 
+/* How many no record showed, read or not: when nobody waits for them any longer. */
+static uint64_t bytes_unseen(const struct connection *conn)
+{
+	const struct connection_end *end = &conn->end;
+	uint64_t came = conn->stream.complete ? end->bytes_received : end->seen + end->unread;
+
+	if (end->unread <= 1)
+		return bytes_missing(conn);
+	return came > conn->stream.next + 1 ? came - 1 - conn->stream.next : 0;
+}
+
 /* Every byte that ever came was seen: nothing more can be read. */
 static bool all_seen(const struct connection *conn)
 {
-	return conn->stream.complete && conn->stream.next + 1 >= conn->end.bytes_received;
+	if (conn->stream.complete)
+		return conn->stream.next + 1 >= conn->end.bytes_received;
+	/* Joined midway: at least all that waited at the close. */
+	return conn->end.unread > 1 && !bytes_unseen(conn);
 }
 
 static void update_held(struct capture *c)
@@ -276,7 +291,7 @@ static void finish(struct capture *c, struct connection *conn, uint64_t time_ns)
 {
 	struct stream *s = &conn->stream;
 	struct before b = stream_before(s);
-	uint64_t missing = bytes_missing(conn);
+	uint64_t missing = bytes_unseen(conn);
 
 	c->current = conn;
 	c->time_ns = time_ns;
@@ -311,6 +326,8 @@ static void make_room(struct capture *c, uint64_t now_ns)
 {
 	struct connection *old = connections_oldest_closed(c->connections);
 
+	if (!old)
+		old = connections_oldest_unread(c->connections);
 	if (!old) {
 		old = connections_oldest(c->connections);
 		if (!old || now_ns < old->last_ns + IDLE_WHEN_FULL_NS)
@@ -394,6 +411,7 @@ static void on_close(struct capture *c, const struct pk_conn *rec)
 		.rtt_us = rec->srtt_us,
 		.retransmits = rec->retransmits,
 		.unread = rec->unread,
+		.seen = conn->stream.next,
 	};
 	if (conn == &unseen) {
 		struct event_connection what = {.bytes_received = rec->bytes_received,
@@ -505,6 +523,9 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 	set_wall_offset(c);
 	while ((conn = connections_oldest_closed(c->connections)) &&
 	       now_ns >= conn->end.time_ns + CLOSED_WAIT_NS)
+		finish(c, conn, now_ns);
+	while ((conn = connections_oldest_unread(c->connections)) &&
+	       now_ns >= conn->end.time_ns + UNREAD_WAIT_NS)
 		finish(c, conn, now_ns);
 	while ((conn = connections_oldest(c->connections)) && now_ns >= conn->last_ns + IDLE_MAX_NS) {
 		COUNT(c, connections_evicted, 1);

@@ -4,10 +4,13 @@
  * thread's work but the ring itself, so that tests and replay can feed it records. Not thread safe, except
  * capture_counts.
  *
- * Full: the table of connections gives up the one idle longest if it is idle for half a minute, else it takes
- * no new one, and that one's bytes are counted as lost; a head that finds no memory under
- * capture.stream_bytes is given up as a gap of its connection. Both are told in picket.loss events (stage
- * "stream"), and so are bytes that were captured but belong to no request that could be made out.
+ * Bytes that the application has not read when a connection ends are waited for, a minute at most; what it
+ * has not read then counts as a gap, unless it is the inside of a known body.
+ *
+ * Full: the table of connections gives up a closed one, or the one idle longest if it is idle for half a
+ * minute, else it takes no new one, and that one's bytes are counted as lost; a head that finds no memory
+ * under capture.stream_bytes is given up as a gap of its connection. Both are told in picket.loss events
+ * (stage "stream"), and so are bytes that were captured but belong to no request that could be made out.
  */
 #ifndef PICKET_CAPTURE_H
 #define PICKET_CAPTURE_H

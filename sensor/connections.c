@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * connections.c: a chained hash table of at least as many buckets as connections, and two intrusive lists.
+ * connections.c: a chained hash table of at least as many buckets as connections, and three intrusive lists.
  * Tuples are chosen by outsiders, so the hash has a secret.
  */
 #include "sensor/connections.h"
@@ -15,7 +15,7 @@ struct list {
 struct connections {
 	size_t max, count, buckets; /* buckets: power of two */
 	uint64_t secret[2];
-	struct list live, closed;
+	struct list live, closed, unread;
 	struct connection *table[];
 };
 
@@ -94,7 +94,9 @@ static void list_take(struct list *l, struct connection *c)
 
 static struct list *list_of(struct connections *t, const struct connection *c)
 {
-	return c->end.time_ns ? &t->closed : &t->live;
+	if (!c->end.time_ns)
+		return &t->live;
+	return c->end.unread > 1 ? &t->unread : &t->closed;
 }
 
 struct connection *connections_find(const struct connections *t, const struct pk_flow *key)
@@ -135,7 +137,7 @@ void connections_touch(struct connections *t, struct connection *c, uint64_t now
 
 	c->last_ns = MAX(c->last_ns, now_ns);
 	/* The closed keep the order in which they ended. */
-	if (l == &t->closed || l->newest == c)
+	if (l != &t->live || l->newest == c)
 		return;
 	list_take(l, c);
 	list_add(l, c);
@@ -144,7 +146,7 @@ void connections_touch(struct connections *t, struct connection *c, uint64_t now
 void connections_close(struct connections *t, struct connection *c)
 {
 	list_take(&t->live, c);
-	list_add(&t->closed, c);
+	list_add(list_of(t, c), c);
 }
 
 void connections_remove(struct connections *t, struct connection *c)
@@ -170,6 +172,11 @@ struct connection *connections_oldest_closed(const struct connections *t)
 	return t->closed.oldest;
 }
 
+struct connection *connections_oldest_unread(const struct connections *t)
+{
+	return t->unread.oldest;
+}
+
 size_t connections_count(const struct connections *t)
 {
 	return t->count;
@@ -186,6 +193,8 @@ void connections_free(struct connections *t)
 		return;
 	while (t->closed.oldest)
 		connections_remove(t, t->closed.oldest);
+	while (t->unread.oldest)
+		connections_remove(t, t->unread.oldest);
 	while (t->live.oldest)
 		connections_remove(t, t->live.oldest);
 	free(t);

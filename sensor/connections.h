@@ -2,8 +2,9 @@
 /*
  * connections.h: the connections that are being followed, found by socket cookie, or by addresses and ports
  * where the kernel gave none. Bounded: a full table gives up the connection idle longest if it is idle for
- * long enough, else it takes no new one. Two lists in order of use: live connections, and closed ones that
- * wait for bytes still to be read.
+ * long enough, else it takes no new one. Three lists: live connections in order of use; closed ones, of which
+ * a record may still be on its way, and closed ones of which the application has bytes still to read, both in
+ * the order in which they ended.
  *
  * What happens on a connection is sensor/capture.h; the table only keeps it. Not thread safe.
  */
@@ -19,7 +20,8 @@ struct connection_end {
 	uint64_t time_ns; /* 0: it has not ended */
 	uint64_t bytes_received, bytes_sent;
 	uint32_t rtt_us, retransmits;
-	uint32_t unread; /* received, but not read by the application */
+	uint32_t unread; /* received, but not read by the application; 1 may be the FIN */
+	uint64_t seen;   /* stream.next when it ended */
 };
 
 struct connection {
@@ -44,14 +46,15 @@ struct connection *connections_find(const struct connections *t, const struct pk
 /* A new one, zeroed but for key, flow and times. NULL: the table is full, or memory is out. */
 struct connection *connections_add(struct connections *t, const struct pk_flow *key, uint64_t now_ns);
 void connections_touch(struct connections *t, struct connection *c, uint64_t now_ns);
-/* c->end.time_ns was set just now: it goes from the live to the list of the closed. */
+/* c->end was set just now: it goes from the live to the list of the closed, or of the unread (unread > 1). */
 void connections_close(struct connections *t, struct connection *c);
 /* Frees c; its stream was ended by the caller. */
 void connections_remove(struct connections *t, struct connection *c);
-/* The live one used longest ago; the one closed first. NULL: none. */
+/* The live one used longest ago; the one closed first, without and with bytes to read. NULL: none. */
 struct connection *connections_oldest(const struct connections *t);
 struct connection *connections_oldest_closed(const struct connections *t);
-size_t connections_count(const struct connections *t); /* both lists */
+struct connection *connections_oldest_unread(const struct connections *t);
+size_t connections_count(const struct connections *t); /* all lists */
 bool connections_full(const struct connections *t);
 
 #endif

@@ -299,17 +299,73 @@ static void a_connection_of_which_nothing_came_is_flagged_too(void **state)
 	assert_int_equal(get(rig, EVENT_CONNECTION, 1)->connection.gaps, 0);
 }
 
-static void what_the_application_never_read_is_no_gap(void **state)
+static void what_the_application_did_not_read_in_a_minute_is_a_gap(void **state)
 {
 	struct rig *rig = *state;
-	struct pk_flow flow = rig_flow(1, 7, 1);
+	struct pk_flow flow = rig_flow(1, 7, 1), body = rig_flow(2, 7, 2);
+	static const char post[] = "POST /u HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n";
 
 	rig_open(rig, &flow, ISN);
 	rig_data(rig, &flow, ISN, GET);
 	rig_close(rig, &flow, LEN(GET) + 500, 500);
+	/* The rest of a body is no loss. */
+	rig_open(rig, &body, ISN);
+	rig_data(rig, &body, ISN, post);
+	rig_close(rig, &body, LEN(post) + 500, 500);
+	rig_tick(rig, 59 * RIG_SECOND);
+	assert_int_equal(count_kind(rig, EVENT_CONNECTION), 0);
+	rig_tick(rig, RIG_SECOND);
+	assert_int_equal(get(rig, EVENT_CONNECTION, 0)->connection.gaps, 1);
+	assert_int_equal(get(rig, EVENT_CONNECTION, 1)->connection.gaps, 0);
+	assert_int_equal(count_kind(rig, EVENT_LOSS), 1);
+	assert_int_equal(get(rig, EVENT_LOSS, 0)->loss.count, 500);
+	assert_int_equal(capture_counts(rig->capture).connections_held, 0);
+}
+
+static void what_is_read_late_after_the_close_belongs_to_its_connection(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_flow flow = rig_flow(1, 7, 1), joined = rig_flow(2, 7, 2), later = rig_flow(3, 7, 3);
+
+	rig_data(rig, &joined, 77, GET);
+	rig_close(rig, &joined, 90000, LEN(GET));
+	rig_open(rig, &flow, ISN);
+	rig_close(rig, &flow, 2 * LEN(GET), 2 * LEN(GET));
+	/* One that closed later, with nothing left to read, does not wait for it. */
+	rig_open(rig, &later, ISN);
+	rig_close(rig, &later, 10, 0);
 	rig_tick(rig, 2 * RIG_SECOND);
-	assert_int_equal(get(rig, EVENT_CONNECTION, 0)->connection.gaps, 0);
-	assert_int_equal(count_kind(rig, EVENT_LOSS), 0);
+	assert_int_equal(count_kind(rig, EVENT_CONNECTION), 1);
+	rig_tick(rig, 48 * RIG_SECOND);
+	rig_data(rig, &flow, ISN, GET);
+	rig_data(rig, &flow, ISN + LEN(GET), GET);
+	assert_int_equal(get(rig, EVENT_CONNECTION, 1)->connection.requests, 2);
+	assert_int_equal(get(rig, EVENT_CONNECTION, 1)->connection.complete, 1);
+	assert_int_equal(get(rig, EVENT_CONNECTION, 1)->connection.gaps, 0);
+	rig_data(rig, &joined, 77 + LEN(GET), GET);
+	assert_int_equal(get(rig, EVENT_CONNECTION, 2)->connection.requests, 2);
+	assert_int_equal(capture_counts(rig->capture).connections_held, 0);
+	rig_tick(rig, 60 * RIG_SECOND);
+	assert_int_equal(count_kind(rig, EVENT_CONNECTION), 3);
+}
+
+static void closed_connections_with_bytes_unread_give_way_when_the_table_is_full(void **state)
+{
+	struct rig *rig = *state;
+
+	for (unsigned i = 0; i < 64; i++) {
+		struct pk_flow flow = rig_flow(1 + i, 7, (uint16_t)(1 + i));
+		rig_open(rig, &flow, ISN);
+		rig_close(rig, &flow, 100, 100);
+	}
+	assert_int_equal(capture_counts(rig->capture).connections_held, 64);
+	struct pk_flow more = rig_flow(900, 8, 1);
+	rig_open(rig, &more, ISN);
+	rig_data(rig, &more, ISN, GET);
+	assert_int_equal(get(rig, EVENT_HTTP_REQUEST, 0)->request.deviations, 0);
+	assert_int_equal(get(rig, EVENT_CONNECTION, 0)->flow.peer.port, 1);
+	assert_int_equal(get(rig, EVENT_CONNECTION, 0)->connection.gaps, 1);
+	assert_int_equal(capture_counts(rig->capture).connections_refused, 0);
 }
 
 static void what_is_read_after_the_close_still_counts(void **state)
@@ -679,7 +735,9 @@ int main(void)
 		story(a_gap_is_told_once_a_second_by_source),
 		story(what_was_lost_last_is_seen_at_the_close),
 		story(a_connection_of_which_nothing_came_is_flagged_too),
-		story(what_the_application_never_read_is_no_gap),
+		story(what_the_application_did_not_read_in_a_minute_is_a_gap),
+		story(what_is_read_late_after_the_close_belongs_to_its_connection),
+		story(closed_connections_with_bytes_unread_give_way_when_the_table_is_full),
 		story(what_is_read_after_the_close_still_counts),
 		story(an_unfinished_head_is_handed_over_at_the_close),
 		story(the_kernel_is_told_how_much_of_a_body_to_skip),
