@@ -7,6 +7,7 @@
  */
 #include "sensor/capture.h"
 #include <errno.h>
+#include <sys/random.h>
 #include "lib/util.h"
 #include "sensor/connections.h"
 #include "sensor/headers.h"
@@ -16,6 +17,7 @@
 #define CLOSED_WAIT_NS    (1 * NS_PER_S)    /* for records that come behind that of the close */
 #define UNREAD_WAIT_NS    (60 * NS_PER_S)   /* for bytes that are read after the close */
 #define NOTE_CLIENT_NS    (60 * NS_PER_S)   /* how often a busy connection proves its client again */
+#define HELD_SLOTS        4096              /* sources whose heads are counted; some share a slot */
 #define LOSS_SOURCES      8                 /* told apart in one second; the rest is told together */
 
 struct loss {
@@ -28,6 +30,9 @@ struct capture {
 	struct connections *connections;
 	struct stream_hooks hooks;
 	uint64_t budget;            /* bytes that heads may still take */
+	uint64_t share;             /* ... and those of the source whose record is at work */
+	uint64_t held[HELD_SLOTS];  /* bytes that heads of a source take */
+	uint64_t held_secret;       /* outsiders choose sources, but not their slots */
 	uint64_t wall_offset;       /* wall clock - boot clock */
 	uint64_t unnamed;           /* ids given to connections without a cookie */
 	struct connection *current; /* whose record is at work */
@@ -194,6 +199,7 @@ static void on_late(void *arg, struct stream *s, uint32_t deviations)
 /* --- what a stream did during a call --- */
 
 struct before {
+	size_t held;
 	uint64_t gap_bytes, passed_bytes, duplicates;
 	uint32_t gaps;
 	uint8_t refused, not_http;
@@ -201,14 +207,15 @@ struct before {
 
 static struct before stream_before(const struct stream *s)
 {
-	return (struct before){s->gap_bytes, s->passed_bytes, s->duplicates,
-			       s->gaps,      s->refused,      s->not_http};
+	return (struct before){s->head.size, s->gap_bytes, s->passed_bytes, s->duplicates,
+			       s->gaps,      s->refused,   s->not_http};
 }
 
 static void account(struct capture *c, const struct connection *conn, const struct before *b)
 {
 	const struct stream *s = &conn->stream;
 
+	c->held[conn->source] += s->head.size - b->held;
 	if (s->gaps != b->gaps) {
 		COUNT(c, gaps, s->gaps - b->gaps);
 		COUNT(c, gap_bytes, s->gap_bytes - b->gap_bytes);
@@ -337,6 +344,28 @@ static void make_room(struct capture *c, uint64_t now_ns)
 	finish(c, old, now_ns);
 }
 
+static uint32_t source_slot(const struct capture *c, const struct addr *a)
+{
+	struct prefix p = prefix_of(a, MIN(addr_bits(a), (unsigned)64));
+	uint64_t h = c->held_secret;
+
+	for (unsigned i = 0; i < 8; i++) {
+		h = (h ^ p.addr.bytes[i]) * 0x9e3779b97f4a7c15ull;
+		h ^= h >> 29;
+	}
+	return (uint32_t)(h >> 40) % HELD_SLOTS;
+}
+
+/* What heads of this connection's source may take now. */
+static uint64_t source_share(const struct capture *c, const struct connection *conn)
+{
+	uint64_t all = c->parts.config->capture.stream_bytes, most = all / 8;
+
+	if (c->budget > all / 2)
+		return UINT64_MAX;
+	return most > c->held[conn->source] ? most - c->held[conn->source] : 0;
+}
+
 /* NULL: refused. isn: of the first byte, or NULL if the beginning was not seen. */
 static struct connection *begin(struct capture *c, const struct pk_flow *flow, uint64_t time_ns,
 				const uint32_t *isn)
@@ -348,6 +377,7 @@ static struct connection *begin(struct capture *c, const struct pk_flow *flow, u
 		return NULL;
 	if (!conn->flow.connection_id)
 		conn->flow.connection_id = 1ull << 63 | ++c->unnamed;
+	conn->source = source_slot(c, &conn->flow.peer.addr);
 	stream_init(&conn->stream, isn != NULL, isn ? *isn : 0);
 	update_held(c);
 	return conn;
@@ -464,6 +494,7 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 	COUNT(c, bytes, rec->captured);
 	struct before b = stream_before(&conn->stream);
 	struct span bytes = {(const char *)(rec + 1) + rec->lead, rec->captured};
+	c->share = source_share(c, conn);
 	if (stream_feed(&conn->stream, rec->seq, bytes, rec->len, &c->hooks, &skip_to))
 		store_skip(c, &rec->flow, skip_to);
 	account(c, conn, &b);
@@ -560,8 +591,12 @@ int capture_new(const struct capture_parts *parts, struct capture **ret)
 		return r;
 	}
 	c->budget = parts->config->capture.stream_bytes;
-	c->hooks =
-		(struct stream_hooks){.request = on_request, .late = on_late, .arg = c, .budget = &c->budget};
+	c->hooks = (struct stream_hooks){
+		.request = on_request, .late = on_late, .arg = c, .budget = &c->budget, .share = &c->share};
+	if (getrandom(&c->held_secret, sizeof c->held_secret, 0) != (ssize_t)sizeof c->held_secret) {
+		capture_free(c);
+		return -EIO;
+	}
 	set_wall_offset(c);
 	*ret = c;
 	return 0;

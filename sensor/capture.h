@@ -10,7 +10,9 @@
  * Full: the table of connections gives up a closed one, or the one idle longest if it is idle for half a
  * minute, else it takes no new one, and that one's bytes are counted as lost; a head that finds no memory
  * under capture.stream_bytes is given up as a gap of its connection. Both are told in picket.loss events
- * (stage "stream"), and so are bytes that were captured but belong to no request that could be made out.
+ * (stage "stream"). Once half of stream_bytes is in use, one source (an IPv4 address, an IPv6 /64) may hold
+ * an eighth of it at most, so that it cannot take the room of the others. Told as loss are also bytes that
+ * were captured but belong to no request that could be made out.
  */
 #ifndef PICKET_CAPTURE_H
 #define PICKET_CAPTURE_H

@@ -35,6 +35,7 @@ struct connection {
 	uint64_t last_ns;    /* of its latest record */
 	uint64_t noted_ns;   /* when clients were told last */
 	uint64_t request_id; /* event of its latest request */
+	uint32_t source;     /* of its peer, for whoever counts by source */
 };
 
 struct connections;

@@ -64,7 +64,8 @@ static int head_append(struct stream *s, struct span bytes, const struct stream_
 	if (hooks->budget && s->head.len + bytes.len > had) {
 		/* The buffer at most doubles what it must hold. */
 		size_t most = MIN(2 * (s->head.len + bytes.len) + 256, (size_t)HTTP1_HEAD_MAX);
-		if (most > had && most - had > *hooks->budget)
+		uint64_t left = hooks->share ? MIN(*hooks->budget, *hooks->share) : *hooks->budget;
+		if (most > had && most - had > left)
 			return BUFFER_E_FULL;
 	}
 	int r = buffer_append(&s->head, bytes.ptr, bytes.len);
@@ -240,13 +241,26 @@ static void finish_head(struct stream *s, struct span head, size_t fork, const s
 
 /* --- consuming bytes: each returns how many it used --- */
 
-/* The head could not be kept: what was held of it, and n more, is lost to us; where the next one starts is
- * unknown. */
-static void give_up_head(struct stream *s, size_t n, const struct stream_hooks *hooks)
+/* A head that will never be whole, but whose request line is: the server may well answer it. */
+static void hand_over_part(struct stream *s, struct span head, const struct stream_hooks *hooks)
+{
+	struct http_request r;
+
+	if (!http1_parse_head(head, &r))
+		hand_over(s, &r, hooks);
+	hand_over_fork(s, head, s->fork, &r, hooks);
+}
+
+/* The head could not be kept: what came of it is handed over, the rest is lost to us; where the next one
+ * starts is unknown. */
+static void give_up_head(struct stream *s, struct span part, const struct stream_hooks *hooks)
 {
 	s->refused += s->refused < UINT8_MAX;
 	s->gaps++;
-	s->gap_bytes += s->head.len + n;
+	s->gap_bytes += part.len;
+	s->after_gap = 1;
+	if (s->state == HEAD)
+		hand_over_part(s, part, hooks);
 	s->after_gap = 1;
 	enter_resync(s, INSIDE_LINE, hooks);
 }
@@ -290,7 +304,7 @@ static size_t eat_head(struct stream *s, struct span in, const struct stream_hoo
 	} else {
 		struct span more = {in.ptr, MIN(in.len, HTTP1_HEAD_MAX - held)};
 		if (head_append(s, more, hooks)) {
-			give_up_head(s, 0, hooks);
+			give_up_head(s, buffer_span(&s->head), hooks);
 			return 0;
 		}
 		head = buffer_span(&s->head);
@@ -299,7 +313,7 @@ static size_t eat_head(struct stream *s, struct span in, const struct stream_hoo
 	int r = http1_scan(&s->scan, head);
 	if (r == HTTP1_E_MORE) {
 		if (!held && head_append(s, in, hooks))
-			give_up_head(s, in.len, hooks);
+			give_up_head(s, in, hooks);
 		return in.len;
 	}
 	size_t end = s->scan.at;
@@ -511,14 +525,14 @@ static size_t eat_start(struct stream *s, struct span in, const struct stream_ho
 		r = proxy_header(in, &len);
 	} else {
 		if (head_append(s, more, hooks)) {
-			give_up_head(s, 0, hooks);
+			give_up_head(s, buffer_span(&s->head), hooks);
 			return 0;
 		}
 		r = proxy_header(buffer_span(&s->head), &len);
 	}
 	if (r == HTTP1_E_MORE) {
 		if (!held && head_append(s, in, hooks))
-			give_up_head(s, in.len, hooks);
+			give_up_head(s, in, hooks);
 		return held ? more.len : in.len;
 	}
 	if (r == HTTP1_E_NOT_HTTP) {
@@ -652,19 +666,13 @@ static void consume(struct stream *s, struct span in, const struct stream_hooks 
 
 /* --- sequence numbers --- */
 
-/* A head that will never be whole, but whose request line is: the server may well answer it. */
 static void hand_over_unfinished(struct stream *s, bool gap, const struct stream_hooks *hooks)
 {
-	struct http_request r;
-
 	if (s->state != HEAD || !s->head.len)
 		return;
-	struct span head = buffer_span(&s->head);
 	if (gap)
 		s->after_gap = 1;
-	if (!http1_parse_head(head, &r))
-		hand_over(s, &r, hooks);
-	hand_over_fork(s, head, s->fork, &r, hooks);
+	hand_over_part(s, buffer_span(&s->head), hooks);
 }
 
 static void gap(struct stream *s, uint64_t n, const struct stream_hooks *hooks)

@@ -60,6 +60,7 @@ struct stream_hooks {
 	void (*late)(void *arg, struct stream *s, uint32_t deviations);
 	void *arg;
 	uint64_t *budget; /* bytes that heads may still allocate, shared by all streams; NULL: no limit */
+	const uint64_t *share; /* of budget, what this stream may allocate in the call; NULL: all of it */
 };
 
 /* isn_known: first_seq is the sequence number of the first byte of the connection. */

@@ -572,9 +572,52 @@ static void held_heads_share_one_ceiling(void **state)
 		rig_data(rig, &flow, ISN + 23 + sizeof filler, "\r\n\r\n" GET);
 	}
 	n = capture_counts(rig->capture);
-	/* Refused heads are lost, what comes behind them is not. */
-	assert_int_equal(n.requests, 32 + (32 - n.heads_refused));
+	/* Refused heads are cut behind their request line, what comes behind them is whole. */
+	assert_int_equal(n.requests, 64);
 	assert_int_equal(n.stream_bytes_held, 0);
+}
+
+static void one_source_cannot_take_the_room_of_all_heads(void **state)
+{
+	struct rig *rig = *state;
+	char filler[8000];
+
+	memset(filler, 'x', sizeof filler);
+	rig_stop(rig);
+	assert_int_equal(rig_start(rig, 300, 1 << 20, false), 0);
+	for (unsigned i = 0; i < 256; i++) {
+		/* One IPv6 /64. */
+		struct pk_flow flow = rig_flow(1 + i, 7, (uint16_t)i);
+		flow.family = PK_AF_INET6;
+		memset(flow.peer_addr, 0x20, 16);
+		flow.peer_addr[15] = (uint8_t)i;
+		rig_open(rig, &flow, ISN);
+		rig_data(rig, &flow, ISN, "GET /slow HTTP/1.1\r\nX: ");
+		rig_piece(rig, &flow, ISN + 23, filler, sizeof filler, sizeof filler);
+	}
+	struct capture_counts n = capture_counts(rig->capture);
+	assert_true(n.heads_refused > 150);
+	assert_in_range(n.stream_bytes_held, 1 << 19, (1 << 19) + (1 << 17));
+	/* Each of others finds room, also for a large head. */
+	for (unsigned i = 0; i < 20; i++) {
+		struct pk_flow flow = rig_flow(1000 + i, (uint8_t)(100 + i), 1);
+		rig_open(rig, &flow, ISN);
+		rig_data(rig, &flow, ISN, "GET /other HTTP/1.1\r\nHost: h\r\nX: ");
+		rig_piece(rig, &flow, ISN + 33, filler, sizeof filler, sizeof filler);
+	}
+	assert_int_equal(capture_counts(rig->capture).heads_refused, n.heads_refused);
+	/* What is given back counts no more. */
+	for (unsigned i = 0; i < 256; i++) {
+		struct pk_flow flow = rig_flow(1 + i, 7, (uint16_t)i);
+		rig_close(rig, &flow, 23 + sizeof filler, 0);
+	}
+	struct pk_flow again = rig_flow(5000, 7, 1);
+	again.family = PK_AF_INET6;
+	memset(again.peer_addr, 0x20, 16);
+	rig_open(rig, &again, ISN);
+	rig_data(rig, &again, ISN, "GET /slow HTTP/1.1\r\nX: ");
+	rig_piece(rig, &again, ISN + 23, filler, sizeof filler, sizeof filler);
+	assert_int_equal(capture_counts(rig->capture).heads_refused, n.heads_refused);
 }
 
 static void bytes_peeked_are_counted_as_duplicates(void **state)
@@ -748,6 +791,7 @@ int main(void)
 		story(a_full_table_refuses_counts_and_tells),
 		story(idle_connections_are_forgotten_after_an_hour),
 		story(held_heads_share_one_ceiling),
+		story(one_source_cannot_take_the_room_of_all_heads),
 		story(bytes_peeked_are_counted_as_duplicates),
 		story(bytes_before_the_piece_are_passed_over),
 		story(what_is_not_http_is_counted_once),
