@@ -387,6 +387,7 @@ static void write_capture(struct json_writer *w, const struct status *s)
 	put_uint(w, "connections_refused", c->connections_refused);
 	put_uint(w, "connections_evicted", c->connections_evicted);
 	put_uint(w, "events_lost", c->events_lost);
+	put_uint(w, "passed_bytes", c->passed_bytes);
 	put_uint(w, "heads_refused", c->heads_refused);
 	put_uint(w, "stream_bytes_held", c->stream_bytes_held);
 	json_object_end(w);
@@ -402,6 +403,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "installed", e->installed);
 	put_uint(w, "missing", e->missing);
 	put_uint(w, "extra", e->extra);
+	put_uint(w, "mended", e->mended);
 	put_uint(w, "pending", e->pending);
 	json_object_end(w);
 	json_key(w, "verdicts");

@@ -74,6 +74,7 @@ static int answer_list(struct warden *w, const struct warden_request *q, struct 
 		int r = deny_each(kernel_deny_maps(w->kernel), list_add, w);
 		if (r)
 			return r;
+		w->blocks = (uint32_t)w->list_count; /* whoever changed the maps beside us */
 	}
 	for (size_t i = q->index; i < w->list_count && a->count < WARDEN_LIST_MAX; i++)
 		a->blocks[a->count++] = w->list[i];

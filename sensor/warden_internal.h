@@ -95,6 +95,9 @@ void warden_protect_collect(struct warden *w);
 
 /* first: the configuration's ports and this moment's listeners; else what changed since. */
 void warden_watch_ports(struct warden *w, bool first);
+/* The kernel half marks the port of an sshd that began to listen: its peers are login sessions from now on.
+ */
+void warden_watch_sshd(struct warden *w, const struct pk_ports *now);
 void warden_watch_interfaces(struct warden *w);
 
 enum { WARDEN_E_NO_QUESTION = 1 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <sys/stat.h>
 #include "sensor/warden_internal.h"
@@ -58,6 +59,11 @@ static void logins_look(struct warden *w, struct warden_logins *ret)
 
 static int collect(struct warden *w)
 {
+	struct pk_ports ports;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &ports) == 0)
+		warden_watch_sshd(w, &ports); /* one may have begun to listen since the last scan */
 	struct protect_input in = {
 		.config = w->config,
 		.sshd_ports = w->sshd_ports,

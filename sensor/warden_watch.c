@@ -5,8 +5,7 @@
 
 #define RETRY_INTERFACE_NS (30 * NS_PER_S)
 
-/* The kernel half marks the port of an sshd that began to listen; its peers are login sessions, too. */
-static void sshd_add(struct warden *w, const struct pk_ports *now)
+void warden_watch_sshd(struct warden *w, const struct pk_ports *now)
 {
 	for (unsigned port = 1; port <= UINT16_MAX; port++) {
 		uint64_t fresh = now->never[port >> 6] & ~w->ports.never[port >> 6];
@@ -15,6 +14,8 @@ static void sshd_add(struct warden *w, const struct pk_ports *now)
 		else if (fresh >> (port & 63) & 1 && w->sshd_count < WARDEN_SSHD_MAX)
 			w->sshd_ports[w->sshd_count++] = (uint16_t)port;
 	}
+	for (unsigned i = 0; i < PK_PORT_WORDS; i++)
+		w->ports.never[i] |= now->never[i];
 }
 
 static void never_watch(struct pk_ports *ports, uint16_t port)
@@ -64,7 +65,7 @@ void warden_watch_ports(struct warden *w, bool first)
 		uint16_t sshd[WARDEN_SSHD_MAX];
 		unsigned sshd_count;
 		ports_compute(w->config, listeners, count, &found, sshd, WARDEN_SSHD_MAX, &sshd_count);
-		sshd_add(w, &now);
+		warden_watch_sshd(w, &now);
 		/* The kernel half adds ports as servers begin to listen; one is taken away only when two
 		 * scans miss it. */
 		for (unsigned i = 0; i < PK_PORT_WORDS; i++) {

@@ -80,7 +80,8 @@ http {
 	server { listen 127.0.0.1:3001; location / { return 200 "other\n"; } }
 }
 CONF
-in_ns nginx -p "$dir" -c "$dir/nginx.conf" 2>>"$dir/error.log" &
+# Not by in_ns: $! would be a subshell, and nginx would stay when that is ended.
+nsenter --net=/run/netns/$ns nginx -p "$dir" -c "$dir/nginx.conf" 2>>"$dir/error.log" &
 nginx=$!
 for _ in $(seq 100); do
 	in_ns curl -s -o /dev/null http://127.0.0.1:8080/ && break
