@@ -17,6 +17,9 @@ done < <(sed -n 's/^map_id:[[:space:]]*//p' "/proc/$PICKET_PID/fdinfo/"* | sort 
 # shellcheck disable=SC2086
 held() { bpftool map lookup id "$deny" key ${C4//./ }; }
 
+# The warden counts its entries anew in its first second, and then each minute: what follows is between two such counts.
+settled_in() { [ "$(status_of .warden.uptime_s)" -ge 2 ]; }
+wait_until 10 "the first seconds are over" settled_in
 exits 0 pk block $C4 --ttl 10m
 held >"$DIR/before" || fail "the block is not in the map: this story looks at the wrong place"
 if served; then fail "$C4 is served although it is blocked"; fi

@@ -4,6 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 story "sshd on another port: its clients are never blocked and its port is never watched, also after a reload"
 net_up
+E4=10.77.0.4
+ip -n "$NS_C" addr add $E4/24 dev eth0
 nginx_up
 
 sshd_up() { # PORT
@@ -53,14 +55,17 @@ refused $D4 "sshd came after picket"
 not_watched 2223 "sshd came after picket"
 tell "sshd on 2223, started after picket: the same"
 
+# A third one that nobody asked about before the reload.
+sshd_up 2224
 reload
-for at in "$C4 2222" "$D4 2223"; do
+connect $E4 2224
+for at in "$C4 2222" "$D4 2223" "$E4 2224"; do
 	# shellcheck disable=SC2086
 	set -- $at
 	refused "$1" "after the reload"
 	not_watched "$2" "after the reload"
 done
-tell "the same after SIGHUP"
+tell "the same after SIGHUP, also of an sshd that came a moment before it"
 
 # It is the open connection that protects, and nothing else.
 kill "$first_client"
