@@ -17,6 +17,7 @@
 #include "lib/json_write.h"
 #include "lib/util.h"
 
+#define STOP_PATIENCE_MS 300
 #define IDLE_S           30
 #define REFUSED_AT_ONCE  8
 #define STREAM_BLOCK     (16 * 1024)
@@ -461,10 +462,32 @@ int api_start(struct api *api, int listen_fd, unsigned max_connections)
 	return 0;
 }
 
+/*
+ * Whoever is being answered gets the answer: what was done and not told would look like a failure. Streams
+ * have no end, so the patience has one.
+ */
+static void stop_accepting(struct api *api)
+{
+	const struct timespec step = {.tv_nsec = 5 * 1000 * 1000};
+	int fd = MHD_quiesce_daemon(api->daemon);
+
+	for (unsigned i = 0; i < STOP_PATIENCE_MS / 5; i++) {
+		const union MHD_DaemonInfo *info =
+			MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+		if (!info || info->num_connections == 0)
+			break;
+		nanosleep(&step, NULL);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 void api_free(struct api *api)
 {
 	if (!api)
 		return;
+	if (api->daemon)
+		stop_accepting(api);
 	atomic_store(&api->stopping, true);
 	if (api->daemon)
 		MHD_stop_daemon(api->daemon);
