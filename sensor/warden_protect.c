@@ -59,9 +59,11 @@ static void logins_look(struct warden *w, struct warden_logins *ret)
 
 static int collect(struct warden *w)
 {
+	struct warden_logins logins;
 	struct pk_ports ports;
 	uint32_t zero = 0;
 
+	logins_look(w, &logins); /* before: what changes while we collect is seen the next time */
 	if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &ports) == 0)
 		warden_watch_sshd(w, &ports); /* one may have begun to listen since the last scan */
 	struct protect_input in = {
@@ -71,9 +73,6 @@ static int collect(struct warden *w)
 		.extra = w->extra,
 		.extra_count = w->extra_count,
 	};
-	struct warden_logins logins;
-
-	logins_look(w, &logins); /* before: what changes while we collect is seen the next time */
 	int r = protect_collect(&in, &w->protect, &w->sources);
 	if (r)
 		return r;

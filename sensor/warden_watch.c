@@ -27,9 +27,10 @@ static void never_watch(struct pk_ports *ports, uint16_t port)
 /* At the start, and again with a new configuration: then which ports are sshd's is remembered, not asked. */
 static void first_ports(struct warden *w, const struct listener *listeners, size_t count)
 {
-	struct pk_ports found;
+	struct pk_ports found, now;
 	uint16_t sshd[WARDEN_SSHD_MAX];
 	unsigned sshd_count;
+	uint32_t zero = 0;
 	bool seen = false;
 
 	ports_compute(w->config, listeners, count, &found, sshd, WARDEN_SSHD_MAX, &sshd_count);
@@ -39,6 +40,8 @@ static void first_ports(struct warden *w, const struct listener *listeners, size
 		/* The usual port is a guess where no sshd listens; protect_collect makes it, and says so. */
 		w->sshd_count = seen ? sshd_count : 0;
 		memcpy(w->sshd_ports, sshd, sizeof sshd);
+	} else if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &now) == 0) {
+		warden_watch_sshd(w, &now); /* one may have begun to listen since the last scan */
 	}
 	for (unsigned i = 0; i < w->sshd_count; i++)
 		never_watch(&found, w->sshd_ports[i]);
