@@ -486,11 +486,11 @@ void api_free(struct api *api)
 {
 	if (!api)
 		return;
-	if (api->daemon)
+	atomic_store(&api->stopping, true); /* ends the streams */
+	if (api->daemon) {
 		stop_accepting(api);
-	atomic_store(&api->stopping, true);
-	if (api->daemon)
 		MHD_stop_daemon(api->daemon);
+	}
 	free(api->routes);
 	free(api);
 }
