@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that building, testing or the demo needs, and only those that are missing.
 #
-#     sudo scripts/install-dependencies.sh [build] [test] [demo]      (default: build)
+#     sudo scripts/install-dependencies.sh [build] [test] [demo] [bench]      (default: build)
 #
 # No service is started and none stays enabled: nginx and haproxy are used as programs, in namespaces of our own.
 # PICKET_NO_INSTALL=1 skips everything. Exit 3: root is needed.
@@ -15,6 +15,7 @@ DEMO="iproute2 util-linux procps curl jq nginx-light haproxy"
 TEST="$DEMO clang-format clang-tidy libclang-rt-14-dev shellcheck nghttp2-client apache2-utils hping3 tcpdump
 	python3 python3-scapy python3-yaml python3-jsonschema openssl qemu-system-x86 busybox-static cpio xz-utils
 	node-llhttp"
+BENCH="$DEMO wrk bpftool"
 
 if [ "${PICKET_NO_INSTALL:-0}" = 1 ]; then
 	exit 0
@@ -26,8 +27,9 @@ for part in "${@:-build}"; do
 	build) wanted="$wanted $BUILD" ;;
 	test) wanted="$wanted $BUILD $TEST" ;;
 	demo) wanted="$wanted $DEMO" ;;
+	bench) wanted="$wanted $BUILD $BENCH" ;;
 	*)
-		echo "usage: $0 [build] [test] [demo]" >&2
+		echo "usage: $0 [build] [test] [demo] [bench]" >&2
 		exit 2
 		;;
 	esac

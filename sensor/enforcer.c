@@ -14,7 +14,9 @@
 #define HISTORY_MAX         1024 /* decisions remembered for `why` */
 #define PENDING_TTL_NS      (3600 * NS_PER_S)
 #define HANDSHAKE_WITHIN_NS (3600 * NS_PER_S)
-#define PROTECT_AGE_NS      (5 * NS_PER_S)
+#define PROTECT_READ_NS     (5 * NS_PER_S)
+#define PROTECT_AGE_NS      (15 * NS_PER_S) /* older than this only if no tick came: a decision reads it itself \
+					     */
 
 struct enforcer {
 	pthread_mutex_t lock;
@@ -127,12 +129,14 @@ static int ask(struct enforcer *e, const struct warden_request *q)
 	return warden_call(e->parts.warden, q, &e->reply);
 }
 
-static void protect_read(struct enforcer *e)
+/* Reading it is several questions, in which a verdict would wait: upkeep does, a decision only has to
+ * believe. */
+static void protect_read(struct enforcer *e, uint64_t max_age_ns)
 {
 	uint64_t now = now_ns(e);
 	struct protected_set set = {0};
 
-	if (e->protect_ns && now - e->protect_ns < PROTECT_AGE_NS)
+	if (e->protect_ns && now - e->protect_ns < max_age_ns)
 		return;
 	struct warden_request q = {.op = WARDEN_PROTECTED};
 	for (;;) {
@@ -323,7 +327,7 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 	struct guard_answer answer;
 	bool tell = true;
 
-	protect_read(e);
+	protect_read(e, PROTECT_AGE_NS);
 	if (v->source != VERDICT_OPERATOR && e->kill)
 		decide(d, DECISION_REFUSED, "kill_switch", "the kill switch is on; `picket resume` ends it");
 	else {
@@ -641,6 +645,7 @@ void enforcer_tick(struct enforcer *e)
 	uint64_t now = now_ns(e);
 	expire(e, now);
 	hits_read(e);
+	protect_read(e, PROTECT_READ_NS);
 	struct warden_request q = {.op = WARDEN_STATUS};
 	if (ask(e, &q) == 0 && e->reply.result == 0) {
 		e->kill = e->reply.status.kill;
@@ -734,7 +739,7 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 	size_t room = *count, n = 0;
 
 	pthread_mutex_lock(&e->lock);
-	protect_read(e);
+	protect_read(e, PROTECT_READ_NS);
 	struct block *b = blocks_find(e->blocks, target);
 	if (!b && prefix_is_exact(target))
 		b = blocks_match(e->blocks, &target->addr);

@@ -87,7 +87,7 @@ static inline uint64_t warden_now(void)
 
 /*
  * The protected set, complete as of now: collected anew if a connection to sshd was opened, the session list
- * changed, or it is older than a few seconds. 0 or -errno.
+ * changed, or the tick has not for long. 0 or -errno.
  */
 int warden_protect_fresh(struct warden *w);
 /* Collects anew, whatever happened, and makes the allow map equal to it. */

@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 #include "sensor/warden_internal.h"
 
-/* Own addresses, routes and resolvers are believed this long; who is logged in is asked at each decision. */
-#define COLLECT_MAX_AGE_NS (5 * NS_PER_S)
+/*
+ * Own addresses, routes and resolvers are collected by the tick, each COLLECT_NS (warden.c): a verdict need
+ * not wait for them. It does when ticks failed for this long. Who is logged in is asked at each decision.
+ */
+#define COLLECT_MAX_AGE_NS (15 * NS_PER_S)
 
 /* May it overrule a block that is in force? */
 static bool allowable(const struct protected_net *p)
