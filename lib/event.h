@@ -114,7 +114,7 @@ struct event {
 	struct flow flow;
 	size_t size;      /* of the allocation */
 	size_t tail_used; /* event_tail_copy, event_tail_alloc */
-	union {
+	union { /* only the kind's own member is allocated */
 		struct event_request request;
 		struct event_connection connection;
 		struct event_tcp_header tcp_header;
