@@ -74,7 +74,8 @@ equal "packets dropped" 0 "$(status_of .kernel.packets_dropped)"
 # And the road itself is open: a well-formed one blocks.
 printf '200\napplication/json\n{"verdicts":[{"id":"good","action":"block","target":{"scope":"ip","value":"%s"},"ttl_s":60,"confidence":1,"reason":"r","evidence":[]}]}' $C4 >"$DIR/answers/zz.tmp"
 mv "$DIR/answers/zz.tmp" "$DIR/answers/zz.answer"
-in_c curl -s -o /dev/null -m 2 "http://$S4:$PORT/last"
+# The batch that takes the answer may be that of an earlier connection's end: then this request is dropped already.
+in_c curl -s -o /dev/null -m 2 "http://$S4:$PORT/last" || true
 wait_until 10 "a well-formed verdict blocks" is_blocked $C4
 tell "a well-formed verdict does block"
 picket_down
