@@ -21,11 +21,13 @@
 #define PK_AF_INET6 10
 
 enum pk_kind {
-	PK_DATA = 1,   /* request bytes an application received            pk_requests */
-	PK_OPEN = 2,   /* a connection to a watched port was established    pk_requests */
-	PK_CLOSE = 3,  /* ... and ended                                     pk_requests */
-	PK_LISTEN = 4, /* a server began to listen on a port                pk_requests */
-	PK_HEADER = 5, /* one TCP header                                    pk_headers  */
+	PK_DATA = 1,    /* request bytes an application received            pk_requests */
+	PK_OPEN = 2,    /* a connection to a watched port was established    pk_requests */
+	PK_CLOSE = 3,   /* ... and ended                                     pk_requests */
+	PK_LISTEN = 4,  /* a server began to listen on a port                pk_requests */
+	PK_HEADER = 5,  /* one TCP header                                    pk_headers  */
+	PK_SEGMENT = 6, /* one TCP segment as it passed, payload included    pk_headers  */
+	PK_FRAME = 7,   /* the first bytes of an odd frame                   pk_headers  */
 	PK_KIND_MAX = 8,
 };
 
@@ -136,6 +138,44 @@ struct pk_header {
 	__u8 destination_addr[16]; /* network order */
 };
 
+/*
+ * PK_SEGMENT: one TCP segment of either direction as it passed an interface, made where pk_config.packets
+ * asks for it. Behind it: header.header_length - 20 bytes of TCP options (as far as captured), then the
+ * payload. The fields of `header` are those of PK_HEADER.
+ */
+#define PK_SEGMENT_MAX 65536 /* options and payload captured of one segment */
+struct pk_segment {
+	struct pk_header header;
+	__u32 captured; /* bytes that follow: options, then payload */
+	__u16 urgent;   /* urgent pointer */
+	__u16 checksum; /* TCP checksum as it stands in the packet, network order */
+	__u16 vlan[2];  /* VLAN ids, outermost first; 0 = none */
+	__u32 l4_len;   /* TCP header and payload by the IP length, also where the packet is shorter */
+			/* __u8 data[captured] follows */
+};
+
+/* PK_FRAME: a frame that the packet program could not read to its TCP, UDP or ICMP header without meeting
+ * something odd: fragments, IP options, extension headers, truncation, unknown types. */
+#define PK_FRAME_MAX 2048
+struct pk_frame {
+	struct pk_record rec;
+	__u32 ifindex;
+	__u32 len;      /* of the frame, bytes */
+	__u32 captured; /* bytes that follow, from the frame's first on */
+	__u8 hook;      /* enum pk_hook */
+	__u8 l3_only;   /* 1: begins with the IP header, 0: with Ethernet */
+	__u8 pad[2];
+	/* __u8 data[captured] follows */
+};
+
+/* Which packets become PK_SEGMENT and PK_FRAME. */
+enum pk_packets {
+	PK_PACKETS_OFF = 0,
+	PK_PACKETS_FORWARDED =
+		1, /* segments to or from a watched port that no socket of this host ends; odd frames */
+	PK_PACKETS_ALL = 2, /* every TCP segment, every odd frame: replay */
+};
+
 enum pk_hook { PK_HOOK_XDP = 1, PK_HOOK_TC = 2, PK_HOOK_KPROBE = 3 };
 
 /* --- maps --- */
@@ -151,6 +191,8 @@ struct pk_config {
 	__u32 header_burst;  /* its depth, per CPU */
 	__u32 read_max;      /* bytes captured of one read, <= PK_READ_MAX */
 	__u32 share_divisor; /* default 8; 0 = no share. See below. */
+	__u32 packets;       /* enum pk_packets */
+	__u32 pad;
 };
 /*
  * Share: while a ring is over half full, one source (an IPv4 address, an IPv6 /64) may add at most size /
@@ -288,7 +330,9 @@ _Static_assert(sizeof(struct pk_listen) == 96, "pk_listen");
 _Static_assert(sizeof(struct pk_header) == 80, "pk_header");
 _Static_assert(sizeof(struct pk_deny) == 8, "pk_deny");
 _Static_assert(sizeof(struct pk_hit_key) == 20, "pk_hit_key");
-_Static_assert(sizeof(struct pk_config) == 40, "pk_config");
+_Static_assert(sizeof(struct pk_segment) == 96, "pk_segment");
+_Static_assert(sizeof(struct pk_frame) == 32, "pk_frame");
+_Static_assert(sizeof(struct pk_config) == 48, "pk_config");
 #endif
 
 #endif
