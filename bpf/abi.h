@@ -314,6 +314,7 @@ enum pk_counter {
 	/* connections opened to ports that are never watched (sshd's): who may be a login session has changed
 	 */
 	PK_C_LOGINS,
+	PK_C_UDP, /* UDP packets to watched ports: QUIC would be in them, and nothing else here sees it */
 	PK_C_MAX = 32,
 };
 

@@ -474,6 +474,8 @@ static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
 		segment_load(&s, f, p);
 		if (!s.have)
 			reach = REACH_TRUNCATED;
+		if (s.watched && p->protocol == IPPROTO_UDP_)
+			count(c, PK_C_UDP, 1);
 	}
 	fate = deny(c, p, reach, &s);
 	if (s.watched && p->protocol == IPPROTO_TCP_)

@@ -353,6 +353,7 @@ static void write_kernel(struct json_writer *w, const struct status *s)
 		{"odd_fragment", PK_C_ODD_FRAGMENT},
 		{"odd_vlan", PK_C_ODD_VLAN},
 		{"odd_not_ip", PK_C_ODD_NOT_IP},
+		{"udp_to_watched_ports", PK_C_UDP},
 	};
 
 	json_key(w, "kernel");
@@ -603,6 +604,12 @@ static void hint_losses(struct json_writer *w, const struct stage *stages, unsig
 		     "requests are not "
 		     "affected",
 		     (unsigned long long)stat_of(s, PK_C_HDR_THROTTLED));
+	if (stat_of(s, PK_C_UDP))
+		hint(w, "warning", "picket doctor",
+		     "%llu UDP packets came to watched ports: if they are QUIC (HTTP/3), their requests are "
+		     "not "
+		     "seen",
+		     (unsigned long long)stat_of(s, PK_C_UDP));
 	if (s->reader.malformed)
 		hint(w, "error", NULL, "%llu records of the kernel half did not fit: please report this",
 		     (unsigned long long)s->reader.malformed);

@@ -484,6 +484,47 @@ static size_t ports_fill(struct port *ret, const struct listener *listeners, siz
 	return n;
 }
 
+/* --- what is not TCP --- */
+
+/* Ports of UDP sockets that are bound and also watched; each once. */
+static void udp_read(const char *file, const struct pk_ports *sets, struct hops *ret)
+{
+	_cleanup_fclose_ FILE *f = fopen(file, "re");
+	char line[512], local[33];
+
+	for (unsigned n = 0; f && n < CONNECTIONS_MAX && fgets(line, sizeof line, f); n++) {
+		struct endpoint e;
+		unsigned port;
+
+		if (sscanf(line, "%*u: %32[0-9A-F]:%x", local, &port) != 2 || !hex_address(local, &e.addr))
+			continue;
+		e.port = (uint16_t)port;
+		if (ports_watched(sets, e.port))
+			hops_add(ret, &e);
+	}
+}
+
+/* HTTP/3 runs over QUIC, over UDP: nothing here reads it. */
+static void udp_tell(struct doctor *d, const struct pk_ports *sets)
+{
+	struct check c = check_of("quic", NULL);
+	struct hops udp = {0};
+	char text[400];
+
+	udp_read("/proc/net/udp", sets, &udp);
+	udp_read("/proc/net/udp6", sets, &udp);
+	if (!udp.count) {
+		check_say(&c, CHECK_OK, "no UDP socket is bound to a watched port");
+	} else {
+		hops_text(&udp, text, sizeof text);
+		check_say(&c, CHECK_WARN, "UDP is served on a watched port: %s", text);
+		check_cost(&c, "if it is QUIC (HTTP/3), its requests are not seen; its packets are counted "
+			       "and can be dropped");
+		check_mend(&c, "switch HTTP/3 off in the server, or end it in a proxy on this host");
+	}
+	doctor_add(d, &c);
+}
+
 static int compare_port(const void *a, const void *b)
 {
 	const struct port *x = a, *y = b;
@@ -529,4 +570,5 @@ void doctor_ports(struct doctor *d, const struct config *config, bool probe)
 	qsort(ports, n, sizeof *ports, compare_port);
 	for (size_t i = 0; i < n; i++)
 		port_tell(d, config, &ports[i], ports, n);
+	udp_tell(d, &sets);
 }

@@ -541,6 +541,7 @@ static void a_clean_source_always_passes_and_odd_frames_are_counted(void **state
 	}
 	assert_int_equal(stat_of(PK_C_PACKETS), ARRAY_SIZE(cases));
 	assert_int_equal(stat_of(PK_C_DROPPED), 0);
+	assert_int_equal(stat_of(PK_C_UDP), 2); /* IPv4 and IPv6, to a watched port */
 }
 
 static void all_cases_when_denied(enum pk_scope scope)
