@@ -48,6 +48,8 @@ const char *http_deviation_name(enum http_deviation bit)
 		return "bad_chunk";
 	case HTTP_DEV_AFTER_GAP:
 		return "after_gap";
+	case HTTP_DEV_IN_BODY:
+		return "in_doubtful_body";
 	}
 	return "unknown";
 }

@@ -346,7 +346,10 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 	struct matched matched;
 
 	count(&d->requests);
-	/* What stands behind a gap may be the inside of a body: nobody is judged by it. */
+	/*
+	 * What stands behind a gap may be the inside of a body: nobody is judged by it. A body whose length
+	 * is in doubt is its client's doing, who would hide whatever is inside of it: that is judged.
+	 */
 	if (request->deviations & HTTP_DEV_AFTER_GAP) {
 		count(&d->skipped);
 		return;

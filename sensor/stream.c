@@ -122,7 +122,7 @@ static void enter_doubtful_body(struct stream *s, enum http_body body, const str
 		s->inner_left = s->body_left;
 	}
 	enter_resync(s, LINE_START, hooks);
-	s->after_gap = 1;
+	s->in_body = 1;
 }
 
 static void enter_body(struct stream *s, enum http_body body, const struct stream_hooks *hooks)
@@ -166,12 +166,15 @@ static void hand_over(struct stream *s, struct http_request *r, const struct str
 {
 	if (s->leading)
 		r->deviations |= HTTP_DEV_LEADING_EMPTY_LINE;
-	if (s->after_gap || s->outer)
+	if (s->after_gap)
 		r->deviations |= HTTP_DEV_AFTER_GAP;
+	if (s->in_body || s->outer)
+		r->deviations |= HTTP_DEV_IN_BODY;
 	hooks->request(hooks->arg, s, r);
 	s->requests++;
 	s->leading = 0;
 	s->after_gap = 0;
+	s->in_body = 0;
 	/* Where the framing is doubtful, what follows may be a body to the server: that is no reason to look
 	 * away. */
 	s->doubt |= (r->deviations & HTTP1_DEV_FRAMING) != 0;
@@ -280,6 +283,7 @@ static void consume_fork(struct stream *s, size_t len, const struct stream_hooks
 	s->outer = HTTP_BODY_NONE;
 	s->leading = 0;
 	s->after_gap = 0;
+	s->in_body = 0;
 	enter_head(s);
 	consume(s, (struct span){held.data + fork, len - fork}, hooks);
 	s->outer = outer;
@@ -606,12 +610,13 @@ static void presumed_end(struct stream *s, const struct stream_hooks *hooks)
 		begun = http1_start_line(held, s->line_start == MAYBE_LINE_START) != HTTP1_E_NOT_HTTP;
 	if (begun) {
 		s->fork = s->fork ? s->fork : (uint32_t)held.len;
-		s->after_gap = 1;
+		s->in_body = 1;
 		return;
 	}
 	head_free(s, hooks);
 	s->leading = 0;
 	s->after_gap = 0;
+	s->in_body = 0;
 	enter_head(s);
 }
 

@@ -8,7 +8,7 @@
  *
  * Where client and server may disagree about a body's end (HTTP1_DEV_FRAMING), that body and all later ones
  * of the connection are not skipped: requests are looked for inside of them as well as behind their presumed
- * end. What is found inside is flagged HTTP_DEV_AFTER_GAP, as it may be the body's content.
+ * end. What is found inside is flagged HTTP_DEV_IN_BODY, as it may be the body's content.
  *
  * A stream ceases to be HTTP when its first bytes are no request (TLS, HTTP/2, anything else), or when what
  * follows an Upgrade or CONNECT request is none. Junk behind other requests is passed over until the next
@@ -40,6 +40,7 @@ struct stream {
 	uint8_t complete;     /* the beginning was seen */
 	uint8_t state;        /* internal */
 	uint8_t after_gap;    /* the next request was found by resynchronising */
+	uint8_t in_body;      /* internal: the next request was begun inside a doubtful body */
 	uint8_t proxy_header; /* the stream began with a PROXY protocol header */
 	uint8_t not_http;     /* it carries something else; final */
 	uint8_t refused;      /* heads given up because the budget was used up, saturating */

@@ -58,7 +58,7 @@ static inline void messages_request(void *arg, struct stream *s, const struct ht
 	(void)s;
 	m->deviations |= r->deviations;
 	/* Found inside of a body whose length is in doubt: a parser that believes the length has none. */
-	if (r->deviations & HTTP_DEV_AFTER_GAP)
+	if (r->deviations & (HTTP_DEV_AFTER_GAP | HTTP_DEV_IN_BODY))
 		return;
 	messages_line(m, r->method, r->target);
 	for (unsigned i = 0; i < r->header_count; i++)
