@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * header.h: from a TCP header to its event: is it worth one, is there room, what stands in it. The same for
+ * each hook that meets segments; the includer defines HOOK (enum pk_hook).
+ */
+#ifndef PICKET_BPF_HEADER_H
+#define PICKET_BPF_HEADER_H
+
+#include "maps.h"
+#include "ring.h"
+
+#define TCP_HEADER 20
+
+struct tcp_head {
+	__be16 source;
+	__be16 destination;
+	__be32 sequence;
+	__be32 acknowledgment;
+	__u8 offset_reserved; /* 4 bits data offset, 3 reserved, NS */
+	__u8 flags;
+	__be16 window;
+	__be16 check;
+	__be16 urgent;
+};
+
+/* What the L4 header says, as far as it is there. */
+struct segment {
+	struct tcp_head tcp;
+	__u8 have;    /* bytes of it that are there, up to TCP_HEADER; 0: no ports */
+	bool watched; /* the destination port is */
+};
+
+static __always_inline bool port_watched(__be16 port)
+{
+	const struct pk_ports *ports = PK_ONLY(pk_ports);
+	__u16 p = bpf_ntohs(port);
+
+	return ports && ports->watched[p >> 6] >> (p & 63) & 1;
+}
+
+static __always_inline bool addr_is_mapped(const __u32 *addr)
+{
+	return !addr[0] && !addr[1] && addr[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline __u16 tcp_flags(const struct tcp_head *t)
+{
+	return (t->offset_reserved & 1 ? PK_TCP_NS : 0) | t->flags;
+}
+
+static __always_inline bool tcp_is_odd(const struct tcp_head *t)
+{
+	__u8 f = t->flags & 0x3f; /* without ECE and CWR */
+
+	return !f || (t->offset_reserved & 0x0e) || (f & PK_TCP_URG) ||
+	       ((f & PK_TCP_SYN) && (f & (PK_TCP_FIN | PK_TCP_RST)));
+}
+
+static __always_inline __u8 header_why(const struct packet *p, const struct segment *s)
+{
+	const struct tcp_head *t = &s->tcp;
+	__u32 head = (t->offset_reserved >> 4) * 4;
+	__u8 why = 0;
+
+	if (s->have < TCP_HEADER)
+		return PK_WHY_MALFORMED;
+	if (head < TCP_HEADER || head > p->l4_len)
+		why |= PK_WHY_MALFORMED;
+	if (t->flags & PK_TCP_SYN)
+		why |= PK_WHY_SYN;
+	if (t->flags & PK_TCP_FIN)
+		why |= PK_WHY_FIN;
+	if (t->flags & PK_TCP_RST)
+		why |= PK_WHY_RST;
+	if (tcp_is_odd(t))
+		why |= PK_WHY_ODD;
+	return why;
+}
+
+static __always_inline bool header_sampled(struct pk_ingress_cpu *cpu, const struct pk_config *config)
+{
+	if (!config->sample_n)
+		return false;
+	if (cpu->sample_left == 0 || cpu->sample_left > config->sample_n)
+		cpu->sample_left = config->sample_n;
+	return --cpu->sample_left == 0;
+}
+
+/* Token bucket: header_rate a second, header_burst deep. Kept as time: one event costs 1 s / rate. */
+static __always_inline bool header_paid(struct pk_ingress_cpu *cpu, const struct pk_config *config, __u64 now)
+{
+	__u64 cost, full;
+
+	if (!config->header_rate)
+		return false;
+	cost = 1000000000ull / config->header_rate;
+	full = cost * config->header_burst;
+	cpu->credit_ns += now - cpu->credit_at;
+	cpu->credit_at = now;
+	if (cpu->credit_ns > full)
+		cpu->credit_ns = full;
+	if (cpu->credit_ns < cost)
+		return false;
+	cpu->credit_ns -= cost;
+	return true;
+}
+
+static __always_inline void header_fill(struct pk_header *h, const struct packet *p, const struct segment *s,
+					__u32 ifindex, __u8 why, __u64 now)
+{
+	const struct tcp_head *t = &s->tcp;
+	__u32 head = (t->offset_reserved >> 4) * 4;
+	__u32 payload = p->l4_len > head ? p->l4_len - head : 0;
+	bool mapped = p->family == PK_AF_INET6 && addr_is_mapped(p->source) && addr_is_mapped(p->destination);
+
+	__builtin_memset(h, 0, sizeof(*h));
+	h->rec.kind = PK_HEADER;
+	h->rec.size = sizeof(*h);
+	h->rec.time_ns = now;
+	h->ifindex = ifindex;
+	h->family = mapped ? PK_AF_INET : p->family;
+	h->ttl = p->ttl;
+	h->hook = HOOK;
+	h->source_port = bpf_ntohs(t->source);
+	h->destination_port = bpf_ntohs(t->destination);
+	h->sequence = bpf_ntohl(t->sequence);
+	h->acknowledgment = bpf_ntohl(t->acknowledgment);
+	h->window = bpf_ntohs(t->window);
+	h->flags = tcp_flags(t);
+	h->header_length = head;
+	h->why = why;
+	h->payload_len = payload > 65535 ? 65535 : payload;
+	if (mapped) {
+		__builtin_memcpy(h->source_addr, &p->source[3], 4);
+		__builtin_memcpy(h->destination_addr, &p->destination[3], 4);
+	} else {
+		__builtin_memcpy(h->source_addr, p->source, 16);
+		__builtin_memcpy(h->destination_addr, p->destination, 16);
+	}
+}
+
+/* why: what the caller knows beside the header itself. */
+static __always_inline void header_event(struct pk_counters *c, struct pk_ingress_cpu *cpu,
+					 const struct packet *p, const struct segment *s, __u32 ifindex,
+					 __u8 why)
+{
+	const struct pk_config *config = PK_ONLY(pk_config);
+	struct pk_share_key source;
+	struct pk_header *h;
+	__u64 now;
+
+	if (!config)
+		return;
+	why |= header_why(p, s);
+	if (!why) {
+		if (!header_sampled(cpu, config))
+			return;
+		why = PK_WHY_SAMPLE;
+	}
+	now = bpf_ktime_get_boot_ns();
+	if (!header_paid(cpu, config, now)) {
+		count(c, PK_C_HDR_THROTTLED, 1);
+		return;
+	}
+	count(c, PK_C_HDR_PRODUCED, 1);
+	source = ring_source(p->family, (const __u8 *)p->source, PK_SHARE_HEADERS);
+	if (ring_level(&pk_headers, &cpu->ring, sizeof(*h)) != RING_CALM &&
+	    !ring_share(&source, bpf_ringbuf_query(&pk_headers, BPF_RB_RING_SIZE), config, sizeof(*h), now)) {
+		count(c, PK_C_HDR_SHARE, 1);
+		return;
+	}
+	h = bpf_ringbuf_reserve(&pk_headers, sizeof(*h), 0);
+	if (!h) {
+		count(c, PK_C_HDR_LOST, 1);
+		return;
+	}
+	header_fill(h, p, s, ifindex, why, now);
+	bpf_ringbuf_submit(h, ring_wake(&cpu->ring, sizeof(*h)));
+}
+
+#endif
