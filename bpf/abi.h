@@ -28,7 +28,8 @@ enum pk_kind {
 	PK_HEADER = 5,  /* one TCP header                                    pk_headers  */
 	PK_SEGMENT = 6, /* one TCP segment as it passed, payload included    pk_headers  */
 	PK_FRAME = 7,   /* the first bytes of an odd frame                   pk_headers  */
-	PK_KIND_MAX = 8,
+	PK_REFUSED = 8, /* a segment that the kernel's TCP did not take      pk_headers  */
+	PK_KIND_MAX = 16,
 };
 
 /* Which connection. 56 bytes. */
@@ -176,7 +177,32 @@ enum pk_packets {
 	PK_PACKETS_ALL = 2, /* every TCP segment, every odd frame: replay */
 };
 
-enum pk_hook { PK_HOOK_XDP = 1, PK_HOOK_TC = 2, PK_HOOK_KPROBE = 3 };
+/* Why the kernel's TCP refused a segment (enum skb_drop_reason, in groups that stay between versions). */
+enum pk_refusal {
+	PK_REFUSED_NOT = 0,
+	PK_REFUSED_CHECKSUM,
+	PK_REFUSED_SEQUENCE, /* outside of the receive window, or all of it received before */
+	PK_REFUSED_ACK,      /* acknowledges what was never sent, or long ago */
+	PK_REFUSED_FLAGS,    /* no ACK where one must be */
+	PK_REFUSED_RESET, /* a RST: taken if its sequence number was rcv_nxt, else answered by a challenge */
+	PK_REFUSED_SYN,   /* a SYN on an open connection */
+	PK_REFUSED_TIMESTAMP, /* PAWS, RFC 7323 */
+	PK_REFUSED_DUPLICATE, /* its bytes are there already: the first ones stay */
+};
+
+/* PK_REFUSED: header.sequence is that of data[0]; header.payload_len what the segment held from there on. */
+#define PK_REFUSED_MAX 1024 /* bytes captured */
+struct pk_refused {
+	struct pk_header header;
+	__u64 cookie;   /* of the receiving socket, 0 = none, or not known */
+	__u32 rcv_nxt;  /* next sequence number it expected */
+	__u32 rcv_wnd;  /* its receive window, bytes */
+	__u32 refusal;  /* enum pk_refusal */
+	__u32 captured; /* bytes that follow */
+			/* __u8 data[captured] follows */
+};
+
+enum pk_hook { PK_HOOK_XDP = 1, PK_HOOK_TC = 2, PK_HOOK_KPROBE = 3, PK_HOOK_KFREE_SKB = 4 };
 
 /* --- maps --- */
 
@@ -333,6 +359,7 @@ _Static_assert(sizeof(struct pk_deny) == 8, "pk_deny");
 _Static_assert(sizeof(struct pk_hit_key) == 20, "pk_hit_key");
 _Static_assert(sizeof(struct pk_segment) == 96, "pk_segment");
 _Static_assert(sizeof(struct pk_frame) == 32, "pk_frame");
+_Static_assert(sizeof(struct pk_refused) == 104, "pk_refused");
 _Static_assert(sizeof(struct pk_config) == 48, "pk_config");
 #endif
 

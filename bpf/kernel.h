@@ -17,11 +17,13 @@
 #define IPPROTO_UDP_ 17
 
 /* include/net/tcp_states.h */
-#define TCP_STATE_ESTABLISHED 1
-#define TCP_STATE_SYN_SENT    2
-#define TCP_STATE_SYN_RECV    3
-#define TCP_STATE_CLOSE       7
-#define TCP_STATE_LISTEN      10
+#define TCP_STATE_ESTABLISHED  1
+#define TCP_STATE_SYN_SENT     2
+#define TCP_STATE_SYN_RECV     3
+#define TCP_STATE_TIME_WAIT    6
+#define TCP_STATE_CLOSE        7
+#define TCP_STATE_LISTEN       10
+#define TCP_STATE_NEW_SYN_RECV 12
 
 /* enum sock_flags of include/net/sock.h: for TCP, the peer's FIN has come. */
 #define SOCK_FLAG_DONE (1ul << 1)
@@ -102,16 +104,42 @@ struct inet_sock {
 struct tcp_sock {
 	__u32 copied_seq;
 	__u32 rcv_nxt;
+	__u32 rcv_wnd;
 	__u64 bytes_received;
 	__u64 bytes_acked;
 	__u32 srtt_us;
 	__u32 total_retrans;
 };
 
+struct net_device {
+	possible_net_t nd_net;
+};
+
 struct sk_buff {
 	struct sock *sk;
+	struct net_device *dev;
 	char cb[48];
 	unsigned int len;
+	__u16 transport_header; /* offsets from head */
+	__u16 network_header;
+	unsigned char *head;
+	unsigned char *data;
+};
+
+/* include/net/dropreason-core.h; the values are this file's own, the loader puts in the kernel's. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_TCP_CSUM = 1,
+	SKB_DROP_REASON_TCP_FLAGS,
+	SKB_DROP_REASON_TCP_OLD_DATA,
+	SKB_DROP_REASON_TCP_OVERWINDOW,
+	SKB_DROP_REASON_TCP_OFOMERGE,
+	SKB_DROP_REASON_TCP_RFC7323_PAWS,
+	SKB_DROP_REASON_TCP_INVALID_SEQUENCE,
+	SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE,
+	SKB_DROP_REASON_TCP_RESET,
+	SKB_DROP_REASON_TCP_INVALID_SYN,
+	SKB_DROP_REASON_TCP_ACK_UNSENT_DATA,
+	SKB_DROP_REASON_TCP_TOO_OLD_ACK,
 };
 
 #pragma clang attribute pop

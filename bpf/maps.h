@@ -27,12 +27,14 @@ struct packet {
 	__u8 reach;    /* enum parse_reach */
 	__u8 protocol; /* of L4 */
 	__u8 ttl;
-	__u8 pad;
+	__u8 odd; /* ODD_* (parse.h) */
 	__u16 family;
-	__u16 pad2;
+	__u16 vlan[2]; /* ids, outermost first; 0 = none */
+	__u16 pad;
 	__u32 len;       /* bytes of the frame */
 	__u32 l4;        /* offset of the L4 header */
 	__u32 l4_len;    /* bytes from there on, by the IP length and the frame's */
+	__u32 missing;   /* bytes by which the frame is shorter than the IP length says */
 	__u32 source[4]; /* network order; IPv4 in the first word */
 	__u32 destination[4];
 };
@@ -49,6 +51,17 @@ struct pk_ingress_cpu {
 	 * 280,000).
 	 */
 	struct packet packet;
+};
+
+/* Token bucket: header_rate a second, header_burst deep. Kept as time: one event costs 1 s / rate. */
+struct pk_bucket {
+	__u64 credit_ns; /* nanoseconds of waiting */
+	__u64 credit_at; /* when it was last filled */
+};
+
+struct pk_drops_cpu {
+	struct pk_ring_cpu ring;
+	struct pk_bucket bucket;
 };
 
 enum { PK_SHARE_REQUESTS = 1, PK_SHARE_HEADERS = 2 };
@@ -103,6 +116,30 @@ struct {
 	__type(value, struct pk_share);
 } pk_share SEC(".maps");
 
+#if defined(PK_MAPS_INGRESS) || defined(PK_MAPS_DROPS)
+
+/* Header events: written by the packet program and pk_refused, read by the sensor. Full: the event is lost
+ * and counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} pk_headers SEC(".maps");
+
+#endif
+
+/* --- drops.bpf.c --- */
+#ifdef PK_MAPS_DROPS
+
+/* Its own state: token bucket, wake-up. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pk_drops_cpu);
+} pk_drops_cpu SEC(".maps");
+
+#endif
+
 /* --- ingress.bpf.c --- */
 #ifdef PK_MAPS_INGRESS
 
@@ -152,12 +189,6 @@ struct {
 	__type(key, struct pk_hit_key);
 	__type(value, struct pk_hit);
 } pk_hits SEC(".maps");
-
-/* Header events: written by the packet program, read by the sensor. Full: the event is lost and counted. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
-} pk_headers SEC(".maps");
 
 /* The packet program's own state: the packet at hand, sampling, token bucket, wake-up. */
 struct {

@@ -89,4 +89,23 @@ static __always_inline enum ring_level ring_level(void *ring, struct pk_ring_cpu
 	return cpu->level;
 }
 
+/* May one more event be made now? */
+static __always_inline bool bucket_paid(struct pk_bucket *b, const struct pk_config *config, __u64 now)
+{
+	__u64 cost, full;
+
+	if (!config->header_rate)
+		return false;
+	cost = 1000000000ull / config->header_rate;
+	full = cost * config->header_burst;
+	b->credit_ns += now - b->credit_at;
+	b->credit_at = now;
+	if (b->credit_ns > full)
+		b->credit_ns = full;
+	if (b->credit_ns < cost)
+		return false;
+	b->credit_ns -= cost;
+	return true;
+}
+
 #endif
