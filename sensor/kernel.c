@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "drops.skel.h"
 #include "ingress_tc.skel.h"
 #include "ingress_xdp.skel.h"
 #include "lib/util.h"
@@ -251,6 +252,15 @@ static int load_packets(struct kernel *k, struct buffer *errors)
 	return xdp;
 }
 
+/* A kernel without it refuses segments all the same, unnamed. After the packet programs, whose ring it shares. */
+static void load_drops(struct kernel *k)
+{
+	size_t size;
+	const void *elf = drops__elf_bytes(&size);
+
+	(void)object_load(k, OBJECT_DROPS, elf, size, "drops");
+}
+
 /* --- kill switch --- */
 
 static bool kill_fits(int fd)
@@ -380,6 +390,8 @@ static int load(struct kernel *k, const struct kernel_options *options, struct b
 	if (!r)
 		r = load_packets(k, errors);
 	if (!r)
+		load_drops(k);
+	if (!r)
 		r = map_memories(k);
 	if (!r)
 		r = config_first(k, options);
@@ -441,11 +453,11 @@ int kernel_load(const struct config *config, const struct kernel_options *option
 	return 0;
 }
 
-int kernel_attach_tcp(struct kernel *k, struct buffer *errors)
+static int attach_all(struct kernel *k, struct bpf_object *o, struct buffer *errors)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, k->objects[OBJECT_TCP])
+	bpf_object__for_each_program(program, o)
 	{
 		if (k->tcp_link_count == ARRAY_SIZE(k->tcp_links))
 			return -ENOSPC;
@@ -459,6 +471,15 @@ int kernel_attach_tcp(struct kernel *k, struct buffer *errors)
 		k->tcp_links[k->tcp_link_count++] = link;
 	}
 	return 0;
+}
+
+int kernel_attach_tcp(struct kernel *k, struct buffer *errors)
+{
+	int r = attach_all(k, k->objects[OBJECT_TCP], errors);
+
+	if (!r && k->objects[OBJECT_DROPS])
+		r = attach_all(k, k->objects[OBJECT_DROPS], errors);
+	return r;
 }
 
 void kernel_free(struct kernel *k)

@@ -19,6 +19,7 @@ enum kernel_object {
 	OBJECT_XDP,
 	OBJECT_XDP_FRAGS, /* the same programs, declared able to take packets in pieces; loaded when first
 			     needed */
+	OBJECT_DROPS, /* NULL: this kernel's kfree_skb does not tell enough */
 	OBJECT_COUNT,
 };
 
@@ -40,7 +41,7 @@ struct kernel {
 	struct kernel_map maps[KERNEL_MAPS_MAX];
 	unsigned map_count;
 	bool perf;
-	struct bpf_link *tcp_links[4];
+	struct bpf_link *tcp_links[8];
 	unsigned tcp_link_count;
 	uint64_t *skip;
 	int *perf_events; /* perf path only: one per possible CPU, -1: that CPU is off */

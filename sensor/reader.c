@@ -62,6 +62,7 @@ struct reader {
 static uint32_t record_size(const struct pk_record *rec, size_t room)
 {
 	const struct pk_data *d = (const void *)rec;
+	const struct pk_refused *refused = (const void *)rec;
 
 	switch (rec->kind) {
 	case PK_DATA:
@@ -75,15 +76,25 @@ static uint32_t record_size(const struct pk_record *rec, size_t room)
 		return sizeof(struct pk_listen);
 	case PK_HEADER:
 		return sizeof(struct pk_header);
+	case PK_REFUSED:
+		if (room < sizeof(*refused) || refused->captured > PK_REFUSED_MAX)
+			return 0;
+		return sizeof(*refused) + refused->captured;
 	default:
 		return 0;
 	}
 }
 
+/* Records of packets come through pk_headers, those of sockets through pk_requests. */
+static bool of_header_ring(uint32_t kind)
+{
+	return kind == PK_HEADER || kind == PK_SEGMENT || kind == PK_FRAME || kind == PK_REFUSED;
+}
+
 /* Is it whole, and of the ring it came from? room: bytes that came. */
 static bool record_fits(const struct pk_record *rec, size_t room, bool header_ring)
 {
-	if (room < sizeof(*rec) || (rec->kind == PK_HEADER) != header_ring)
+	if (room < sizeof(*rec) || of_header_ring(rec->kind) != header_ring)
 		return false;
 	return rec->size <= room && rec->size == record_size(rec, room);
 }
@@ -95,7 +106,7 @@ static void bump(_Atomic uint64_t *counter, uint64_t n)
 
 static void hand_on(struct reader *r, const struct pk_record *rec)
 {
-	bump(rec->kind == PK_HEADER ? &r->counts.headers : &r->counts.requests, 1);
+	bump(of_header_ring(rec->kind) ? &r->counts.headers : &r->counts.requests, 1);
 	r->handled++;
 	r->fn(r->arg, rec);
 }
