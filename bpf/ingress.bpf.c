@@ -34,6 +34,7 @@ static __always_inline int frame_load_slow(void *ctx, bool l3_only, __u32 off, v
 
 #include "header.h"
 #include "parse.h"
+#include "report.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -276,6 +277,15 @@ static __always_inline enum parse_reach parse(const struct frame *f, struct pack
 	return parse_ethernet(f, p);
 }
 
+/* Segments and odd frames, where they are asked for. */
+static __always_inline void report(const struct frame *f, __u32 ifindex)
+{
+	const struct pk_config *config = PK_ONLY(pk_config);
+
+	if (config && config->packets)
+		packet_report(f->ctx, f->l3_only, ifindex, f->len);
+}
+
 /* True: drop it. */
 static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
 {
@@ -297,6 +307,7 @@ static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
 	reach = *(volatile __u8 *)&p->reach;
 	if (!REACH_ADDRESSES(reach)) {
 		odd_count(c, reach);
+		report(f, ifindex);
 		return false;
 	}
 	if (reach == REACH_L4 && (p->protocol == IPPROTO_TCP_ || p->protocol == IPPROTO_UDP_)) {
@@ -312,6 +323,7 @@ static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
 	if (fate == FATE_DROP)
 		return true;
 	odd_count(c, reach);
+	report(f, ifindex);
 	return false;
 }
 

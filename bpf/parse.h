@@ -32,6 +32,11 @@ enum parse_reach {
 };
 #define REACH_ADDRESSES(r) ((r) <= REACH_EXTENSION)
 
+/* What was odd on a way that was gone all the same: bits of packet.odd. */
+#define ODD_OPTIONS  0x01 /* IPv4 options, or IPv6 extension headers */
+#define ODD_FRAGMENT 0x02 /* any fragment, the first one included (IPv6: ODD_OPTIONS) */
+#define ODD_SHORT    0x04 /* the frame is shorter than the IP header says */
+
 /* Where the bytes are. */
 struct frame {
 	PACKET_CTX *ctx;
@@ -83,15 +88,22 @@ static __always_inline enum parse_reach parse_ipv4(const struct frame *f, struct
 	p->ttl = ip.ttl;
 	p->source[0] = ip.source;
 	p->destination[0] = ip.destination;
+	if (ip.fragment & bpf_htons(0x3fff))
+		p->odd |= ODD_FRAGMENT;
 	if (ip.fragment & bpf_htons(0x1fff))
 		return REACH_FRAGMENT;
 	head = (ip.version_ihl & 15) * 4;
 	total = bpf_ntohs(ip.total_len);
 	end = total ? l3 + total : f->len; /* 0: a GRO packet above 64 KiB */
-	if (end > f->len)
+	if (end > f->len) {
+		p->odd |= ODD_SHORT;
+		p->missing = end - f->len;
 		end = f->len;
+	}
 	if (head < sizeof(ip) || l3 + head > end)
 		return REACH_TRUNCATED;
+	if (head > sizeof(ip))
+		p->odd |= ODD_OPTIONS;
 	p->l4 = l3 + head;
 	p->l4_len = end - p->l4;
 	return REACH_L4;
@@ -166,6 +178,8 @@ static __always_inline enum parse_reach parse_extensions(const struct frame *f, 
 		if (next == IPV6_NONE || next == IPV6_TEST1 || next == IPV6_TEST2)
 			return REACH_EXTENSION;
 		if (!ipv6_is_extension(next)) {
+			if (i)
+				p->odd |= ODD_OPTIONS;
 			p->protocol = next;
 			p->l4 = off;
 			p->l4_len = end > off ? end - off : 0;
@@ -199,8 +213,11 @@ static __always_inline enum parse_reach parse_ipv6(const struct frame *f, struct
 	__builtin_memcpy(p->destination, ip.destination, 16);
 	payload = bpf_ntohs(ip.payload_len);
 	end = payload ? l3 + sizeof(ip) + payload : f->len; /* 0: a jumbogram */
-	if (end > f->len)
+	if (end > f->len) {
+		p->odd |= ODD_SHORT;
+		p->missing = end - f->len;
 		end = f->len;
+	}
 	return parse_extensions(f, p, ip.next, l3 + sizeof(ip), end);
 }
 
@@ -217,15 +234,17 @@ static __always_inline enum parse_reach parse_l3(const struct frame *f, struct p
 static __always_inline enum parse_reach parse_ethernet(const struct frame *f, struct packet *p)
 {
 	__u32 off = ETH_HEADER;
-	__be16 type;
+	__be16 type, tag[2];
 
 	if (frame_load(f, 12, &type, sizeof(type)))
 		return REACH_NOT_IP;
 	for (int i = 0; i < PARSE_VLAN_MAX; i++) {
 		if (type != bpf_htons(ETH_P_VLAN_) && type != bpf_htons(ETH_P_QINQ_))
 			break;
-		if (frame_load(f, off + 2, &type, sizeof(type)))
+		if (frame_load(f, off, tag, sizeof(tag)))
 			return REACH_NO_IP_HEADER;
+		p->vlan[i] = bpf_ntohs(tag[0]) & 0xfff;
+		type = tag[1];
 		off += 4;
 	}
 	return parse_l3(f, p, type, off);
