@@ -47,11 +47,21 @@ struct event_request {
 	unsigned version_major, version_minor;
 	enum http_body body;
 	uint64_t content_length;
-	uint32_t deviations;   /* enum http_deviation */
-	uint16_t stream_index; /* number of this request on its connection, from 0 */
-	uint8_t forwarded;     /* carries X-Forwarded-For, Forwarded, Via or came after a PROXY header */
-	uint8_t truncated;     /* a text of it was longer than an event keeps (REDACT_TEXT_MAX) */
+	uint32_t deviations;     /* enum http_deviation */
+	uint16_t stream_index;   /* number of this request on its connection, from 0 */
+	uint8_t forwarded;       /* carries X-Forwarded-For, Forwarded, Via or came after a PROXY header */
+	uint8_t truncated;       /* a text of it was longer than an event keeps (REDACT_TEXT_MAX) */
+	uint8_t answered;        /* EVENT_ANSWER_*; 0: no answer was seen, the four below are 0 */
+	uint16_t status;         /* of the final answer, or 101; never another 1xx */
+	uint64_t latency_ns;     /* from time_ns to the answer's first byte; 0 if that came earlier */
+	uint64_t response_bytes; /* of the answer's body as sent, if EVENT_ANSWER_BODY */
+	uint64_t response_size;  /* of all of the answer, head and body, if EVENT_ANSWER_SIZE */
 };
+
+/* What of an answer is known. */
+#define EVENT_ANSWER_SEEN 0x01 /* status, latency_ns */
+#define EVENT_ANSWER_BODY 0x02 /* ... and response_bytes */
+#define EVENT_ANSWER_SIZE 0x04 /* ... and response_size */
 
 struct event_connection {
 	uint64_t duration_ns;
@@ -114,7 +124,7 @@ struct event {
 	struct flow flow;
 	size_t size;      /* of the allocation */
 	size_t tail_used; /* event_tail_copy, event_tail_alloc */
-	union { /* only the kind's own member is allocated */
+	union {           /* only the kind's own member is allocated */
 		struct event_request request;
 		struct event_connection connection;
 		struct event_tcp_header tcp_header;

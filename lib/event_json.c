@@ -173,6 +173,18 @@ static void put_version(struct json_writer *w, unsigned major, unsigned minor)
 	json_raw(w, (struct span){raw, sizeof raw});
 }
 
+static void put_answer(struct json_writer *w, const struct event_request *r)
+{
+	if (!(r->answered & EVENT_ANSWER_SEEN))
+		return;
+	PUT_UINT(w, "http.response.status_code", r->status);
+	if (r->answered & EVENT_ANSWER_BODY)
+		PUT_UINT(w, "http.response.body.size", r->response_bytes);
+	if (r->answered & EVENT_ANSWER_SIZE)
+		PUT_UINT(w, "http.response.size", r->response_size);
+	PUT_UINT_STRING(w, "picket.http.latency_ns", r->latency_ns);
+}
+
 static void put_request(struct json_writer *w, const struct event *e)
 {
 	const struct event_request *r = &e->request;
@@ -194,6 +206,7 @@ static void put_request(struct json_writer *w, const struct event *e)
 	if (r->deviations)
 		put_deviations(w, r->deviations);
 	PUT_UINT(w, "picket.request.index", r->stream_index);
+	put_answer(w, r);
 	if (r->forwarded) {
 		KEY(w, "picket.request.forwarded");
 		json_bool(w, true);

@@ -44,6 +44,11 @@ static void fill_request(struct event *e)
 		.stream_index = 3,
 		.forwarded = 1,
 		.truncated = 1,
+		.answered = EVENT_ANSWER_SEEN | EVENT_ANSWER_BODY | EVENT_ANSWER_SIZE,
+		.status = 418,
+		.latency_ns = UINT64_MAX,
+		.response_bytes = 12,
+		.response_size = INT64_MAX,
 	};
 	header(e, 0, "host", "api.example:8080");
 	header(e, 1, "x-forwarded-for", "2001:db8::7");

@@ -113,6 +113,9 @@ static void test_http_request_with_everything(void **state)
 	assert_number(d, "picket.process.pid", 4711);
 	assert_true(cJSON_IsTrue(at(d, "picket.request.forwarded")));
 	assert_true(cJSON_IsTrue(at(d, "picket.request.truncated")));
+	assert_number(d, "http.response.status_code", 418);
+	assert_number(d, "http.response.body.size", 12);
+	assert_text(d, "picket.http.latency_ns", "18446744073709551615");
 	assert_int_equal(cJSON_GetArraySize(at(d, "picket.deviations")), HTTP_DEV_BITS);
 	cJSON_Delete(d);
 }
@@ -128,6 +131,7 @@ static void test_a_64_bit_length_is_exact(void **state)
 	event_json_data(&w, e);
 	buffer_append_char(&out, 0);
 	assert_non_null(strstr(out.data, "\"http.request.body.size\":9223372036854775807,"));
+	assert_non_null(strstr(out.data, "\"http.response.size\":9223372036854775807,"));
 	buffer_free(&out);
 	event_unref(e);
 }
@@ -138,7 +142,8 @@ static void test_http_request_with_nothing(void **state)
 		"server.address",           "http.request.method_original", "http.request.body.size",
 		"user_agent.original",      "picket.connection.id",         "picket.consumer",
 		"picket.deviations",        "picket.process.pid",           "picket.request.forwarded",
-		"picket.request.truncated",
+		"picket.request.truncated", "http.response.status_code",    "http.response.body.size",
+		"http.response.size",       "picket.http.latency_ns",
 	};
 	cJSON *d = data_of(event_sample_minimal(EVENT_HTTP_REQUEST));
 
