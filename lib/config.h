@@ -20,6 +20,7 @@
 enum config_mode { MODE_OBSERVE = 1, MODE_APPROVE = 2, MODE_ENFORCE = 3 };
 enum config_packet_mode { PACKET_AUTO = 0, PACKET_XDP_NATIVE, PACKET_XDP_GENERIC, PACKET_TC, PACKET_OFF };
 enum config_capture_source { CAPTURE_AUTO = 0, CAPTURE_RING, CAPTURE_PERF };
+enum config_redact_query { REDACT_QUERY_HASH, REDACT_QUERY_DROP, REDACT_QUERY_KEEP };
 enum config_proxy_default { PROXY_UNCLASSIFIED = 0, PROXY_DIRECT = 1 };
 enum config_gateway_protocol { GATEWAY_LOCAL = 1, GATEWAY_BATCH = 2 };
 
@@ -78,9 +79,12 @@ struct config {
 		uint64_t stream_bytes;               /* ceiling of all streams' buffers together, 64 MiB */
 	} capture;
 	struct {
-		bool query_keep;               /* redact.query: drop (default) | keep */
-		struct config_strings headers; /* allow list, lower case */
-		char *key_file;                /* default STATE_DIR/redact.key, made 0600 at first start */
+		bool disabled; /* redact.disabled, false; true: texts leave as they were sent */
+		enum config_redact_query query; /* redact.query: hash (default) | drop | keep */
+		struct config_strings headers;  /* allow list, lower case; empty: as the rules say */
+		struct config_strings
+			policies; /* redact.policies: at most one file; empty: the shipped one */
+		char *key_file;   /* default STATE_DIR/redact.key, made 0600 at first start */
 	} redact;
 	struct config_gateway *gateways; /* default: one, "local" */
 	unsigned gateway_count;

@@ -19,7 +19,8 @@ static const struct config_choice packet_modes[] = {{"auto", PACKET_AUTO},
 						    {NULL, 0}};
 static const struct config_choice sources[] = {
 	{"auto", CAPTURE_AUTO}, {"ring", CAPTURE_RING}, {"perf", CAPTURE_PERF}, {NULL, 0}};
-static const struct config_choice query[] = {{"drop", false}, {"keep", true}, {NULL, 0}};
+static const struct config_choice query[] = {
+	{"hash", REDACT_QUERY_HASH}, {"drop", REDACT_QUERY_DROP}, {"keep", REDACT_QUERY_KEEP}, {NULL, 0}};
 static const struct config_choice peers[] = {
 	{"unclassified", PROXY_UNCLASSIFIED}, {"direct", PROXY_DIRECT}, {NULL, 0}};
 static const struct config_choice protocols[] = {
@@ -31,13 +32,6 @@ static const struct config_choice protocols[] = {
 #define MIB                (1024 * KIB)
 #define GIB                (1024 * MIB)
 #define DAY                86400000ull
-
-/* Headers that tell what a client is and how its request came here, and that hold no secret. No Referer: it
- * carries whole URLs, with what other sites put into them. */
-#define HEADERS                                                                                          \
-	"[host, user-agent, accept, accept-encoding, accept-language, content-type, content-length, "    \
-	"transfer-encoding, origin, x-request-id, x-forwarded-for, forwarded, via, x-real-ip, upgrade, " \
-	"connection]"
 
 /* clang-format off */
 const struct config_key config_keys[] = {
@@ -89,12 +83,16 @@ const struct config_key config_keys[] = {
 	{.path = "capture.stream_bytes", .type = CONFIG_SIZE64, .offset = AT(capture.stream_bytes), .min = MIB, .max = 64 * GIB,
 	 .fallback = "64MiB", .help = "Ceiling of what all connections together may hold in memory."},
 
-	{.path = "redact.query", .type = CONFIG_SWITCH, .offset = AT(redact.query_keep), .choices = query, .fallback = "drop",
-	 .help = "drop: query values leave no trace, names stay. keep: for those who own their data."},
+	{.path = "redact.disabled", .type = CONFIG_BOOL, .offset = AT(redact.disabled), .fallback = "false",
+	 .help = "true: texts leave as they were sent, but for headers that carry credentials; for those who own their data."},
+	{.path = "redact.query", .type = CONFIG_CHOICE, .offset = AT(redact.query), .choices = query, .fallback = "hash",
+	 .help = "What stands for values in a target. hash: a keyed hash. drop: nothing. keep: the target as sent."},
 	{.path = "redact.headers", .type = CONFIG_TEXTS, .offset = AT(redact.headers), .form = FORM_HEADER, .max = 128,
-	 .fallback = HEADERS, .help = "Request headers whose values may be shown and sent."},
+	 .fallback = "[]", .help = "Request headers that may be shown and sent, after redaction. Empty: those of the rules."},
+	{.path = "redact.policies", .type = CONFIG_TEXTS, .offset = AT(redact.policies), .form = FORM_PATH, .max = 1,
+	 .fallback = "[]", .help = "File with the rules of redaction. Empty: those that picket ships."},
 	{.path = "redact.key_file", .type = CONFIG_TEXT, .offset = AT(redact.key_file), .form = FORM_PATH, .max = 1024,
-	 .fallback = "{state_dir}/redact.key", .help = "Key of the hash that stands for credentials; made at the first start."},
+	 .fallback = "{state_dir}/redact.key", .help = "Keys of the hashes that stand for secrets, mode 0600; made at the first start."},
 
 	{.path = "gateways", .type = CONFIG_GATEWAYS, .offset = AT(gateways), .max = 16,
 	 .fallback = "[{name: local, protocol: local}]",

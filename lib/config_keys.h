@@ -13,7 +13,6 @@
 enum config_type {
 	CONFIG_TEXT,     /* char *, limited by `form` */
 	CONFIG_CHOICE,   /* an enum of int's size, by `choices` */
-	CONFIG_SWITCH,   /* a bool, by two `choices` */
 	CONFIG_BOOL,     /* bool */
 	CONFIG_UINT32,   /* uint32_t */
 	CONFIG_SIZE32,   /* uint32_t, bytes */

@@ -161,7 +161,6 @@ static void put_type(struct json_writer *w, const struct config_key *key)
 		put_string(w, key);
 		break;
 	case CONFIG_CHOICE:
-	case CONFIG_SWITCH:
 		put_choices(w, key);
 		break;
 	case CONFIG_BOOL:

@@ -282,10 +282,7 @@ static int choice_set(const struct job *j, void *at, const struct yaml_node *nod
 
 	if (r)
 		return r;
-	if (j->key->type == CONFIG_SWITCH)
-		*(bool *)at = v != 0;
-	else
-		memcpy(at, &v, sizeof v);
+	memcpy(at, &v, sizeof v);
 	return 0;
 }
 
@@ -568,7 +565,6 @@ int config_value_set(const struct config_key *key, void *base, const struct yaml
 		*(char **)at = text;
 		return 0;
 	case CONFIG_CHOICE:
-	case CONFIG_SWITCH:
 		return choice_set(&j, at, node);
 	case CONFIG_BOOL:
 		return bool_set(&j, at, node);
@@ -684,9 +680,6 @@ void config_value_print(const struct config_key *key, const void *base, struct b
 	case CONFIG_CHOICE:
 		memcpy(&value, at, sizeof value);
 		buffer_append_text(out, choice_name(key, value));
-		break;
-	case CONFIG_SWITCH:
-		buffer_append_text(out, choice_name(key, *(const bool *)at));
 		break;
 	case CONFIG_BOOL:
 		buffer_append_text(out, *(const bool *)at ? "true" : "false");

@@ -209,9 +209,28 @@ int redact_new(const struct config *config, const uint8_t key[static 32], struct
 
 	if (!r)
 		return -ENOMEM;
-	r->keep_values = config->redact.query_keep;
+	r->keep_values = config->redact.query == REDACT_QUERY_KEEP;
 	r->scratch = calloc(1, sizeof *r->scratch);
-	int e = r->scratch ? allow_headers(r, &config->redact.headers) : -ENOMEM;
+	static char *usual[] = {"host",
+				"user-agent",
+				"accept",
+				"accept-encoding",
+				"accept-language",
+				"content-type",
+				"content-length",
+				"transfer-encoding",
+				"origin",
+				"x-request-id",
+				"x-forwarded-for",
+				"forwarded",
+				"via",
+				"x-real-ip",
+				"upgrade",
+				"connection"};
+	const struct config_strings by_default = {usual, ARRAY_SIZE(usual)};
+	int e = r->scratch ? allow_headers(r, config->redact.headers.count ? &config->redact.headers
+									   : &by_default)
+			   : -ENOMEM;
 	if (!e)
 		e = prepare_mac(r, key);
 	if (e) {
