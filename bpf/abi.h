@@ -341,6 +341,8 @@ enum pk_counter {
 	 */
 	PK_C_LOGINS,
 	PK_C_UDP, /* UDP packets to watched ports: QUIC would be in them, and nothing else here sees it */
+	PK_C_RECEIVED,      /* segments that the receive path program (kprobe) met and may report */
+	PK_C_RECEIVE_ERROR, /* of these: its headers could not be read */
 	PK_C_MAX = 32,
 };
 

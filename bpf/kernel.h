@@ -118,6 +118,7 @@ struct net_device {
 struct sk_buff {
 	struct sock *sk;
 	struct net_device *dev;
+	int skb_iif; /* the interface it came in by; also where dev is no longer set */
 	char cb[48];
 	unsigned int len;
 	__u16 transport_header; /* offsets from head */

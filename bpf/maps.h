@@ -116,7 +116,7 @@ struct {
 	__type(value, struct pk_share);
 } pk_share SEC(".maps");
 
-#if defined(PK_MAPS_INGRESS) || defined(PK_MAPS_DROPS)
+#if defined(PK_MAPS_INGRESS) || defined(PK_MAPS_DROPS) || defined(PK_MAPS_RECEIVE)
 
 /* Header events: written by the packet program and pk_refused, read by the sensor. Full: the event is lost
  * and counted. */
@@ -137,6 +137,28 @@ struct {
 	__type(key, __u32);
 	__type(value, struct pk_drops_cpu);
 } pk_drops_cpu SEC(".maps");
+
+#endif
+
+/* --- receive.bpf.c --- */
+#ifdef PK_MAPS_RECEIVE
+
+/* Interfaces (by index) whose segments a packet program of ours reports: written by the warden, read by the
+ * programs. Full: that interface's segments are reported by both. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 128);
+	__type(key, __u32);
+	__type(value, __u8);
+} pk_covered SEC(".maps");
+
+/* The programs' own state: sampling, token bucket, wake-up; `packet` is not used. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pk_ingress_cpu);
+} pk_receive_cpu SEC(".maps");
 
 #endif
 

@@ -136,7 +136,7 @@ static int object_adopt(struct kernel *k, struct bpf_object *o)
 	return 0;
 }
 
-static int object_load(struct kernel *k, enum kernel_object which, const void *elf, size_t size,
+int kernel_object_load(struct kernel *k, enum kernel_object which, const void *elf, size_t size,
 		       const char *name)
 {
 	struct bpf_object *o = object_open(elf, size, name);
@@ -165,7 +165,7 @@ static int load_packet(struct kernel *k, enum kernel_object which)
 	size_t size;
 	const void *elf = which == OBJECT_TC ? ingress_tc__elf_bytes(&size) : ingress_xdp__elf_bytes(&size);
 
-	return object_load(k, which, elf, size, which == OBJECT_TC ? "ingress_tc" : "ingress_xdp");
+	return kernel_object_load(k, which, elf, size, which == OBJECT_TC ? "ingress_tc" : "ingress_xdp");
 }
 
 int kernel_program_fd(struct kernel *k, enum kernel_object object, const char *name)
@@ -215,13 +215,13 @@ static int load_tcp(struct kernel *k, struct buffer *errors)
 
 	if (source != CAPTURE_PERF) {
 		elf = tcp_ring__elf_bytes(&size);
-		ring = object_load(k, OBJECT_TCP, elf, size, "tcp_ring");
+		ring = kernel_object_load(k, OBJECT_TCP, elf, size, "tcp_ring");
 		if (!ring)
 			return 0;
 	}
 	if (source != CAPTURE_RING) {
 		elf = tcp_perf__elf_bytes(&size);
-		perf = object_load(k, OBJECT_TCP, elf, size, "tcp_perf");
+		perf = kernel_object_load(k, OBJECT_TCP, elf, size, "tcp_perf");
 		if (!perf)
 			perf = perf_events_open(k);
 		if (!perf)
@@ -258,7 +258,7 @@ static void load_drops(struct kernel *k)
 	size_t size;
 	const void *elf = drops__elf_bytes(&size);
 
-	(void)object_load(k, OBJECT_DROPS, elf, size, "drops");
+	(void)kernel_object_load(k, OBJECT_DROPS, elf, size, "drops");
 }
 
 /* --- kill switch --- */
@@ -487,6 +487,7 @@ void kernel_free(struct kernel *k)
 	if (!k)
 		return;
 	kernel_detach_all(k);
+	kernel_detach_receive(k);
 	for (unsigned i = 0; i < k->tcp_link_count; i++)
 		bpf_link__destroy(k->tcp_links[i]);
 	if (k->skip)

@@ -32,6 +32,17 @@ int kernel_load(const struct config *config, const struct kernel_options *option
 		struct buffer *errors);
 /* Attach the TCP tracepoints. */
 int kernel_attach_tcp(struct kernel *k, struct buffer *errors);
+/*
+ * The receive path programs (kprobes): header events of segments that no packet program reports. Optional:
+ * KERNEL_E_UNSUPPORTED where the kernel has no kprobes, KERNEL_E_PERMISSION; errors say why. Attached
+ * already: 0.
+ */
+int kernel_attach_receive(struct kernel *k, struct buffer *errors);
+void kernel_detach_receive(struct kernel *k);
+bool kernel_receive_attached(const struct kernel *k);
+/* Tells them which interfaces a packet program covers now; everything: they report those, too. To be called
+ * after each change of attachments. */
+int kernel_receive_cover(struct kernel *k, bool everything);
 /* A new configuration took the place of the one given to kernel_load, which may be freed then. */
 void kernel_configure(struct kernel *k, const struct config *config);
 /* Detaches everything that is ours; closes all descriptors. */

@@ -11,6 +11,7 @@
 
 #define KERNEL_MAPS_MAX       32
 #define KERNEL_INTERFACES_MAX 64
+#define KERNEL_COVERED_MAX    128 /* entries of pk_covered */
 
 /* The objects, each one alternative that loads whole. */
 enum kernel_object {
@@ -19,6 +20,7 @@ enum kernel_object {
 	OBJECT_XDP,
 	OBJECT_XDP_FRAGS, /* the same programs, declared able to take packets in pieces; loaded when first
 			     needed */
+	OBJECT_RECEIVE, /* loaded when first attached */
 	OBJECT_DROPS, /* NULL: this kernel's kfree_skb does not tell enough */
 	OBJECT_COUNT,
 };
@@ -43,6 +45,8 @@ struct kernel {
 	bool perf;
 	struct bpf_link *tcp_links[8];
 	unsigned tcp_link_count;
+	struct bpf_link *receive_links[2];
+	unsigned receive_link_count;
 	uint64_t *skip;
 	int *perf_events; /* perf path only: one per possible CPU, -1: that CPU is off */
 	int perf_cpus;
@@ -52,6 +56,9 @@ struct kernel {
 	unsigned interface_count;
 };
 
+/* Opens, shares the maps by name, loads. 0 or -errno. elf must outlive the object. */
+int kernel_object_load(struct kernel *k, enum kernel_object which, const void *elf, size_t size,
+		       const char *name);
 /* Descriptor of a map by name, or -1. */
 int kernel_map_fd(const struct kernel *k, const char *name);
 /* The program's descriptor, or -errno: the object is loaded if it is not yet. */
