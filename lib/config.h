@@ -20,6 +20,7 @@
 enum config_mode { MODE_OBSERVE = 1, MODE_APPROVE = 2, MODE_ENFORCE = 3 };
 enum config_packet_mode { PACKET_AUTO = 0, PACKET_XDP_NATIVE, PACKET_XDP_GENERIC, PACKET_TC, PACKET_OFF };
 enum config_capture_source { CAPTURE_AUTO = 0, CAPTURE_RING, CAPTURE_PERF };
+enum config_receive { RECEIVE_AUTO = 0, RECEIVE_OFF, RECEIVE_KPROBE };
 enum config_redact_query { REDACT_QUERY_HASH, REDACT_QUERY_DROP, REDACT_QUERY_KEEP };
 enum config_proxy_default { PROXY_UNCLASSIFIED = 0, PROXY_DIRECT = 1 };
 enum config_gateway_protocol { GATEWAY_LOCAL = 1, GATEWAY_BATCH = 2 };
@@ -69,6 +70,7 @@ struct config {
 		struct config_ports never_ports;     /* beside sshd's */
 		char *cgroup;                        /* path below /sys/fs/cgroup; empty = any */
 		enum config_capture_source source;   /* auto */
+		enum config_receive receive;         /* auto */
 		uint64_t ring_bytes;                 /* 16 MiB, power of two */
 		uint64_t header_ring_bytes;          /* 4 MiB */
 		uint32_t read_max;                   /* 65536 */
@@ -109,6 +111,7 @@ struct config {
 	} guard;
 	struct {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */
+		struct config_strings packets;  /* detect.packets: files; empty: the shipped one */
 	} detect;
 	struct config_origins *origins; /* for config_show */
 };

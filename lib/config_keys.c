@@ -17,6 +17,8 @@ static const struct config_choice packet_modes[] = {{"auto", PACKET_AUTO},
 						    {"tc", PACKET_TC},
 						    {"off", PACKET_OFF},
 						    {NULL, 0}};
+static const struct config_choice receives[] = {
+	{"auto", RECEIVE_AUTO}, {"off", RECEIVE_OFF}, {"kprobe", RECEIVE_KPROBE}, {NULL, 0}};
 static const struct config_choice sources[] = {
 	{"auto", CAPTURE_AUTO}, {"ring", CAPTURE_RING}, {"perf", CAPTURE_PERF}, {NULL, 0}};
 static const struct config_choice query[] = {
@@ -66,6 +68,9 @@ const struct config_key config_keys[] = {
 	 .fallback = "", .help = "Watch only processes in this cgroup: a path below /sys/fs/cgroup. Empty: any."},
 	{.path = "capture.source", .type = CONFIG_CHOICE, .offset = AT(capture.source), .choices = sources, .fallback = "auto",
 	 .help = "How request bytes leave the kernel: ring buffer, or perf buffer (older kernels)."},
+	{.path = "capture.receive", .type = CONFIG_CHOICE, .offset = AT(capture.receive), .choices = receives,
+	 .fallback = "auto", .help = "TCP headers from the kernel's receive path, where it has kprobes. auto: of interfaces "
+	 "without a packet program. kprobe: of all, also those that a packet program reports. off: none."},
 	{.path = "capture.ring_bytes", .type = CONFIG_SIZE64, .offset = AT(capture.ring_bytes), .min = 64 * KIB, .max = GIB,
 	 .ring = true, .fallback = "16MiB", .help = "Size of the ring of request bytes; a power of two."},
 	{.path = "capture.header_ring_bytes", .type = CONFIG_SIZE64, .offset = AT(capture.header_ring_bytes), .min = 64 * KIB,
@@ -128,6 +133,8 @@ const struct config_key config_keys[] = {
 
 	{.path = "detect.policies", .type = CONFIG_TEXTS, .offset = AT(detect.policies), .form = FORM_PATH, .max = 64,
 	 .fallback = "[]", .help = "Files with detections. Empty: those that picket ships."},
+	{.path = "detect.packets", .type = CONFIG_TEXTS, .offset = AT(detect.packets), .form = FORM_PATH, .max = 64,
+	 .fallback = "[]", .help = "Files with criteria for TCP headers. Empty: those that picket ships."},
 };
 const unsigned config_key_count = ARRAY_SIZE(config_keys);
 

@@ -354,6 +354,8 @@ static void write_kernel(struct json_writer *w, const struct status *s)
 		{"odd_vlan", PK_C_ODD_VLAN},
 		{"odd_not_ip", PK_C_ODD_NOT_IP},
 		{"udp_to_watched_ports", PK_C_UDP},
+		{"received_by_kprobe", PK_C_RECEIVED},
+		{"receive_errors", PK_C_RECEIVE_ERROR},
 	};
 
 	json_key(w, "kernel");
@@ -369,6 +371,7 @@ static void write_capture(struct json_writer *w, const struct status *s)
 	json_key(w, "capture");
 	json_object_begin(w);
 	put_text(w, "path", s->warden_result ? NULL : s->warden.status.uses_perf ? "perf" : "ring");
+	put_text(w, "receive", !s->warden_result && s->warden.status.receive ? "kprobe" : NULL);
 	write_interfaces(w, s);
 	write_ports(w, s);
 	put_uint(w, "records", c->records);

@@ -46,6 +46,10 @@ struct loop {
 	unsigned asked;
 	size_t seen_bytes;
 	bool header_seen;
+	/* The receive path program: attached as the daemon does it, while the first rights last. */
+	int receive_result;
+	char receive_why[400];
+	bool receive_seen;
 };
 
 static uint64_t now_ns(void)
@@ -256,7 +260,11 @@ static void on_record(void *arg, const struct pk_record *rec)
 	} else if (rec->kind == PK_HEADER) {
 		const struct pk_header *h = (const struct pk_header *)rec;
 
-		if (h->destination_port == l->scratch.port && (h->flags & PK_TCP_SYN))
+		if (h->destination_port != l->scratch.port || !(h->flags & PK_TCP_SYN))
+			return;
+		if (h->hook == PK_HOOK_KPROBE)
+			l->receive_seen = true;
+		else
 			l->header_seen = true;
 	}
 }
@@ -266,6 +274,7 @@ static void target_next(struct loop *l)
 	snprintf(l->target, sizeof l->target, "/picket-doctor-%d-%u", getpid(), ++l->asked);
 	l->seen_bytes = 0;
 	l->header_seen = false;
+	l->receive_seen = false;
 }
 
 /* Until the request's own bytes came out of the ring, and the SYN's header where one is expected. */
@@ -431,6 +440,61 @@ static void loop_loopback(struct loop *l)
 	tell(l, &c);
 }
 
+/* --- the receive path --- */
+
+static void receive_attach(struct loop *l)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(4096);
+
+	if (l->config->capture.receive == RECEIVE_OFF)
+		return;
+	l->receive_result = kernel_attach_receive(l->kernel, true, &errors);
+	if (l->receive_result)
+		detail_of(&errors, l->receive_why);
+}
+
+static void receive_refused(struct loop *l, struct check *c)
+{
+	bool asked = l->config->capture.receive == RECEIVE_KPROBE;
+
+	check_say(c, asked ? CHECK_FAIL : CHECK_SKIP, "%s", l->receive_why);
+	check_cost(c, asked ? "capture.receive asks for it: it is without effect"
+			    : "an interface without a packet program reports no TCP headers; nothing else "
+			      "depends on it");
+	if (l->receive_result == KERNEL_E_PERMISSION)
+		check_mend(c, "sysctl kernel.perf_event_paranoid=2");
+	else if (asked)
+		check_mend(c, "capture.receive: auto");
+	c->cause = l->receive_result == KERNEL_E_PERMISSION ? CAUSE_PERMISSION : CAUSE_KERNEL;
+}
+
+/* A SYN over loopback, where no packet program is; then off, so that it does not answer for the modes. */
+static void loop_receive(struct loop *l)
+{
+	struct check c = check_of("loop.receive", NULL);
+
+	target_next(l);
+	if (l->config->capture.receive == RECEIVE_OFF) {
+		check_say(&c, CHECK_SKIP, "capture.receive is off");
+	} else if (l->receive_result) {
+		receive_refused(l, &c);
+	} else {
+		int r = scratch_request_loopback(&l->scratch, l->target, ANSWER_MS);
+
+		programs_note(l);
+		if (!r && event_came(l, false) && l->receive_seen)
+			check_say(&c, CHECK_OK,
+				  "kprobes on the TCP receive path attach, and the header of a SYN over "
+				  "loopback came out of the ring");
+		else
+			broke(&c, "attached to the TCP receive path, but the header of a SYN over loopback "
+				  "did not come out of the ring");
+		check_fact_text(&c, "hook", "kprobe");
+	}
+	kernel_detach_receive(l->kernel);
+	tell(l, &c);
+}
+
 /* --- where there is no stage: the packet program on one frame, inside the kernel --- */
 
 static bool trial_prove(struct loop *l, enum config_packet_mode mode, struct check *c)
@@ -532,6 +596,7 @@ static int loop_main(struct loop *l)
 		return 1;
 	}
 	uint64_t took = now_ns() - started;
+	receive_attach(l);
 	/* From here on with no more than the daemon has when it does the same: what needs more must fail here
 	 * too. */
 	r = sandbox_warden();
@@ -545,6 +610,7 @@ static int loop_main(struct loop *l)
 	if (tracepoints_attach(l))
 		return 1;
 	loop_loopback(l);
+	loop_receive(l);
 	if (l->stage == 0)
 		loop_veth(l);
 	else

@@ -35,13 +35,13 @@ int kernel_attach_tcp(struct kernel *k, struct buffer *errors);
 /*
  * The receive path programs (kprobes): header events of segments that no packet program reports. Optional:
  * KERNEL_E_UNSUPPORTED where the kernel has no kprobes, KERNEL_E_PERMISSION; errors say why. Attached
- * already: 0.
+ * already: 0. everything: they also report what a packet program reports.
  */
-int kernel_attach_receive(struct kernel *k, struct buffer *errors);
+int kernel_attach_receive(struct kernel *k, bool everything, struct buffer *errors);
 void kernel_detach_receive(struct kernel *k);
 bool kernel_receive_attached(const struct kernel *k);
-/* Tells them which interfaces a packet program covers now; everything: they report those, too. To be called
- * after each change of attachments. */
+/* Tells them which interfaces have a packet program now; to be called after each change of attachments. 0 or
+ * -errno. */
 int kernel_receive_cover(struct kernel *k, bool everything);
 /* A new configuration took the place of the one given to kernel_load, which may be freed then. */
 void kernel_configure(struct kernel *k, const struct config *config);

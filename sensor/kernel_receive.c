@@ -33,46 +33,6 @@ static const char *why_not(int r)
 	return strerror(-r);
 }
 
-int kernel_attach_receive(struct kernel *k, struct buffer *errors)
-{
-	struct bpf_program *program;
-	int r = 0;
-
-	if (k->receive_link_count)
-		return 0;
-	r = receive_load(k, errors);
-	if (r)
-		return r == -EPERM ? KERNEL_E_PERMISSION : r == -ENOMEM ? r : KERNEL_E_UNSUPPORTED;
-	bpf_object__for_each_program(program, k->objects[OBJECT_RECEIVE])
-	{
-		struct bpf_link *link = bpf_program__attach(program);
-
-		if (!link) {
-			r = -errno;
-			break;
-		}
-		k->receive_links[k->receive_link_count++] = link;
-		if (k->receive_link_count == ARRAY_SIZE(k->receive_links))
-			break;
-	}
-	if (!r)
-		return 0;
-	kernel_detach_receive(k);
-	buffer_printf(errors, "attaching to the receive path: %s\n", why_not(r));
-	return r == -EPERM || r == -EACCES ? KERNEL_E_PERMISSION : KERNEL_E_UNSUPPORTED;
-}
-
-void kernel_detach_receive(struct kernel *k)
-{
-	while (k->receive_link_count)
-		bpf_link__destroy(k->receive_links[--k->receive_link_count]);
-}
-
-bool kernel_receive_attached(const struct kernel *k)
-{
-	return k->receive_link_count > 0;
-}
-
 static bool is_covered(const struct kernel *k, unsigned ifindex)
 {
 	for (unsigned n = 0; n < k->interface_count; n++)
@@ -110,4 +70,46 @@ int kernel_receive_cover(struct kernel *k, bool everything)
 			return -errno;
 	}
 	return 0;
+}
+
+int kernel_attach_receive(struct kernel *k, bool everything, struct buffer *errors)
+{
+	struct bpf_program *program;
+	int r = 0;
+
+	if (k->receive_link_count)
+		return 0;
+	r = receive_load(k, errors);
+	if (!r)
+		r = kernel_receive_cover(k, everything); /* before the first hit */
+	if (r)
+		return r == -EPERM ? KERNEL_E_PERMISSION : r == -ENOMEM ? r : KERNEL_E_UNSUPPORTED;
+	bpf_object__for_each_program(program, k->objects[OBJECT_RECEIVE])
+	{
+		struct bpf_link *link = bpf_program__attach(program);
+
+		if (!link) {
+			r = -errno;
+			break;
+		}
+		k->receive_links[k->receive_link_count++] = link;
+		if (k->receive_link_count == ARRAY_SIZE(k->receive_links))
+			break;
+	}
+	if (!r)
+		return 0;
+	kernel_detach_receive(k);
+	buffer_printf(errors, "attaching to the receive path: %s\n", why_not(r));
+	return r == -EPERM || r == -EACCES ? KERNEL_E_PERMISSION : KERNEL_E_UNSUPPORTED;
+}
+
+void kernel_detach_receive(struct kernel *k)
+{
+	while (k->receive_link_count)
+		bpf_link__destroy(k->receive_links[--k->receive_link_count]);
+}
+
+bool kernel_receive_attached(const struct kernel *k)
+{
+	return k->receive_link_count > 0;
 }

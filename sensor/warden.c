@@ -337,6 +337,7 @@ static void reload_now(struct warden *w)
 	kernel_config_set(w->kernel, &w->kernel_config);
 	warden_watch_ports(w, true);
 	warden_protect_collect(w);
+	w->receive_failed = false;
 	warden_watch_interfaces(w);
 	w->reload = false;
 	w->restart_at_ns = 0;

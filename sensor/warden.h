@@ -74,6 +74,7 @@ struct warden_reply {
 			struct kernel_attachment attachments[WARDEN_ATTACH_MAX];
 			uint32_t attachment_count;
 			uint32_t uses_perf;
+			uint32_t receive; /* 1: the receive path program is attached */
 			uint32_t kill;
 			uint32_t blocks;          /* entries in the deny maps */
 			uint32_t mode;            /* as remembered; 0: the file's */

@@ -98,6 +98,7 @@ static int answer_status(struct warden *w, struct warden_reply *a)
 
 	a->status.attachment_count = kernel_attachments(w->kernel, a->status.attachments, WARDEN_ATTACH_MAX);
 	a->status.uses_perf = kernel_uses_perf(w->kernel);
+	a->status.receive = kernel_receive_attached(w->kernel);
 	a->status.kill = kernel_kill_get(w->kernel);
 	a->status.mode = w->mode;
 	a->status.sensor_restarts = w->restarts;

@@ -67,6 +67,7 @@ struct warden {
 		unsigned ifindex;
 		uint64_t retry_ns;
 	} failed[WARDEN_INTERFACES_MAX];
+	bool receive_failed; /* the receive path program could not be attached */
 
 	/* What was set at run time, so that a sensor which dies does not take it along. */
 	uint32_t mode; /* enum config_mode; 0: the file's */

@@ -131,7 +131,7 @@ static void interface_attach(struct warden *w, const char *name, uint64_t now)
 		 LOG_S("note", a.note));
 }
 
-void warden_watch_interfaces(struct warden *w)
+static void watch_packets(struct warden *w)
 {
 	char names[WARDEN_INTERFACES_MAX][IF_NAMESIZE];
 	struct kernel_attachment have[WARDEN_ATTACH_MAX];
@@ -161,4 +161,60 @@ void warden_watch_interfaces(struct warden *w)
 		if (!there)
 			interface_attach(w, names[j], now);
 	}
+}
+
+/* Is there an interface to guard on which no packet program is? */
+static bool interface_is_bare(const struct warden *w)
+{
+	char names[WARDEN_INTERFACES_MAX][IF_NAMESIZE];
+	struct kernel_attachment have[WARDEN_INTERFACES_MAX];
+	int count = kernel_interfaces(w->config, names, WARDEN_INTERFACES_MAX);
+	unsigned attached = kernel_attachments(w->kernel, have, WARDEN_INTERFACES_MAX);
+
+	for (int j = 0; j < count; j++) {
+		bool covered = false;
+
+		for (unsigned i = 0; i < attached && !covered; i++)
+			covered = have[i].mode != PACKET_OFF && strcmp(have[i].name, names[j]) == 0;
+		if (!covered)
+			return true;
+	}
+	return false;
+}
+
+/* The receive path program is on while it has something to report that no packet program does. */
+static void watch_receive(struct warden *w)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(4096);
+	bool asked = w->config->capture.receive == RECEIVE_KPROBE;
+
+	if (!asked && (w->config->capture.receive == RECEIVE_OFF || !interface_is_bare(w))) {
+		if (kernel_receive_attached(w->kernel))
+			log_info("receive path program detached");
+		kernel_detach_receive(w->kernel);
+		return;
+	}
+	if (kernel_receive_attached(w->kernel)) {
+		kernel_receive_cover(w->kernel, asked);
+		return;
+	}
+	if (w->receive_failed)
+		return;
+	if (!kernel_attach_receive(w->kernel, asked, &errors)) {
+		log_info("receive path program attached", LOG_S("hook", "kprobe"));
+		return;
+	}
+	w->receive_failed = true; /* asked again after a reload */
+	if (asked)
+		log_warning("receive path program not attached: capture.receive is without effect",
+			    LOG_SPAN("detail", buffer_span(&errors)));
+	else
+		log_info("receive path program not attached: interfaces without a packet program report no headers",
+			 LOG_SPAN("detail", buffer_span(&errors)));
+}
+
+void warden_watch_interfaces(struct warden *w)
+{
+	watch_packets(w);
+	watch_receive(w);
 }
