@@ -28,7 +28,7 @@ enum pk_kind {
 	PK_HEADER = 5,  /* one TCP header                                    pk_headers  */
 	PK_SEGMENT = 6, /* one TCP segment as it passed, payload included    pk_headers  */
 	PK_FRAME = 7,   /* the first bytes of an odd frame                   pk_headers  */
-	PK_REFUSED = 8, /* a segment that the kernel's TCP did not take      pk_headers  */
+	PK_REFUSED = 8, /* a segment that the kernel's TCP did not take      pk_requests */
 	PK_KIND_MAX = 16,
 };
 
@@ -53,6 +53,13 @@ struct pk_record {
 };
 
 /*
+ * Urgent data (RFC 9293 section 3.8.5): the kernel takes that byte out of the stream, so that the application
+ * does not read it, but it has its sequence number. Neither flag is set where it stays in (SO_OOBINLINE).
+ */
+#define PK_DATA_URGENT        0x1 /* urgent data was announced, or has just passed: a byte may be missing */
+#define PK_DATA_URGENT_BEFORE 0x2 /* ... and it is the byte before seq */
+
+/*
  * PK_DATA: bytes [seq, seq + captured) of what the application received; the read went on to seq + len. A
  * read longer than PK_CHUNK becomes several records. On the perf path the kernel can only append from byte 0
  * of the packet buffer: the reader drops the first `lead` bytes of data.
@@ -65,8 +72,9 @@ struct pk_data {
 	__u32 seq;      /* TCP sequence number of data[0] (after lead) */
 	__u32 captured; /* bytes captured from seq on */
 	__u32 len;  /* bytes the application received from seq on; len > captured = the rest was not copied */
-	__u32 lead; /* perf path: bytes before seq to drop, else 0 */
-	__u32 pid;  /* process (thread group) that read */
+	__u16 lead; /* perf path: bytes before seq to drop, else 0 */
+	__u16 flags;     /* PK_DATA_* */
+	__u32 pid;       /* process (thread group) that read */
 	__u32 skip_slot; /* index into pk_skip for this connection */
 
 	/* __u8 data[lead + captured] follows */

@@ -5,8 +5,9 @@
  * BTF tracepoint, kfree_skb, filtered by reason before anything else is read; normal frees do not come this
  * way.
  *
- * The record carries the refused bytes, so that the user half can tell a decoy from an honest
- * retransmission by comparing them with those that the application got.
+ * The record goes the way of the bytes that were taken, so that their order holds. It carries the refused
+ * bytes, so that the user half can tell a decoy from an honest retransmission by comparing them with those
+ * that the application got.
  *
  * Needs kernels whose kfree_skb names the receiving socket (rx_sk) and whose tracing programs may read a
  * packet buffer by dynptr, about 6.12 and later; on others this object does not load and refusals go unnamed.
@@ -152,20 +153,20 @@ static __always_inline __u32 payload_find(struct pk_refused *r, const struct sk_
 }
 
 /* A record of one size class: the verifier wants a constant where room is reserved. */
-#define REFUSED_SEND(CLASS)                                                 \
-	do {                                                                \
-		struct {                                                    \
-			struct pk_refused r;                                \
-			__u8 data[CLASS];                                   \
-		} *rec = bpf_ringbuf_reserve(&pk_headers, sizeof(*rec), 0); \
-		if (!rec)                                                   \
-			return -1;                                          \
-		rec->r = *r;                                                \
-		if (bpf_dynptr_read(rec->data, n, &bytes, off, 0)) {        \
-			rec->r.captured = 0;                                \
-			rec->r.header.rec.size = sizeof(rec->r);            \
-		}                                                           \
-		bpf_ringbuf_submit(rec, ring_wake(cpu, sizeof(*rec)));      \
+#define REFUSED_SEND(CLASS)                                                  \
+	do {                                                                 \
+		struct {                                                     \
+			struct pk_refused r;                                 \
+			__u8 data[CLASS];                                    \
+		} *rec = bpf_ringbuf_reserve(&pk_requests, sizeof(*rec), 0); \
+		if (!rec)                                                    \
+			return -1;                                           \
+		rec->r = *r;                                                 \
+		if (bpf_dynptr_read(rec->data, n, &bytes, off, 0)) {         \
+			rec->r.captured = 0;                                 \
+			rec->r.header.rec.size = sizeof(rec->r);             \
+		}                                                            \
+		bpf_ringbuf_submit(rec, ring_wake(cpu, sizeof(*rec)));       \
 	} while (0)
 
 static __always_inline int refused_send(struct pk_refused *r, struct sk_buff *skb, __u32 off,
@@ -183,7 +184,7 @@ static __always_inline int refused_send(struct pk_refused *r, struct sk_buff *sk
 		return -1;
 	asm volatile("" : "+r"(n)); /* have clang compare the register that it will pass */
 	if (n == 0)
-		return bpf_ringbuf_output(&pk_headers, r, sizeof(*r), ring_wake(cpu, sizeof(*r)));
+		return bpf_ringbuf_output(&pk_requests, r, sizeof(*r), ring_wake(cpu, sizeof(*r)));
 	if (n <= 256)
 		REFUSED_SEND(256);
 	else if (n <= PK_REFUSED_MAX)
@@ -198,13 +199,15 @@ int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct
 	const struct pk_config *config = PK_ONLY(pk_config);
 	const struct pk_ports *ports = PK_ONLY(pk_ports);
 	struct pk_counters *c = PK_ONLY(pk_stats);
-	struct pk_drops_cpu *cpu = PK_ONLY(pk_drops_cpu);
+	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
+	struct pk_bucket *bucket = PK_ONLY(pk_refused_cpu);
 	struct pk_share_key source;
+	enum ring_level level;
 	struct pk_refused r = {.refusal = why};
 	const __u8 *head;
 	__u32 off;
 
-	if (!why || !config || !ports || !c || !cpu)
+	if (!why || !config || !ports || !c || !cpu || !bucket)
 		return 0;
 	if (config->netns && netns_of(skb, rx_sk) != config->netns)
 		return 0;
@@ -214,20 +217,22 @@ int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct
 	head = BPF_CORE_READ(skb, head);
 	if (!header_fill(&r.header, skb, head) || !port_bit(ports->watched, r.header.destination_port))
 		return 0;
-	if (!bucket_paid(&cpu->bucket, config, r.header.rec.time_ns)) {
+	if (!bucket_paid(bucket, config, r.header.rec.time_ns)) {
 		count(c, PK_C_HDR_THROTTLED, 1);
 		return 0;
 	}
 	if (rx_sk && socket_is_full(rx_sk))
 		socket_fill(&r, rx_sk);
 	off = payload_find(&r, skb, head);
-	count(c, PK_C_HDR_PRODUCED, 1);
-	source = ring_source(r.header.family, r.header.source_addr, PK_SHARE_HEADERS);
-	if (ring_level(&pk_headers, &cpu->ring, sizeof(r) + r.header.payload_len) != RING_CALM &&
-	    !ring_share(&source, bpf_ringbuf_query(&pk_headers, BPF_RB_RING_SIZE), config,
-			sizeof(r) + PK_REFUSED_MAX, r.header.rec.time_ns))
-		count(c, PK_C_HDR_SHARE, 1);
-	else if (refused_send(&r, skb, off, &cpu->ring))
-		count(c, PK_C_HDR_LOST, 1);
+	count(c, PK_C_REQ_PRODUCED, 1);
+	source = ring_source(r.header.family, r.header.source_addr, PK_SHARE_REQUESTS);
+	level = ring_level(&pk_requests, cpu, sizeof(r) + r.header.payload_len);
+	if (level == RING_KEPT)
+		count(c, PK_C_REQ_LOST, 1);
+	else if (level != RING_CALM && !ring_share(&source, bpf_ringbuf_query(&pk_requests, BPF_RB_RING_SIZE),
+						   config, sizeof(r) + PK_REFUSED_MAX, r.header.rec.time_ns))
+		count(c, PK_C_REQ_SHARE, 1);
+	else if (refused_send(&r, skb, off, cpu))
+		count(c, PK_C_REQ_LOST, 1);
 	return 0;
 }

@@ -59,11 +59,6 @@ struct pk_bucket {
 	__u64 credit_at; /* when it was last filled */
 };
 
-struct pk_drops_cpu {
-	struct pk_ring_cpu ring;
-	struct pk_bucket bucket;
-};
-
 enum { PK_SHARE_REQUESTS = 1, PK_SHARE_HEADERS = 2 };
 
 struct pk_share_key {
@@ -118,8 +113,8 @@ struct {
 
 #if defined(PK_MAPS_INGRESS) || defined(PK_MAPS_DROPS) || defined(PK_MAPS_RECEIVE)
 
-/* Header events: written by the packet program and pk_refused, read by the sensor. Full: the event is lost
- * and counted. */
+/* Header events: written by the packet program and the receive probes, read by the sensor. Full: the event is
+ * lost and counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -130,13 +125,13 @@ struct {
 /* --- drops.bpf.c --- */
 #ifdef PK_MAPS_DROPS
 
-/* Its own state: token bucket, wake-up. */
+/* Its own state: how many refusals it may still tell. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct pk_drops_cpu);
-} pk_drops_cpu SEC(".maps");
+	__type(value, struct pk_bucket);
+} pk_refused_cpu SEC(".maps");
 
 #endif
 
@@ -222,11 +217,11 @@ struct {
 
 #endif
 
-/* --- tcp.bpf.c --- */
-#ifdef PK_MAPS_TCP
+/* --- tcp.bpf.c, drops.bpf.c --- */
+#if defined(PK_MAPS_TCP) || defined(PK_MAPS_DROPS)
 
-/* Requests and connections: written by the TCP programs, read by the sensor. Full: the record is lost and
- * counted. */
+/* Requests, connections, refused segments: written by the TCP programs and pk_refused, read by the sensor.
+ * Full: the record is lost and counted. */
 #ifdef PK_PERF
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
@@ -261,6 +256,18 @@ struct {
 } pk_requests SEC(".maps");
 #endif
 
+/* These programs' own state: wake-up. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pk_ring_cpu);
+} pk_tcp_cpu SEC(".maps");
+
+#endif
+
+#ifdef PK_MAPS_TCP
+
 /* Written by the sensor through its mapping, and cleared by pk_data once passed; read by pk_data. See abi.h.
  */
 struct {
@@ -270,14 +277,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } pk_skip SEC(".maps");
-
-/* The TCP programs' own state: wake-up. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct pk_ring_cpu);
-} pk_tcp_cpu SEC(".maps");
 
 #endif
 

@@ -11,6 +11,7 @@
 #include "lib/util.h"
 #include "sensor/connections.h"
 #include "sensor/headers.h"
+#include "sensor/refused.h"
 
 #define IDLE_MAX_NS       (3600 * NS_PER_S) /* then a connection is forgotten; it is taken up again midway */
 #define IDLE_WHEN_FULL_NS (30 * NS_PER_S)   /* ... when its place is needed */
@@ -28,6 +29,7 @@ struct loss {
 struct capture {
 	struct capture_parts parts;
 	struct connections *connections;
+	struct refused_kept *refused;
 	struct stream_hooks hooks;
 	uint64_t budget;            /* bytes that heads may still take */
 	uint64_t share;             /* ... and those of the source whose record is at work */
@@ -234,6 +236,23 @@ static void account(struct capture *c, const struct connection *conn, const stru
 		COUNT(c, not_http, 1);
 	__atomic_store_n(&c->counts.stream_bytes_held, c->parts.config->capture.stream_bytes - c->budget,
 			 __ATOMIC_RELAXED);
+}
+
+/* --- anomalies of TCP --- */
+
+static void emit_tcp_anomaly(struct capture *c, const struct flow *flow, const char *name)
+{
+	struct span text = span_from(name);
+	struct event *e = event_new(EVENT_TCP_ANOMALY, text.len);
+
+	if (e) {
+		e->time_ns = c->time_ns;
+		e->wall_ns = wall_of(c, c->time_ns);
+		e->flow = *flow;
+		e->anomaly.name = event_tail_copy(e, text);
+		COUNT(c, anomalies, 1);
+	}
+	emit(c, e);
 }
 
 /* --- connections --- */
@@ -495,12 +514,42 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 	struct before b = stream_before(&conn->stream);
 	struct span bytes = {(const char *)(rec + 1) + rec->lead, rec->captured};
 	c->share = source_share(c, conn);
+	if (refused_differs(c->refused, rec->flow.cookie, rec->seq, bytes))
+		emit_tcp_anomaly(c, &conn->flow, REFUSED_OVERLAP);
+	if (rec->flags & PK_DATA_URGENT)
+		stream_urgent(&conn->stream, rec->seq, rec->flags & PK_DATA_URGENT_BEFORE, &c->hooks);
 	if (stream_feed(&conn->stream, rec->seq, bytes, rec->len, &c->hooks, &skip_to))
 		store_skip(c, &rec->flow, skip_to);
 	account(c, conn, &b);
 	c->current = NULL;
 	if (conn->end.time_ns && all_seen(conn))
 		finish(c, conn, now);
+}
+
+/* --- segments that the kernel refused --- */
+
+static void on_refused(struct capture *c, const struct pk_refused *rec)
+{
+	const struct pk_header *h = &rec->header;
+	struct pk_flow key = {.cookie = rec->cookie};
+	struct connection *conn = rec->cookie ? connections_find(c->connections, &key) : NULL;
+	struct flow flow = {
+		.connection_id = rec->cookie,
+		.peer = {addr_from_bytes(h->family, h->source_addr), h->source_port},
+		.local = {addr_from_bytes(h->family, h->destination_addr), h->destination_port},
+	};
+	struct span bytes = {(const char *)(rec + 1), rec->captured};
+	const char *name = refused_name(rec);
+
+	c->time_ns = h->rec.time_ns;
+	if (conn && refused_bytes_tell(rec)) {
+		if (stream_differs(&conn->stream, h->sequence, bytes))
+			name = REFUSED_OVERLAP;
+		else
+			refused_keep(c->refused, rec->cookie, h->sequence, bytes);
+	}
+	if (name)
+		emit_tcp_anomaly(c, conn ? &conn->flow : &flow, name);
 }
 
 /* --- all records --- */
@@ -533,6 +582,9 @@ void capture_record(struct capture *c, const struct pk_record *rec)
 		break;
 	case PK_CLOSE:
 		on_close(c, (const struct pk_conn *)rec);
+		break;
+	case PK_REFUSED:
+		on_refused(c, (const struct pk_refused *)rec);
 		break;
 	case PK_HEADER:
 		on_header(c, (const struct pk_header *)rec);
@@ -586,8 +638,10 @@ int capture_new(const struct capture_parts *parts, struct capture **ret)
 		return -ENOMEM;
 	c->parts = *parts;
 	int r = connections_new(parts->config->capture.connections_max, &c->connections);
+	if (!r)
+		r = refused_kept_new(&c->refused);
 	if (r) {
-		free(c);
+		capture_free(c);
 		return r;
 	}
 	c->budget = parts->config->capture.stream_bytes;
@@ -606,6 +660,7 @@ void capture_free(struct capture *c)
 {
 	if (!c)
 		return;
+	refused_kept_free(c->refused);
 	connections_free(c->connections);
 	free(c);
 }

@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # event → request
-target_sources(picket_sensor PRIVATE http1.c http1_chunked.c stream.c http1_response.c clients.c connections.c headers.c capture.c tail.c)
+target_sources(picket_sensor PRIVATE http1.c http1_chunked.c stream.c http1_response.c clients.c connections.c headers.c
+ refused.c capture.c tail.c)

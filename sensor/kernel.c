@@ -252,7 +252,7 @@ static int load_packets(struct kernel *k, struct buffer *errors)
 	return xdp;
 }
 
-/* A kernel without it refuses segments all the same, unnamed. After the packet programs, whose ring it shares. */
+/* A kernel without it refuses segments all the same, unnamed. It shares the TCP programs' ring. */
 static void load_drops(struct kernel *k)
 {
 	size_t size;
