@@ -15,8 +15,9 @@
 #define PENDING_TTL_NS      (3600 * NS_PER_S)
 #define HANDSHAKE_WITHIN_NS (3600 * NS_PER_S)
 #define PROTECT_READ_NS     (5 * NS_PER_S)
-#define PROTECT_AGE_NS      (15 * NS_PER_S) /* older than this only if no tick came: a decision reads it itself \
-					     */
+#define PROTECT_AGE_NS                                                                      \
+	(15 * NS_PER_S) /* older than this only if no tick came: a decision reads it itself \
+			 */
 
 struct enforcer {
 	pthread_mutex_t lock;

@@ -296,6 +296,7 @@ static void the_kill_switch_outlives_picket_and_is_taken_over(void **state)
 		    0); /* no place to pin: refused, not ignored */
 	if (!bpffs_mounted()) {
 		print_message("no bpffs can be mounted here\n");
+		buffer_free(&errors);
 		skip();
 	}
 	snprintf(pin, sizeof(pin), "%s/kill", bpffs);

@@ -440,8 +440,7 @@ static void random_requests_leak_no_secret(void **state)
 		strcat(texts[count], "?k=S3CRET");
 		set_target(f, texts[count]);
 		struct event *e = make_event(f);
-		const char *tail = (const char *)(e + 1);
-		assert_null(memmem(tail, e->size - sizeof *e, "S3CRET", 6));
+		assert_null(memmem(e, e->size, "S3CRET", 6));
 		event_unref(e);
 	}
 }
