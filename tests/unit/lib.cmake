@@ -7,6 +7,7 @@ picket_unit(clock picket_lib)
 picket_unit(log picket_lib)
 picket_unit(json_write picket_lib)
 picket_unit(json_read picket_lib)
+picket_unit(proxy_protocol picket_lib)
 picket_unit(event picket_lib)
 picket_unit(config picket_lib)
 target_compile_definitions(config_test PRIVATE
