@@ -110,6 +110,9 @@ const struct config_key config_keys[] = {
 	 .fallback = "[]", .help = "Proxies and balancers in front of this server: never blocked, their headers are believed."},
 	{.path = "proxies.direct", .type = CONFIG_PREFIXES, .offset = AT(proxies.direct), .max = CONFIG_LIST_MAX,
 	 .fallback = "[]", .help = "Clients, whatever forwarding headers they send."},
+	{.path = "proxies.headers", .type = CONFIG_TEXTS, .offset = AT(proxies.headers), .form = FORM_HEADER, .max = 8,
+	 .fallback = "[x-forwarded-for, forwarded, x-real-ip]", .help = "Headers in which trusted proxies name the client; the "
+	 "first of them that a request carries counts. Others than these three hold one address. []: none is believed."},
 
 	{.path = "limits.protect", .type = CONFIG_PREFIXES, .offset = AT(limits.protect), .max = CONFIG_LIST_MAX,
 	 .fallback = "[]", .help = "Networks that are never blocked, beside those that picket finds by itself."},

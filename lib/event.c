@@ -33,6 +33,44 @@ int event_kind_parse(struct span name, enum event_kind *ret)
 	return 1;
 }
 
+const char *client_source_name(enum client_source source)
+{
+	static const char *const names[CLIENT_SOURCE_MAX] = {
+		[CLIENT_BY_PEER] = "peer",
+		[CLIENT_BY_PROXY_PROTOCOL] = "proxy_protocol",
+		[CLIENT_BY_X_FORWARDED_FOR] = "x_forwarded_for",
+		[CLIENT_BY_FORWARDED] = "forwarded",
+		[CLIENT_BY_X_REAL_IP] = "x_real_ip",
+		[CLIENT_BY_HEADER] = "header",
+		[CLIENT_BY_EARLIER] = "earlier_request",
+	};
+
+	return (unsigned)source < CLIENT_SOURCE_MAX ? names[source] : "unknown";
+}
+
+const char *client_flag_name(enum client_flag bit)
+{
+	switch (bit) {
+	case CLIENT_FLAG_UNREADABLE_HOP:
+		return "unreadable_hop";
+	case CLIENT_FLAG_HIDDEN_HOP:
+		return "hidden_hop";
+	case CLIENT_FLAG_TOO_MANY_HOPS:
+		return "too_many_hops";
+	case CLIENT_FLAG_CONFLICT:
+		return "conflict";
+	case CLIENT_FLAG_HEADERS_CUT:
+		return "headers_cut";
+	case CLIENT_FLAG_BAD_PROXY_HEADER:
+		return "bad_proxy_header";
+	case CLIENT_FLAG_PROXY_HEADER_REFUSED:
+		return "proxy_header_refused";
+	case CLIENT_FLAG_UNCERTAIN:
+		return "uncertain";
+	}
+	return "unknown";
+}
+
 const char *decision_outcome_name(enum decision_outcome outcome)
 {
 	switch (outcome) {

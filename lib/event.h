@@ -29,6 +29,33 @@ enum event_kind {
 const char *event_kind_name(enum event_kind kind);            /* "http.request", ... */
 int event_kind_parse(struct span name, enum event_kind *ret); /* 0 or 1 */
 
+/* How the client of a request was found: picket.client.source. */
+enum client_source {
+	CLIENT_BY_PEER = 0, /* it is the peer, or nobody who is believed said otherwise */
+	CLIENT_BY_PROXY_PROTOCOL,
+	CLIENT_BY_X_FORWARDED_FOR,
+	CLIENT_BY_FORWARDED,
+	CLIENT_BY_X_REAL_IP,
+	CLIENT_BY_HEADER,  /* another header of proxies.headers */
+	CLIENT_BY_EARLIER, /* the request inside of whose body it stands */
+	CLIENT_SOURCE_MAX,
+};
+const char *client_source_name(enum client_source source); /* "peer", "proxy_protocol", ... */
+
+/* What made it uncertain: picket.client.flags. */
+enum client_flag {
+	CLIENT_FLAG_UNREADABLE_HOP = 1u << 0,       /* what a proxy was said to have written is no address */
+	CLIENT_FLAG_HIDDEN_HOP = 1u << 1,           /* ... is "unknown", or an obfuscated name */
+	CLIENT_FLAG_TOO_MANY_HOPS = 1u << 2,        /* more trusted hops than are looked at */
+	CLIENT_FLAG_CONFLICT = 1u << 3,             /* another header names another client */
+	CLIENT_FLAG_HEADERS_CUT = 1u << 4,          /* the head was too large, its headers are not believed */
+	CLIENT_FLAG_BAD_PROXY_HEADER = 1u << 5,     /* a trusted proxy's PROXY header that says nothing usable */
+	CLIENT_FLAG_PROXY_HEADER_REFUSED = 1u << 6, /* a PROXY header of a peer that is not trusted */
+	CLIENT_FLAG_UNCERTAIN = 1u << 7, /* found behind a gap or inside a body: its headers are not believed */
+};
+#define CLIENT_FLAG_BITS 8
+const char *client_flag_name(enum client_flag bit); /* "unreadable_hop", ... */
+
 struct event_header {
 	struct span name; /* lower case */
 	struct span value;
@@ -50,6 +77,10 @@ struct event_request {
 	uint32_t deviations;     /* enum http_deviation */
 	uint16_t stream_index;   /* number of this request on its connection, from 0 */
 	uint8_t forwarded;       /* carries X-Forwarded-For, Forwarded, Via or came after a PROXY header */
+	uint8_t client_source;   /* enum client_source */
+	uint8_t client_behind;   /* only its proxy's packets come here, not the client's own */
+	uint16_t client_flags;   /* enum client_flag */
+	uint64_t client_connection_id; /* the client's own connection to a proxy on this host; 0: not known */
 	uint8_t truncated;       /* a text of it was longer than an event keeps (REDACT_TEXT_MAX) */
 	uint8_t answered;        /* EVENT_ANSWER_*; 0: no answer was seen, the four below are 0 */
 	uint16_t status;         /* of the final answer, or 101; never another 1xx */
@@ -87,6 +118,8 @@ struct event_tcp_header {
 struct event_anomaly {
 	struct span name;       /* tcp.anomaly.name, http.anomaly.name */
 	struct span request_id; /* http: the event id of the request, else empty */
+	struct endpoint client; /* http: as in the request; ADDR_NONE: the peer */
+	uint8_t client_source;
 };
 
 struct event_loss {

@@ -185,6 +185,23 @@ static void put_answer(struct json_writer *w, const struct event_request *r)
 	PUT_UINT_STRING(w, "picket.http.latency_ns", r->latency_ns);
 }
 
+static void put_client(struct json_writer *w, const struct event_request *r)
+{
+	KEY(w, "picket.client.source");
+	json_text(w, client_source_name((enum client_source)r->client_source));
+	if (r->client_flags) {
+		KEY(w, "picket.client.flags");
+		json_array_begin(w);
+		for (unsigned i = 0; i < CLIENT_FLAG_BITS; i++) {
+			if (r->client_flags >> i & 1)
+				json_text(w, client_flag_name((enum client_flag)(1u << i)));
+		}
+		json_array_end(w);
+	}
+	if (r->client_connection_id)
+		PUT_UINT_STRING(w, "picket.client.connection.id", r->client_connection_id);
+}
+
 static void put_request(struct json_writer *w, const struct event *e)
 {
 	const struct event_request *r = &e->request;
@@ -205,6 +222,7 @@ static void put_request(struct json_writer *w, const struct event *e)
 	PUT_SPAN(w, "picket.consumer", r->consumer);
 	if (r->deviations)
 		put_deviations(w, r->deviations);
+	put_client(w, r);
 	PUT_UINT(w, "picket.request.index", r->stream_index);
 	put_answer(w, r);
 	if (r->forwarded) {
@@ -275,6 +293,8 @@ static void put_http_anomaly(struct json_writer *w, const struct event *e)
 	KEY(w, "http.anomaly.name");
 	json_string(w, e->anomaly.name);
 	PUT_SPAN(w, "picket.request.id", e->anomaly.request_id);
+	KEY(w, "picket.client.source");
+	json_text(w, client_source_name((enum client_source)e->anomaly.client_source));
 }
 
 static void put_loss(struct json_writer *w, const struct event *e)
@@ -375,6 +395,8 @@ static void put_flow(struct json_writer *w, const struct event *e)
 
 	if (e->kind == EVENT_HTTP_REQUEST && e->request.client.addr.family != ADDR_NONE)
 		client = &e->request.client;
+	else if (e->kind == EVENT_HTTP_ANOMALY && e->anomaly.client.addr.family != ADDR_NONE)
+		client = &e->anomaly.client;
 	PUT_ENDPOINT(w, "network.peer", &f->peer);
 	PUT_ENDPOINT(w, "network.local", &f->local);
 	PUT_ENDPOINT(w, "client", client);

@@ -44,6 +44,9 @@ static void fill_request(struct event *e)
 		.stream_index = 3,
 		.forwarded = 1,
 		.truncated = 1,
+		.client_source = CLIENT_BY_X_FORWARDED_FOR,
+		.client_flags = (1u << CLIENT_FLAG_BITS) - 1,
+		.client_connection_id = UINT64_MAX,
 		.answered = EVENT_ANSWER_SEEN | EVENT_ANSWER_BODY | EVENT_ANSWER_SIZE,
 		.status = 418,
 		.latency_ns = UINT64_MAX,
@@ -129,6 +132,8 @@ struct event *event_sample_full(enum event_kind kind)
 	case EVENT_HTTP_ANOMALY:
 		e->anomaly.name = text(e, "bare_lf");
 		e->anomaly.request_id = text(e, "0011223344556677-1");
+		e->anomaly.client = endpoint("2001:db8::7", 0);
+		e->anomaly.client_source = CLIENT_BY_FORWARDED;
 		break;
 	case EVENT_LOSS:
 		e->loss =

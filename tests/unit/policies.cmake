@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 picket_unit(limits picket_policies picket_lib)
 picket_unit(proxies picket_policies picket_lib)
+picket_unit(origin picket_policies picket_lib)
 picket_unit(guard picket_policies picket_lib)
 picket_unit(blocks picket_policies picket_lib)
 picket_unit(redact picket_policies picket_lib)
