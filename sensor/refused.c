@@ -21,9 +21,15 @@ static bool all_old(const struct pk_refused *r)
 	return has_socket(r) && !behind(r->rcv_nxt, r->header.sequence + r->header.payload_len);
 }
 
+/* A keep-alive probe may carry one byte, of any value, in the place of the last one (RFC 9293 3.8.4). */
+static bool is_probe(const struct pk_refused *r)
+{
+	return has_socket(r) && r->header.payload_len == 1 && r->header.sequence + 1 == r->rcv_nxt;
+}
+
 bool refused_bytes_tell(const struct pk_refused *r)
 {
-	if (!r->captured)
+	if (!r->captured || is_probe(r))
 		return false;
 	return r->refusal == PK_REFUSED_DUPLICATE || (r->refusal == PK_REFUSED_SEQUENCE && all_old(r));
 }

@@ -5,6 +5,7 @@ picket_unit(stream picket_sensor)
 picket_unit(clients picket_sensor)
 picket_unit(capture picket_sensor)
 picket_unit(tail picket_sensor)
+picket_unit(refused picket_sensor)
 
 # The head parser against llhttp's C files (Debian: node-llhttp) and, where PICKET_SHARED names them, its test cases.
 # Each skips by itself what is not there.
