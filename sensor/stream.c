@@ -475,71 +475,29 @@ static size_t eat_resync(struct stream *s, struct span in, const struct stream_h
 
 /* --- the PROXY protocol --- */
 
-#define PROXY_V1_MAX  107
-#define PROXY_V2_HEAD 16
-
-static const struct span proxy_v1 = SPAN("PROXY ");
-static const struct span proxy_v2 = SPAN("\r\n\r\n\0\r\nQUIT\n");
-
-static bool common_start(struct span a, struct span b)
-{
-	return memcmp(a.ptr, b.ptr, MIN(a.len, b.len)) == 0;
-}
-
-/* 0: *ret_len bytes are a PROXY header (more than bytes.len: the rest is to come); HTTP1_E_MORE;
- * HTTP1_E_NOT_HTTP: none. */
-static int proxy_header(struct span bytes, size_t *ret_len)
-{
-	static const struct span protocols[] = {SPAN("TCP4 "), SPAN("TCP6 "), SPAN("UNKNOWN")};
-
-	if (common_start(bytes, proxy_v2)) {
-		if (bytes.len < PROXY_V2_HEAD)
-			return HTTP1_E_MORE;
-		if ((bytes.ptr[12] & 0xf0) != 0x20)
-			return HTTP1_E_NOT_HTTP;
-		*ret_len = PROXY_V2_HEAD + ((size_t)(unsigned char)bytes.ptr[14] << 8) +
-			   (unsigned char)bytes.ptr[15];
-		return 0;
-	}
-	if (!common_start(bytes, proxy_v1))
-		return HTTP1_E_NOT_HTTP;
-	if (bytes.len > proxy_v1.len) {
-		struct span protocol = {bytes.ptr + proxy_v1.len, bytes.len - proxy_v1.len};
-		bool known = false;
-		for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-			known |= common_start(protocol, protocols[i]);
-		if (!known)
-			return HTTP1_E_NOT_HTTP;
-	}
-	const char *lf = memchr(bytes.ptr, '\n', MIN(bytes.len, (size_t)PROXY_V1_MAX));
-	if (!lf)
-		return bytes.len < PROXY_V1_MAX ? HTTP1_E_MORE : HTTP1_E_NOT_HTTP;
-	*ret_len = (size_t)(lf + 1 - bytes.ptr);
-	return 0;
-}
-
-/* A PROXY header, held until it is whole; anything else is a head, held bytes included. */
+/* A PROXY header, held until all of it came that is read; anything else is a head, held bytes included. */
 static size_t eat_start(struct stream *s, struct span in, const struct stream_hooks *hooks)
 {
-	size_t held = s->head.len, len = 0;
-	struct span more = {in.ptr, MIN(in.len, PROXY_V1_MAX - held)};
+	size_t held = s->head.len;
+	struct span more = {in.ptr, MIN(in.len, PROXY_HEADER_HELD_MAX - held)};
+	struct proxy_header h;
 	int r;
 
 	if (!held) {
-		r = proxy_header(in, &len);
+		r = proxy_header_parse(in, &h);
 	} else {
 		if (head_append(s, more, hooks)) {
 			give_up_head(s, buffer_span(&s->head), hooks);
 			return 0;
 		}
-		r = proxy_header(buffer_span(&s->head), &len);
+		r = proxy_header_parse(buffer_span(&s->head), &h);
 	}
-	if (r == HTTP1_E_MORE) {
+	if (r == PROXY_E_MORE) {
 		if (!held && head_append(s, in, hooks))
 			give_up_head(s, in, hooks);
 		return held ? more.len : in.len;
 	}
-	if (r == HTTP1_E_NOT_HTTP) {
+	if (r == PROXY_E_NONE) {
 		struct buffer first = s->head;
 		s->head = BUFFER_INIT(HTTP1_HEAD_MAX);
 		enter_head(s);
@@ -553,13 +511,15 @@ static size_t eat_start(struct stream *s, struct span in, const struct stream_ho
 	}
 	head_free(s, hooks);
 	s->proxy_header = 1;
+	if (hooks->proxy)
+		hooks->proxy(hooks->arg, s, &h);
 	enter_head(s);
-	if (len - held > in.len) {
-		s->body_left = len - held;
+	if (h.len - held > in.len) {
+		s->body_left = h.len - held;
 		s->state = LENGTH;
 		return 0;
 	}
-	return len - held;
+	return h.len - held;
 }
 
 static size_t eat(struct stream *s, struct span in, const struct stream_hooks *hooks)

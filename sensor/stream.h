@@ -18,6 +18,7 @@
 #define PICKET_STREAM_H
 
 #include "lib/buffer.h"
+#include "lib/proxy_protocol.h"
 #include "sensor/http1.h"
 
 struct stream {
@@ -57,6 +58,8 @@ struct stream {
 struct stream_hooks {
 	/* A request head is whole. Spans are valid during the call; s->requests counts the ones before it. */
 	void (*request)(void *arg, struct stream *s, const struct http_request *r);
+	/* The stream began with a PROXY header. May be NULL. */
+	void (*proxy)(void *arg, struct stream *s, const struct proxy_header *h);
 	/* What was found about the last request after it was handed over (its chunked body). May be NULL. */
 	void (*late)(void *arg, struct stream *s, uint32_t deviations);
 	void *arg;
