@@ -126,13 +126,19 @@ struct report {
 	const struct pk_config *config;
 };
 
-/* Copies want bytes from off on; returns how many are there. room: a constant, what `to` holds. */
+/* Copies want bytes from off on; returns how many are there. room: what `to` holds, a constant power of two.
+ */
 static __always_inline __u32 report_copy(const struct report *r, __u32 off, __u32 want, void *to, __u32 room)
 {
-	asm volatile("" : "+r"(want));
+	__u32 last = want - 1;
+
+	if (!want)
+		return 0;
 	if (want > room)
-		want = room;
-	if (!want || off > PACKET_OFF_MAX || frame_load_slow(r->ctx, r->l3_only, off, to, want))
+		last = room - 1;
+	asm volatile("" : "+r"(last));
+	want = (last & (room - 1)) + 1; /* 6.1's verifier learns from no question that it is not 0 */
+	if (off > PACKET_OFF_MAX || frame_load_slow(r->ctx, r->l3_only, off, to, want))
 		return 0;
 	return want;
 }
