@@ -27,6 +27,8 @@
 
 /* enum sock_flags of include/net/sock.h: for TCP, the peer's FIN has come. */
 #define SOCK_FLAG_DONE (1ul << 1)
+/* ... SO_OOBINLINE: urgent data stays in the stream. */
+#define SOCK_FLAG_URGINLINE (1ul << 2)
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -103,6 +105,8 @@ struct inet_sock {
 
 struct tcp_sock {
 	__u32 copied_seq;
+	__u16 urg_data; /* 0: none is waited for or waiting */
+	__u32 urg_seq;  /* the urgent byte; stays when urg_data goes */
 	__u32 rcv_nxt;
 	__u32 rcv_wnd;
 	__u64 bytes_received;

@@ -278,6 +278,15 @@ struct {
 	__type(value, __u64);
 } pk_skip SEC(".maps");
 
+/* How far pk_data skipped, by slot and tag like pk_skip: sequence number behind the last byte skipped. The TCP
+ * programs' own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PK_SKIP_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} pk_skipped SEC(".maps");
+
 #endif
 
 #define PK_ONLY(map)                                 \

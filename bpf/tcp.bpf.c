@@ -147,19 +147,44 @@ struct reading {
 	const struct sk_buff *skb;
 };
 
+/*
+ * Urgent data: the kernel ends a read before that byte, and leaves it out of the next one. Says what it did;
+ * a reading in which it matters is not skipped.
+ */
+static __always_inline void reading_urgent(struct reading *r, const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	__u32 at = BPF_CORE_READ(tp, urg_seq);
+	bool waits = BPF_CORE_READ(tp, urg_data);
+
+	if (!waits && at + 1 != r->head.seq)
+		return;
+	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & SOCK_FLAG_URGINLINE)
+		return;
+	if (waits && at == r->head.seq) { /* MSG_PEEK: copied_seq has not moved over it */
+		r->head.seq++;
+		r->off++;
+	}
+	r->head.flags = PK_DATA_URGENT;
+	if (at + 1 == r->head.seq)
+		r->head.flags |= PK_DATA_URGENT_BEFORE;
+}
+
 /* Does the sensor know these bytes to be body? Moves the start of the reading behind them. */
 static __always_inline void reading_skip(struct reading *r, __u32 *len, struct pk_counters *c)
 {
 	__u32 index = r->head.skip_slot & (PK_SKIP_SLOTS - 1);
 	__u64 *slot = bpf_map_lookup_elem(&pk_skip, &index);
+	__u64 *skipped = bpf_map_lookup_elem(&pk_skipped, &index);
 	__u64 value = slot ? *slot : 0;
 	__s32 ahead = (__u32)value - r->head.seq;
 	__u32 skip;
 
-	if (!value || value >> 32 != pk_skip_tag(r->head.flow.cookie))
+	if (!value || !skipped || value >> 32 != pk_skip_tag(r->head.flow.cookie) || r->head.flags)
 		return;
 	if (ahead <= 0) { /* passed: out of the way before the sequence numbers come round again */
 		*slot = 0;
+		*skipped = 0;
 		return;
 	}
 	skip = (__u32)ahead < *len ? (__u32)ahead : *len;
@@ -167,6 +192,31 @@ static __always_inline void reading_skip(struct reading *r, __u32 *len, struct p
 	r->head.seq += skip;
 	r->off += skip;
 	*len -= skip;
+	*skipped = value >> 32 << 32 | r->head.seq;
+}
+
+/*
+ * Urgent data ends the skipping: a record without bytes says how far it came, so that what is missing from
+ * there on is known to be urgent.
+ */
+static __always_inline void reading_end_skip(void *ctx, const struct reading *r)
+{
+	__u32 index = r->head.skip_slot & (PK_SKIP_SLOTS - 1);
+	__u64 *skipped = bpf_map_lookup_elem(&pk_skipped, &index);
+	struct pk_data end;
+	__u64 value;
+
+	if (!r->head.flags || !skipped)
+		return;
+	value = *skipped;
+	if (!value || value >> 32 != pk_skip_tag(r->head.flow.cookie))
+		return;
+	*skipped = 0;
+	end = r->head;
+	end.rec.size = sizeof(end);
+	end.seq = value;
+	end.flags = PK_DATA_URGENT;
+	record_offer(ctx, &end, sizeof(end));
 }
 
 /* Fills r from the socket and the packet buffer. */
@@ -189,6 +239,7 @@ static __always_inline void reading_begin(struct reading *r, struct sock *sk, co
 		off = 0;
 	r->off = off;
 	r->head.seq = first + off;
+	reading_urgent(r, sk);
 	count(c, PK_C_DATA_SEEN, 1);
 	r->left = len;
 }
@@ -213,6 +264,9 @@ static __always_inline bool reading_extend(struct reading *r)
 	bool partial = r->off || whole > end;
 	__u32 to;
 
+	/* What comes behind an urgent byte is not out before it is passed. */
+	if (r->head.flags)
+		whole = end;
 	if (done && r->off) {
 		if ((__s32)(base + end - *done) <= 0)
 			return false;
@@ -246,6 +300,7 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	if (!config || !c || !cpu || len <= 0 || !sk || !scope_reader(config, sk))
 		return 0;
 	reading_begin(&r, sk, skb, len, c);
+	reading_end_skip(ctx, &r);
 	if (!reading_extend(&r))
 		return 0;
 	left = r.left;
@@ -357,6 +412,7 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	if (!config || !c || len <= 0 || !sk || !scope_reader(config, sk))
 		return 0;
 	reading_begin(&r, sk, skb, len, c);
+	reading_end_skip(ctx, &r);
 	left = r.left;
 	reading_skip(&r, &left, c);
 	if (!left)

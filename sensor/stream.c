@@ -691,9 +691,43 @@ void stream_miss(struct stream *s, uint64_t n, const struct stream_hooks *hooks)
 		gap(s, left, hooks);
 }
 
+/*
+ * Before it stops skipping, the kernel says how far it came. Should that record be lost, this many bytes are
+ * more than urgent data that came one by one.
+ */
+#define URGENT_RUN_MAX 256
+
+void stream_urgent(struct stream *s, uint32_t seq, bool last, const struct stream_hooks *hooks)
+{
+	int32_t missing = (int32_t)(seq - s->next_seq);
+
+	s->urgent = 1;
+	if (!s->started || missing <= 0)
+		return;
+	if (!last && missing != 1)
+		return;
+	uint32_t removed = (uint32_t)missing;
+	if (missing > URGENT_RUN_MAX && s->skip_to > s->next) {
+		removed = 1;
+		stream_miss(s, (uint32_t)missing - 1, hooks);
+		s->doubt = 1;
+		if (s->state == LENGTH)
+			enter_doubtful_body(s, HTTP_BODY_LENGTH, hooks);
+	}
+	s->next += removed;
+	s->next_seq += removed;
+	s->removed_bytes += removed;
+}
+
 /* The bytes from here on that are not needed. */
 static bool skip_hint(struct stream *s, uint32_t *ret_skip_to)
 {
+	if (s->urgent) {
+		bool told = s->skip_to > s->next;
+		s->skip_to = 0;
+		*ret_skip_to = s->next_seq;
+		return told;
+	}
 	uint64_t left = s->state == LENGTH     ? s->body_left
 			: s->state == CHUNKED  ? (s->chunked.in_data ? s->chunked.left : 0)
 			: s->state == NOT_HTTP ? SKIP_STEP
@@ -748,4 +782,15 @@ void stream_end(struct stream *s, const struct stream_hooks *hooks)
 	s->inner_left = 0;
 	head_free(s, hooks);
 	enter_head(s);
+}
+
+bool stream_differs(const struct stream *s, uint32_t seq, struct span bytes)
+{
+	int64_t from =
+		(int32_t)(seq - s->next_seq) + (int64_t)s->head.len; /* place of bytes[0] in the head */
+	size_t skip = from < 0 ? (size_t)-from : 0, at = from > 0 ? (size_t)from : 0;
+
+	if (s->state != HEAD || skip >= bytes.len || at >= s->head.len)
+		return false;
+	return memcmp(s->head.data + at, bytes.ptr + skip, MIN(bytes.len - skip, s->head.len - at)) != 0;
 }

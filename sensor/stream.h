@@ -31,8 +31,9 @@ struct stream {
 	uint64_t inner_left; /* internal: the same of the latest request found inside of it */
 	uint64_t skip_to;    /* offset up to which the kernel was told not to copy; 0 = never */
 	uint64_t gap_bytes;
-	uint64_t passed_bytes; /* seen, but passed over in search of the next start line */
-	uint64_t duplicates;   /* bytes seen again */
+	uint64_t passed_bytes;  /* seen, but passed over in search of the next start line */
+	uint64_t duplicates;    /* bytes seen again */
+	uint64_t removed_bytes; /* urgent ones, which the application does not read; they count in `next` */
 	struct http1_chunked chunked;
 	struct http1_scan scan;
 	struct buffer head; /* bytes of an unfinished head */
@@ -45,6 +46,7 @@ struct stream {
 	uint8_t proxy_header; /* the stream began with a PROXY protocol header */
 	uint8_t not_http;     /* it carries something else; final */
 	uint8_t refused;      /* heads given up because the budget was used up, saturating */
+	uint8_t urgent;       /* urgent data came: nothing is skipped any more */
 	uint8_t line_start;   /* internal, while resynchronising */
 	uint8_t leading;      /* internal: empty lines came before the head */
 	uint8_t upgraded;     /* internal: the last request asked for another protocol */
@@ -76,6 +78,18 @@ void stream_init(struct stream *s, bool isn_known, uint32_t first_seq);
  */
 bool stream_feed(struct stream *s, uint32_t seq, struct span bytes, uint32_t len,
 		 const struct stream_hooks *hooks, uint32_t *ret_skip_to);
+/*
+ * Before stream_feed of what was received from seq on, where urgent data was about: bytes before seq that no
+ * piece showed are not lost, the kernel took them out of the stream. last: surely the one before seq; else
+ * only a single missing byte is believed to be one. Where more is missing than that, and bytes were skipped on
+ * our word, the body's end is in doubt.
+ */
+void stream_urgent(struct stream *s, uint32_t seq, bool last, const struct stream_hooks *hooks);
+/*
+ * Do these bytes differ from those that were read at seq? Only what an unfinished head still holds can be compared; the
+ * rest is taken to be equal.
+ */
+bool stream_differs(const struct stream *s, uint32_t seq, struct span bytes);
 /* n bytes passed that nobody can show us. Inside a known body that is no loss. */
 void stream_miss(struct stream *s, uint64_t n, const struct stream_hooks *hooks);
 /* The connection ended: an unfinished head with a whole request line is still handed over. Memory is given

@@ -665,6 +665,111 @@ static void heads_beyond_the_common_budget_are_given_up_and_counted(void **state
 	assert_int_equal(budget, 4096);
 }
 
+/* Feeds what an application read around urgent bytes, marked U in text, whose sequence numbers count. */
+static void feed_urgent(struct stream *s, struct seen *seen, const char *text, bool flagged)
+{
+	struct stream_hooks hooks = hooks_of(seen);
+	uint32_t skip, seq = 1;
+	bool urgent = false;
+
+	stream_init(s, true, 1);
+	while (*text) {
+		size_t n = strcspn(text, "U");
+		if (urgent && n && flagged)
+			stream_urgent(s, seq, true, &hooks);
+		if (n)
+			stream_feed(s, seq, (struct span){text, n}, (uint32_t)n, &hooks, &skip);
+		seq += (uint32_t)n;
+		text += n;
+		urgent = *text == 'U';
+		for (; *text == 'U'; text++)
+			seq++;
+	}
+	stream_end(s, &hooks);
+}
+
+static void a_byte_that_the_kernel_took_out_is_no_gap(void **state)
+{
+	static const struct {
+		const char *text, *wanted;
+		unsigned removed;
+	} cases[] = {
+		{"GEUT /a HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a 1 0 4:1\n", 1},
+		{"UGET /a HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a 1 0 4:1\n", 1},
+		{"GET /UUUa HTTP/1.1\r\nHoUst: h\r\nU\r\n", "GET /a 1 0 4:1\n", 5},
+		{"GET /a HTTP/1.1\r\nHost: h\r\n\r\nUGET /b HTTP/1.1\r\nHost: h\r\n\r\n",
+		 "GET /a 1 0 4:1\nGET /b 1 0 4:1\n", 1},
+		{"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabcUdefGET /b HTTP/1.0\r\n\r\n",
+		 "POST /a 2 0 4:1 14:1\nGET /b 0 0\n", 1},
+		{"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+		 "3\r\nabUc\r\nU0\r\n\r\nGET /b HTTP/1.0\r\n\r\n",
+		 "POST /a 2 0 4:1 17:7\nGET /b 0 0\n", 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct seen seen = SEEN;
+		struct stream s;
+		feed_urgent(&s, &seen, cases[i].text, true);
+		expect(&seen, cases[i].wanted);
+		assert_int_equal(s.gaps, 0);
+		assert_int_equal(s.removed_bytes, cases[i].removed);
+		assert_int_equal(s.next, strlen(cases[i].text));
+		/* The same bytes missing without that word for it are a loss, unless a body hides it. */
+		feed_urgent(&s, &seen, cases[i].text, false);
+		assert_int_equal(s.removed_bytes, 0);
+		if (!strstr(cases[i].text, "abUc") && !strstr(cases[i].text, "abcU"))
+			assert_true(s.gaps > 0);
+		buffer_free(&seen.text);
+	}
+}
+
+static void urgent_data_ends_skipping_and_a_body_skipped_before_it_is_in_doubt(void **state)
+{
+	static const char head[] = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+	static const uint32_t body = 1 + sizeof(head) - 1;
+	static const char decoy[] = "GET /b HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct seen seen = SEEN;
+	struct stream_hooks hooks = hooks_of(&seen);
+	struct stream s;
+	uint32_t skip;
+
+	(void)state;
+	stream_init(&s, true, 1);
+	assert_true(stream_feed(&s, 1, span_from(head), sizeof(head) - 1, &hooks, &skip));
+	assert_int_equal(skip, body + 100000);
+	/* 50,000 bytes skipped on our word, or one less: the urgent byte is not part of the body. */
+	stream_urgent(&s, body + 50001, true, &hooks);
+	assert_true(stream_feed(&s, body + 50001, SPAN("xy\r\n"), 4, &hooks, &skip));
+	assert_int_equal(skip, body + 50005); /* the kernel's word is taken back */
+	assert_int_equal(s.removed_bytes, 1);
+	assert_int_equal(s.gaps, 0);
+	/* The body's presumed end counts without it; before it, a request is looked for all the same. */
+	feed(&s, &seen, body + 50005, decoy);
+	size_t left = 50000 - 4 - (sizeof(decoy) - 1);
+	char *rest = calloc(1, left);
+	memset(rest, 'z', left);
+	rest[left - 1] = '\n';
+	assert_false(stream_feed(&s, body + 50005 + sizeof(decoy) - 1, (struct span){rest, left},
+				 (uint32_t)left, &hooks, &skip));
+	free(rest);
+	feed(&s, &seen, body + 100001, "GET /c HTTP/1.0\r\n\r\n");
+	stream_end(&s, &hooks);
+	expect(&seen, "POST /a 2 0 4:1 14:6\nGET /b 1 400000 4:1\nGET /c 0 0\n");
+	assert_int_equal(s.gaps, 0);
+	/* A single missing byte is believed while urgent data is about, two are not. */
+	stream_init(&s, true, 1);
+	feed(&s, &seen, 1, "GET /");
+	stream_urgent(&s, 7, false, &hooks);
+	feed(&s, &seen, 7, "d HTTP/1.0\r\n");
+	stream_urgent(&s, s.next_seq + 2, false, &hooks);
+	feed(&s, &seen, s.next_seq + 2, "\r\n");
+	assert_int_equal(s.removed_bytes, 1);
+	assert_int_equal(s.gaps, 1);
+	stream_end(&s, &hooks);
+	expect(&seen, "GET /d 0 200000\n");
+}
+
 /* --- nothing is invented --- */
 
 static uint64_t random_state;
@@ -855,6 +960,8 @@ int main(void)
 		cmocka_unit_test(after_an_upgrade_only_requests_keep_the_stream),
 		cmocka_unit_test(proxy_headers_are_passed_over),
 		cmocka_unit_test(heads_beyond_the_common_budget_are_given_up_and_counted),
+		cmocka_unit_test(a_byte_that_the_kernel_took_out_is_no_gap),
+		cmocka_unit_test(urgent_data_ends_skipping_and_a_body_skipped_before_it_is_in_doubt),
 		cmocka_unit_test(whatever_is_lost_nothing_is_invented_and_the_gap_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
