@@ -12,6 +12,7 @@
 #include "sensor/connections.h"
 #include "sensor/headers.h"
 #include "sensor/refused.h"
+#include "sensor/segments.h"
 
 #define IDLE_MAX_NS       (3600 * NS_PER_S) /* then a connection is forgotten; it is taken up again midway */
 #define IDLE_WHEN_FULL_NS (30 * NS_PER_S)   /* ... when its place is needed */
@@ -29,6 +30,8 @@ struct loss {
 struct capture {
 	struct capture_parts parts;
 	struct connections *connections;
+	struct segments *segments; /* NULL: no packets */
+	struct exchange_hooks exchange_hooks;
 	struct refused_kept *refused;
 	struct stream_hooks hooks;
 	uint64_t budget;            /* bytes that heads may still take */
@@ -164,6 +167,17 @@ static void on_verdict(void *arg, const struct verdict *v)
 	c->parts.verdict(c->parts.arg, v);
 }
 
+/* Takes the reference. Where the answer will be seen as well, the event waits for it. */
+static void emit_request(struct capture *c, struct connection *conn, struct event *e)
+{
+	if (conn->packets && !conn->exchange)
+		conn->exchange = exchange_new();
+	if (conn->exchange)
+		exchange_request(conn->exchange, e, &c->exchange_hooks);
+	else
+		emit(c, e);
+}
+
 static void on_request(void *arg, struct stream *s, const struct http_request *r)
 {
 	struct capture *c = arg;
@@ -182,7 +196,7 @@ static void on_request(void *arg, struct stream *s, const struct http_request *r
 	}
 	/* The event goes first, so that whoever gets a verdict has what it cites. */
 	event_ref(e);
-	emit(c, e);
+	emit_request(c, conn, e);
 	if (r->deviations)
 		emit_anomalies(c, conn, r->deviations);
 	if (c->parts.detect)
@@ -325,6 +339,8 @@ static void finish(struct capture *c, struct connection *conn, uint64_t time_ns)
 		stream_miss(s, missing, &c->hooks);
 	stream_end(s, &c->hooks);
 	account(c, conn, &b);
+	if (conn->exchange)
+		exchange_flush(conn->exchange, &c->exchange_hooks);
 	if (conn->end.time_ns) {
 		struct event_connection what = {
 			.duration_ns =
@@ -552,6 +568,163 @@ static void on_refused(struct capture *c, const struct pk_refused *rec)
 		emit_tcp_anomaly(c, conn ? &conn->flow : &flow, name);
 }
 
+/* --- connections that are seen as packets --- */
+
+static void on_exchange_event(void *arg, struct event *e)
+{
+	emit(arg, e);
+}
+
+static struct connection *packets_begin(struct capture *c, const struct pk_flow *flow, uint64_t time_ns,
+					const uint32_t *isn)
+{
+	struct connection *conn = begin(c, flow, time_ns, isn);
+
+	if (conn)
+		conn->packets = true;
+	return conn;
+}
+
+static void on_packets_open(void *arg, const struct pk_flow *flow, const uint32_t *isn, bool handshake,
+			    uint64_t time_ns)
+{
+	struct capture *c = arg;
+	struct connection *conn = connections_find(c->connections, flow);
+
+	COUNT(c, connections_opened, 1);
+	if (conn)
+		finish(c, conn, time_ns);
+	conn = packets_begin(c, flow, time_ns, isn);
+	if (!conn)
+		COUNT(c, connections_refused, 1);
+	else if (handshake)
+		note_client(c, conn, time_ns);
+}
+
+static void on_client_bytes(struct capture *c, struct connection *conn, uint32_t seq, struct span bytes,
+			    uint32_t len)
+{
+	struct before b = stream_before(&conn->stream);
+	uint32_t skip_to;
+
+	COUNT(c, bytes, bytes.len);
+	c->share = source_share(c, conn);
+	stream_feed(&conn->stream, seq, bytes, len, &c->hooks, &skip_to);
+	account(c, conn, &b);
+}
+
+/* Without memory for it, its requests stay without answers. */
+static void on_server_bytes(struct capture *c, struct connection *conn, uint32_t seq, struct span bytes,
+			    uint32_t len)
+{
+	uint32_t missing = conn->server_started ? seq - conn->server_next : 0;
+
+	conn->server_started = true;
+	conn->server_next = seq + len;
+	if (!conn->exchange)
+		conn->exchange = exchange_new();
+	if (conn->exchange)
+		exchange_bytes(conn->exchange, missing, bytes, len - bytes.len, c->time_ns,
+			       &c->exchange_hooks);
+}
+
+static void on_packets_bytes(void *arg, const struct pk_flow *flow, enum segments_side from, uint32_t seq,
+			     struct span bytes, uint32_t len, uint64_t time_ns)
+{
+	struct capture *c = arg;
+	struct connection *conn = connections_find(c->connections, flow);
+
+	if (!conn) /* its place was needed by another one */
+		conn = packets_begin(c, flow, time_ns, NULL);
+	if (!conn) {
+		struct addr peer = addr_from_bytes(flow->family, flow->peer_addr);
+		COUNT(c, gap_bytes, len);
+		note_loss(c, &peer, len);
+		return;
+	}
+	connections_touch(c->connections, conn, time_ns);
+	c->current = conn;
+	c->time_ns = time_ns;
+	if (from == SEGMENTS_CLIENT)
+		on_client_bytes(c, conn, seq, bytes, len);
+	else
+		on_server_bytes(c, conn, seq, bytes, len);
+	c->current = NULL;
+}
+
+static void on_packets_finish(void *arg, const struct pk_flow *flow, enum segments_side from,
+			      uint64_t time_ns)
+{
+	struct capture *c = arg;
+	struct connection *conn = connections_find(c->connections, flow);
+
+	c->time_ns = time_ns;
+	if (conn && conn->exchange && from == SEGMENTS_SERVER)
+		exchange_finish(conn->exchange, &c->exchange_hooks);
+}
+
+static void on_packets_close(void *arg, const struct pk_flow *flow, const struct segments_end *end,
+			     uint64_t time_ns)
+{
+	struct capture *c = arg;
+	struct connection *conn = connections_find(c->connections, flow);
+
+	COUNT(c, connections_closed, 1);
+	if (!conn)
+		return;
+	conn->end = (struct connection_end){.time_ns = MAX(time_ns, (uint64_t)1),
+					    .bytes_received = conn->stream.next,
+					    .bytes_sent = end->server_bytes,
+					    .seen = conn->stream.next};
+	connections_close(c->connections, conn);
+	finish(c, conn, time_ns);
+}
+
+static void on_segment(struct capture *c, const struct pk_segment *rec)
+{
+	if (!c->segments)
+		return;
+	COUNT(c, segments, 1);
+	c->time_ns = rec->header.rec.time_ns;
+	segments_feed(c->segments, rec);
+}
+
+static void on_frame(struct capture *c, const struct pk_frame *rec)
+{
+	if (!c->segments)
+		return;
+	COUNT(c, frames, 1);
+	c->time_ns = rec->rec.time_ns;
+}
+
+static int packets_new(struct capture *c)
+{
+	const struct capture_packets *p = c->parts.packets;
+
+	c->exchange_hooks = (struct exchange_hooks){.event = on_exchange_event, .arg = c};
+	if (!p)
+		return 0;
+	struct segments_options options = {
+		.connections_max = c->parts.config->capture.connections_max,
+		.held_max = c->parts.config->capture.stream_bytes,
+		.ports = p->ports,
+		.port_count = p->port_count,
+		.hooks = {.open = on_packets_open,
+			  .bytes = on_packets_bytes,
+			  .finish = on_packets_finish,
+			  .close = on_packets_close,
+			  .arg = c},
+	};
+	return segments_new(&options, &c->segments);
+}
+
+void capture_end(struct capture *c, uint64_t now_ns)
+{
+	if (c->segments)
+		segments_end(c->segments, now_ns);
+	capture_tick(c, now_ns + CLOSED_WAIT_NS);
+}
+
 /* --- all records --- */
 
 static void on_header_event(void *arg, struct event *e)
@@ -589,6 +762,12 @@ void capture_record(struct capture *c, const struct pk_record *rec)
 	case PK_HEADER:
 		on_header(c, (const struct pk_header *)rec);
 		break;
+	case PK_SEGMENT:
+		on_segment(c, (const struct pk_segment *)rec);
+		break;
+	case PK_FRAME:
+		on_frame(c, (const struct pk_frame *)rec);
+		break;
 	default: /* PK_LISTEN: ports are the warden's and the doctor's business */
 		break;
 	}
@@ -604,6 +783,8 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 	struct connection *conn;
 
 	set_wall_offset(c);
+	if (c->segments)
+		segments_tick(c->segments, now_ns);
 	while ((conn = connections_oldest_closed(c->connections)) &&
 	       now_ns >= conn->end.time_ns + CLOSED_WAIT_NS)
 		finish(c, conn, now_ns);
@@ -640,6 +821,8 @@ int capture_new(const struct capture_parts *parts, struct capture **ret)
 	int r = connections_new(parts->config->capture.connections_max, &c->connections);
 	if (!r)
 		r = refused_kept_new(&c->refused);
+	if (!r)
+		r = packets_new(c);
 	if (r) {
 		capture_free(c);
 		return r;
@@ -661,6 +844,7 @@ void capture_free(struct capture *c)
 	if (!c)
 		return;
 	refused_kept_free(c->refused);
+	segments_free(c->segments);
 	connections_free(c->connections);
 	free(c);
 }

@@ -28,6 +28,12 @@
 
 struct capture;
 
+/* Of traffic that is seen as packets (PK_SEGMENT, PK_FRAME). */
+struct capture_packets {
+	const uint16_t *ports; /* of servers; borrowed for the life of the capture */
+	unsigned port_count;   /* 0: any port */
+};
+
 struct capture_parts {
 	const struct config *config;
 	const struct clock *clock;
@@ -39,6 +45,7 @@ struct capture_parts {
 	void (*event)(void *arg, struct event *e);           /* takes the reference */
 	void (*verdict)(void *arg, const struct verdict *v); /* of the built-in analysis */
 	void *arg;
+	const struct capture_packets *packets; /* NULL: such records are not expected, and passed over */
 };
 
 struct capture_counts {
@@ -49,6 +56,7 @@ struct capture_counts {
 	uint64_t stream_bytes_held, heads_refused; /* refused: stream_bytes ceiling */
 	uint64_t connections_evicted;              /* idle for long, or idle when room was needed */
 	uint64_t events_lost;                      /* memory was out */
+	uint64_t segments, frames;                 /* records of packets */
 	uint64_t passed_bytes; /* captured, but passed over in search of the next request; told as loss */
 };
 
@@ -57,6 +65,8 @@ void capture_record(struct capture *c, const struct pk_record *rec);
 /* Once a second: end what was closed, forget connections idle for long, report losses as events. */
 void capture_tick(struct capture *c, uint64_t now_ns);
 struct capture_counts capture_counts(const struct capture *c);
+/* Nothing more will come: every connection that is seen as packets ends now. */
+void capture_end(struct capture *c, uint64_t now_ns);
 void capture_free(struct capture *c);
 
 #endif

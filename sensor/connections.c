@@ -159,6 +159,7 @@ void connections_remove(struct connections *t, struct connection *c)
 	list_take(list_of(t, c), c);
 	t->count--;
 	buffer_free(&c->stream.head);
+	exchange_free(c->exchange);
 	free(c);
 }
 

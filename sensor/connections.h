@@ -13,6 +13,7 @@
 
 #include "bpf/abi.h"
 #include "lib/http_request.h"
+#include "sensor/exchange.h"
 #include "sensor/stream.h"
 
 /* What the kernel said when the connection ended. */
@@ -30,6 +31,10 @@ struct connection {
 	struct pk_flow key;
 	struct flow flow; /* the same, as events carry it */
 	struct stream stream;
+	struct exchange *exchange; /* seen as packets: the server's direction; NULL before its first use */
+	uint32_t server_next;      /* ... the sequence number expected next in it */
+	bool server_started;       /* ... it is known */
+	bool packets;              /* seen as packets */
 	struct connection_end end;
 	uint64_t opened_ns;  /* of its first record */
 	uint64_t last_ns;    /* of its latest record */

@@ -88,3 +88,312 @@ int http1_status(struct span bytes, unsigned *ret_status)
 	*ret_status = status;
 	return 0;
 }
+
+/* --- the whole direction --- */
+
+enum {
+	STATUS, /* a status line, or what is between two answers */
+	HEADER,
+	LENGTH,
+	CHUNKED,
+	UNTIL_CLOSE,
+	LEFT, /* not HTTP any more */
+};
+
+static void line_reset(struct http1_responses *s)
+{
+	s->line_len = 0;
+	s->line_whole = s->line_cut = false;
+}
+
+static void answer_done(struct http1_responses *s, bool whole, const struct http1_responses_hooks *hooks)
+{
+	s->now.whole = whole;
+	hooks->done(hooks->arg, &s->now);
+	s->state = STATUS;
+	line_reset(s);
+}
+
+/* RFC 9112 section 6.3, in its order. */
+static void enter_body(struct http1_responses *s, const struct http1_responses_hooks *hooks)
+{
+	enum http1_asked asked = hooks->asked(hooks->arg);
+	unsigned status = s->now.status;
+
+	if (status == 101 || (asked == HTTP1_ASKED_CONNECT && status / 100 == 2)) {
+		answer_done(s, true, hooks);
+		s->state = LEFT;
+	} else if (asked == HTTP1_ASKED_HEAD || status == 204 || status == 304) {
+		answer_done(s, true, hooks);
+	} else if (s->is_chunked) {
+		s->chunked = (struct http1_chunked){0};
+		s->state = CHUNKED;
+	} else if (s->has_coding || !s->has_length) {
+		s->state = UNTIL_CLOSE;
+	} else if (s->left) {
+		s->state = LENGTH;
+	} else {
+		answer_done(s, true, hooks);
+	}
+}
+
+/* A line without its end; behind it stands a line feed. Junk between two answers is passed over. */
+static void read_status(struct http1_responses *s, struct span line,
+			const struct http1_responses_hooks *hooks)
+{
+	unsigned status;
+
+	/* The line feed is the byte behind the digits that http1_status wants to see. */
+	line.len++;
+	while (line.len && (is_space(line.ptr[0]) || line.ptr[0] == '\r')) {
+		line.ptr++;
+		line.len--;
+	}
+	if (http1_status(line, &status))
+		return;
+	s->now = (struct http1_answer){.status = status, .first_ns = s->line_ns};
+	s->state = HEADER;
+	s->interim = status < 200 && status != 101;
+	s->has_length = s->has_coding = s->is_chunked = s->resync = false;
+	s->chunked = (struct http1_chunked){0};
+	s->left = 0;
+	if (!s->interim)
+		hooks->answer(hooks->arg, &s->now);
+}
+
+/* --- header lines --- */
+
+static void read_length(struct http1_responses *s, struct span value)
+{
+	uint64_t n = 0;
+
+	if (!value.len || s->has_length)
+		return;
+	for (size_t i = 0; i < value.len; i++) {
+		if (!is_digit(value.ptr[i]) || n > (uint64_t)INT64_MAX / 10 - 1)
+			return;
+		n = n * 10 + (unsigned)(value.ptr[i] - '0');
+	}
+	s->has_length = true;
+	s->left = n;
+}
+
+/* chunked must be the last one: what follows it, if anything, hides the chunks. */
+static void read_coding(struct http1_responses *s, struct span value)
+{
+	size_t from = value.len;
+
+	while (from && value.ptr[from - 1] != ',')
+		from--;
+	s->has_coding = true;
+	s->is_chunked = span_equal_nocase(span_trim((struct span){value.ptr + from, value.len - from}),
+					  SPAN("chunked"));
+}
+
+static void read_header(struct http1_responses *s, struct span line)
+{
+	const char *colon = memchr(line.ptr, ':', line.len);
+
+	if (!colon || s->line_cut)
+		return;
+	struct span name = span_trim((struct span){line.ptr, (size_t)(colon - line.ptr)});
+	struct span value = span_trim((struct span){colon + 1, (size_t)(line.ptr + line.len - colon - 1)});
+	if (span_equal_nocase(name, SPAN("content-length")))
+		read_length(s, value);
+	else if (span_equal_nocase(name, SPAN("transfer-encoding")))
+		read_coding(s, value);
+}
+
+/* --- lines --- */
+
+static void read_line(struct http1_responses *s, const struct http1_responses_hooks *hooks)
+{
+	struct span line = {s->line, s->line_len};
+
+	while (line.len && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	s->line[line.len] = '\n';
+	if (s->state == STATUS) {
+		read_status(s, line, hooks);
+	} else if (line.len) {
+		read_header(s, line);
+	} else if (s->interim) {
+		s->state = STATUS;
+	} else {
+		enter_body(s, hooks);
+	}
+	line_reset(s);
+}
+
+/* Keeps what there is room for, but for a line feed's. */
+static void line_keep(struct http1_responses *s, struct span part)
+{
+	size_t n = MIN(part.len, sizeof s->line - 1 - s->line_len);
+
+	memcpy(s->line + s->line_len, part.ptr, n);
+	s->line_len = (uint16_t)(s->line_len + n);
+	s->line_cut |= n < part.len;
+}
+
+/* A header line is over once the next byte shows that it does not go on (RFC 9112 section 5.2). */
+static bool line_goes_on(struct http1_responses *s, char next)
+{
+	if (next != ' ' && next != '\t')
+		return false;
+	while (s->line_len && s->line[s->line_len - 1] == '\r')
+		s->line_len--;
+	s->line_whole = false;
+	return s->line_len > 0;
+}
+
+static size_t eat_lines(struct http1_responses *s, struct span in, uint64_t time_ns,
+			const struct http1_responses_hooks *hooks)
+{
+	if (s->line_whole && !line_goes_on(s, in.ptr[0])) {
+		read_line(s, hooks);
+		return 0;
+	}
+	if (!s->line_len)
+		s->line_ns = time_ns;
+	const char *lf = memchr(in.ptr, '\n', in.len);
+	size_t n = lf ? (size_t)(lf - in.ptr) : in.len;
+
+	line_keep(s, (struct span){in.ptr, n});
+	if (!lf)
+		return n;
+	bool empty = s->line_len == 0 || (s->line_len == 1 && s->line[0] == '\r');
+	if (s->state == HEADER && !empty)
+		s->line_whole = true;
+	else
+		read_line(s, hooks);
+	return n + 1;
+}
+
+/* --- bodies --- */
+
+static size_t eat_length(struct http1_responses *s, struct span in, const struct http1_responses_hooks *hooks)
+{
+	size_t n = MIN((uint64_t)in.len, s->left);
+
+	s->left -= n;
+	s->now.body += n;
+	if (!s->left)
+		answer_done(s, true, hooks);
+	return n;
+}
+
+/* Data at once, frames byte by byte, so that only data is counted. */
+static size_t eat_chunked(struct http1_responses *s, struct span in,
+			  const struct http1_responses_hooks *hooks)
+{
+	size_t most = s->chunked.in_data ? MIN((uint64_t)in.len, s->chunked.left) : 1;
+	bool data = s->chunked.in_data;
+	size_t n = http1_chunked_eat(&s->chunked, (struct span){in.ptr, most});
+
+	if (data)
+		s->now.body += n;
+	if (s->chunked.broken) /* clients go different ways: to the end, most of them */
+		s->state = UNTIL_CLOSE;
+	else if (s->chunked.done)
+		answer_done(s, true, hooks);
+	return n;
+}
+
+static void resync(struct http1_responses *s)
+{
+	s->state = STATUS;
+	s->resync = true;
+	line_reset(s);
+}
+
+/*
+ * At the start of a piece, where no answer is under way that knows its end: does one begin? Behind a gap all
+ * else is passed over. A body until the close is ended by an answer only where a request waits for one.
+ */
+static bool begins_answer(struct http1_responses *s, struct span in,
+			  const struct http1_responses_hooks *hooks)
+{
+	unsigned status;
+
+	if (s->state == UNTIL_CLOSE && hooks->waiting(hooks->arg) && http1_status(in, &status) == 0)
+		answer_done(s, false, hooks);
+	else if (s->state == STATUS && s->resync)
+		return http1_status(in, &status) == 0;
+	return true;
+}
+
+void http1_responses_feed(struct http1_responses *s, struct span bytes, uint64_t time_ns,
+			  const struct http1_responses_hooks *hooks)
+{
+	if (!bytes.len || !begins_answer(s, bytes, hooks))
+		return;
+	s->resync = false;
+	while (bytes.len) {
+		size_t n = bytes.len;
+
+		switch (s->state) {
+		case STATUS:
+		case HEADER:
+			n = eat_lines(s, bytes, time_ns, hooks);
+			break;
+		case LENGTH:
+			n = eat_length(s, bytes, hooks);
+			break;
+		case CHUNKED:
+			n = eat_chunked(s, bytes, hooks);
+			break;
+		case UNTIL_CLOSE:
+			s->now.body += n;
+			break;
+		default:
+			break;
+		}
+		bytes.ptr += n;
+		bytes.len -= n;
+	}
+}
+
+void http1_responses_miss(struct http1_responses *s, uint64_t n, const struct http1_responses_hooks *hooks)
+{
+	uint64_t known = s->state == LENGTH ? s->left
+			 : s->state == CHUNKED && s->chunked.in_data && s->chunked.left > 1
+				 ? s->chunked.left - 1
+				 : 0;
+
+	if (s->state == LEFT)
+		return;
+	if (s->state == UNTIL_CLOSE || n <= known) {
+		s->now.body += n;
+		if (s->state == CHUNKED)
+			s->chunked.left -= n;
+		if (s->state != LENGTH)
+			return;
+		s->left -= n;
+		if (!s->left)
+			answer_done(s, true, hooks);
+		return;
+	}
+	if (s->state != STATUS && !(s->state == HEADER && s->interim))
+		answer_done(s, false, hooks);
+	hooks->lost(hooks->arg);
+	resync(s);
+}
+
+void http1_responses_end(struct http1_responses *s, const struct http1_responses_hooks *hooks)
+{
+	if (s->state == LEFT)
+		return;
+	if (s->line_whole || (s->state == STATUS && s->line_len && !s->resync))
+		read_line(s, hooks);
+	if (s->state == UNTIL_CLOSE)
+		answer_done(s, !s->chunked.broken, hooks);
+	else if (s->state != STATUS && s->state != LEFT && !(s->state == HEADER && s->interim))
+		answer_done(s, false, hooks);
+	s->state = STATUS;
+	line_reset(s);
+}
+
+bool http1_responses_left(const struct http1_responses *s)
+{
+	return s->state == LEFT;
+}

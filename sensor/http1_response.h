@@ -21,4 +21,57 @@
  */
 int http1_status(struct span bytes, unsigned *ret_status);
 
+/* --- the whole direction --- */
+
+#define HTTP1_RESPONSE_LINE_MAX 256
+
+/* How the request was made that an answer belongs to. */
+enum http1_asked { HTTP1_ASKED, HTTP1_ASKED_HEAD, HTTP1_ASKED_CONNECT };
+
+struct http1_answer {
+	unsigned status;
+	uint64_t first_ns; /* time of its first byte */
+	uint64_t body;     /* bytes of the body, chunks' frames not counted */
+	bool whole;        /* its end was seen */
+};
+
+struct http1_responses_hooks {
+	/* A status line that is no interim one: the answer to the oldest request that has none. */
+	void (*answer)(void *arg, const struct http1_answer *a);
+	/* Its head is whole: how was its request made? */
+	enum http1_asked (*asked)(void *arg);
+	/* It is over, or the connection is. */
+	void (*done)(void *arg, const struct http1_answer *a);
+	/* Does a request wait whose answer has not begun? */
+	bool (*waiting)(void *arg);
+	/* Bytes are missing that may have been answers. */
+	void (*lost)(void *arg);
+	void *arg;
+};
+
+struct http1_responses {
+	uint64_t left; /* of a body of known length */
+	struct http1_answer now;
+	struct http1_chunked chunked;
+	uint64_t line_ns;  /* when the line at hand began */
+	uint16_t line_len; /* of it, kept; the rest is cut */
+	uint8_t state;
+	bool line_whole; /* its line feed came; what comes next says whether it goes on (obs-fold) */
+	bool line_cut;
+	bool interim; /* the head at hand is that of a 1xx */
+	bool resync;  /* behind a gap: only a status line at the start of a piece is believed */
+	bool has_length, has_coding, is_chunked;
+	char line[HTTP1_RESPONSE_LINE_MAX];
+};
+
+/* Zero it to start. The next bytes in order; a piece is what came in one segment. */
+void http1_responses_feed(struct http1_responses *s, struct span bytes, uint64_t time_ns,
+			  const struct http1_responses_hooks *hooks);
+/* n bytes that nobody saw. */
+void http1_responses_miss(struct http1_responses *s, uint64_t n, const struct http1_responses_hooks *hooks);
+/* The server sends no more. */
+void http1_responses_end(struct http1_responses *s, const struct http1_responses_hooks *hooks);
+/* It left HTTP (101, CONNECT): nothing is read any more. */
+bool http1_responses_left(const struct http1_responses *s);
+
 #endif

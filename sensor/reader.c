@@ -64,6 +64,8 @@ __attribute__((noinline)) static uint32_t record_size(const struct pk_record *re
 {
 	const struct pk_data *d = (const void *)rec;
 	const struct pk_refused *refused = (const void *)rec;
+	const struct pk_segment *segment = (const void *)rec;
+	const struct pk_frame *frame = (const void *)rec;
 
 	switch (rec->kind) {
 	case PK_DATA:
@@ -81,6 +83,14 @@ __attribute__((noinline)) static uint32_t record_size(const struct pk_record *re
 		if (room < sizeof(*refused) || refused->captured > PK_REFUSED_MAX)
 			return 0;
 		return sizeof(*refused) + refused->captured;
+	case PK_SEGMENT:
+		if (room < sizeof(*segment) || segment->captured > PK_SEGMENT_MAX)
+			return 0;
+		return sizeof(*segment) + segment->captured;
+	case PK_FRAME:
+		if (room < sizeof(*frame) || frame->captured > PK_FRAME_MAX)
+			return 0;
+		return sizeof(*frame) + frame->captured;
 	default:
 		return 0;
 	}
