@@ -29,6 +29,7 @@ enum pk_kind {
 	PK_SEGMENT = 6, /* one TCP segment as it passed, payload included    pk_headers  */
 	PK_FRAME = 7,   /* the first bytes of an odd frame                   pk_headers  */
 	PK_REFUSED = 8, /* a segment that the kernel's TCP did not take      pk_requests */
+	PK_ANSWER = 9,  /* an answer that found no place to wait in         pk_requests */
 	PK_KIND_MAX = 16,
 };
 
@@ -50,6 +51,44 @@ struct pk_record {
 	__u32 kind; /* enum pk_kind */
 	__u32 size; /* bytes of the whole record, data included */
 	__u64 time_ns;
+};
+
+/*
+ * The latest answer of a connection's server: one write that began with a status line (response.bpf.c). It
+ * travels in the next record of its connection; while there is none, it stands in pk_answers. What belongs to
+ * which request is told by `read`: only a request of which the server had read some can have been answered.
+ */
+struct pk_answer {
+	__u64 time_ns; /* of that write; 0: no answer */
+	__u32 seq;     /* sequence number of its first byte */
+	__u32 end;     /* ... behind the last byte that is known to be the answer's */
+	__u32 read;    /* sequence number up to which the server had read from the client */
+	__u32 number;  /* answers of this connection so far, this one included; 0: unknown */
+	__u16 status;
+	__u16 pad;
+	__u32 pad2;
+};
+
+/* PK_ANSWER. The answer is finished: another one began at answer.end; or its number is 0. */
+struct pk_answered {
+	struct pk_record rec;
+	struct pk_flow flow;
+	struct pk_answer answer;
+};
+
+/*
+ * pk_answers: mmapable array, written by the programs, read by the sensor, which looks there for the answers
+ * of connections that went idle. `version` is odd during a change. A slot counts only for the connection whose
+ * cookie it has; another that falls on it has each of its answers told by PK_ANSWER, with number 0.
+ */
+#define PK_ANSWER_SLOTS        65536
+#define pk_answer_slot(cookie) ((__u32)((cookie) & (PK_ANSWER_SLOTS - 1)))
+struct pk_answer_slot {
+	__u64 cookie; /* 0: free */
+	__u32 version;
+	__u32 carried; /* number of the latest answer that a record told */
+	struct pk_answer answer;
+	__u64 pad[2]; /* a cache line each */
 };
 
 /*
@@ -76,6 +115,7 @@ struct pk_data {
 	__u16 flags;     /* PK_DATA_* */
 	__u32 pid;       /* process (thread group) that read */
 	__u32 skip_slot; /* index into pk_skip for this connection */
+	struct pk_answer answer; /* the latest before this read, unless another record told it */
 
 	/* __u8 data[lead + captured] follows */
 };
@@ -94,6 +134,7 @@ struct pk_conn {
 	__u8 new_state;
 	__u8 pad[2];
 	__u32 unread; /* PK_CLOSE: of bytes_received, those that the application had not read */
+	struct pk_answer answer; /* PK_CLOSE: the last one, told before or not */
 };
 
 /* PK_LISTEN: flow.local_port and flow.local_addr are set; the kernel has already begun to watch the port if
@@ -210,7 +251,7 @@ struct pk_refused {
 			/* __u8 data[captured] follows */
 };
 
-enum pk_hook { PK_HOOK_XDP = 1, PK_HOOK_TC = 2, PK_HOOK_KPROBE = 3, PK_HOOK_KFREE_SKB = 4 };
+enum pk_hook { PK_HOOK_XDP = 1, PK_HOOK_TC = 2, PK_HOOK_KPROBE = 3, PK_HOOK_KFREE_SKB = 4, PK_HOOK_READ = 5 };
 
 /* --- maps --- */
 
@@ -351,7 +392,10 @@ enum pk_counter {
 	PK_C_UDP, /* UDP packets to watched ports: QUIC would be in them, and nothing else here sees it */
 	PK_C_RECEIVED,      /* segments that the receive path program (kprobe) met and may report */
 	PK_C_RECEIVE_ERROR, /* of these: its headers could not be read */
-	PK_C_MAX = 32,
+	PK_C_ANSWERS,        /* answers that servers began */
+	PK_C_ANSWER_RECORDS, /* of these: told in records of their own */
+	PK_C_ANSWER_UNREAD,  /* writes whose first bytes could not be read, so that an answer may be unseen */
+	PK_C_MAX = 40,
 };
 
 struct pk_counters {
@@ -361,8 +405,11 @@ struct pk_counters {
 #ifndef __cplusplus
 _Static_assert(sizeof(struct pk_flow) == 56, "pk_flow");
 _Static_assert(sizeof(struct pk_record) == 16, "pk_record");
-_Static_assert(sizeof(struct pk_data) == 96, "pk_data");
-_Static_assert(sizeof(struct pk_conn) == 112, "pk_conn");
+_Static_assert(sizeof(struct pk_answer) == 32, "pk_answer");
+_Static_assert(sizeof(struct pk_answered) == 104, "pk_answered");
+_Static_assert(sizeof(struct pk_answer_slot) == 64, "pk_answer_slot");
+_Static_assert(sizeof(struct pk_data) == 128, "pk_data");
+_Static_assert(sizeof(struct pk_conn) == 144, "pk_conn");
 _Static_assert(sizeof(struct pk_listen) == 96, "pk_listen");
 _Static_assert(sizeof(struct pk_header) == 80, "pk_header");
 _Static_assert(sizeof(struct pk_deny) == 8, "pk_deny");

@@ -14,6 +14,7 @@
  */
 #define PK_MAPS_DROPS
 #include "maps.h"
+#include "refused.h"
 #include "ring.h"
 #include "scope.h"
 
@@ -152,46 +153,6 @@ static __always_inline __u32 payload_find(struct pk_refused *r, const struct sk_
 	return off;
 }
 
-/* A record of one size class: the verifier wants a constant where room is reserved. */
-#define REFUSED_SEND(CLASS)                                                  \
-	do {                                                                 \
-		struct {                                                     \
-			struct pk_refused r;                                 \
-			__u8 data[CLASS];                                    \
-		} *rec = bpf_ringbuf_reserve(&pk_requests, sizeof(*rec), 0); \
-		if (!rec)                                                    \
-			return -1;                                           \
-		rec->r = *r;                                                 \
-		if (bpf_dynptr_read(rec->data, n, &bytes, off, 0)) {         \
-			rec->r.captured = 0;                                 \
-			rec->r.header.rec.size = sizeof(rec->r);             \
-		}                                                            \
-		bpf_ringbuf_submit(rec, ring_wake(cpu, sizeof(*rec)));       \
-	} while (0)
-
-static __always_inline int refused_send(struct pk_refused *r, struct sk_buff *skb, __u32 off,
-					struct pk_ring_cpu *cpu)
-{
-	struct bpf_dynptr bytes;
-	__u32 n = r->header.payload_len;
-
-	if (n > PK_REFUSED_MAX)
-		n = PK_REFUSED_MAX;
-	r->captured = n;
-	r->header.rec.kind = PK_REFUSED;
-	r->header.rec.size = sizeof(*r) + n;
-	if (bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &bytes))
-		return -1;
-	asm volatile("" : "+r"(n)); /* have clang compare the register that it will pass */
-	if (n == 0)
-		return bpf_ringbuf_output(&pk_requests, r, sizeof(*r), ring_wake(cpu, sizeof(*r)));
-	if (n <= 256)
-		REFUSED_SEND(256);
-	else if (n <= PK_REFUSED_MAX)
-		REFUSED_SEND(PK_REFUSED_MAX);
-	return 0;
-}
-
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct sock *rx_sk)
 {
@@ -201,8 +162,6 @@ int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
 	struct pk_bucket *bucket = PK_ONLY(pk_refused_cpu);
-	struct pk_share_key source;
-	enum ring_level level;
 	struct pk_refused r = {.refusal = why};
 	const __u8 *head;
 	__u32 off;
@@ -224,15 +183,6 @@ int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct
 	if (rx_sk && socket_is_full(rx_sk))
 		socket_fill(&r, rx_sk);
 	off = payload_find(&r, skb, head);
-	count(c, PK_C_REQ_PRODUCED, 1);
-	source = ring_source(r.header.family, r.header.source_addr, PK_SHARE_REQUESTS);
-	level = ring_level(&pk_requests, cpu, sizeof(r) + r.header.payload_len);
-	if (level == RING_KEPT)
-		count(c, PK_C_REQ_LOST, 1);
-	else if (level != RING_CALM && !ring_share(&source, bpf_ringbuf_query(&pk_requests, BPF_RB_RING_SIZE),
-						   config, sizeof(r) + PK_REFUSED_MAX, r.header.rec.time_ns))
-		count(c, PK_C_REQ_SHARE, 1);
-	else if (refused_send(&r, skb, off, cpu))
-		count(c, PK_C_REQ_LOST, 1);
+	refused_offer(&r, skb, off, c, cpu, config);
 	return 0;
 }

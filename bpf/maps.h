@@ -266,6 +266,21 @@ struct {
 
 #endif
 
+#if defined(PK_MAPS_TCP) && !defined(PK_PERF)
+
+/*
+ * Sequence number of the packet buffer that a connection's application reads in parts. Full: the connection
+ * idle longest is forgotten, and its next part is told as an overlap, which the comparison finds equal.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u32);
+} pk_partial SEC(".maps");
+
+#endif
+
 #ifdef PK_MAPS_TCP
 
 /* Written by the sensor through its mapping, and cleared by pk_data once passed; read by pk_data. See abi.h.
@@ -277,6 +292,16 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } pk_skip SEC(".maps");
+
+/* Written by the TCP programs under the socket's lock, read by the sensor through its mapping. See abi.h,
+ * answer.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PK_ANSWER_SLOTS);
+	__type(key, __u32);
+	__type(value, struct pk_answer_slot);
+} pk_answers SEC(".maps");
 
 /* How far pk_data skipped, by slot and tag like pk_skip: sequence number behind the last byte skipped. The TCP
  * programs' own. */

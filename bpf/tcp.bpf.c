@@ -12,92 +12,12 @@
 #include "maps.h"
 #include "ring.h"
 #include "scope.h"
+#include "offer.h"
+#include "answer.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* --- sending --- */
-
-/* How full is the way to the reader, and how large? size: bytes about to be added. */
-struct fill {
-	enum ring_level level;
-	__u32 size;
-};
-
-#ifdef PK_PERF
-
-/* Bytes this CPU wrote since the reader last emptied its buffer tell how full it is. */
-static __always_inline struct fill fill_look(struct pk_ring_cpu *cpu, __u32 size)
-{
-	__u32 index = bpf_get_smp_processor_id();
-	const struct pk_perf_level *buffer = bpf_map_lookup_elem(&pk_perf_level, &index);
-	struct fill f = {.level = RING_CALM};
-
-	if (!buffer || !buffer->size)
-		return f;
-	if (cpu->turn != buffer->turn) {
-		cpu->turn = buffer->turn;
-		cpu->since_look = 0;
-	}
-	cpu->since_look += size + RING_RECORD_OVERHEAD;
-	f.size = buffer->size;
-	f.level = ring_level_of(cpu->since_look, f.size);
-	return f;
-}
-
-/* What was not sent after all does not fill the buffer. */
-static __always_inline void fill_undo(struct pk_ring_cpu *cpu, __u32 size)
-{
-	cpu->since_look -= size + RING_RECORD_OVERHEAD;
-}
-
-static __always_inline long record_send(void *ctx, struct pk_ring_cpu *cpu, void *record, __u32 size)
-{
-	(void)cpu;
-	return bpf_perf_event_output(ctx, &pk_requests, BPF_F_CURRENT_CPU, record, size);
-}
-
-#else
-
-static __always_inline struct fill fill_look(struct pk_ring_cpu *cpu, __u32 size)
-{
-	struct fill f = {.level = ring_level(&pk_requests, cpu, size)};
-
-	if (f.level != RING_CALM)
-		f.size = bpf_ringbuf_query(&pk_requests, BPF_RB_RING_SIZE);
-	return f;
-}
-
-/* The ring's own positions tell. */
-static __always_inline void fill_undo(struct pk_ring_cpu *cpu, __u32 size)
-{
-	(void)cpu;
-	(void)size;
-}
-
-static __always_inline long record_send(void *ctx, struct pk_ring_cpu *cpu, void *record, __u32 size)
-{
-	(void)ctx;
-	return bpf_ringbuf_output(&pk_requests, record, size, ring_wake(cpu, size));
-}
-
-#endif
-
-/*
- * Offers a connection's or a listener's record; counts what becomes of it. They are small and tell where
- * bytes are missing, so they may use the whole ring and no source's share holds them back.
- */
-static __always_inline void record_offer(void *ctx, void *record, __u32 size)
-{
-	struct pk_counters *c = PK_ONLY(pk_stats);
-	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
-
-	if (!c || !cpu)
-		return;
-	count(c, PK_C_REQ_PRODUCED, 1);
-	fill_look(cpu, size);
-	if (record_send(ctx, cpu, record, size))
-		count(c, PK_C_REQ_LOST, 1);
-}
+/* --- request bytes --- */
 
 /* May a record of request bytes go out? Counts it, and why it may not. */
 static __always_inline bool data_admit(struct pk_counters *c, struct pk_ring_cpu *cpu,
@@ -119,8 +39,6 @@ static __always_inline bool data_admit(struct pk_counters *c, struct pk_ring_cpu
 	fill_undo(cpu, head->rec.size);
 	return false;
 }
-
-/* --- request bytes --- */
 
 /*
  * The socket's cookie. skb->sk is a pointer that the cookie helper does not take; so the cookie is read, and
@@ -307,6 +225,7 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	reading_skip(&r, &left, c);
 	if (!left)
 		return 0;
+	answer_carry(&r.head.answer, r.head.flow.cookie, sk);
 	r.head.len = left;
 	r.head.captured = left < config->read_max ? left : config->read_max;
 	r.head.lead = r.off;
@@ -328,6 +247,51 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 }
 
 #else
+
+#include "refused.h"
+
+/*
+ * A packet buffer that begins before the bytes already read, and is not the one that they were read from: TCP
+ * kept the first copy of that range and passes over this one's, silently. Told, so that the two can be
+ * compared.
+ */
+static __always_inline void overlap_tell(const struct reading *r, struct pk_counters *c,
+					 struct pk_ring_cpu *cpu, const struct pk_config *config)
+{
+	struct pk_refused refused = {.refusal = PK_REFUSED_DUPLICATE};
+	struct pk_header *h = &refused.header;
+
+	h->rec.time_ns = r->head.rec.time_ns;
+	h->family = r->head.flow.family;
+	h->hook = PK_HOOK_READ;
+	h->source_port = r->head.flow.peer_port;
+	h->destination_port = r->head.flow.local_port;
+	__builtin_memcpy(h->source_addr, r->head.flow.peer_addr, 16);
+	__builtin_memcpy(h->destination_addr, r->head.flow.local_addr, 16);
+	h->sequence = r->head.seq - r->off;
+	h->payload_len = r->off > 65535 ? 65535 : r->off;
+	refused.cookie = r->head.flow.cookie;
+	refused.rcv_nxt = r->head.seq;
+	refused_offer(&refused, (struct sk_buff *)r->skb, 0, c, cpu, config);
+}
+
+/* Remembers which packet buffer is read in parts; finds the ones that begin too early. */
+static __always_inline void overlap_look(const struct reading *r, struct pk_counters *c,
+					 const struct pk_config *config)
+{
+	__u64 cookie = r->head.flow.cookie;
+	__u32 first = r->head.seq - r->off;
+	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
+	const __u32 *partial;
+
+	if (r->off && cpu) {
+		partial = bpf_map_lookup_elem(&pk_partial, &cookie);
+		if (!partial || *partial != first)
+			overlap_tell(r, c, cpu, config);
+	}
+	if (r->off + r->left < r->skb->len)
+		bpf_map_update_elem(&pk_partial, &cookie, &first, BPF_ANY);
+}
 
 /* A record of the smallest size class that holds n bytes: the verifier wants a constant where room is
  * reserved. */
@@ -397,6 +361,7 @@ static long reading_chunk(__u32 index, void *arg)
 	r->left -= n;
 	r->off += n;
 	r->head.seq += n;
+	r->head.answer.time_ns = 0;
 	return !r->left;
 }
 
@@ -413,10 +378,12 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 		return 0;
 	reading_begin(&r, sk, skb, len, c);
 	reading_end_skip(ctx, &r);
+	overlap_look(&r, c, config);
 	left = r.left;
 	reading_skip(&r, &left, c);
 	if (!left)
 		return 0;
+	answer_carry(&r.head.answer, r.head.flow.cookie, sk);
 	if (left > config->read_max) {
 		r.cut = left - config->read_max;
 		left = config->read_max;
@@ -460,10 +427,13 @@ static __always_inline void conn_event(void *ctx, const struct sock *sk, __u16 p
 	conn.flow.local_port = port;
 	conn.flow.cookie = bpf_get_socket_cookie((void *)sk);
 	conn.skip_slot = pk_skip_slot(conn.flow.cookie);
-	if (conn.rec.kind == PK_OPEN) /* bytes may have come with the SYN (fast open) */
+	if (conn.rec.kind == PK_OPEN) { /* bytes may have come with the SYN (fast open) */
 		conn.isn = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
-	else
+		answer_open(conn.flow.cookie);
+	} else {
 		conn_sums(&conn, sk);
+		answer_close(&conn.answer, conn.flow.cookie, sk);
+	}
 	record_offer(ctx, &conn, sizeof(conn));
 #ifdef PK_PERF
 	if (conn.rec.kind == PK_CLOSE)

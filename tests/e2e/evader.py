@@ -144,8 +144,11 @@ def play(c, trick):
     elif trick == "fake-rst":
         c.send(seq=c.seq + 100, flags=RST)
     elif trick == "urgent":
+        # One by one: nginx asks how much there is to read, and is told of the byte that it will not get.
         c.say(real[:cut])
+        time.sleep(0.1)
         c.say(b"X", flags=ACK | PSH | URG, urgent=1)
+        time.sleep(0.1)
         c.say(real[cut:])
         return
     elif trick == "odd-flags":
