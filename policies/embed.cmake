@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Writes the shipped detections as C: cmake -DOUT=FILE -DFILES=a.yaml,b.yaml -P embed.cmake
+# Writes shipped files as C: cmake -DOUT=FILE -DTABLE=NAME -DFILES=a.yaml,b.yaml -P embed.cmake
 string(REPLACE "," ";" files "${FILES}")
 set(arrays "")
 set(table "")
@@ -13,11 +13,11 @@ foreach(file ${files})
 	string(APPEND table "\t{\"${name}\", file_${number}, sizeof file_${number}},\n")
 	math(EXPR number "${number} + 1")
 endforeach()
-file(WRITE ${OUT} "// Made by policies/embed.cmake from policies/detections/. Do not edit.
+file(WRITE ${OUT} "// Made by policies/embed.cmake. Do not edit.
 #include \"policies/shipped.h\"
 
 ${arrays}
-const struct shipped_file shipped_files[] = {
+const struct shipped_file ${TABLE}[] = {
 ${table}\t{0, 0, 0},
 };
 ")

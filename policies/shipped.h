@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shipped.h: the files of policies/detections/, compiled in (embed.cmake makes the definition). */
+/* shipped.h: the data of policies/ that is compiled in (embed.cmake makes the definitions). */
 #ifndef PICKET_SHIPPED_H
 #define PICKET_SHIPPED_H
 
@@ -10,6 +10,7 @@ struct shipped_file {
 	const unsigned char *bytes;
 	size_t len;
 };
-extern const struct shipped_file shipped_files[];
+extern const struct shipped_file shipped_files[];     /* policies/detections/ */
+extern const struct shipped_file shipped_redaction[]; /* policies/redact.yaml */
 
 #endif
