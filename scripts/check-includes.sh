@@ -21,6 +21,7 @@ sensor/main.c             lib/ sensor/ bpf/ policies/ forwarder/
 sensor/sensor.[ch]        lib/ sensor/ bpf/ policies/ forwarder/
 sensor/warden*.[ch]       lib/ sensor/ bpf/ policies/
 sensor/capture.[ch]       lib/ sensor/ bpf/abi.h policies/
+sensor/fragments.c        lib/ sensor/ policies/table.h
 sensor/enforcer.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/judge.[ch]         lib/ sensor/ policies/ forwarder/
 sensor/control*.[ch]      lib/ sensor/ bpf/abi.h policies/ forwarder/

@@ -4,6 +4,7 @@ picket_unit(http1 picket_sensor)
 picket_unit(stream picket_sensor)
 picket_unit(clients picket_sensor)
 picket_unit(capture picket_sensor)
+picket_unit(frames picket_sensor)
 picket_unit(tail picket_sensor)
 picket_unit(refused picket_sensor)
 
