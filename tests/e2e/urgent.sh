@@ -64,9 +64,13 @@ wait_until 15 "as many requests as nginx handled" events_reach http.request "$ha
 sleep 1
 
 requests() { events_of http.request | jq -r '(."http.request.method_original" // ."http.request.method") + " " + ."url.original"'; }
-sort "$DIR/access.log" >"$DIR/wanted"
-requests | sort >"$DIR/got"
-same_file "requests as nginx logged them, urgent bytes left out" "$DIR/wanted" "$DIR/got"
+# Where a run of such bytes comes faster than nginx reads, the kernel leaves all but the last in: the body's end shifts, and
+# nginx refuses what follows (400) by its first bytes, a method like bbGET.
+grep ' 200 ' "$DIR/access.full" | grep -v e2e-are-you-there | cut -d' ' -f3,4 | sort >"$DIR/wanted"
+requests | grep -v '^b' | sort >"$DIR/got"
+same_file "requests as nginx answered them, urgent bytes left out" "$DIR/wanted" "$DIR/got"
+equal "requests that nginx refused, by their shifted methods" "$(grep -c ' 400 b' "$DIR/access.full" || true)" \
+	"$(requests | grep -c '^b' || true)"
 equal "requests flagged after a gap" 0 "$(events_count http.request '."picket.deviations" // [] | index("after_gap")')"
 equal "bytes lost" 0 "$(events_count picket.loss)"
 tell "$handled requests around urgent bytes, each as nginx saw it, no gap"
