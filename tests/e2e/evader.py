@@ -170,4 +170,5 @@ def main():
     print(c.local_port, c.answer())
 
 
-main()
+if __name__ == "__main__":
+    main()
