@@ -7,3 +7,4 @@ set_tests_properties(unit/enforcer PROPERTIES LABELS unit TIMEOUT 60)
 
 picket_unit(sandbox picket_sensor)
 picket_unit(abi)
+picket_unit(processes picket_sensor)
