@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # event → request
 target_sources(picket_sensor PRIVATE http1.c http1_chunked.c stream.c http1_response.c segments.c exchange.c clients.c answers.c connections.c headers.c
- refused.c proxied.c capture.c tail.c)
+ refused.c processes.c proxied.c capture.c tail.c)
 # odd frames, odd segments
 target_sources(picket_sensor PRIVATE fragments.c frames.c frames_ipv4.c frames_ipv6.c tcp_options.c)
