@@ -36,6 +36,8 @@ struct verdict {
 	enum verdict_action action;
 	enum verdict_scope scope;
 	struct prefix target;
+	struct addr via; /* the trusted proxy whose packets alone come here, not the target's; ADDR_NONE: not
+			    known */
 	uint64_t ttl_ms;
 	double confidence;             /* 0 to 1; operator and local: 1 */
 	char reason[VERDICT_TEXT_MAX]; /* UTF-8, no control characters; outside text, escape before showing */

@@ -29,6 +29,7 @@ struct bucket {
 	uint32_t fired_era;  /* detect.era then */
 	bool fired_for_many; /* ... for the whole group */
 	bool many;           /* more than one address of the group was seen */
+	bool here;           /* packets of its own come here: it did not always stand behind a proxy */
 	struct addr first;
 	struct seen *seen;
 	unsigned seen_count, seen_size;
@@ -285,6 +286,8 @@ static void verdict_fill(const struct detect *d, const struct bucket *b, const s
 	v->action = VERDICT_BLOCK;
 	v->scope = rule->scope;
 	v->target = b->many ? b->key.group : prefix_of(&b->first, addr_bits(&b->first));
+	if (!b->here)
+		v->via = event->flow.peer.addr;
 	v->ttl_ms = rule->ttl_ms ? rule->ttl_ms : d->ttl_default_ms;
 	v->confidence = rule->confidence;
 	v->received_ns = event->time_ns;
@@ -333,6 +336,7 @@ static void rule_matched(struct detect *d, uint16_t index, struct span path, con
 		return;
 	}
 	count(&d->matches);
+	b->here |= !event->request.client_behind || client == &event->flow.peer.addr;
 	b->events[b->event_count++ % VERDICT_EVIDENCE_MAX] = event->id;
 	bool over = rule->distinct_paths ? pour_distinct(d, b, rule, path, event->time_ns)
 					 : pour(b, rule, event->time_ns);

@@ -128,6 +128,19 @@ static bool refuse_by_limits(const struct guard *g, const struct verdict *v,
 }
 
 /* --- for automatic verdicts --- */
+
+static bool refuse_behind_proxy(const struct verdict *v, struct guard_answer *ret)
+{
+	char target[PREFIX_TEXT_MAX], proxy[ADDR_TEXT_MAX] = "a trusted proxy";
+
+	if (v->via.family != ADDR_NONE)
+		addr_format(&v->via, proxy);
+	return answer(ret, DECISION_REFUSED, "behind_proxy",
+		      "%s comes through %s: the kernel sees only that proxy's packets, which are everybody's "
+		      "behind it. An HTTP decision point could stop it; this version has none",
+		      prefix_format(&v->target, target), proxy);
+}
+
 static bool refuse_by_evidence(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
 {
 	char target[PREFIX_TEXT_MAX];
@@ -137,7 +150,12 @@ static bool refuse_by_evidence(const struct guard *g, const struct verdict *v, s
 		return answer(ret, DECISION_REFUSED, "confidence_low",
 			      "confidence %.2f, guard.confidence_min is %.2f", v->confidence,
 			      g->config->guard.confidence_min);
-	if (!g->facts.handshake || !g->facts.handshake(g->facts.arg, &v->target))
+	if (v->via.family != ADDR_NONE)
+		return refuse_behind_proxy(v, ret);
+	bool handshake = g->facts.handshake && g->facts.handshake(g->facts.arg, &v->target);
+	if (!handshake && g->facts.behind && g->facts.behind(g->facts.arg, &v->target))
+		return refuse_behind_proxy(v, ret);
+	if (!handshake)
 		return answer(
 			ret, DECISION_REFUSED, "no_handshake",
 			"no address in %s completed a TCP handshake here in the last hour: it may be forged",

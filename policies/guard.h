@@ -14,6 +14,7 @@
  *     all        ttl_invalid         refused      no time to live
  *     all        ttl_too_long        refused      beyond limits.ttl_max
  *     automatic  confidence_low      refused      below guard.confidence_min, or not a number
+ *     automatic  behind_proxy        refused      only a trusted proxy's packets come here, not its own
  *     automatic  no_handshake        refused      nobody in it completed a TCP handshake: may be forged
  *     automatic  trusted_proxy       refused      a trusted proxy, or a range with one in it
  *     automatic  unclassified_proxy  pending      forwards for others, and nobody said what it is
@@ -44,6 +45,9 @@ struct guard;
 struct guard_facts {
 	/* Did an address inside target complete a TCP handshake with us in the last hour? NULL: none did. */
 	bool (*handshake)(void *arg, const struct prefix *target);
+	/* Was an address inside target seen in the last hour behind a trusted proxy, whose packets alone come
+	 * here? Asked where no handshake was seen. NULL: none was. */
+	bool (*behind)(void *arg, const struct prefix *target);
 	void *arg;
 };
 

@@ -365,19 +365,22 @@ static void by_headers(const struct origin *o, const struct http_request *r, ori
 	}
 }
 
-/* False: that is the client, and the request's headers are its own words. */
+/*
+ * False: that is as far as we see, and the request's headers are the words of whoever is behind it. Of LOCAL
+ * they are the proxy's own.
+ */
 static bool by_proxy_header(const struct proxy_header *proxy, origin_trusts trusts, void *arg,
 			    struct origin_client *client)
 {
 	if (proxy->malformed) {
 		client->flags |= CLIENT_FLAG_BAD_PROXY_HEADER;
-		return true;
+		return false;
 	}
 	if (proxy->local)
 		return true;
 	if (proxy->source.addr.family == ADDR_NONE || addr_is_unspecified(&proxy->source.addr)) {
 		client->flags |= CLIENT_FLAG_HIDDEN_HOP;
-		return true;
+		return false;
 	}
 	client->endpoint = proxy->source;
 	client->source = CLIENT_BY_PROXY_PROTOCOL;

@@ -204,29 +204,29 @@ static struct peer *peer_room(struct proxies *p, bool forwarded)
 	return old;
 }
 
-void proxies_note(struct proxies *p, const struct addr *addr, bool forwarded, uint64_t now_ns)
+/* The peer, taken out of its list: a new one if need be. NULL: there is no room. */
+static struct peer *peer_take(struct proxies *p, const struct addr *addr, bool forwarded)
 {
-	pthread_mutex_lock(&p->lock);
 	uint64_t hash = peer_hash(p, addr);
 	struct peer *peer = peer_find(p, addr, hash);
 
-	p->requests++;
 	if (peer) {
 		TAILQ_REMOVE(peer_home(p, peer), peer, age);
-	} else {
-		peer = peer_room(p, forwarded);
-		if (peer) {
-			peer->seen.addr = *addr;
-			table_add(&p->table, &peer->node, hash);
-		}
+		return peer;
 	}
+	peer = peer_room(p, forwarded);
 	if (peer) {
-		peer->seen.requests++;
-		peer->seen.forwarded += forwarded;
-		peer->seen.last_ns = now_ns;
-		TAILQ_INSERT_TAIL(peer_home(p, peer), peer, age);
+		peer->seen.addr = *addr;
+		peer->seen.bits = addr_bits(addr);
+		table_add(&p->table, &peer->node, hash);
 	}
-	pthread_mutex_unlock(&p->lock);
+	return peer;
+}
+
+static void peer_put(struct proxies *p, struct peer *peer, uint64_t now_ns)
+{
+	peer->seen.last_ns = now_ns;
+	TAILQ_INSERT_TAIL(peer_home(p, peer), peer, age);
 }
 
 /* --- classes --- */
@@ -257,6 +257,56 @@ static enum proxy_class peer_class(const struct proxies *p, const struct addr *a
 	if (!peer || !peer->seen.forwarded)
 		return PROXY_CLASS_CLIENT;
 	return p->fallback == PROXY_DIRECT ? PROXY_CLASS_DIRECT : PROXY_CLASS_UNCLASSIFIED;
+}
+
+enum proxy_class proxies_note(struct proxies *p, const struct addr *addr, bool forwarded, uint64_t now_ns)
+{
+	pthread_mutex_lock(&p->lock);
+	struct peer *peer = peer_take(p, addr, forwarded);
+
+	p->requests++;
+	if (peer) {
+		peer->seen.requests++;
+		peer->seen.forwarded += forwarded;
+		peer_put(p, peer, now_ns);
+	}
+	enum proxy_class class = peer_class(p, addr, peer);
+	pthread_mutex_unlock(&p->lock);
+	return class;
+}
+
+enum proxy_class proxies_note_header(struct proxies *p, const struct addr *addr, uint64_t now_ns)
+{
+	pthread_mutex_lock(&p->lock);
+	struct peer *peer = peer_take(p, addr, false);
+
+	if (peer) {
+		peer->seen.proxy_headers++;
+		peer_put(p, peer, now_ns);
+	}
+	enum proxy_class class = peer_class(p, addr, peer);
+	pthread_mutex_unlock(&p->lock);
+	return class;
+}
+
+bool proxies_sends_headers(struct proxies *p, const struct addr *addr)
+{
+	pthread_mutex_lock(&p->lock);
+	const struct peer *peer = peer_find(p, addr, peer_hash(p, addr));
+	bool sends = peer && peer->seen.proxy_headers;
+
+	pthread_mutex_unlock(&p->lock);
+	return sends;
+}
+
+void proxies_note_source(struct proxies *p, const struct addr *addr, enum client_source source)
+{
+	pthread_mutex_lock(&p->lock);
+	struct peer *peer = peer_find(p, addr, peer_hash(p, addr));
+
+	if (peer)
+		peer->seen.clients_by = source;
+	pthread_mutex_unlock(&p->lock);
 }
 
 enum proxy_class proxies_class(struct proxies *p, const struct addr *addr)
@@ -399,17 +449,57 @@ static size_t list_fill(const struct proxies *p, const struct peer_list *list, s
 	return count;
 }
 
+/* Was anything inside of it listed? */
+static bool listed(const struct proxy_peer *peers, size_t count, const struct prefix *net)
+{
+	for (size_t i = 0; i < count; i++)
+		if (prefix_contains(net, &peers[i].addr))
+			return true;
+	return false;
+}
+
+/* What was said at run time: somebody wants to see that it was heard. */
+static size_t list_spoken(const struct rule *spoken, size_t spoken_count, struct proxy_peer *peers,
+			  size_t count)
+{
+	size_t seen = count;
+
+	for (size_t i = 0; i < spoken_count; i++) {
+		const struct rule *rule = &spoken[i];
+		if (listed(peers, seen, &rule->net))
+			continue;
+		peers[count++] = (struct proxy_peer){
+			.addr = rule->net.addr, .bits = rule->net.bits, .class = rule->class};
+	}
+	return count;
+}
+
+static size_t spoken_copy(const struct proxies *p, struct rule *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->rule_count; i++)
+		if (!p->rules[i].configured)
+			out[count++] = p->rules[i];
+	return count;
+}
+
 int proxies_list(struct proxies *p, struct proxy_peer **ret, size_t *ret_count, uint64_t *ret_requests_total)
 {
 	/* Room for all, taken before the lock: capture waits for it. */
-	struct proxy_peer *out = malloc(PROXIES_PEERS_MAX * sizeof *out);
-	if (!out)
+	struct proxy_peer *out = malloc((PROXIES_PEERS_MAX + PROXIES_RULES_MAX) * sizeof *out);
+	_cleanup_free_ struct rule *spoken = malloc(PROXIES_RULES_MAX * sizeof *spoken);
+	if (!out || !spoken) {
+		free(out);
 		return -ENOMEM;
+	}
 	pthread_mutex_lock(&p->lock);
 	size_t count = list_fill(p, &p->forwarding, out);
 	count += list_fill(p, &p->plain, out + count);
+	size_t spoken_count = spoken_copy(p, spoken);
 	*ret_requests_total = p->requests;
 	pthread_mutex_unlock(&p->lock);
+	count = list_spoken(spoken, spoken_count, out, count);
 	qsort(out, count, sizeof *out, by_requests);
 	*ret = out;
 	*ret_count = count;

@@ -11,6 +11,7 @@
 #define PICKET_PROXIES_H
 
 #include "lib/config.h"
+#include "lib/event.h"
 
 enum proxy_class { PROXY_CLASS_CLIENT, PROXY_CLASS_TRUSTED, PROXY_CLASS_DIRECT, PROXY_CLASS_UNCLASSIFIED };
 const char *proxy_class_name(enum proxy_class c); /* "client", "trusted", "direct", "unclassified" */
@@ -19,9 +20,12 @@ struct proxies;
 
 struct proxy_peer {
 	struct addr addr;
+	uint8_t bits; /* of a range that was said at run time and sent nothing yet; else all */
 	enum proxy_class class;
-	uint64_t requests, forwarded; /* of these, with a forwarding header */
-	uint64_t last_ns;
+	enum client_source clients_by; /* trusted: how its clients are found; CLIENT_BY_PEER: none was yet */
+	uint64_t requests, forwarded;  /* of these, with a forwarding header */
+	uint64_t proxy_headers;        /* connections that began with a PROXY header, believed or not */
+	uint64_t last_ns;              /* 0: it sent nothing yet */
 };
 
 #define PROXIES_PEERS_MAX 65536 /* seen peers that are remembered */
@@ -31,7 +35,14 @@ enum { PROXIES_E_TOO_WIDE = 1, PROXIES_E_FULL = 2 };
 
 int proxies_new(const struct config *config, struct proxies **ret);
 void proxies_free(struct proxies *p);
-void proxies_note(struct proxies *p, const struct addr *peer, bool forwarded, uint64_t now_ns);
+/* A request of that peer. Returns its class, this request counted. */
+enum proxy_class proxies_note(struct proxies *p, const struct addr *peer, bool forwarded, uint64_t now_ns);
+/* A connection of that peer began with a PROXY header. Returns its class. */
+enum proxy_class proxies_note_header(struct proxies *p, const struct addr *peer, uint64_t now_ns);
+/* Did one ever? Nothing is known of a peer that made room. */
+bool proxies_sends_headers(struct proxies *p, const struct addr *peer);
+/* How a client behind that peer was found. */
+void proxies_note_source(struct proxies *p, const struct addr *peer, enum client_source source);
 /* The most specific rule decides; of two alike what was said at run time. proxies.default: direct makes
  * DIRECT of what would be UNCLASSIFIED. */
 enum proxy_class proxies_class(struct proxies *p, const struct addr *peer);
@@ -48,7 +59,10 @@ enum proxy_class proxies_worst(struct proxies *p, const struct prefix *target, s
  * PROXIES_RULES_MAX rules.
  */
 int proxies_set(struct proxies *p, const struct prefix *who, enum proxy_class class);
-/* Copies of the classified and forwarding peers, most requests first. Free with free(). */
+/*
+ * Copies of the classified and forwarding peers, most requests first; behind them what was said at run time
+ * of addresses and ranges of which no request came. Free with free().
+ */
 int proxies_list(struct proxies *p, struct proxy_peer **ret, size_t *ret_count, uint64_t *ret_requests_total);
 uint64_t proxies_forgotten(struct proxies *p); /* peers that made room, or found none */
 

@@ -22,6 +22,7 @@ sensor/sensor.[ch]        lib/ sensor/ bpf/ policies/ forwarder/
 sensor/warden*.[ch]       lib/ sensor/ bpf/ policies/
 sensor/capture.[ch]       lib/ sensor/ bpf/abi.h policies/
 sensor/fragments.c        lib/ sensor/ policies/table.h
+sensor/proxied.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/enforcer.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/judge.[ch]         lib/ sensor/ policies/ forwarder/
 sensor/control*.[ch]      lib/ sensor/ bpf/abi.h policies/ forwarder/

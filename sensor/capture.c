@@ -11,6 +11,7 @@
 #include "lib/util.h"
 #include "sensor/connections.h"
 #include "sensor/headers.h"
+#include "sensor/proxied.h"
 #include "sensor/refused.h"
 #include "sensor/segments.h"
 
@@ -33,6 +34,8 @@ struct capture {
 	struct segments *segments; /* NULL: no packets */
 	struct exchange_hooks exchange_hooks;
 	struct refused_kept *refused;
+	struct origin *origin;
+	struct proxied_parts proxied;
 	struct stream_hooks hooks;
 	uint64_t budget;            /* bytes that heads may still take */
 	uint64_t share;             /* ... and those of the source whose record is at work */
@@ -108,32 +111,6 @@ static void tell_losses(struct capture *c, uint64_t now_ns)
 
 /* --- requests --- */
 
-/* Does the request say that it came through a proxy? */
-static bool has_forwarding_header(const struct http_request *r)
-{
-	for (unsigned i = 0; i < r->header_count; i++) {
-		struct span name = r->headers[i].name;
-		switch (name.len) {
-		case 3:
-			if (span_equal_nocase(name, SPAN("Via")))
-				return true;
-			break;
-		case 9:
-			if (span_equal_nocase(name, SPAN("Forwarded")) ||
-			    span_equal_nocase(name, SPAN("X-Real-IP")))
-				return true;
-			break;
-		case 15:
-			if (span_equal_nocase(name, SPAN("X-Forwarded-For")))
-				return true;
-			break;
-		default:
-			break;
-		}
-	}
-	return false;
-}
-
 /* One event for each deviation of the latest request that is its client's doing. */
 static void emit_anomalies(struct capture *c, const struct connection *conn, uint32_t deviations)
 {
@@ -154,6 +131,7 @@ static void emit_anomalies(struct capture *c, const struct connection *conn, uin
 			e->flow = conn->flow;
 			e->anomaly.name = event_tail_copy(e, name);
 			e->anomaly.request_id = event_tail_copy(e, request);
+			proxied_last(conn, &e->anomaly.client, &e->anomaly.client_source);
 			COUNT(c, anomalies, 1);
 		}
 		emit(c, e);
@@ -182,11 +160,12 @@ static void on_request(void *arg, struct stream *s, const struct http_request *r
 {
 	struct capture *c = arg;
 	struct connection *conn = c->current;
-	bool forwarded = s->proxy_header || has_forwarding_header(r);
+	bool forwarded = s->proxy_header || origin_claimed(r);
+	struct proxied_client client;
 
 	COUNT(c, requests, 1);
-	proxies_note(c->parts.proxies, &conn->flow.peer.addr, forwarded, c->time_ns);
-	struct event *e = redact_request(c->parts.redact, r, &conn->flow, &conn->flow.peer, forwarded,
+	proxied_request(&c->proxied, conn, r, forwarded, c->time_ns, &client);
+	struct event *e = redact_request(c->parts.redact, r, &conn->flow, &client.who.endpoint, forwarded,
 					 (uint16_t)MIN(s->requests, (uint32_t)UINT16_MAX), c->time_ns,
 					 wall_of(c, c->time_ns));
 	conn->request_id = e ? e->id : 0;
@@ -194,6 +173,10 @@ static void on_request(void *arg, struct stream *s, const struct http_request *r
 		COUNT(c, events_lost, 1);
 		return;
 	}
+	e->request.client_source = (uint8_t)client.who.source;
+	e->request.client_flags = client.who.flags;
+	e->request.client_behind = client.behind;
+	e->request.client_connection_id = client.connection_id;
 	/* The event goes first, so that whoever gets a verdict has what it cites. */
 	event_ref(e);
 	emit_request(c, conn, e);
@@ -202,6 +185,15 @@ static void on_request(void *arg, struct stream *s, const struct http_request *r
 	if (c->parts.detect)
 		detect_request(c->parts.detect, r, e, on_verdict, c);
 	event_unref(e);
+}
+
+static void on_proxy_header(void *arg, struct stream *s, const struct proxy_header *h)
+{
+	struct capture *c = arg;
+
+	(void)s;
+	if (!proxied_header(&c->proxied, c->current, h, c->time_ns))
+		COUNT(c, proxy_headers_refused, 1);
 }
 
 static void on_late(void *arg, struct stream *s, uint32_t deviations)
@@ -823,13 +815,23 @@ int capture_new(const struct capture_parts *parts, struct capture **ret)
 		r = refused_kept_new(&c->refused);
 	if (!r)
 		r = packets_new(c);
+	if (!r)
+		r = origin_new(parts->config, &c->origin);
 	if (r) {
 		capture_free(c);
 		return r;
 	}
+	c->proxied = (struct proxied_parts){.origin = c->origin,
+					    .proxies = parts->proxies,
+					    .behind = parts->behind,
+					    .connections = c->connections};
 	c->budget = parts->config->capture.stream_bytes;
-	c->hooks = (struct stream_hooks){
-		.request = on_request, .late = on_late, .arg = c, .budget = &c->budget, .share = &c->share};
+	c->hooks = (struct stream_hooks){.request = on_request,
+					 .proxy = on_proxy_header,
+					 .late = on_late,
+					 .arg = c,
+					 .budget = &c->budget,
+					 .share = &c->share};
 	if (getrandom(&c->held_secret, sizeof c->held_secret, 0) != (ssize_t)sizeof c->held_secret) {
 		capture_free(c);
 		return -EIO;
@@ -844,6 +846,7 @@ void capture_free(struct capture *c)
 	if (!c)
 		return;
 	refused_kept_free(c->refused);
+	origin_free(c->origin);
 	segments_free(c->segments);
 	connections_free(c->connections);
 	free(c);

@@ -41,7 +41,9 @@ struct capture_parts {
 	struct detect *detect; /* NULL: no built-in analysis */
 	struct proxies *proxies;
 	struct clients *clients;
-	uint64_t *skip;                                      /* PK_SKIP_SLOTS slots, or NULL */
+	struct clients
+		*behind; /* clients of which only a trusted proxy's packets come here; NULL: not noted */
+	uint64_t *skip;  /* PK_SKIP_SLOTS slots, or NULL */
 	void (*event)(void *arg, struct event *e);           /* takes the reference */
 	void (*verdict)(void *arg, const struct verdict *v); /* of the built-in analysis */
 	void *arg;
@@ -57,6 +59,7 @@ struct capture_counts {
 	uint64_t connections_evicted;              /* idle for long, or idle when room was needed */
 	uint64_t events_lost;                      /* memory was out */
 	uint64_t segments, frames;                 /* records of packets */
+	uint64_t proxy_headers_refused;            /* PROXY headers of peers that are not trusted */
 	uint64_t passed_bytes; /* captured, but passed over in search of the next request; told as loss */
 };
 

@@ -16,6 +16,7 @@ struct connections {
 	size_t max, count, buckets; /* buckets: power of two */
 	uint64_t secret[2];
 	struct list live, closed, unread;
+	struct connection **pairs; /* as many buckets: by addresses and ports */
 	struct connection *table[];
 };
 
@@ -27,18 +28,35 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
+static uint64_t tuple_hash(const struct connections *t, const uint8_t *peer, uint16_t peer_port,
+			   const uint8_t *local, uint16_t local_port, uint32_t netns)
+{
+	uint64_t w[4];
+
+	memcpy(w, peer, 16);
+	memcpy(w + 2, local, 16);
+	uint64_t h = mix(w[0] ^ t->secret[1], w[1] ^ ((uint64_t)peer_port << 32 | local_port));
+	return mix(h ^ w[2], w[3] ^ t->secret[0] ^ netns);
+}
+
+static size_t bucket_of_hash(const struct connections *t, uint64_t h)
+{
+	return mix(h ^ t->secret[0], t->secret[1] | 1) & (t->buckets - 1);
+}
+
 static size_t bucket_of(const struct connections *t, const struct pk_flow *key)
 {
-	uint64_t h = key->cookie;
+	if (key->cookie)
+		return bucket_of_hash(t, key->cookie);
+	return bucket_of_hash(t, tuple_hash(t, key->peer_addr, key->peer_port, key->local_addr,
+					    key->local_port, key->netns));
+}
 
-	if (!h) {
-		uint64_t w[4];
-		memcpy(w, key->peer_addr, 16);
-		memcpy(w + 2, key->local_addr, 16);
-		h = mix(w[0] ^ t->secret[1], w[1] ^ ((uint64_t)key->peer_port << 32 | key->local_port));
-		h = mix(h ^ w[2], w[3] ^ t->secret[0] ^ key->netns);
-	}
-	return mix(h ^ t->secret[0], t->secret[1] | 1) & (t->buckets - 1);
+static size_t pair_bucket(const struct connections *t, const struct endpoint *peer,
+			  const struct endpoint *local, uint32_t netns)
+{
+	return bucket_of_hash(
+		t, tuple_hash(t, peer->addr.bytes, peer->port, local->addr.bytes, local->port, netns));
 }
 
 static bool same_key(const struct pk_flow *a, const struct pk_flow *b)
@@ -62,6 +80,11 @@ int connections_new(unsigned max, struct connections **ret)
 	if (getrandom(t->secret, sizeof t->secret, 0) != (ssize_t)sizeof t->secret) {
 		free(t);
 		return -EIO;
+	}
+	t->pairs = calloc(buckets, sizeof *t->pairs);
+	if (!t->pairs) {
+		free(t);
+		return -ENOMEM;
 	}
 	t->max = max;
 	t->buckets = buckets;
@@ -108,6 +131,23 @@ struct connection *connections_find(const struct connections *t, const struct pk
 	return c;
 }
 
+struct connection *connections_find_pair(const struct connections *t, const struct endpoint *peer,
+					 const struct endpoint *local, uint32_t netns)
+{
+	struct connection *found = NULL;
+
+	for (struct connection *c = t->pairs[pair_bucket(t, peer, local, netns)]; c; c = c->pair_chain) {
+		if (c->end.time_ns || c->flow.netns != netns || c->flow.peer.port != peer->port ||
+		    c->flow.local.port != local->port || !addr_equal(&c->flow.peer.addr, &peer->addr) ||
+		    !addr_equal(&c->flow.local.addr, &local->addr))
+			continue;
+		if (found)
+			return NULL;
+		found = c;
+	}
+	return found;
+}
+
 struct connection *connections_add(struct connections *t, const struct pk_flow *key, uint64_t now_ns)
 {
 	if (t->count == t->max)
@@ -125,6 +165,9 @@ struct connection *connections_add(struct connections *t, const struct pk_flow *
 	c->opened_ns = c->last_ns = now_ns;
 	struct connection **bucket = &t->table[bucket_of(t, key)];
 	c->chain = *bucket;
+	*bucket = c;
+	bucket = &t->pairs[pair_bucket(t, &c->flow.peer, &c->flow.local, c->flow.netns)];
+	c->pair_chain = *bucket;
 	*bucket = c;
 	list_add(&t->live, c);
 	t->count++;
@@ -156,9 +199,14 @@ void connections_remove(struct connections *t, struct connection *c)
 	while (*at != c)
 		at = &(*at)->chain;
 	*at = c->chain;
+	at = &t->pairs[pair_bucket(t, &c->flow.peer, &c->flow.local, c->flow.netns)];
+	while (*at != c)
+		at = &(*at)->pair_chain;
+	*at = c->pair_chain;
 	list_take(list_of(t, c), c);
 	t->count--;
 	buffer_free(&c->stream.head);
+	free(c->proxied);
 	exchange_free(c->exchange);
 	free(c);
 }
@@ -198,5 +246,6 @@ void connections_free(struct connections *t)
 		connections_remove(t, t->unread.oldest);
 	while (t->live.oldest)
 		connections_remove(t, t->live.oldest);
+	free(t->pairs);
 	free(t);
 }

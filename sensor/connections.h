@@ -27,6 +27,7 @@ struct connection_end {
 
 struct connection {
 	struct connection *chain;         /* of the same hash bucket */
+	struct connection *pair_chain;    /* of the same addresses and ports */
 	struct connection *older, *newer; /* by last use */
 	struct pk_flow key;
 	struct flow flow; /* the same, as events carry it */
@@ -36,11 +37,13 @@ struct connection {
 	bool server_started;       /* ... it is known */
 	bool packets;              /* seen as packets */
 	struct connection_end end;
-	uint64_t opened_ns;  /* of its first record */
-	uint64_t last_ns;    /* of its latest record */
-	uint64_t noted_ns;   /* when clients were told last */
-	uint64_t request_id; /* event of its latest request */
-	uint32_t source;     /* of its peer, for whoever counts by source */
+	struct proxied *proxied; /* who stands behind it: sensor/proxied.h; NULL: nobody but its peer */
+	bool proxied_lost;       /* it began with a PROXY header that no memory was found for */
+	uint64_t opened_ns;      /* of its first record */
+	uint64_t last_ns;        /* of its latest record */
+	uint64_t noted_ns;       /* when clients were told last */
+	uint64_t request_id;     /* event of its latest request */
+	uint32_t source;         /* of its peer, for whoever counts by source */
 };
 
 struct connections;
@@ -51,6 +54,9 @@ void connections_free(struct connections *t);
 struct connection *connections_find(const struct connections *t, const struct pk_flow *key);
 /* A new one, zeroed but for key, flow and times. NULL: the table is full, or memory is out. */
 struct connection *connections_add(struct connections *t, const struct pk_flow *key, uint64_t now_ns);
+/* The one live connection between these two in that network namespace. NULL: none, or more than one. */
+struct connection *connections_find_pair(const struct connections *t, const struct endpoint *peer,
+					 const struct endpoint *local, uint32_t netns);
 void connections_touch(struct connections *t, struct connection *c, uint64_t now_ns);
 /* c->end was set just now: it goes from the live to the list of the closed, or of the unread (unread > 1). */
 void connections_close(struct connections *t, struct connection *c);

@@ -129,11 +129,10 @@ static void write_prefixes(struct json_writer *w, const char *key, const struct 
 static void write_peer(struct json_writer *w, const struct proxy_peer *p, uint64_t total,
 		       const struct clock *clock)
 {
-	char text[ADDR_TEXT_MAX];
+	const struct prefix who = {p->addr, p->bits};
 
 	json_object_begin(w);
-	json_key(w, "address");
-	json_text(w, addr_format(&p->addr, text));
+	control_write_prefix(w, "address", &who);
 	json_key(w, "class");
 	json_text(w, proxy_class_name(p->class));
 	json_key(w, "requests");
@@ -142,6 +141,10 @@ static void write_peer(struct json_writer *w, const struct proxy_peer *p, uint64
 	json_uint(w, p->forwarded);
 	json_key(w, "share");
 	json_double(w, total ? (double)p->requests / (double)total : 0);
+	json_key(w, "clients_by");
+	json_text(w, p->clients_by == CLIENT_BY_PEER ? NULL : client_source_name(p->clients_by));
+	json_key(w, "proxy_headers");
+	json_uint(w, p->proxy_headers);
 	control_write_time(w, "last", clock, p->last_ns);
 	json_object_end(w);
 }
@@ -172,6 +175,13 @@ static void get_proxies(struct api_call *call, void *arg)
 	write_prefixes(&w, "trusted", &parts->config->proxies.trusted);
 	write_prefixes(&w, "direct", &parts->config->proxies.direct);
 	json_object_end(&w);
+	json_key(&w, "headers");
+	json_array_begin(&w);
+	for (unsigned i = 0; i < parts->config->proxies.headers.count; i++)
+		json_text(&w, parts->config->proxies.headers.items[i]);
+	json_array_end(&w);
+	json_key(&w, "proxy_headers_refused");
+	json_uint(&w, capture_counts(parts->capture).proxy_headers_refused);
 	json_key(&w, "count");
 	json_uint(&w, count);
 	json_key(&w, "peers");

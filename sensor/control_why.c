@@ -127,7 +127,12 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 	else if (!pending)
 		because(w, "no_verdict", NULL,
 			"nothing has asked for a block of it (as far as is remembered)");
-	if (!y->handshake)
+	if (!y->handshake && y->behind)
+		because(w, "behind_proxy", NULL,
+			"it comes through a trusted proxy: the kernel sees only that proxy's packets, so an "
+			"automatic block would be refused; only an HTTP decision point could stop it, which "
+			"this version has not");
+	else if (!y->handshake)
 		because(w, "no_handshake", NULL,
 			"it completed no TCP handshake with this host in the last hour: its address may be "
 			"forged, so an "
@@ -169,6 +174,8 @@ static void write_why(struct json_writer *w, const struct control_parts *parts, 
 	json_text(w, proxy_class_name(y->class));
 	json_key(w, "handshake");
 	json_bool(w, y->handshake);
+	json_key(w, "behind_proxy");
+	json_bool(w, y->behind);
 	json_key(w, "reasons");
 	json_array_begin(w);
 	write_reasons(w, parts, target, y, history, count);

@@ -53,6 +53,14 @@ static bool handshake_seen(void *arg, const struct prefix *target)
 			    now > HANDSHAKE_WITHIN_NS ? now - HANDSHAKE_WITHIN_NS : 0);
 }
 
+static bool behind_seen(void *arg, const struct prefix *target)
+{
+	struct enforcer *e = arg;
+	uint64_t now = now_ns(e), since = now > HANDSHAKE_WITHIN_NS ? now - HANDSHAKE_WITHIN_NS : 0;
+
+	return e->parts.behind && clients_seen(e->parts.behind, target, since);
+}
+
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 {
 	struct enforcer *e = calloc(1, sizeof *e);
@@ -62,7 +70,7 @@ int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 	e->parts = *parts;
 	pthread_mutex_init(&e->lock, NULL);
 	e->pending_next = 1;
-	struct guard_facts facts = {.handshake = handshake_seen, .arg = e};
+	struct guard_facts facts = {.handshake = handshake_seen, .behind = behind_seen, .arg = e};
 	int r = guard_new(parts->config, parts->proxies, &facts, &e->guard);
 	if (!r)
 		r = blocks_new(parts->config->limits.blocks_max, &e->blocks);
@@ -756,6 +764,7 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 	}
 	why.class = proxies_class_prefix(e->parts.proxies, target);
 	why.handshake = handshake_seen(e, target);
+	why.behind = behind_seen(e, target);
 	why.kill = e->kill;
 	const struct protected_net *p = protected_set_find(&e->protect, target);
 	if (p) {

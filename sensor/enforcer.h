@@ -22,6 +22,7 @@ struct enforcer_parts {
 	const struct clock *clock;
 	struct proxies *proxies;
 	struct clients *clients;
+	struct clients *behind; /* of capture; NULL: none */
 	struct warden_client *warden;
 	void (*event)(void *arg, struct event *e); /* takes the reference */
 	void *arg;
@@ -76,6 +77,7 @@ struct why {
 	struct block block;
 	enum proxy_class class;
 	bool handshake;
+	bool behind; /* seen behind a trusted proxy, whose packets alone come here */
 	bool is_protected;
 	struct protected_net protect;
 	bool kill;

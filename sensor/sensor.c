@@ -46,6 +46,7 @@
 #define TAIL_MAX            32768
 #define TAIL_BYTES          (32u << 20)
 #define CLIENTS_MAX         65536
+#define BEHIND_MAX          65536 /* clients behind trusted proxies that are remembered */
 #define API_CONNECTIONS     64
 #define READER_POLL_MS      20
 #define JUDGE_POLL_MS       500
@@ -61,7 +62,7 @@ struct sensor {
 	struct redact *redact;
 	struct detect *detect;
 	struct proxies *proxies;
-	struct clients *clients;
+	struct clients *clients, *behind;
 	struct capture *capture;
 	struct reader *reader;
 	struct forwarder *forwarder;
@@ -366,6 +367,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = clients_new(CLIENTS_MAX, &s->clients);
 	if (!r)
+		r = clients_new(BEHIND_MAX, &s->behind);
+	if (!r)
 		r = tail_new(TAIL_MAX, TAIL_BYTES, &s->tail);
 	if (!r)
 		r = queue_new(EVENT_QUEUE_MAX, &s->events);
@@ -461,6 +464,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.clock = &clock_system,
 		.proxies = s->proxies,
 		.clients = s->clients,
+		.behind = s->behind,
 		.warden = s->warden,
 		.event = on_event,
 		.arg = s,
@@ -472,6 +476,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.detect = s->detect,
 		.proxies = s->proxies,
 		.clients = s->clients,
+		.behind = s->behind,
 		.skip = kernel_skip(start->kernel),
 		.event = on_event,
 		.verdict = on_local_verdict,
@@ -540,6 +545,7 @@ static void stop_parts(struct sensor *s)
 	queue_free(s->verdicts, free);
 	tail_free(s->tail);
 	clients_free(s->clients);
+	clients_free(s->behind);
 	proxies_free(s->proxies);
 	redact_free(s->redact);
 	warden_client_free(s->warden);
