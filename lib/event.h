@@ -70,7 +70,13 @@ struct event_request {
 	unsigned header_count;
 	struct span host;     /* server.address: Host without port; empty if none */
 	struct span consumer; /* keyed hash of the credential, "c_..."; empty if none was sent */
+	struct span consumer_previous; /* the same under the key before; empty but for some time after a change */
 	struct span user_agent;
+	/* http.route: a template ("/users/{id}"); empty if none is known. Not in the tail: it points to text that
+	 * outlives all events of the process (policies/routes.h). */
+	struct span route;
+	uint32_t route_id;  /* of policies/routes.h; 0: none */
+	uint8_t documented; /* in the OpenAPI file: 1 yes, 2 no; 0: there is no file */
 	unsigned version_major, version_minor;
 	enum http_body body;
 	uint64_t content_length;
@@ -85,7 +91,7 @@ struct event_request {
 	uint8_t answered;        /* EVENT_ANSWER_*; 0: no answer was seen, the four below are 0 */
 	uint16_t status;         /* of the final answer, or 101; never another 1xx */
 	uint64_t latency_ns;     /* from time_ns to the answer's first byte; 0 if that came earlier */
-	uint64_t response_bytes; /* of the answer's body as sent, if EVENT_ANSWER_BODY */
+	uint64_t response_bytes; /* of the answer's body, without chunks' framing, if EVENT_ANSWER_BODY */
 	uint64_t response_size;  /* of all of the answer, head and body, if EVENT_ANSWER_SIZE */
 };
 

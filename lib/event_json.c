@@ -212,6 +212,11 @@ static void put_request(struct json_writer *w, const struct event *e)
 	json_string(w, r->target);
 	KEY(w, "url.path");
 	json_string(w, r->path);
+	PUT_SPAN(w, "http.route", r->route);
+	if (r->documented) {
+		KEY(w, "picket.route.documented");
+		json_bool(w, r->documented == 1);
+	}
 	KEY(w, "network.protocol.name");
 	json_text(w, "http");
 	put_version(w, r->version_major, r->version_minor);
@@ -220,6 +225,7 @@ static void put_request(struct json_writer *w, const struct event *e)
 		PUT_UINT(w, "http.request.body.size", r->content_length);
 	PUT_SPAN(w, "user_agent.original", r->user_agent);
 	PUT_SPAN(w, "picket.consumer", r->consumer);
+	PUT_SPAN(w, "picket.consumer_previous", r->consumer_previous);
 	if (r->deviations)
 		put_deviations(w, r->deviations);
 	put_client(w, r);

@@ -36,6 +36,8 @@ static void fill_request(struct event *e)
 		.host = text(e, "api.example"),
 		.consumer = text(e, "c_0011223344556677"),
 		.user_agent = text(e, "curl/8.0"),
+		.route = SPAN("/api/v1/users/{id}"),
+		.documented = 2,
 		.version_major = 1,
 		.version_minor = 1,
 		.body = HTTP_BODY_LENGTH,

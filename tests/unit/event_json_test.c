@@ -102,6 +102,8 @@ static void test_http_request_with_everything(void **state)
 	assert_text(d, "http.request.method_original", "BREW");
 	assert_text(d, "url.original", "/api/v1/users/7?q=&\"\\\x01\xef\xbf\xbd");
 	assert_text(d, "url.path", "/api/v1/users/7");
+	assert_text(d, "http.route", "/api/v1/users/{id}");
+	assert_true(cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(d, "picket.route.documented")));
 	assert_text(d, "network.protocol.name", "http");
 	assert_text(d, "network.protocol.version", "1.1");
 	assert_list(d, "http.request.header.host", host, 1);
