@@ -24,6 +24,7 @@ sensor/capture.[ch]       lib/ sensor/ bpf/abi.h policies/
 sensor/fragments.c        lib/ sensor/ policies/table.h
 sensor/proxied.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/enforcer.[ch]      lib/ sensor/ bpf/abi.h policies/
+sensor/replay_run.[ch]   lib/ sensor/ policies/
 sensor/judge.[ch]         lib/ sensor/ policies/ forwarder/
 sensor/control*.[ch]      lib/ sensor/ bpf/abi.h policies/ forwarder/
 sensor/cli_*.[ch]         lib/ sensor/ bpf/ policies/ forwarder/

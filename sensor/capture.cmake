@@ -4,3 +4,6 @@ target_sources(picket_sensor PRIVATE http1.c http1_chunked.c stream.c http1_resp
  refused.c processes.c proxied.c capture.c tail.c)
 # odd frames, odd segments
 target_sources(picket_sensor PRIVATE fragments.c frames.c frames_ipv4.c frames_ipv6.c tcp_options.c)
+# capture files
+target_sources(picket_sensor PRIVATE pcap_file.c replay.c replay_run.c)
+target_link_libraries(picket_sensor PUBLIC PkgConfig::PCAP)

@@ -55,6 +55,18 @@ static const struct entry entries[] = {
 	{{"packets", "[-f] [-n N] [--back N]", "TCP headers, as tcpdump prints them", cli_packets},
 	 "  -f, -n and --back as in picket events\n"
 	 "  SYN, FIN, RST and odd segments; one in N of the rest by capture.header_sample\n"},
+	{{"replay", "FILE... [--port N]... [--no-redact] [--policy FILE]",
+	  "capture files (pcap, pcapng) through the same programs and code as live traffic", cli_replay},
+	 "  FILE         - is stdin\n"
+	 "  --port N     a server's port; may be repeated. Default: any port, the client is who begins\n"
+	 "  --no-redact  events hold what was sent, secrets included\n"
+	 "  --policy FILE\n"
+	 "               a configuration or a file of detections: show what it would decide otherwise than "
+	 "the\n"
+	 "               built-in detections and the default configuration; nothing is blocked. Exit status "
+	 "1:\n"
+	 "               it would.\n"
+	 "  Needs root (CAP_BPF, CAP_NET_ADMIN) and no daemon; attaches nothing.\n"},
 	{{"blocks", "", "what is blocked, newest first", cli_blocks}, NULL},
 	{{"block", "TARGET [--ttl 15m] [--reason R] [--scope ports|host] [--confirm-within 60s]",
 	  "block an address or prefix", cli_block},

@@ -9,6 +9,7 @@ target_sources(picket_sensor PRIVATE
 	cli_kill.c
 	cli_pending.c
 	cli_print.c
+	cli_replay.c
 	cli_settings.c
 	cli_status.c
 	cli_why.c

@@ -52,6 +52,7 @@ struct cli_command {
 int cli_events(const struct cli *cli, int argc, char **argv);
 int cli_requests(const struct cli *cli, int argc, char **argv);
 int cli_packets(const struct cli *cli, int argc, char **argv);
+/* cli_replay.c */ int cli_replay(const struct cli *cli, int argc, char **argv);
 /* cli_blocks.c */
 int cli_blocks(const struct cli *cli, int argc, char **argv);
 int cli_block(const struct cli *cli, int argc, char **argv);

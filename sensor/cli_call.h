@@ -27,6 +27,8 @@ int cli_stream(const struct cli *cli, const char *command, const char *path,
 cJSON *cli_parse_line(struct span line);
 /* Each item of the array `list` in its own line. */
 void cli_print_items(const cJSON *list);
+/* cli_events.c: an event (a line of JSON) as one line for people, appended without a line feed. */
+void cli_event_line(const struct cli *cli, struct span line, struct buffer *out);
 /* Memory is out. */
 int cli_no_memory(const char *command);
 

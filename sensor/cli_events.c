@@ -280,6 +280,17 @@ static bool write_line(const struct view *v, struct span line)
 	       putc_unlocked('\n', stdout) != EOF && (!v->follow || !fflush_unlocked(stdout));
 }
 
+void cli_event_line(const struct cli *cli, struct span line, struct buffer *out)
+{
+	struct view v = {.cli = cli, .out = *out};
+	cJSON *e = cli_parse_line(line);
+
+	if (e)
+		print_event(&v, e);
+	cJSON_Delete(e);
+	*out = v.out;
+}
+
 static int on_line(void *arg, struct span line)
 {
 	struct view *v = arg;

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/replay_run.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include "lib/util.h"
+#include "policies/guard.h"
+
+#define CLIENTS_MAX         65536
+#define HANDSHAKE_WITHIN_NS (3600 * NS_PER_S)
+
+struct replay_run {
+	const struct replay_run_options *options;
+	struct replay *replay;
+	struct redact *redact;
+	struct detect *detect;
+	struct proxies *proxies;
+	struct clients *clients;
+	struct guard *guard;
+	struct capture *capture;
+	struct protected_set nobody;
+};
+
+static uint64_t run_now(const struct replay_run *r)
+{
+	return clock_boot_ns(replay_clock(r->replay));
+}
+
+static void on_event(void *arg, struct event *e)
+{
+	struct replay_run *r = arg;
+
+	r->options->event(r->options->arg, e);
+	event_unref(e);
+}
+
+static bool handshake_seen(void *arg, const struct prefix *target)
+{
+	struct replay_run *r = arg;
+	uint64_t now = run_now(r);
+
+	return clients_seen(r->clients, target, now > HANDSHAKE_WITHIN_NS ? now - HANDSHAKE_WITHIN_NS : 0);
+}
+
+static void on_verdict(void *arg, const struct verdict *v)
+{
+	struct replay_run *r = arg;
+	struct guard_answer answer;
+
+	guard_decide(r->guard, v, &r->nobody, false, run_now(r), &answer);
+	struct span why = span_from(answer.why), detail = span_from(answer.detail);
+	struct event *e = event_new(EVENT_DECISION, why.len + detail.len);
+	if (!e)
+		return;
+	e->time_ns = e->wall_ns = run_now(r);
+	e->decision.verdict = *v;
+	e->decision.outcome = answer.outcome;
+	e->decision.why = event_tail_copy(e, why);
+	e->decision.detail = event_tail_copy(e, detail);
+	on_event(r, e);
+}
+
+static void on_record(void *arg, const struct pk_record *rec)
+{
+	capture_record(((struct replay_run *)arg)->capture, rec);
+}
+
+static void on_tick(void *arg, uint64_t now_ns)
+{
+	capture_tick(((struct replay_run *)arg)->capture, now_ns);
+}
+
+/* Hashes of one run can be compared with each other only: the daemon's key is not read. */
+static int redact_start(struct replay_run *r)
+{
+	uint8_t key[32];
+
+	if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
+		return -EIO;
+	return redact_new(r->options->config, key, &r->redact);
+}
+
+static int parts_start(struct replay_run *r, struct buffer *errors)
+{
+	const struct config *config = r->options->config;
+	struct guard_facts facts = {.handshake = handshake_seen, .arg = r};
+	int error = redact_start(r);
+
+	if (!error)
+		error = detect_new(config, r->redact, &r->detect, errors);
+	if (!error)
+		error = proxies_new(config, &r->proxies);
+	if (!error)
+		error = clients_new(CLIENTS_MAX, &r->clients);
+	if (!error)
+		error = guard_new(config, r->proxies, &facts, &r->guard);
+	return error > 0 ? REPLAY_E_FILE : error;
+}
+
+static int capture_start(struct replay_run *r)
+{
+	struct capture_packets packets = {.ports = r->options->ports, .port_count = r->options->port_count};
+	struct capture_parts parts = {
+		.config = r->options->config,
+		.clock = replay_clock(r->replay),
+		.redact = r->redact,
+		.detect = r->detect,
+		.proxies = r->proxies,
+		.clients = r->clients,
+		.event = on_event,
+		.verdict = on_verdict,
+		.arg = r,
+		.packets = &packets,
+	};
+
+	return capture_new(&parts, &r->capture);
+}
+
+static int files_read(struct replay_run *r, struct buffer *errors)
+{
+	for (unsigned i = 0; i < r->options->file_count; i++) {
+		int error = replay_file(r->replay, r->options->files[i], errors);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static void run_free(struct replay_run *r)
+{
+	capture_free(r->capture);
+	guard_free(r->guard);
+	clients_free(r->clients);
+	proxies_free(r->proxies);
+	detect_free(r->detect);
+	redact_free(r->redact);
+	replay_free(r->replay);
+	protected_set_free(&r->nobody);
+}
+
+int replay_run(const struct replay_run_options *options, struct replay_result *ret, struct buffer *errors)
+{
+	struct replay_run r = {.options = options};
+	struct replay_hooks hooks = {.record = on_record, .tick = on_tick, .arg = &r};
+	int error = parts_start(&r, errors);
+
+	if (!error)
+		error = replay_new(&hooks, &r.replay, errors);
+	if (!error)
+		error = capture_start(&r);
+	if (!error)
+		error = files_read(&r, errors);
+	/* What was read before a fault is worth telling, too. */
+	if (r.capture) {
+		capture_end(r.capture, run_now(&r));
+		*ret = (struct replay_result){.replay = replay_counts(r.replay),
+					      .capture = capture_counts(r.capture)};
+	}
+	run_free(&r);
+	return error;
+}
