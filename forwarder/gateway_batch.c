@@ -152,6 +152,21 @@ int gateway_batch_new(const struct config_gateway *config, const struct clock *c
 	return 0;
 }
 
+static uint32_t port_pair(uint16_t local_port, uint16_t peer_port)
+{
+	return (uint32_t)local_port << 16 | peer_port;
+}
+
+/* Known before its first request can be captured: picket does not report its own reports. */
+static void on_connected(void *owner, uint16_t local_port, uint16_t peer_port)
+{
+	struct gateway_batch *g = owner;
+
+	if (!gateway_batch_is_own(g, local_port, peer_port))
+		__atomic_store_n(&g->ports[g->ports_next++ % CONNECTIONS_KEPT],
+				 port_pair(local_port, peer_port), __ATOMIC_RELAXED);
+}
+
 int gateway_batch_start(struct gateway_batch *g, CURLM *multi)
 {
 	const char *headers[] = {
@@ -169,6 +184,7 @@ int gateway_batch_start(struct gateway_batch *g, CURLM *multi)
 		.headers = headers,
 		.clock = g->clock,
 		.owner = g,
+		.connected = on_connected,
 	};
 
 	return transport_new(multi, &options, &g->transport);
@@ -241,11 +257,6 @@ int gateway_batch_step(struct gateway_batch *g, uint64_t now_ns, bool flush)
 }
 
 /* --- answers --- */
-
-static uint32_t port_pair(uint16_t local_port, uint16_t peer_port)
-{
-	return (uint32_t)local_port << 16 | peer_port;
-}
 
 enum fate { DELIVERED, RETRY, REFUSED };
 
@@ -414,9 +425,6 @@ int gateway_batch_finish(struct gateway_batch *g, CURLcode result)
 	transport_finish(g->transport, result, &a);
 	pthread_mutex_lock(&g->lock);
 	g->counts.connections += a.connections;
-	if (a.connections && a.local_port)
-		__atomic_store_n(&g->ports[g->ports_next++ % CONNECTIONS_KEPT],
-				 port_pair(a.local_port, a.peer_port), __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&g->lock);
 	switch (answer_fate(&a)) {
 	case DELIVERED:

@@ -13,6 +13,7 @@ struct transport {
 	CURL *handle;
 	const struct clock *clock;
 	void *owner;
+	void (*connected)(void *owner, uint16_t local_port, uint16_t peer_port);
 	struct curl_slist *headers; /* of every POST */
 	struct curl_slist *sent;    /* of the one under way */
 	struct buffer body;
@@ -63,6 +64,18 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
+/* Before each request; also when it goes over a kept connection, whose ports are told again. */
+static int on_request(void *arg, char *peer_address, char *local_address, int peer_port, int local_port)
+{
+	struct transport *t = arg;
+
+	(void)peer_address;
+	(void)local_address;
+	if (t->connected)
+		t->connected(t->owner, (uint16_t)local_port, (uint16_t)peer_port);
+	return CURL_PREREQFUNC_OK;
+}
+
 /* The first fault of several setopt calls is the one that is told. */
 #define SET(option, value)                                                  \
 	do {                                                                \
@@ -94,6 +107,8 @@ static int handle_setup(struct transport *t, const struct transport_options *o)
 	SET(CURLOPT_WRITEDATA, t);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, t);
+	SET(CURLOPT_PREREQFUNCTION, on_request);
+	SET(CURLOPT_PREREQDATA, t);
 	if (o->ca.len) {
 		struct curl_blob blob = {(void *)(uintptr_t)o->ca.ptr, o->ca.len, CURL_BLOB_COPY};
 		SET(CURLOPT_CAINFO_BLOB, &blob);
@@ -121,6 +136,7 @@ int transport_new(CURLM *multi, const struct transport_options *o, struct transp
 	t->multi = multi;
 	t->clock = o->clock;
 	t->owner = o->owner;
+	t->connected = o->connected;
 	t->body = BUFFER_INIT(o->answer_max);
 	t->handle = curl_easy_init();
 	r = t->handle ? handle_setup(t, o) : -ENOMEM;
@@ -181,12 +197,10 @@ bool transport_busy(const struct transport *t)
 
 void transport_finish(struct transport *t, CURLcode result, struct transport_answer *ret)
 {
-	long status = 0, connections = 0, local = 0, peer = 0;
+	long status = 0, connections = 0;
 
 	curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(t->handle, CURLINFO_NUM_CONNECTS, &connections);
-	curl_easy_getinfo(t->handle, CURLINFO_LOCAL_PORT, &local);
-	curl_easy_getinfo(t->handle, CURLINFO_PRIMARY_PORT, &peer);
 	if (result != CURLE_OK && !t->error_text[0])
 		snprintf(t->error_text, sizeof t->error_text, "%s", curl_easy_strerror(result));
 	curl_multi_remove_handle(t->multi, t->handle);
@@ -205,8 +219,6 @@ void transport_finish(struct transport *t, CURLcode result, struct transport_ans
 		.too_large = t->too_large,
 		.retry_after_ms = t->retry_after_ms,
 		.received_ns = t->received_ns,
-		.local_port = (uint16_t)local,
-		.peer_port = (uint16_t)peer,
 		.connections = (unsigned)connections,
 	};
 }

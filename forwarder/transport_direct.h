@@ -24,19 +24,20 @@ struct transport_options {
 	size_t answer_max;          /* bytes of an answer's body */
 	const char *const *headers; /* "Name: value", NULL ends; sent with every POST */
 	const struct clock *clock;
-	void *owner; /* transport_owner gives it back */
+	void *owner; /* transport_owner gives it back, connected gets it */
+	/* A new connection is made; its first request follows. NULL: nobody asks. */
+	void (*connected)(void *owner, uint16_t local_port, uint16_t peer_port);
 };
 
 struct transport_answer {
-	CURLcode error;                 /* CURLE_OK: the exchange is whole */
-	const char *error_text;         /* "" or for people; valid until the next send */
-	unsigned status;                /* 0: no answer came */
-	struct span body;               /* valid until the next send */
-	bool too_large;                 /* the body passed answer_max and was cut; the connection is closed */
-	uint64_t retry_after_ms;        /* asked for by the gateway, 0 = nothing */
-	uint64_t received_ns;           /* boot clock: when the last byte came */
-	uint16_t local_port, peer_port; /* of the connection it went over, 0 = none was made */
-	unsigned connections;           /* new TCP connections made for it, 0 = a kept one */
+	CURLcode error;          /* CURLE_OK: the exchange is whole */
+	const char *error_text;  /* "" or for people; valid until the next send */
+	unsigned status;         /* 0: no answer came */
+	struct span body;        /* valid until the next send */
+	bool too_large;          /* the body passed answer_max and was cut; the connection is closed */
+	uint64_t retry_after_ms; /* asked for by the gateway, 0 = nothing */
+	uint64_t received_ns;    /* boot clock: when the last byte came */
+	unsigned connections;    /* new TCP connections made for it, 0 = a kept one */
 };
 
 int transport_new(CURLM *multi, const struct transport_options *options, struct transport **ret);

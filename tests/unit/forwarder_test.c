@@ -437,6 +437,27 @@ static void test_a_gateway_that_does_not_answer(void **state)
 	stub_stop(s);
 }
 
+/* What a gateway gets can be captured before it answers; then it must be known already whose request that was. */
+static void test_an_own_request_is_known_before_its_answer(void **state)
+{
+	static const struct stub_reply slow = {.status = 204, .delay_ms = 300};
+	struct stub *s = stub_start(0, &slow, 1);
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, stub_port(s));
+	rig_start(&rig);
+	push(&rig, 1);
+	while (stub_count(s) == 0)
+		run_for(&rig, 5);
+	assert_int_equal(counts(&rig).batches, 0);
+	assert_true(forwarder_is_own(rig.f, stub_request(s, 0)->client_port, stub_port(s)));
+	run_until(&rig, batches_delivered, 1);
+	assert_true(forwarder_is_own(rig.f, stub_request(s, 0)->client_port, stub_port(s)));
+	forwarder_free(rig.f);
+	stub_stop(s);
+}
+
 static void test_gateway_down_then_up(void **state)
 {
 	struct stub *s = stub_start(0, &accepted, 1);
@@ -780,6 +801,7 @@ int main(void)
 		cmocka_unit_test(test_redirect_is_not_followed),
 		cmocka_unit_test(test_401_is_final_and_names_the_token),
 		cmocka_unit_test(test_a_gateway_that_does_not_answer),
+		cmocka_unit_test(test_an_own_request_is_known_before_its_answer),
 		cmocka_unit_test(test_gateway_down_then_up),
 		cmocka_unit_test(test_gateway_restarts_between_two_batches),
 		cmocka_unit_test(test_overflow_is_counted_exactly),
