@@ -69,7 +69,7 @@ struct pk_answer {
 	__u32 pad2;
 };
 
-/* PK_ANSWER. The answer is finished: another one began at answer.end; or its number is 0. */
+/* PK_ANSWER. Another one began at answer.end, or its number is 0. */
 struct pk_answered {
 	struct pk_record rec;
 	struct pk_flow flow;

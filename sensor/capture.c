@@ -7,8 +7,10 @@
  */
 #include "sensor/capture.h"
 #include <errno.h>
+#include <stddef.h>
 #include <sys/random.h>
 #include "lib/util.h"
+#include "sensor/answers.h"
 #include "sensor/connections.h"
 #include "sensor/headers.h"
 #include "sensor/proxied.h"
@@ -34,6 +36,7 @@ struct capture {
 	struct segments *segments; /* NULL: no packets */
 	struct exchange_hooks exchange_hooks;
 	struct refused_kept *refused;
+	struct answers *answers; /* NULL: events wait for no answer */
 	struct origin *origin;
 	struct proxied_parts proxied;
 	struct stream_hooks hooks;
@@ -145,6 +148,83 @@ static void on_verdict(void *arg, const struct verdict *v)
 	c->parts.verdict(c->parts.arg, v);
 }
 
+/* --- answers --- */
+
+/* Offset in the client's stream of a sequence number that is not far from what was seen. */
+static uint64_t offset_of(const struct stream *s, uint32_t seq)
+{
+	int64_t offset = (int64_t)s->next + (int32_t)(seq - s->next_seq);
+
+	return offset > 0 ? (uint64_t)offset : 0;
+}
+
+static struct answer answer_of(const struct stream *s, const struct pk_answer *rec, bool final)
+{
+	uint64_t read = offset_of(s, rec->read);
+
+	return (struct answer){
+		.time_ns = rec->time_ns,
+		.read = read,
+		.size = (uint32_t)(rec->end - rec->seq),
+		.seq = rec->seq,
+		.number = rec->number,
+		.status = rec->status,
+		.final = final,
+		.open = read > stream_boundary(s),
+	};
+}
+
+/* An answer that a record told. */
+static void on_answer(struct capture *c, struct connection *conn, const struct pk_answer *rec, bool final)
+{
+	struct answer answer;
+
+	if (!rec->time_ns || !c->answers || !conn->stream.started)
+		return;
+	answer = answer_of(&conn->stream, rec, final);
+	answers_seen(c->answers, &conn->answers, &answer);
+}
+
+static bool slot_read(const struct pk_answer_slot *slot, uint64_t cookie, struct pk_answer *ret)
+{
+	uint32_t version = __atomic_load_n(&slot->version, __ATOMIC_ACQUIRE);
+
+	if (version & 1 || slot->cookie != cookie)
+		return false;
+	*ret = slot->answer;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&slot->version, __ATOMIC_RELAXED) == version && ret->time_ns;
+}
+
+static bool on_look(void *arg, struct answers_line *l, struct answer *ret)
+{
+	struct capture *c = arg;
+	struct connection *conn = (struct connection *)((char *)l - offsetof(struct connection, answers));
+	const struct stream *s = &conn->stream;
+	uint64_t cookie = conn->key.cookie;
+	struct pk_answer rec;
+
+	if (!cookie || !s->started || !slot_read(&c->parts.answers[pk_answer_slot(cookie)], cookie, &rec))
+		return false;
+	*ret = answer_of(s, &rec, false);
+	/* What the server read and we did not yet see may be a request. */
+	return ret->read <= MAX(s->next, stream_boundary(s));
+}
+
+static void on_answered(void *arg, struct event *e)
+{
+	emit(arg, e);
+}
+
+static int answers_start(struct capture *c)
+{
+	struct answers_hooks hooks = {.emit = on_answered, .look = on_look, .arg = c};
+
+	return c->parts.answers ? answers_new(&hooks, &c->answers) : 0;
+}
+
+/* --- requests, all of them --- */
+
 /* Takes the reference. Where the answer will be seen as well, the event waits for it. */
 static void emit_request(struct capture *c, struct connection *conn, struct event *e)
 {
@@ -152,6 +232,8 @@ static void emit_request(struct capture *c, struct connection *conn, struct even
 		conn->exchange = exchange_new();
 	if (conn->exchange)
 		exchange_request(conn->exchange, e, &c->exchange_hooks);
+	else if (c->answers && !conn->packets)
+		answers_hold(c->answers, &conn->answers, e, conn->stream.request_at, c->time_ns);
 	else
 		emit(c, e);
 }
@@ -177,7 +259,8 @@ static void on_request(void *arg, struct stream *s, const struct http_request *r
 	e->request.client_flags = client.who.flags;
 	e->request.client_behind = client.behind;
 	e->request.client_connection_id = client.connection_id;
-	/* The event goes first, so that whoever gets a verdict has what it cites. */
+	/* Where nothing waits for answers the event goes first, else a verdict may come before what it cites.
+	 */
 	event_ref(e);
 	emit_request(c, conn, e);
 	if (r->deviations)
@@ -219,13 +302,14 @@ static struct before stream_before(const struct stream *s)
 			       s->gaps,      s->refused,   s->not_http};
 }
 
-static void account(struct capture *c, const struct connection *conn, const struct before *b)
+static void account(struct capture *c, struct connection *conn, const struct before *b)
 {
 	const struct stream *s = &conn->stream;
 
 	c->held[conn->source] += s->head.size - b->held;
 	if (s->gaps != b->gaps) {
 		COUNT(c, gaps, s->gaps - b->gaps);
+		answers_doubt(&conn->answers);
 		COUNT(c, gap_bytes, s->gap_bytes - b->gap_bytes);
 		if (s->gap_bytes != b->gap_bytes)
 			note_loss(c, &conn->flow.peer.addr, s->gap_bytes - b->gap_bytes);
@@ -333,6 +417,8 @@ static void finish(struct capture *c, struct connection *conn, uint64_t time_ns)
 	account(c, conn, &b);
 	if (conn->exchange)
 		exchange_flush(conn->exchange, &c->exchange_hooks);
+	if (c->answers)
+		answers_end(c->answers, &conn->answers);
 	if (conn->end.time_ns) {
 		struct event_connection what = {
 			.duration_ns =
@@ -406,6 +492,7 @@ static struct connection *begin(struct capture *c, const struct pk_flow *flow, u
 		conn->flow.connection_id = 1ull << 63 | ++c->unnamed;
 	conn->source = source_slot(c, &conn->flow.peer.addr);
 	stream_init(&conn->stream, isn != NULL, isn ? *isn : 0);
+	conn->answers.joined = isn == NULL;
 	update_held(c);
 	return conn;
 }
@@ -427,8 +514,10 @@ static void on_open(struct capture *c, const struct pk_conn *rec)
 	COUNT(c, connections_opened, 1);
 	if (conn && rec->flow.cookie) {
 		/* Its first bytes came before it (perf buffers of several CPUs): they were the beginning. */
-		if (conn->stream.next_seq - (uint32_t)conn->stream.next == rec->isn && !conn->end.time_ns)
+		if (conn->stream.next_seq - (uint32_t)conn->stream.next == rec->isn && !conn->end.time_ns) {
 			conn->stream.complete = 1;
+			conn->answers.joined = 0;
+		}
 		return;
 	}
 	/* Addresses and ports used again, and the end of the former connection was not seen. */
@@ -481,6 +570,7 @@ static void on_close(struct capture *c, const struct pk_conn *rec)
 	}
 	connections_close(c->connections, conn);
 	note_client(c, conn, now);
+	on_answer(c, conn, &rec->answer, true);
 	/* Bytes that wait in the queue, or that no record showed, may yet be read. */
 	if (conn->stream.not_http || (conn->end.unread <= 1 && !bytes_missing(conn)))
 		finish(c, conn, now);
@@ -522,6 +612,8 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 	struct before b = stream_before(&conn->stream);
 	struct span bytes = {(const char *)(rec + 1) + rec->lead, rec->captured};
 	c->share = source_share(c, conn);
+	on_answer(c, conn, &rec->answer,
+		  stream_boundary(&conn->stream) <= offset_of(&conn->stream, rec->seq));
 	if (refused_differs(c->refused, rec->flow.cookie, rec->seq, bytes))
 		emit_tcp_anomaly(c, &conn->flow, REFUSED_OVERLAP);
 	if (rec->flags & PK_DATA_URGENT)
@@ -717,6 +809,18 @@ void capture_end(struct capture *c, uint64_t now_ns)
 	capture_tick(c, now_ns + CLOSED_WAIT_NS);
 }
 
+static void on_answered_record(struct capture *c, const struct pk_answered *rec)
+{
+	struct connection *conn = connections_find(c->connections, &rec->flow);
+
+	/*
+	 * Its end is where the next one began, or what looked like one: only that other request's being there
+	 * says which.
+	 */
+	if (conn)
+		on_answer(c, conn, &rec->answer, false);
+}
+
 /* --- all records --- */
 
 static void on_header_event(void *arg, struct event *e)
@@ -747,6 +851,9 @@ void capture_record(struct capture *c, const struct pk_record *rec)
 		break;
 	case PK_CLOSE:
 		on_close(c, (const struct pk_conn *)rec);
+		break;
+	case PK_ANSWER:
+		on_answered_record(c, (const struct pk_answered *)rec);
 		break;
 	case PK_REFUSED:
 		on_refused(c, (const struct pk_refused *)rec);
@@ -790,6 +897,23 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 	tell_losses(c, now_ns);
 }
 
+void capture_poll(struct capture *c, uint64_t now_ns)
+{
+	if (c->answers)
+		answers_poll(c->answers, now_ns);
+}
+
+void capture_flush(struct capture *c)
+{
+	if (c->answers)
+		answers_flush(c->answers);
+}
+
+struct answers_counts capture_answers(const struct capture *c)
+{
+	return c->answers ? answers_counts(c->answers) : (struct answers_counts){0};
+}
+
 struct capture_counts capture_counts(const struct capture *c)
 {
 	/* A struct of uint64_t only, copied one by one. */
@@ -815,6 +939,8 @@ int capture_new(const struct capture_parts *parts, struct capture **ret)
 		r = refused_kept_new(&c->refused);
 	if (!r)
 		r = packets_new(c);
+	if (!r)
+		r = answers_start(c);
 	if (!r)
 		r = origin_new(parts->config, &c->origin);
 	if (r) {
@@ -848,6 +974,7 @@ void capture_free(struct capture *c)
 	refused_kept_free(c->refused);
 	origin_free(c->origin);
 	segments_free(c->segments);
+	answers_free(c->answers);
 	connections_free(c->connections);
 	free(c);
 }

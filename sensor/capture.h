@@ -24,6 +24,7 @@
 #include "policies/detect.h"
 #include "policies/proxies.h"
 #include "policies/redact.h"
+#include "sensor/answers.h"
 #include "sensor/clients.h"
 
 struct capture;
@@ -44,7 +45,9 @@ struct capture_parts {
 	struct clients
 		*behind; /* clients of which only a trusted proxy's packets come here; NULL: not noted */
 	uint64_t *skip;  /* PK_SKIP_SLOTS slots, or NULL */
-	void (*event)(void *arg, struct event *e);           /* takes the reference */
+	const struct pk_answer_slot *answers;      /* PK_ANSWER_SLOTS slots; NULL: the kernel half shows no
+						      answers, and no event waits for one */
+	void (*event)(void *arg, struct event *e); /* takes the reference */
 	void (*verdict)(void *arg, const struct verdict *v); /* of the built-in analysis */
 	void *arg;
 	const struct capture_packets *packets; /* NULL: such records are not expected, and passed over */
@@ -67,7 +70,12 @@ int capture_new(const struct capture_parts *parts, struct capture **ret);
 void capture_record(struct capture *c, const struct pk_record *rec);
 /* Once a second: end what was closed, forget connections idle for long, report losses as events. */
 void capture_tick(struct capture *c, uint64_t now_ns);
+/* After each turn of the reader: emits the requests whose answers came meanwhile. */
+void capture_poll(struct capture *c, uint64_t now_ns);
+/* At the end: emits every request that still waits for its answer. */
+void capture_flush(struct capture *c);
 struct capture_counts capture_counts(const struct capture *c);
+struct answers_counts capture_answers(const struct capture *c); /* safe from other threads */
 /* Nothing more will come: every connection that is seen as packets ends now. */
 void capture_end(struct capture *c, uint64_t now_ns);
 void capture_free(struct capture *c);

@@ -14,6 +14,7 @@
 #include "bpf/abi.h"
 #include "lib/http_request.h"
 #include "sensor/exchange.h"
+#include "sensor/answers.h"
 #include "sensor/stream.h"
 
 /* What the kernel said when the connection ended. */
@@ -36,6 +37,7 @@ struct connection {
 	uint32_t server_next;      /* ... the sequence number expected next in it */
 	bool server_started;       /* ... it is known */
 	bool packets;              /* seen as packets */
+	struct answers_line answers;
 	struct connection_end end;
 	struct proxied *proxied; /* who stands behind it: sensor/proxied.h; NULL: nobody but its peer */
 	bool proxied_lost;       /* it began with a PROXY header that no memory was found for */

@@ -16,6 +16,10 @@
 #include "ingress_tc.skel.h"
 #include "ingress_xdp.skel.h"
 #include "lib/util.h"
+#include "response_fentry_perf.skel.h"
+#include "response_fentry_ring.skel.h"
+#include "response_perf.skel.h"
+#include "response_ring.skel.h"
 #include "sensor/perfring.h"
 #include "tcp_perf.skel.h"
 #include "tcp_ring.skel.h"
@@ -238,6 +242,29 @@ static int load_tcp(struct kernel *k, struct buffer *errors)
 	return perf ? perf : ring;
 }
 
+/* The tracepoint, else the function; found by trying. Without either, requests have no answers. */
+static void load_response(struct kernel *k)
+{
+	static const struct {
+		const void *(*elf)(size_t *size);
+		const char *name;
+		bool perf;
+	} ways[] = {
+		{response_ring__elf_bytes, "response_ring", false},
+		{response_fentry_ring__elf_bytes, "response_fentry", false},
+		{response_perf__elf_bytes, "response_perf", true},
+		{response_fentry_perf__elf_bytes, "response_fentry", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways) && !k->objects[OBJECT_RESPONSE]; i++) {
+		size_t size;
+		const void *elf = ways[i].elf(&size);
+
+		if (ways[i].perf == k->perf)
+			(void)kernel_object_load(k, OBJECT_RESPONSE, elf, size, ways[i].name);
+	}
+}
+
 /* At least one of the two packet programs must load; a kernel without the other is told by the attachments'
  * notes. */
 static int load_packets(struct kernel *k, struct buffer *errors)
@@ -341,12 +368,15 @@ static int map_memory(struct kernel *k, const char *name, size_t size, void **re
 
 static int map_memories(struct kernel *k)
 {
-	void *skip = NULL, *levels = NULL;
+	void *skip = NULL, *levels = NULL, *answers = NULL;
 	int r = map_memory(k, "pk_skip", PK_SKIP_SLOTS * sizeof(uint64_t), &skip);
 
 	if (!r)
 		r = map_memory(k, "pk_perf_level", PK_PERF_CPUS * sizeof(struct pk_perf_level), &levels);
+	if (!r)
+		r = map_memory(k, "pk_answers", PK_ANSWER_SLOTS * sizeof(struct pk_answer_slot), &answers);
 	k->skip = skip;
+	k->answers = answers;
 	k->perf_levels = levels;
 	return r;
 }
@@ -391,6 +421,8 @@ static int load(struct kernel *k, const struct kernel_options *options, struct b
 		r = load_packets(k, errors);
 	if (!r)
 		load_drops(k);
+	if (!r)
+		load_response(k);
 	if (!r)
 		r = map_memories(k);
 	if (!r)
@@ -473,12 +505,25 @@ static int attach_all(struct kernel *k, struct bpf_object *o, struct buffer *err
 	return 0;
 }
 
+/* What loads is sometimes refused only here. Then requests have no answers. */
+static void attach_response(struct kernel *k)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(4096);
+
+	if (!attach_all(k, k->objects[OBJECT_RESPONSE], &errors))
+		return;
+	bpf_object__close(k->objects[OBJECT_RESPONSE]);
+	k->objects[OBJECT_RESPONSE] = NULL;
+}
+
 int kernel_attach_tcp(struct kernel *k, struct buffer *errors)
 {
 	int r = attach_all(k, k->objects[OBJECT_TCP], errors);
 
 	if (!r && k->objects[OBJECT_DROPS])
 		r = attach_all(k, k->objects[OBJECT_DROPS], errors);
+	if (!r && k->objects[OBJECT_RESPONSE])
+		attach_response(k);
 	return r;
 }
 
@@ -492,6 +537,8 @@ void kernel_free(struct kernel *k)
 		bpf_link__destroy(k->tcp_links[i]);
 	if (k->skip)
 		munmap(k->skip, PK_SKIP_SLOTS * sizeof(uint64_t));
+	if (k->answers)
+		munmap(k->answers, PK_ANSWER_SLOTS * sizeof(struct pk_answer_slot));
 	if (k->perf_levels)
 		munmap(k->perf_levels, PK_PERF_CPUS * sizeof(struct pk_perf_level));
 	for (int cpu = 0; cpu < k->perf_cpus; cpu++)
@@ -533,6 +580,11 @@ int kernel_config_set(struct kernel *k, const struct pk_config *c)
 uint64_t *kernel_skip(const struct kernel *k)
 {
 	return k->skip;
+}
+
+const struct pk_answer_slot *kernel_answers(const struct kernel *k)
+{
+	return k->objects[OBJECT_RESPONSE] ? k->answers : NULL;
 }
 
 int kernel_stats(const struct kernel *k, uint64_t ret[static PK_C_MAX])

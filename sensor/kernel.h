@@ -82,6 +82,9 @@ int kernel_ports_fd(const struct kernel *k);
 int kernel_config_set(struct kernel *k, const struct pk_config *c);
 /* The skip array, mapped shared and writable; stays valid in a forked child. */
 uint64_t *kernel_skip(const struct kernel *k);
+/* The answers array, the same way; NULL: no program fills it, as this kernel offers no place to look at
+ * answers. */
+const struct pk_answer_slot *kernel_answers(const struct kernel *k);
 /* Sums over CPUs. */
 int kernel_stats(const struct kernel *k, uint64_t ret[static PK_C_MAX]);
 /* Ids of what is loaded, for doctor and status: names and verified instruction counts. */

@@ -21,6 +21,7 @@ enum kernel_object {
 	OBJECT_XDP_FRAGS, /* the same programs, declared able to take packets in pieces; loaded when first
 			     needed */
 	OBJECT_RECEIVE, /* loaded when first attached */
+	OBJECT_RESPONSE, /* NULL: this kernel shows no answers */
 	OBJECT_DROPS, /* NULL: this kernel's kfree_skb does not tell enough */
 	OBJECT_COUNT,
 };
@@ -48,6 +49,7 @@ struct kernel {
 	struct bpf_link *receive_links[2];
 	unsigned receive_link_count;
 	uint64_t *skip;
+	struct pk_answer_slot *answers;
 	int *perf_events; /* perf path only: one per possible CPU, -1: that CPU is off */
 	int perf_cpus;
 	struct pk_perf_level *perf_levels; /* perf path only */

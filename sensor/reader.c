@@ -77,6 +77,8 @@ __attribute__((noinline)) static uint32_t record_size(const struct pk_record *re
 		return sizeof(struct pk_conn);
 	case PK_LISTEN:
 		return sizeof(struct pk_listen);
+	case PK_ANSWER:
+		return sizeof(struct pk_answered);
 	case PK_HEADER:
 		return sizeof(struct pk_header);
 	case PK_REFUSED:

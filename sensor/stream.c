@@ -504,6 +504,7 @@ static size_t eat_start(struct stream *s, struct span in, const struct stream_ho
 		/* What was held before this piece is read first, as the piece it came in; then this one
 		 * again. */
 		consume(s, (struct span){first.data, held}, hooks);
+		s->request_at = 0;
 		if (hooks->budget)
 			*hooks->budget += first.size;
 		buffer_free(&first);
@@ -605,6 +606,9 @@ static void consume(struct stream *s, struct span in, const struct stream_hooks 
 		struct span part = in;
 		uint64_t inner = s->inner_left;
 		bool ended = false;
+
+		if (s->state == HEAD && !s->head.len)
+			s->request_at = s->next - in.len;
 
 		if (s->outer == HTTP_BODY_CHUNKED && !s->outer_left)
 			read_outer_chunks(s, in, hooks);
@@ -717,6 +721,18 @@ void stream_urgent(struct stream *s, uint32_t seq, bool last, const struct strea
 	s->next += removed;
 	s->next_seq += removed;
 	s->removed_bytes += removed;
+}
+
+uint64_t stream_boundary(const struct stream *s)
+{
+	switch (s->state) {
+	case LENGTH:
+		return s->next + s->body_left;
+	case CHUNKED:
+		return s->next + (s->chunked.in_data ? s->chunked.left : 0);
+	default:
+		return s->next - s->head.len;
+	}
 }
 
 /* The bytes from here on that are not needed. */

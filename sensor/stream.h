@@ -25,6 +25,7 @@ struct stream {
 	uint64_t next; /* offset of the first byte not yet seen; offset 0 = first byte of the connection */
 	uint32_t next_seq; /* the same as a TCP sequence number */
 	uint32_t requests;
+	uint64_t request_at; /* offset of the first byte of the head at hand, or of the latest request */
 	uint64_t body_left; /* bytes of a Content-Length body still to pass */
 	uint64_t
 		outer_left; /* internal: the doubtful body that was met first: bytes up to its presumed end */
@@ -90,6 +91,8 @@ void stream_urgent(struct stream *s, uint32_t seq, bool last, const struct strea
  * rest is taken to be equal.
  */
 bool stream_differs(const struct stream *s, uint32_t seq, struct span bytes);
+/* Offset at which, or behind which, the next request begins, as far as that is known. */
+uint64_t stream_boundary(const struct stream *s);
 /* n bytes passed that nobody can show us. Inside a known body that is no loss. */
 void stream_miss(struct stream *s, uint64_t n, const struct stream_hooks *hooks);
 /* The connection ended: an unfinished head with a whole request line is still handed over. Memory is given

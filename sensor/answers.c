@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * answers.c: two lists over the same entries: all of them by age, and those of one connection in order. Both
+ * are in the order in which the entries came, so whoever expires is the first of its connection.
+ */
+#include "sensor/answers.h"
+#include <errno.h>
+#include <stdlib.h>
+#include "lib/clock.h"
+#include "lib/util.h"
+
+#define POLL_NS       (10 * NS_PER_MS)
+#define LOOK_AFTER_NS (5 * NS_PER_MS)   /* until then the next record most likely brings the answer */
+#define QUIET_NS      (100 * NS_PER_MS) /* after its last answer a group is complete */
+#define EXPIRED_MAX   3                 /* in a row: this connection's answers are not to be seen */
+
+struct answers_held {
+	struct answers_held *older, *newer; /* of all */
+	struct answers_held *next;          /* of the line */
+	struct answers_line *line;
+	struct event *event;
+	uint64_t start, since_ns;
+	struct answer answer; /* status 0: none */
+};
+
+struct answers {
+	struct answers_hooks hooks;
+	struct answers_held *oldest, *newest;
+	struct answers_held *cursor; /* where answers_poll is: moves on if that one goes */
+	size_t bytes;
+	uint64_t polled_ns;
+	struct answers_counts counts; /* written here only, read by anyone */
+};
+
+#define COUNT(a, field, n) __atomic_store_n(&(a)->counts.field, (a)->counts.field + (n), __ATOMIC_RELAXED)
+
+/* --- emitting --- */
+
+static void event_answer(struct event *e, const struct answer *answer)
+{
+	struct event_request *r = &e->request;
+
+	r->answered = EVENT_ANSWER_SEEN;
+	r->status = answer->status;
+	r->latency_ns = answer->time_ns > e->time_ns ? answer->time_ns - e->time_ns : 0;
+	if (answer->final) {
+		r->answered |= EVENT_ANSWER_SIZE;
+		r->response_size = answer->size;
+	}
+}
+
+static void unlink_held(struct answers *a, struct answers_held *h)
+{
+	if (a->cursor == h)
+		a->cursor = h->newer;
+	if (h->older)
+		h->older->newer = h->newer;
+	else
+		a->oldest = h->newer;
+	if (h->newer)
+		h->newer->older = h->older;
+	else
+		a->newest = h->older;
+}
+
+/* The first of a line leaves it, with its answer or without. */
+static void emit_first(struct answers *a, struct answers_line *l, bool with_answer)
+{
+	struct answers_held *h = l->first;
+	struct event *e = h->event;
+
+	l->first = h->next;
+	if (l->last == h)
+		l->last = NULL;
+	if (l->waiting == h)
+		l->waiting = h->next;
+	unlink_held(a, h);
+	a->bytes -= e->size;
+	if (with_answer && h->answer.status) {
+		event_answer(e, &h->answer);
+		COUNT(a, answered, 1);
+	}
+	free(h);
+	COUNT(a, emitted, 1);
+	COUNT(a, held, -(uint64_t)1);
+	a->hooks.emit(a->hooks.arg, e);
+}
+
+/* Requests and answers are even: what follows has nothing to do with what was. */
+static void begin_anew(struct answers_line *l)
+{
+	l->asked = l->got = 0;
+	l->doubt = 0;
+}
+
+/* All that waits goes out: with its answers, if each request has one and nothing is in doubt. */
+static void settle(struct answers *a, struct answers_line *l)
+{
+	bool sure = l->asked == l->got && !l->doubt;
+
+	while (l->first) {
+		if (!sure && l->got)
+			COUNT(a, unsure, 1);
+		emit_first(a, l, sure);
+	}
+	l->looked = 0;
+	if (l->asked != l->got)
+		return;
+	if (sure)
+		l->expired = 0;
+	begin_anew(l);
+}
+
+/* --- requests --- */
+
+/* Counts as one that goes unanswered, so that its answer is given to no other. */
+static void emit_at_once(struct answers *a, struct answers_line *l, struct event *e)
+{
+	l->asked++;
+	l->doubt = 1;
+	if (!l->first)
+		l->gone++;
+	COUNT(a, emitted, 1);
+	a->hooks.emit(a->hooks.arg, e);
+}
+
+static void append(struct answers *a, struct answers_line *l, struct answers_held *h)
+{
+	h->older = a->newest;
+	if (a->newest)
+		a->newest->newer = h;
+	else
+		a->oldest = h;
+	a->newest = h;
+	if (l->last)
+		l->last->next = h;
+	else
+		l->first = h;
+	l->last = h;
+	if (!l->waiting)
+		l->waiting = h;
+	a->bytes += h->event->size;
+	COUNT(a, held, 1);
+}
+
+/* --- answers --- */
+
+/* n answers that nobody saw: each to the request whose turn it is. */
+static void pass_missed(struct answers *a, struct answers_line *l, uint32_t n)
+{
+	COUNT(a, missed, n);
+	l->doubt = 1;
+	for (; n && l->got < l->asked; n--, l->got++) {
+		if (l->gone)
+			l->gone--;
+		else if (l->waiting)
+			l->waiting = l->waiting->next;
+	}
+}
+
+/* True: it is a new one. */
+static bool take_number(struct answers *a, struct answers_line *l, const struct answer *answer)
+{
+	int32_t ahead = (int32_t)(answer->number - l->number);
+
+	if (!answer->number)
+		return true;
+	if (!l->number && l->joined)
+		ahead = 1;
+	if (ahead <= 0)
+		return false;
+	if (ahead > 1)
+		pass_missed(a, l, (uint32_t)ahead - 1);
+	l->number = answer->number;
+	l->looked = 0;
+	return true;
+}
+
+/* The latest that has an answer, of those that wait. */
+static struct answers_held *latest(const struct answers_line *l)
+{
+	struct answers_held *h = l->first;
+
+	while (h && h != l->waiting && h->next != l->waiting)
+		h = h->next;
+	return h == l->waiting ? NULL : h;
+}
+
+/* The latest answer again: where it ended is known now. */
+static void refine(struct answers *a, struct answers_line *l, const struct answer *answer)
+{
+	struct answers_held *last = latest(l);
+	struct answer *known = last ? &last->answer : &l->early;
+
+	if (!answer->final || !known->status || known->number != answer->number)
+		return;
+	known->size = answer->size;
+	known->final = 1;
+	if (!l->waiting && l->asked == 1)
+		settle(a, l);
+}
+
+/* Nobody waits for it. */
+static void keep_early(struct answers *a, struct answers_line *l, const struct answer *answer)
+{
+	if (answer->open && !l->early.status) {
+		l->early = *answer;
+		return;
+	}
+	COUNT(a, surplus, 1);
+	/* Which one was it? The first behind a request that waited alone is its own. */
+	if (l->asked > 1 || l->early.status)
+		l->doubt = 1;
+}
+
+/* To a request that has gone out. */
+static void give_late(struct answers *a, struct answers_line *l)
+{
+	l->gone -= l->gone != 0;
+	l->got++;
+	COUNT(a, late, 1);
+	if (l->first || l->asked != l->got)
+		return;
+	l->expired = 0;
+	begin_anew(l);
+}
+
+/* To the first that waits for one. */
+static void give(struct answers *a, struct answers_line *l, const struct answer *answer)
+{
+	struct answers_held *h = l->waiting, *before;
+
+	if (l->gone || !h) {
+		give_late(a, l);
+		return;
+	}
+	if (answer->read <= h->start) { /* written before a byte of that request was read */
+		COUNT(a, surplus, 1);
+		l->doubt |= l->asked > 1;
+		return;
+	}
+	before = latest(l);
+	if (before && answer->number && before->answer.number + 1 == answer->number) {
+		before->answer.size = (uint32_t)(answer->seq - before->answer.seq);
+		before->answer.final = 1;
+	}
+	h->answer = *answer;
+	l->waiting = h->next;
+	l->got++;
+	if (l->asked == 1 && answer->final)
+		settle(a, l);
+}
+
+void answers_seen(struct answers *a, struct answers_line *l, const struct answer *answer)
+{
+	if (!take_number(a, l, answer))
+		refine(a, l, answer);
+	else if (l->asked == l->got)
+		keep_early(a, l, answer);
+	else
+		give(a, l, answer);
+}
+
+void answers_hold(struct answers *a, struct answers_line *l, struct event *e, uint64_t start, uint64_t now_ns)
+{
+	COUNT(a, held_all, 1);
+	if (!l->waiting)
+		settle(a, l);
+	if (l->expired >= EXPIRED_MAX) {
+		COUNT(a, unsure, 1);
+		emit_at_once(a, l, e);
+		return;
+	}
+	struct answers_held *h = NULL;
+	if (a->counts.held < ANSWERS_MAX && a->bytes + e->size <= ANSWERS_BYTES)
+		h = calloc(1, sizeof *h);
+	if (!h) {
+		COUNT(a, full, 1);
+		emit_at_once(a, l, e);
+		return;
+	}
+	h->line = l;
+	h->event = e;
+	h->start = start;
+	h->since_ns = now_ns;
+	append(a, l, h);
+	l->asked++;
+	if (l->early.status) {
+		struct answer early = l->early;
+
+		l->early = (struct answer){0};
+		give(a, l, &early);
+	}
+}
+
+void answers_doubt(struct answers_line *l)
+{
+	l->doubt = 1;
+}
+
+void answers_end(struct answers *a, struct answers_line *l)
+{
+	settle(a, l);
+	*l = (struct answers_line){0};
+}
+
+/* --- time --- */
+
+/* Nothing changed since the last look: the answer is whole, as far as that can be told. */
+static void look_again(struct answers *a, struct answers_line *l, const struct answer *answer,
+		       uint64_t now_ns)
+{
+	bool same = l->looked && l->looked_size == answer->size;
+
+	l->looked = 1;
+	l->looked_size = answer->size;
+	if (!same || l->waiting || (l->asked > 1 && now_ns < answer->time_ns + QUIET_NS))
+		return;
+	struct answer whole = *answer;
+	whole.final = 1;
+	refine(a, l, &whole);
+	settle(a, l);
+}
+
+static void look(struct answers *a, struct answers_line *l, uint64_t now_ns)
+{
+	struct answer answer;
+
+	if (!a->hooks.look || !a->hooks.look(a->hooks.arg, l, &answer) || !answer.number)
+		return;
+	if (answer.number == l->number)
+		look_again(a, l, &answer, now_ns);
+	else if (answer.number == l->number + 1 || (l->joined && !l->number && l->asked == 1))
+		answers_seen(a, l, &answer);
+	/* Else records of those in between are on their way. */
+}
+
+static void expire(struct answers *a, struct answers_line *l)
+{
+	bool alone = l->asked == 1;
+
+	if (alone && l->first->answer.status) {
+		settle(a, l);
+		return;
+	}
+	if (l->waiting == l->first) {
+		l->gone++;
+		l->expired += l->expired < UINT8_MAX;
+		COUNT(a, expired, 1);
+	} else {
+		COUNT(a, unsure, 1);
+	}
+	emit_first(a, l, false);
+}
+
+void answers_poll(struct answers *a, uint64_t now_ns)
+{
+	if (now_ns < a->polled_ns + POLL_NS)
+		return;
+	a->polled_ns = now_ns;
+	a->cursor = a->oldest;
+	while (a->cursor && a->cursor->since_ns + LOOK_AFTER_NS <= now_ns) {
+		struct answers_held *h = a->cursor;
+		struct answers_line *l = h->line;
+		bool old = h->since_ns + ANSWERS_WAIT_NS <= now_ns;
+
+		a->cursor = h->newer;
+		if (l->first != h)
+			continue;
+		uint64_t emitted = a->counts.emitted;
+		look(a, l, now_ns);
+		if (old && emitted == a->counts.emitted)
+			expire(a, l);
+	}
+	a->cursor = NULL;
+}
+
+void answers_flush(struct answers *a)
+{
+	while (a->oldest)
+		answers_end(a, a->oldest->line);
+}
+
+struct answers_counts answers_counts(const struct answers *a)
+{
+	struct answers_counts copy;
+	const uint64_t *from = (const uint64_t *)&a->counts;
+	uint64_t *to = (uint64_t *)&copy;
+
+	_Static_assert(sizeof copy % sizeof *to == 0, "all counts are uint64_t");
+	for (size_t i = 0; i < sizeof copy / sizeof *to; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	return copy;
+}
+
+int answers_new(const struct answers_hooks *hooks, struct answers **ret)
+{
+	struct answers *a = calloc(1, sizeof *a);
+
+	if (!a)
+		return -ENOMEM;
+	a->hooks = *hooks;
+	*ret = a;
+	return 0;
+}
+
+void answers_free(struct answers *a)
+{
+	if (!a)
+		return;
+	while (a->oldest) {
+		struct answers_held *h = a->oldest;
+
+		a->oldest = h->newer;
+		event_unref(h->event);
+		free(h);
+	}
+	free(a);
+}
