@@ -114,6 +114,9 @@ struct config {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */
 		struct config_strings packets;  /* detect.packets: files; empty: the shipped one */
 	} detect;
+	struct {
+		char *openapi; /* api.openapi: description of the API; empty: none */
+	} api;
 	struct config_origins *origins; /* for config_show */
 };
 

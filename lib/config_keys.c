@@ -134,6 +134,9 @@ const struct config_key config_keys[] = {
 	{.path = "guard.ttl_default", .type = CONFIG_TIME64, .offset = AT(guard.ttl_default_ms), .min = 1000, .max = 3650 * DAY,
 	 .fallback = "15m", .help = "Length of a block whose verdict names none."},
 
+	{.path = "api.openapi", .type = CONFIG_TEXT, .offset = AT(api.openapi), .form = FORM_FILE, .max = 1024, .fallback = "",
+	 .help = "OpenAPI 3 file, YAML or JSON: its paths are the routes, and what it does not have is marked. Empty: none."},
+
 	{.path = "detect.policies", .type = CONFIG_TEXTS, .offset = AT(detect.policies), .form = FORM_PATH, .max = 64,
 	 .fallback = "[]", .help = "Files with detections. Empty: those that picket ships."},
 	{.path = "detect.packets", .type = CONFIG_TEXTS, .offset = AT(detect.packets), .form = FORM_PATH, .max = 64,

@@ -29,6 +29,7 @@ enum config_form {
 	FORM_ANY,
 	FORM_NAME,      /* letters, digits, - and _ */
 	FORM_PATH,      /* a file; a relative one is made absolute */
+	FORM_FILE,      /* the same, and may be empty: none */
 	FORM_CGROUP,    /* below /sys/fs/cgroup, may be empty */
 	FORM_URL,       /* http:// or https:// */
 	FORM_INTERFACE, /* name of a network interface */

@@ -39,6 +39,7 @@ static const char *form_pattern(enum config_form form)
 		return "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
 	case FORM_CGROUP:
 	case FORM_PATH:
+	case FORM_FILE:
 	case FORM_ANY:
 		break;
 	}
@@ -50,7 +51,7 @@ static void put_string(struct json_writer *w, const struct config_key *key)
 	const char *pattern = form_pattern(key->form);
 
 	put_text(w, "type", "string");
-	if (key->form != FORM_CGROUP) {
+	if (key->form != FORM_CGROUP && key->form != FORM_FILE) {
 		json_key(w, "minLength");
 		json_uint(w, 1);
 	}

@@ -114,7 +114,7 @@ static int check_form(const struct job *j, const char *text)
 {
 	size_t len = strlen(text);
 
-	if (len == 0 && j->key->form != FORM_CGROUP)
+	if (len == 0 && j->key->form != FORM_CGROUP && j->key->form != FORM_FILE)
 		return wrong(j, NULL, "must not be empty; leave the key out for the default");
 	if (!utf8_valid((struct span){text, len}))
 		return wrong(j, text, "is not valid UTF-8");
@@ -139,6 +139,7 @@ static int check_form(const struct job *j, const char *text)
 			       : wrong(j, text, "is no header field name");
 	case FORM_ANY:
 	case FORM_PATH:
+	case FORM_FILE:
 		break;
 	}
 	return 0;
@@ -151,7 +152,9 @@ static int text_make(const struct job *j, const char *text, char **ret)
 	int r = check_form(j, text);
 	if (r)
 		return r;
-	if (j->key->form == FORM_PATH && text[0] != '/') {
+	bool path = j->key->form == FORM_PATH || (j->key->form == FORM_FILE && text[0]);
+
+	if (path && text[0] != '/') {
 		if (asprintf(&out, "%s/%s", j->place->directory, text) < 0)
 			return -ENOMEM;
 	} else {

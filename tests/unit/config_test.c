@@ -542,8 +542,10 @@ static void relative_paths_start_where_they_are_written(void **state)
 
 	(void)state;
 	write_at("conf.d/10.yaml", "detect: {policies: [my.yaml]}\n");
-	write_at("picket.yaml", "state_dir: state\n");
+	write_at("picket.yaml", "state_dir: state\napi: {openapi: openapi.json}\n");
 	assert_int_equal(load_with(&flag, 1, NULL), 0);
+	snprintf(expected, sizeof expected, "%s/openapi.json", directory);
+	assert_string_equal(config->api.openapi, expected);
 	snprintf(expected, sizeof expected, "%s/state", directory);
 	assert_string_equal(config->state_dir, expected);
 	snprintf(expected, sizeof expected, "%s/conf.d/my.yaml", directory);
@@ -785,7 +787,7 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 	(void)state;
 	assert_string_equal(json_get_text(schema, "$schema"), "https://json-schema.org/draft/2020-12/schema");
 	/* Every key but those whose default follows from others (4) or that have none (5, of a gateway). */
-	assert_int_equal(check_schema(schema), 46);
+	assert_int_equal(check_schema(schema), 47);
 	cJSON_Delete(schema);
 }
 
