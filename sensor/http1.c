@@ -186,6 +186,16 @@ static bool is_short_target(struct span target)
 	return target.ptr[0] == '/' || target.ptr[0] == '*' || scheme_len(target);
 }
 
+/* "/ HTTP": a version that breaks off. No server reads a target with a space there, they all refuse it. */
+static bool ends_in_protocol(struct span rest)
+{
+	static const struct span http = SPAN("HTTP");
+
+	if (rest.len <= http.len || !is(rest.ptr[rest.len - http.len - 1], CLASS_SPACE))
+		return false;
+	return memcmp(rest.ptr + rest.len - http.len, http.ptr, http.len) == 0;
+}
+
 /*
  * What follows the method → target and version. Without a version only the HTTP/0.9 form is a request:
  * upper-case method, then a path, an asterisk or an absolute target.
@@ -203,7 +213,7 @@ static int parse_target_and_version(struct span rest, struct http_request *r)
 		const char *slash = memchr(rest.ptr + at, '/', rest.len - at);
 		parse_version(span_skip(rest, (size_t)(slash + 1 - rest.ptr)), r);
 	} else {
-		if (!is_plain_method(r->method) || !is_short_target(rest))
+		if (!is_plain_method(r->method) || !is_short_target(rest) || ends_in_protocol(rest))
 			return HTTP1_E_NOT_HTTP;
 		r->deviations |= HTTP_DEV_NO_VERSION;
 		r->version_major = 0;

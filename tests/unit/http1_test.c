@@ -177,6 +177,7 @@ static void what_is_no_request_is_told_early(void **state)
 {
 	(void)state;
 	static const struct span cases[] = {
+		SPAN("GET / HTTP\r\n\r\n"), /* a version that breaks off: every server refuses it */
 		SPAN("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), /* TLS ClientHello */
 		SPAN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
 		SPAN("SSH-2.0-OpenSSH_9.2\r\n"),
