@@ -1,53 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * redact.h: makes the event of a request. What leaves here may leave the process: header values pass an allow
- * list, query values are dropped (names kept: "?a=&b="), credentials become a keyed hash (HMAC-SHA256,
- * shortened), Cookie keeps names only. User information in an absolute target is removed.
- *
- * What is kept, and what not:
- *     target, path   user information before the host goes, and a fragment; values after "=" go, in the
- *                    query and in path parameters (";sid=1"); a query part without "=" stays only if it
- *                    looks like a name, not like a token.
- *     headers        only those of redact.headers. Of them Cookie keeps names ("a=; b="), Referer and others
- *                    that carry a target are redacted as targets, those with a credential never pass.
- *     consumer       from the first credential of Authorization, Proxy-Authorization, X-Api-Key, Api-Key,
- *                    X-Auth-Token, session cookie. The scheme ("Bearer") is not part of it; of schemes that
- *                    sign each request anew (Digest, Hawk, AWS4-HMAC-SHA256, OAuth) it is the name of the
- *                    key or user.
+ * redact.h: makes the event of a request. What leaves here may leave the process. docs/redaction.md says what
+ * stays and what stands for the rest; redact_text.h writes the texts, by the rules of redact_rules.h.
  *
  *     long texts     the method, the host and each header's value are kept up to REDACT_TEXT_MAX bytes, cut
  *                    after redaction, and the event says so (truncated). The target and the path are whole:
  *                    the parser's ceiling for a head bounds them, and an access log has them whole as well.
+ *     the consumer   is told under the key in use, and under the one before it while the key file has that.
  *
- * redact.query: keep turns off what is said of queries and path parameters; nothing else.
+ * redact.query: keep leaves targets as they were sent, but for user information. redact.disabled leaves every
+ * text as it was sent; headers with credentials do not pass even then.
  *
- * Not thread safe: one thread uses a struct redact at a time (scratch memory and a MAC context are reused).
+ * Not thread safe: one thread uses a struct redact at a time (scratch memory and hash contexts are reused).
  */
 #ifndef PICKET_REDACT_H
 #define PICKET_REDACT_H
 
 #include "lib/config.h"
 #include "lib/event.h"
+#include "policies/redact_key.h"
 
 /* What an event keeps of one text; the redacted one is cut at its end. */
 #define REDACT_TEXT_MAX 8192
 
 struct redact;
 
-/*
- * Reads the key file, or makes it (0600, 32 random bytes). -errno; -EINVAL: not 32 bytes or no regular file;
- * -EPERM: group or others may read it. Call before privileges are dropped.
- */
-int redact_key_load(const char *path, uint8_t ret_key[static 32]);
-int redact_new(const struct config *config, const uint8_t key[static 32], struct redact **ret);
+/* 0, CONFIG_E_INVALID (the rules are not sound; one message a line in errors), -errno. Nothing is kept of
+ * keys. */
+int redact_new_keys(const struct config *config, const struct redact_keys *keys, struct redact **ret,
+		    struct buffer *errors);
+/* The same with one key that no file holds. */
+int redact_new(const struct config *config, const uint8_t key[static REDACT_KEY_LEN], struct redact **ret);
 void redact_free(struct redact *r);
 
 /* NULL: out of memory. request's spans are not kept. */
 struct event *redact_request(const struct redact *r, const struct http_request *request,
 			     const struct flow *flow, const struct endpoint *client, bool forwarded,
 			     uint16_t stream_index, uint64_t time_ns, uint64_t wall_ns);
-/* "c_" + 16 hex digits of the keyed hash, as event_request.consumer. credential: without its scheme. */
+/* "c_", the key's id, 16 hex digits of the keyed hash, as event_request.consumer. credential: without its
+ * scheme. */
 #define REDACT_CONSUMER_MAX 24
 void redact_consumer(const struct redact *r, struct span credential, char ret[static REDACT_CONSUMER_MAX]);
+/* Secrets that were dropped without a hash, because a request had more than redact_text.h allows. Any thread.
+ */
+uint64_t redact_refused(const struct redact *r);
 
 #endif

@@ -85,7 +85,8 @@ unsigned token_signs(struct span text)
 
 /*
  * How little what stands around the byte at i looks like words and numbers: a change between letter and digit
- * counts 2, from lower to upper case 1, a lower case letter alone among others 2.
+ * counts 2, from lower to upper case 1, a lower case letter alone among others 2 (between capitals 1:
+ * "ById").
  */
 static unsigned disorder_at(struct span run, size_t i)
 {
@@ -95,13 +96,13 @@ static unsigned disorder_at(struct span run, size_t i)
 		return 0;
 	disorder = (a == DIGIT) != (b == DIGIT) ? 2 : a == LOWER && b == UPPER;
 	if (b == LOWER && a != LOWER && i + 1 < run.len && class_of(run.ptr[i + 1]) & (UPPER | DIGIT))
-		disorder += 2;
+		disorder += a == UPPER && class_of(run.ptr[i + 1]) == UPPER ? 1 : 2;
 	return disorder;
 }
 
 /*
  * Is there a WINDOW of bytes with DISORDER? Words, camelCase and version numbers stay below it
- * ("iPhone14ProMax25" has 8); 16 random hex digits have about 18, random letters and digits 15.
+ * ("iPhone14ProMax25" has 8); 16 random hex digits have about 18, random letters and digits 14.
  */
 static bool is_disordered(struct span run)
 {
@@ -136,6 +137,7 @@ static bool is_vowel(char c)
 
 struct piece_count {
 	unsigned letters, lower, digits, vowels, hex;
+	uint32_t seen; /* which letters */
 };
 
 static struct piece_count piece_count(struct span piece)
@@ -148,6 +150,8 @@ static struct piece_count piece_count(struct span piece)
 		c.lower += k == LOWER;
 		c.digits += k == DIGIT;
 		c.vowels += is_vowel(piece.ptr[i]);
+		if (k & (LOWER | UPPER))
+			c.seen |= 1u << (piece.ptr[i] & 31);
 		c.hex += k == DIGIT || ((piece.ptr[i] | 0x20) >= 'a' && (piece.ptr[i] | 0x20) <= 'f');
 	}
 	return c;
@@ -161,11 +165,13 @@ static bool piece_is_random(struct span piece, unsigned least)
 	struct piece_count c = piece_count(piece);
 	if (c.digits == piece.len)
 		return piece.len > CARD_MAX;
-	if (c.hex == piece.len && piece.len >= 32)
+	if (c.hex == piece.len && piece.len >= 32 && c.digits && c.letters)
 		return true;
-	/* One case only, and fewer vowels than any language has: base32, or random letters. */
+	/* One case only, and fewer vowels than any language has: base32, or random letters. "xxxx…" is none.
+	 */
 	bool one_case = !c.lower || c.lower == c.letters;
-	return one_case && c.letters >= 12 && c.vowels * 100 < c.letters * 28;
+	bool varied = __builtin_popcount(c.seen) >= 6;
+	return one_case && varied && c.letters >= 12 && c.vowels * 100 < c.letters * 28;
 }
 
 static struct span piece_next(struct span run, size_t *at)

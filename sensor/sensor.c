@@ -58,7 +58,6 @@ struct sensor {
 	const struct config *config;
 	char source[320];
 
-	uint8_t key[32];
 	struct redact *redact;
 	struct detect *detect;
 	struct proxies *proxies;
@@ -137,6 +136,7 @@ static void *capture_main(void *arg)
 			break;
 		}
 		uint64_t now = clock_boot_ns(&clock_system);
+		capture_poll(s->capture, now);
 		if (now - tick >= NS_PER_S) {
 			capture_tick(s->capture, now);
 			tick = now;
@@ -144,6 +144,7 @@ static void *capture_main(void *arg)
 	}
 	reader_drain(s->reader);
 	capture_tick(s->capture, clock_boot_ns(&clock_system));
+	capture_flush(s->capture);
 	return NULL;
 }
 
@@ -328,15 +329,28 @@ static bool has_local_analysis(const struct config *c)
 	return false;
 }
 
+/* The rules, and the keys if there are some that we may read: who only checks may be anybody. */
+static int redact_check(const struct config *config, struct buffer *errors, struct redact **ret)
+{
+	struct redact_keys keys;
+	int r = redact_keys_read(config->redact.key_file, &keys, errors);
+
+	if (r < 0)
+		r = redact_keys_temporary(&keys);
+	if (!r)
+		r = redact_new_keys(config, &keys, ret, errors);
+	redact_keys_wipe(&keys);
+	return r;
+}
+
 int sensor_check(const struct config *config, struct buffer *errors)
 {
-	static const uint8_t no_key[32];
 	struct forwarder_hooks hooks = {0};
 	struct forwarder *forwarder = NULL;
 	struct redact *redact = NULL;
 	struct detect *detect = NULL;
 
-	int r = redact_new(config, no_key, &redact);
+	int r = redact_check(config, errors, &redact);
 	if (!r && has_local_analysis(config))
 		r = detect_new(config, redact, &detect, errors);
 	/* Both halves' faults are told at once, not one a try. */
@@ -347,21 +361,31 @@ int sensor_check(const struct config *config, struct buffer *errors)
 	return r ? r : f;
 }
 
+static int open_redact(struct sensor *s, const struct config *c, struct buffer *errors)
+{
+	struct redact_keys keys;
+
+	int r = redact_keys_load(c->redact.key_file, &keys, errors);
+	if (r < 0)
+		log_error("the key for hashing secrets cannot be had", LOG_S("file", c->redact.key_file),
+			  LOG_ERRNO(r),
+			  LOG_S("hint", "redact.key_file must be readable by root, mode 0600, in a folder "
+					"root may write"));
+	if (r)
+		return r;
+	r = redact_new_keys(c, &keys, &s->redact, errors);
+	log_debug("secrets are hashed", LOG_I("key", keys.items[0].id), LOG_I("keys", keys.count));
+	redact_keys_wipe(&keys);
+	return r;
+}
+
 /* Everything that needs rights or secrets; before they are given up. */
 static int open_privileged(struct sensor *s, const struct sensor_start *start)
 {
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
 	const struct config *c = start->config;
 
-	int r = redact_key_load(c->redact.key_file, s->key);
-	if (r) {
-		log_error("the key for hashing credentials cannot be had", LOG_S("file", c->redact.key_file),
-			  LOG_ERRNO(r),
-			  LOG_S("hint", "redact.key_file must be readable by root, mode 0600, in a folder "
-					"root may write"));
-		return r;
-	}
-	r = redact_new(c, s->key, &s->redact);
+	int r = open_redact(s, c, &errors);
 	if (!r)
 		r = proxies_new(c, &s->proxies);
 	if (!r)
@@ -478,6 +502,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.clients = s->clients,
 		.behind = s->behind,
 		.skip = kernel_skip(start->kernel),
+		.answers = kernel_answers(start->kernel),
 		.event = on_event,
 		.verdict = on_local_verdict,
 		.arg = s,

@@ -5,6 +5,7 @@ picket_unit(origin picket_policies picket_lib)
 picket_unit(guard picket_policies picket_lib)
 picket_unit(blocks picket_policies picket_lib)
 picket_unit(redact picket_policies picket_lib)
+picket_unit(redact_key picket_policies picket_lib)
 picket_unit(protect picket_policies picket_lib)
 picket_unit(detect picket_policies picket_lib)
 
