@@ -124,14 +124,15 @@ static int report(const char *what, const struct story *s, double ns, double bud
 int main(int argc, char **argv)
 {
 	static const struct story stories[] = {
-		{"one client, plain path", "/api/v1/orders/12345/items?page=3&sort=name", "GET", 1, false},
-		{"100,000 clients, plain path", "/api/v1/orders/12345/items?page=3&sort=name", "GET", 100000,
+		{"one client, plain path", "/api/v1/orders/12345/items?page=3&sort=name", "GET", 1, false,
 		 false},
+		{"100,000 clients, plain path", "/api/v1/orders/12345/items?page=3&sort=name", "GET", 100000,
+		 false, false},
 		{"encoded path and query", "/api/v1/%6frders/%252e/items?q=a%20b+c%27d&x=%2526", "GET", 1000,
 		 false, true},
-		{"login", "/api/v1/auth/login", "POST", 1000, false},
-		{"listed path", "/.git/config", "GET", 1000, false},
-		{"with a bearer token", "/api/v1/orders/12345/items?page=3&sort=name", "GET", 1, true},
+		{"login", "/api/v1/auth/login", "POST", 1000, false, false},
+		{"listed path", "/.git/config", "GET", 1000, false, false},
+		{"with a bearer token", "/api/v1/orders/12345/items?page=3&sort=name", "GET", 1, true, false},
 	};
 	static char *allowed[] = {"host",    "user-agent",   "accept", "accept-language", "accept-encoding",
 				  "referer", "content-type", "origin", "x-forwarded-for", "cookie"};
