@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+# Where in the API a request went.
+target_sources(picket_policies PRIVATE
+	openapi.c
+	operations.c
+	routes.c
+	routes_learn.c
+	routes_save.c
+	routes_state.c
+	routes_tree.c
+	segments.c
+)
+target_link_libraries(picket_policies PUBLIC m Threads::Threads)

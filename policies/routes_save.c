@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Routes as text, one a line, fields between tabs:
+ *
+ *     picket-routes 1
+ *     secret       HEX                     of the sketches
+ *     names        HOST PLACE KIND         words there are names
+ *     route        HOST METHOD TEMPLATE REQUESTS NONE 1XX 2XX 3XX 4XX 5XX FIRST LAST SKETCH
+ *     documented   "" METHOD TEMPLATE ...  the same, of the OpenAPI file
+ *     end          NUMBER OF LINES BEFORE
+ *
+ * What is not proved is not there. It is read as strictly as what comes from outside: a template must be one
+ * that could have been learned.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include "lib/util.h"
+#include "policies/routes_internal.h"
+
+#define FIELDS_MAX 14
+
+/* --- writing --- */
+
+static void put_place(struct buffer *out, const struct node *n)
+{
+	if (!n->parent)
+		return;
+	put_place(out, n->parent);
+	buffer_append_char(out, '/');
+	if (n->kind == SEGMENT_WORD)
+		buffer_append(out, n->text, n->len);
+	else
+		buffer_append_text(out, segment_placeholder((enum segment_kind)n->kind));
+}
+
+static void put_names(struct buffer *out, const struct node *n, unsigned *lines)
+{
+	if (n->names) {
+		const struct node *host = node_host(n);
+		buffer_append_text(out, "names\t");
+		buffer_append(out, host->text, host->len);
+		buffer_append_char(out, '\t');
+		put_place(out, n);
+		buffer_printf(out, "\t%s\n", segment_placeholder((enum segment_kind)n->names));
+		++*lines;
+	}
+	for (const struct node *c = n->first; c; c = c->sibling)
+		put_names(out, c, lines);
+}
+
+static void put_route(struct buffer *out, const struct route *route)
+{
+	buffer_append_text(out, route->node ? "route\t" : "documented\t");
+	if (route->node) {
+		const struct node *host = node_host(route->node);
+		buffer_append(out, host->text, host->len);
+	}
+	buffer_printf(out, "\t%s\t%s\t%" PRIu64, method_name((enum method)route->method), route->text,
+		      route->requests);
+	for (size_t i = 0; i < ARRAY_SIZE(route->statuses); i++)
+		buffer_printf(out, "\t%" PRIu64, route->statuses[i]);
+	buffer_printf(out, "\t%" PRIu64 "\t%" PRIu64 "\t", route->first_ns, route->last_ns);
+	for (size_t i = 0; i < ROUTE_SKETCH; i++)
+		buffer_printf(out, "%02x", route->sketch[i]);
+	buffer_append_char(out, '\n');
+}
+
+int routes_save(struct routes *r, struct buffer *out)
+{
+	unsigned lines = 2;
+
+	pthread_mutex_lock(&r->lock);
+	buffer_printf(out, "picket-routes 1\nsecret\t%016" PRIx64 "\n", r->secret);
+	for (const struct node *h = r->hosts; h; h = h->sibling)
+		put_names(out, h, &lines);
+	for (uint32_t i = 0; i < r->item_count; i++) {
+		if (r->items[i]->moved_to || !r->items[i]->requests)
+			continue;
+		put_route(out, r->items[i]);
+		lines++;
+	}
+	pthread_mutex_unlock(&r->lock);
+	buffer_printf(out, "end\t%u\n", lines);
+	return out->truncated ? -ENOBUFS : 0;
+}
+
+/* --- reading --- */
+
+static bool read_number(struct span s, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (!s.len || s.len > 19)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] < '0' || s.ptr[i] > '9')
+			return false;
+		v = v * 10 + (uint64_t)(s.ptr[i] - '0');
+	}
+	*ret = v;
+	return true;
+}
+
+static bool read_hex(struct span s, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (!s.len || s.len > 16)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+		v = v << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	*ret = v;
+	return true;
+}
+
+static bool read_sketch(struct span s, uint8_t sketch[static ROUTE_SKETCH])
+{
+	uint64_t v;
+
+	if (s.len != (size_t)2 * ROUTE_SKETCH)
+		return false;
+	for (size_t i = 0; i < ROUTE_SKETCH; i++) {
+		if (!read_hex((struct span){s.ptr + 2 * i, 2}, &v) || v > 58)
+			return false;
+		sketch[i] = (uint8_t)v;
+	}
+	return true;
+}
+
+/* Fields of a line; 0: too many. */
+static unsigned split(struct span line, struct span fields[static FIELDS_MAX])
+{
+	unsigned n = 0;
+
+	for (;;) {
+		const char *tab = line.len ? memchr(line.ptr, '\t', line.len) : NULL;
+		if (n == FIELDS_MAX)
+			return 0;
+		fields[n++] = (struct span){line.ptr, tab ? (size_t)(tab - line.ptr) : line.len};
+		if (!tab)
+			return n;
+		line = (struct span){tab + 1, line.len - (size_t)(tab + 1 - line.ptr)};
+	}
+}
+
+static bool host_is_good(struct span s)
+{
+	if (s.len == 1 && s.ptr[0] == '*')
+		return true;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
+		      c == ':'))
+			return false;
+	}
+	return s.len <= 253;
+}
+
+static struct node *host_at(struct routes *r, struct span host, uint64_t now_ns)
+{
+	struct node *n = host_is_good(host) ? node_literal(r, NULL, host) : NULL;
+
+	if (n || !host_is_good(host) || r->host_count >= ROUTES_HOSTS_MAX)
+		return n;
+	n = node_new(r, NULL, SEGMENT_WORD, host, chain_of(r, 0, SEGMENT_WORD, host), now_ns);
+	if (n && host.len == 1 && host.ptr[0] == '*')
+		r->other = n;
+	return n;
+}
+
+static struct node *child_at(struct routes *r, struct node *n, enum segment_kind kind, struct span text,
+			     uint64_t now_ns)
+{
+	struct node *child = kind == SEGMENT_WORD ? node_literal(r, n, text) : n->values[kind];
+
+	return child ? child : node_new(r, n, kind, text, chain_of(r, n->chain, kind, text), now_ns);
+}
+
+/* The node of a template, made. NULL: it could not have been learned, or there is no room. */
+static struct node *place_at(struct routes *r, struct span host, struct span path, uint64_t now_ns)
+{
+	struct node *n = host_at(r, host, now_ns);
+	struct span text;
+
+	if (path.len && path.ptr[0] != '/')
+		return NULL;
+	while (n && segment_next(&path, &text)) {
+		enum segment_kind kind = segment_of_placeholder(text);
+		if (kind == SEGMENT_WORD && segment_kind(text) != SEGMENT_WORD)
+			return NULL;
+		n = child_at(r, n, kind, text, now_ns);
+	}
+	return n;
+}
+
+static bool load_names(struct routes *r, const struct span *fields, uint64_t now_ns)
+{
+	enum segment_kind kind = segment_of_placeholder(fields[3]);
+	struct node *n = place_at(r, fields[1], fields[2], now_ns);
+
+	if (!n || n->names || (kind != SEGMENT_ID && kind != SEGMENT_NAME))
+		return false;
+	n->names = (uint8_t)kind;
+	return child_at(r, n, kind, SPAN_NULL, now_ns) != NULL;
+}
+
+static bool read_method(struct span s, enum method *ret)
+{
+	*ret = method_of(s);
+	return *ret != METHOD_OTHER || span_equal(s, span_from(method_name(METHOD_OTHER)));
+}
+
+static bool read_numbers(const struct span *fields, struct route *ret)
+{
+	bool good = read_number(fields[4], &ret->requests) && read_number(fields[11], &ret->first_ns) &&
+		    read_number(fields[12], &ret->last_ns) && read_sketch(fields[13], ret->sketch);
+
+	for (unsigned i = 0; good && i < ARRAY_SIZE(ret->statuses); i++)
+		good = read_number(fields[5 + i], &ret->statuses[i]);
+	return good;
+}
+
+static void route_restore(struct route *route, const struct route *from)
+{
+	route->requests = from->requests;
+	route->first_ns = from->first_ns;
+	route->last_ns = from->last_ns;
+	memcpy(route->statuses, from->statuses, sizeof route->statuses);
+	memcpy(route->sketch, from->sketch, sizeof route->sketch);
+	for (struct node *n = route->node; n; n = n->parent) {
+		n->requests += from->requests;
+		n->first_ns = MIN(n->first_ns, from->first_ns);
+	}
+}
+
+static bool load_route(struct routes *r, const struct span *fields, uint64_t now_ns)
+{
+	struct route values = {0};
+	enum method method;
+	unsigned template;
+
+	if (!read_method(fields[2], &method) || !read_numbers(fields, &values) ||
+	    fields[3].len > ROUTES_TEXT_MAX)
+		return false;
+	if (now_ns > values.last_ns && now_ns - values.last_ns > ROUTES_FORGET_S * NS_PER_S)
+		return true;
+	/* Described meanwhile. */
+	if (r->documented && operations_match(r->documented, fields[3], &template))
+		return true;
+	struct node *n = fields[3].len ? place_at(r, fields[1], fields[3], now_ns) : NULL;
+	if (!n || route_find_at(r, n, method))
+		return false;
+	uint32_t id = route_at(r, n, method);
+	if (id)
+		route_restore(r->items[id - 1], &values);
+	return id != 0;
+}
+
+/* Of a template that the file does not have any more nothing is kept. */
+static bool load_documented(struct routes *r, const struct span *fields)
+{
+	struct route values = {0};
+	enum method method;
+	unsigned template;
+
+	if (!read_method(fields[2], &method) || !read_numbers(fields, &values) || fields[1].len)
+		return false;
+	if (!r->documented || !operations_match(r->documented, fields[3], &template) ||
+	    !span_equal(operations_path(r->documented, template), fields[3]))
+		return true;
+	uint32_t id = route_documented(r, template, method);
+	if (id)
+		route_restore(r->items[id - 1], &values);
+	return id != 0;
+}
+
+static bool load_line(struct routes *r, struct span line, unsigned number, uint64_t now_ns, bool *ret_end)
+{
+	struct span fields[FIELDS_MAX];
+	unsigned count = split(line, fields);
+	uint64_t lines;
+
+	if (number == 1)
+		return span_equal(line, SPAN("picket-routes 1"));
+	if (number == 2)
+		return count == 2 && span_equal(fields[0], SPAN("secret")) && read_hex(fields[1], &r->secret);
+	if (count == FIELDS_MAX && span_equal(fields[0], SPAN("route")))
+		return load_route(r, fields, now_ns);
+	if (count == FIELDS_MAX && span_equal(fields[0], SPAN("documented")))
+		return load_documented(r, fields);
+	if (count == 4 && span_equal(fields[0], SPAN("names")))
+		return load_names(r, fields, now_ns);
+	*ret_end = count == 2 && span_equal(fields[0], SPAN("end")) && read_number(fields[1], &lines) &&
+		   lines == number - 1;
+	return *ret_end;
+}
+
+static int load(struct routes *r, struct span text, uint64_t now_ns, unsigned *ret_line)
+{
+	bool end = false;
+
+	*ret_line = 0;
+	while (text.len && !end) {
+		const char *newline = memchr(text.ptr, '\n', text.len);
+		++*ret_line;
+		if (!newline)
+			return ROUTES_E_FORMAT;
+		struct span line = {text.ptr, (size_t)(newline - text.ptr)};
+		if (!load_line(r, line, *ret_line, now_ns, &end))
+			return ROUTES_E_FORMAT;
+		text = (struct span){newline + 1, text.len - line.len - 1};
+	}
+	return end && !text.len ? 0 : ROUTES_E_FORMAT;
+}
+
+int routes_load(struct routes *r, struct span text, uint64_t now_ns, unsigned *ret_line)
+{
+	pthread_mutex_lock(&r->lock);
+	int e = load(r, text, now_ns, ret_line);
+	int reset = e ? routes_reset(r) : 0;
+	pthread_mutex_unlock(&r->lock);
+	return reset ? reset : e;
+}
