@@ -27,7 +27,7 @@ struct answers {
 	struct answers_hooks hooks;
 	struct answers_held *oldest, *newest;
 	struct answers_held *cursor; /* where answers_poll is: moves on if that one goes */
-	size_t bytes;
+	size_t held, bytes;
 	uint64_t polled_ns;
 	struct answers_counts counts; /* written here only, read by anyone */
 };
@@ -81,8 +81,8 @@ static void emit_first(struct answers *a, struct answers_line *l, bool with_answ
 		COUNT(a, answered, 1);
 	}
 	free(h);
+	a->held--;
 	COUNT(a, emitted, 1);
-	COUNT(a, held, -(uint64_t)1);
 	a->hooks.emit(a->hooks.arg, e);
 }
 
@@ -140,7 +140,7 @@ static void append(struct answers *a, struct answers_line *l, struct answers_hel
 	if (!l->waiting)
 		l->waiting = h;
 	a->bytes += h->event->size;
-	COUNT(a, held, 1);
+	a->held++;
 }
 
 /* --- answers --- */
@@ -263,7 +263,7 @@ void answers_seen(struct answers *a, struct answers_line *l, const struct answer
 
 void answers_hold(struct answers *a, struct answers_line *l, struct event *e, uint64_t start, uint64_t now_ns)
 {
-	COUNT(a, held_all, 1);
+	COUNT(a, taken, 1);
 	if (!l->waiting)
 		settle(a, l);
 	if (l->expired >= EXPIRED_MAX) {
@@ -272,7 +272,7 @@ void answers_hold(struct answers *a, struct answers_line *l, struct event *e, ui
 		return;
 	}
 	struct answers_held *h = NULL;
-	if (a->counts.held < ANSWERS_MAX && a->bytes + e->size <= ANSWERS_BYTES)
+	if (a->held < ANSWERS_MAX && a->bytes + e->size <= ANSWERS_BYTES)
 		h = calloc(1, sizeof *h);
 	if (!h) {
 		COUNT(a, full, 1);

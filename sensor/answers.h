@@ -62,9 +62,9 @@ struct answers_hooks {
 	void *arg;
 };
 
-/* All of uint64_t. Each event held: emitted since, or still held. */
+/* All of uint64_t. Of `taken` what is not emitted yet is held; read in this order that is never negative. */
 struct answers_counts {
-	uint64_t held_all, held, emitted;
+	uint64_t emitted, taken;
 	uint64_t answered; /* emitted with a status */
 	uint64_t expired;  /* emitted after ANSWERS_WAIT_NS without one */
 	uint64_t unsure;   /* emitted without one, as it was in doubt which */

@@ -909,6 +909,11 @@ void capture_flush(struct capture *c)
 		answers_flush(c->answers);
 }
 
+bool capture_sees_answers(const struct capture *c)
+{
+	return c->answers != NULL;
+}
+
 struct answers_counts capture_answers(const struct capture *c)
 {
 	return c->answers ? answers_counts(c->answers) : (struct answers_counts){0};

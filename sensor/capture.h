@@ -75,7 +75,9 @@ void capture_poll(struct capture *c, uint64_t now_ns);
 /* At the end: emits every request that still waits for its answer. */
 void capture_flush(struct capture *c);
 struct capture_counts capture_counts(const struct capture *c);
-struct answers_counts capture_answers(const struct capture *c); /* safe from other threads */
+/* These two are safe from other threads. */
+struct answers_counts capture_answers(const struct capture *c);
+bool capture_sees_answers(const struct capture *c);
 /* Nothing more will come: every connection that is seen as packets ends now. */
 void capture_end(struct capture *c, uint64_t now_ns);
 void capture_free(struct capture *c);

@@ -89,6 +89,8 @@ static void show_capture(const cJSON *a, struct buffer *b)
 	buffer_printf(b, "%llu on %llu connections (%llu open), through the %s buffer",
 		      count_of(a, "capture.requests"), count_of(a, "capture.connections_opened"),
 		      count_of(a, "capture.connections_held"), cli_text(a, "capture.path"));
+	if (!cli_true(a, "capture.answers.seen"))
+		buffer_append_text(b, "; this kernel shows no answers");
 	if (count_of(a, "capture.anomalies"))
 		buffer_printf(b, "; %llu anomalies", count_of(a, "capture.anomalies"));
 	if (count_of(a, "capture.gaps"))

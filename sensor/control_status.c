@@ -35,6 +35,7 @@ struct status {
 	uint64_t now_ns;
 	struct queue_counts queue;
 	struct capture_counts capture;
+	struct answers_counts answers;
 	struct reader_counts reader;
 	struct enforcer_counts enforcer;
 	struct detect_counts detect;
@@ -91,6 +92,7 @@ static struct status *status_read(const struct control_parts *parts)
 	s->gateway_count = MIN(s->gateway_count, GATEWAYS_MAX);
 	s->queue = parts->event_queue(parts->arg);
 	s->capture = capture_counts(parts->capture);
+	s->answers = capture_answers(parts->capture);
 	s->reader = reader_counts(parts->reader);
 	s->warden_result = ask_warden(parts, &s->warden);
 	s->enforcer = enforcer_counts(parts->enforcer);
@@ -149,7 +151,7 @@ static struct stage counted_stage(const char *stage, const char *kind, uint64_t 
 	};
 }
 
-#define STAGES_MAX (3 + GATEWAYS_MAX)
+#define STAGES_MAX (4 + GATEWAYS_MAX)
 
 static unsigned stages_read(const struct status *s, struct stage ret[static STAGES_MAX])
 {
@@ -163,6 +165,8 @@ static unsigned stages_read(const struct status *s, struct stage ret[static STAG
 			ring_stage("headers", stat_of(s, PK_C_HDR_PRODUCED), s->reader.headers,
 				   earlier.headers, stat_of(s, PK_C_HDR_LOST) + stat_of(s, PK_C_HDR_SHARE));
 	}
+	ret[n++] = counted_stage("answers", "events", s->answers.taken, s->answers.emitted, 0,
+				 s->answers.taken - s->answers.emitted);
 	ret[n++] = counted_stage("queue", "events", s->queue.pushed + s->queue.refused, s->queue.popped,
 				 s->queue.refused, s->queue.held);
 	for (unsigned i = 0; i < s->gateway_count; i++) {
@@ -337,6 +341,9 @@ static void write_kernel(struct json_writer *w, const struct status *s)
 		{"requests_produced", PK_C_REQ_PRODUCED},
 		{"requests_lost", PK_C_REQ_LOST},
 		{"requests_over_share", PK_C_REQ_SHARE},
+		{"answers", PK_C_ANSWERS},
+		{"answer_records", PK_C_ANSWER_RECORDS},
+		{"answers_unread", PK_C_ANSWER_UNREAD},
 		{"headers_produced", PK_C_HDR_PRODUCED},
 		{"headers_lost", PK_C_HDR_LOST},
 		{"headers_over_share", PK_C_HDR_SHARE},
@@ -361,6 +368,24 @@ static void write_kernel(struct json_writer *w, const struct status *s)
 	json_key(w, "kernel");
 	json_object_begin(w);
 	write_stats(w, s, names, ARRAY_SIZE(names));
+	json_object_end(w);
+}
+
+static void write_answers(struct json_writer *w, const struct status *s)
+{
+	const struct answers_counts *a = &s->answers;
+
+	json_key(w, "answers");
+	json_object_begin(w);
+	put_bool(w, "seen", capture_sees_answers(s->parts->capture));
+	put_uint(w, "held", a->taken - a->emitted);
+	put_uint(w, "answered", a->answered);
+	put_uint(w, "expired", a->expired);
+	put_uint(w, "unsure", a->unsure);
+	put_uint(w, "full", a->full);
+	put_uint(w, "late", a->late);
+	put_uint(w, "surplus", a->surplus);
+	put_uint(w, "missed", a->missed);
 	json_object_end(w);
 }
 
@@ -393,7 +418,9 @@ static void write_capture(struct json_writer *w, const struct status *s)
 	put_uint(w, "events_lost", c->events_lost);
 	put_uint(w, "passed_bytes", c->passed_bytes);
 	put_uint(w, "heads_refused", c->heads_refused);
+	put_uint(w, "proxy_headers_refused", c->proxy_headers_refused);
 	put_uint(w, "stream_bytes_held", c->stream_bytes_held);
+	write_answers(w, s);
 	json_object_end(w);
 }
 

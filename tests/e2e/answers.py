@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The other ends of answers.sh.
+
+answers.py backend PORT                 what nginx stands in front of: /ws becomes a WebSocket that says a few frames, anything
+                                        else has its body read and is answered 201
+answers.py websocket ADDRESS PORT PATH  asks for one, reads until it is closed, prints the status and how many bytes followed
+answers.py pipeline ADDRESS PORT N      N requests in one write, then 3 in pieces; prints how many answers came
+answers.py early ADDRESS PORT PATH      announces a body, sends half of it only after the answer, prints the status
+answers.py slow ADDRESS PORT PATH       a keep-alive connection: one request, silence, and another one; prints both statuses
+"""
+import re
+import socket
+import sys
+import threading
+import time
+
+UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+# In a frame this is no answer.
+FRAME = b"\x81\x1bHTTP/1.1 500 not an answer\n"
+
+
+def read_head(sock):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = sock.recv(65536)
+        if not piece:
+            return None, b""
+        data += piece
+    head, _, rest = data.partition(b"\r\n\r\n")
+    return head, rest
+
+
+def serve(sock):
+    head, rest = read_head(sock)
+    if head is None:
+        return
+    if b"/ws" in head.split(b"\r\n")[0]:
+        sock.sendall(UPGRADE)
+        for _ in range(3):
+            sock.sendall(FRAME)
+            sock.sendall(FRAME[2:])
+            time.sleep(0.05)
+    else:
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        left = int(length.group(1)) - len(rest) if length else 0
+        while left > 0:
+            left -= len(sock.recv(65536)) or left
+        sock.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
+    sock.close()
+
+
+def backend(port):
+    server = socket.create_server(("127.0.0.1", port), backlog=64)
+    while True:
+        sock, _ = server.accept()
+        threading.Thread(target=serve, args=(sock,), daemon=True).start()
+
+
+def statuses(data):
+    return re.findall(rb"HTTP/1\.1 (\d{3}) ", data)
+
+
+def until_quiet(sock, quiet=0.5):
+    data = b""
+    sock.settimeout(quiet)
+    try:
+        while piece := sock.recv(65536):
+            data += piece
+    except (TimeoutError, ConnectionError):
+        pass
+    return data
+
+
+def websocket(sock, path):
+    sock.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" % path)
+    head, rest = read_head(sock)
+    sock.sendall(b"\x81\x05hello")
+    print(statuses(head)[0].decode(), len(rest + until_quiet(sock)))
+
+
+def pipeline(sock, count):
+    paths = [b"/p/%d" % i if i % 3 else b"/missing/%d" % i for i in range(count)]
+    heads = [b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path for path in paths]
+    sock.sendall(b"".join(heads))
+    got = len(statuses(until_quiet(sock)))
+    for head in heads[:3]:
+        for i in range(0, len(head), 7):
+            sock.sendall(head[i : i + 7])
+            time.sleep(0.001)
+    print(got + len(statuses(until_quiet(sock))))
+
+
+def early(sock, path):
+    sock.sendall(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" % path)
+    head, _ = read_head(sock)
+    try:
+        sock.sendall(b"x" * 50000)
+    except ConnectionError:
+        pass
+    print(statuses(head)[0].decode())
+
+
+def slow(sock, path):
+    for i in range(2):
+        sock.sendall(b"GET %s/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (path, i))
+        print(statuses(until_quiet(sock, 0.4))[0].decode())
+
+
+if sys.argv[1] == "backend":
+    backend(int(sys.argv[2]))
+with socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=5) as s:
+    if sys.argv[1] == "pipeline":
+        pipeline(s, int(sys.argv[4]))
+    else:
+        {"websocket": websocket, "early": early, "slow": slow}[sys.argv[1]](s, sys.argv[4].encode())
