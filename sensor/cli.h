@@ -71,6 +71,7 @@ int cli_mode(const struct cli *cli, int argc, char **argv);
 int cli_proxies(const struct cli *cli, int argc, char **argv);
 int cli_gateway(const struct cli *cli, int argc, char **argv);
 /* cli_config.c */ int cli_config(const struct cli *cli, int argc, char **argv);
+/* cli_redact.c; argv[0] is "redact" */ int cli_config_redact(const struct cli *cli, int argc, char **argv);
 
 /* Message on stderr: "picket COMMAND: text", outside bytes escaped (lines are kept). Returns code. */
 int cli_fail(int code, const char *command, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -148,7 +148,9 @@ int cli_config(const struct cli *cli, int argc, char **argv)
 	struct config_options o = {.file = NULL};
 
 	if (argc < 2)
-		return cli_fail(EXIT_USAGE, "config", "say what: check, show or schema");
+		return cli_fail(EXIT_USAGE, "config", "say what: check, show, schema or redact");
+	if (strcmp(argv[1], "redact") == 0)
+		return cli_config_redact(cli, argc - 1, argv + 1);
 	int r = options_read(cli, argc - 1, argv + 1, &o);
 	if (r)
 		return r;
@@ -158,5 +160,5 @@ int cli_config(const struct cli *cli, int argc, char **argv)
 		return show(&o);
 	if (strcmp(argv[1], "schema") == 0)
 		return schema();
-	return cli_fail(EXIT_USAGE, "config", "no such part: \"%s\"; check, show or schema", argv[1]);
+	return cli_fail(EXIT_USAGE, "config", "no such part: \"%s\"; check, show, schema or redact", argv[1]);
 }
