@@ -388,13 +388,13 @@ static bool by_proxy_header(const struct proxy_header *proxy, origin_trusts trus
 }
 
 void origin_find(const struct origin *o, const struct http_request *request, const struct endpoint *peer,
-		 const struct proxy_header *proxy, origin_trusts trusts, void *arg, struct origin_client *ret)
+		 const struct proxy_header *proxy, bool uncertain, origin_trusts trusts, void *arg,
+		 struct origin_client *ret)
 {
 	struct origin_client client = {.endpoint = *peer, .source = CLIENT_BY_PEER};
 
 	if (!proxy || by_proxy_header(proxy, trusts, arg, &client)) {
-		/* These may be a body's content: words of the client's. */
-		if (request->deviations & (HTTP_DEV_AFTER_GAP | HTTP_DEV_IN_BODY))
+		if (uncertain)
 			client.flags |= CLIENT_FLAG_UNCERTAIN;
 		/* What the proxy appended may stand in the part that is not there. */
 		else if (request->deviations & (HTTP_DEV_TOO_MANY_HEADERS | HTTP_DEV_HEAD_TOO_LARGE))

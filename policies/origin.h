@@ -38,9 +38,12 @@ typedef bool (*origin_trusts)(void *arg, const struct addr *a);
 /* Of config: proxies.headers. */
 int origin_new(const struct config *config, struct origin **ret);
 void origin_free(struct origin *o);
-/* peer is trusted. proxy: the PROXY header of the connection, NULL if there was none. */
+/*
+ * peer is trusted. proxy: the PROXY header of the connection, NULL if there was none. uncertain: the request
+ * may not be what the proxy sent as one (a body's content, say): its headers are not believed.
+ */
 void origin_find(const struct origin *o, const struct http_request *request, const struct endpoint *peer,
-		 const struct proxy_header *proxy, origin_trusts trusts, void *arg,
+		 const struct proxy_header *proxy, bool uncertain, origin_trusts trusts, void *arg,
 		 struct origin_client *ret);
 /* Does the request say that it came through a proxy? Whoever its peer is. */
 bool origin_claimed(const struct http_request *request);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* picket mode, proxies, gateway: settings that may be looked at, and some changed, while picket runs. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "lib/config.h"
@@ -83,7 +84,8 @@ static void show_configured(const cJSON *answer, const char *key, const char *la
 
 static int show_proxies(const struct cli *cli, const cJSON *answer)
 {
-	static const char *const heads[] = {"PEER", "CLASS", ">REQUESTS", ">FORWARDED", ">SHARE"};
+	static const char *const heads[] = {"PEER",   "CLASS",      ">REQUESTS", ">FORWARDED",
+					    ">SHARE", "CLIENTS BY", "LAST SEEN"};
 	const cJSON *peers = cli_at(answer, "peers"), *p;
 	struct table_view *t;
 	bool unclassified = false;
@@ -93,7 +95,7 @@ static int show_proxies(const struct cli *cli, const cJSON *answer)
 	cJSON_ArrayForEach(p, peers)
 	{
 		const cJSON *share = cli_at(p, "share");
-		char text[32];
+		char text[32], last[48] = "";
 
 		table_view_cell(t, cli_text(p, "address"));
 		table_view_cell(t, cli_text(p, "class"));
@@ -101,6 +103,10 @@ static int show_proxies(const struct cli *cli, const cJSON *answer)
 		table_view_uint(t, cli_uint(p, "forwarded"));
 		snprintf(text, sizeof text, "%.1f %%", cJSON_IsNumber(share) ? 100 * share->valuedouble : 0);
 		table_view_cell(t, text);
+		if (*print_distance(cli_text(p, "last"), text))
+			snprintf(last, sizeof last, "%s ago", text);
+		table_view_cell(t, *cli_text(p, "clients_by") ? cli_text(p, "clients_by") : NULL);
+		table_view_cell(t, *last ? last : "never");
 		unclassified = unclassified || !strcmp(cli_text(p, "class"), "unclassified");
 	}
 	show_configured(answer, "configured.trusted", "configured as trusted:");
@@ -110,6 +116,9 @@ static int show_proxies(const struct cli *cli, const cJSON *answer)
 	else
 		puts("no peer looks like a proxy");
 	table_view_free(t);
+	if (cli_uint(answer, "proxy_headers_refused"))
+		printf("PROXY headers of peers that are no trusted proxies, not believed: %" PRIu64 "\n",
+		       cli_uint(answer, "proxy_headers_refused"));
 	if (unclassified)
 		puts("An unclassified peer is never blocked automatically. Say what it is:\n"
 		     "  picket proxies trust ADDR    a proxy of yours\n"

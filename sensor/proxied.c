@@ -64,6 +64,18 @@ static void by_peer(const struct connection *conn, uint16_t flags, struct proxie
 		.who = {.endpoint = conn->flow.peer, .source = CLIENT_BY_PEER, .flags = flags}};
 }
 
+/*
+ * May it be something else than a request that the proxy sent? Found behind a gap, or inside of a body; or
+ * the framing of an earlier one was doubtful, and what stands behind it may be that one's body; or the
+ * connection's beginning, where a PROXY header may have stood, was not seen.
+ */
+static bool uncertain(const struct proxied_parts *p, const struct connection *conn,
+		      const struct http_request *request)
+{
+	return request->deviations & (HTTP_DEV_AFTER_GAP | HTTP_DEV_IN_BODY) || conn->stream.doubt ||
+	       (!conn->stream.complete && proxies_sends_headers(p->proxies, &conn->flow.peer.addr));
+}
+
 /* It stands inside of a body: whoever sent that sent it. */
 static void by_earlier(const struct connection *conn, struct proxied_client *ret)
 {
@@ -82,13 +94,8 @@ static void by_proxy(const struct proxied_parts *p, struct connection *conn,
 	const struct proxy_header *h = header_of(conn);
 	struct proxied *x = conn->proxied;
 
-	/* Its beginning was not seen, and there may have stood who the client is: its headers are that one's
-	 * own words then. */
-	if (!h && !conn->stream.complete && proxies_sends_headers(p->proxies, &conn->flow.peer.addr)) {
-		by_peer(conn, CLIENT_FLAG_UNCERTAIN, ret);
-		return;
-	}
-	origin_find(p->origin, request, &conn->flow.peer, h, trusts, p->proxies, &ret->who);
+	origin_find(p->origin, request, &conn->flow.peer, h, uncertain(p, conn, request), trusts, p->proxies,
+		    &ret->who);
 	if (ret->who.source == CLIENT_BY_PROXY_PROTOCOL && x)
 		ret->connection_id = x->client_connection_id;
 	ret->behind = ret->who.source != CLIENT_BY_PEER && !ret->connection_id && !proxy_is_here(&conn->flow);

@@ -35,7 +35,7 @@ static struct origin_client find(const struct http_request *r)
 	struct endpoint peer = {{ADDR_IPV4, {10, 0, 0, 1}}, 9};
 	struct origin_client c;
 
-	origin_find(origin, r, &peer, NULL, trusts, NULL, &c);
+	origin_find(origin, r, &peer, NULL, false, trusts, NULL, &c);
 	assert(c.endpoint.addr.family == ADDR_IPV4 || c.endpoint.addr.family == ADDR_IPV6);
 	assert(c.source < CLIENT_SOURCE_MAX && c.flags < 1u << CLIENT_FLAG_BITS);
 	return c;

@@ -23,7 +23,7 @@ struct rig {
 	uint64_t now_ns;
 	struct redact *redact;
 	struct proxies *proxies;
-	struct clients *clients;
+	struct clients *clients, *behind;
 	struct detect *detect;
 	uint64_t *skip;
 	struct capture *capture;
@@ -67,6 +67,7 @@ static inline void rig_verdict(void *arg, const struct verdict *v)
 static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t stream_bytes, bool detect)
 {
 	static char *headers[] = {"host", "user-agent", "content-type"};
+	static char *proxy_headers[] = {"x-forwarded-for", "forwarded", "x-real-ip"};
 	static const uint8_t key[32] = {7};
 	struct buffer errors = BUFFER_INIT(4096);
 	int r;
@@ -75,6 +76,7 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 	rig->config.capture.connections_max = connections_max;
 	rig->config.capture.stream_bytes = stream_bytes;
 	rig->config.redact.headers = (struct config_strings){headers, ARRAY_SIZE(headers)};
+	rig->config.proxies.headers = (struct config_strings){proxy_headers, ARRAY_SIZE(proxy_headers)};
 	rig->config.guard.ttl_default_ms = 900000;
 	rig->config.limits.prefix_min_v4 = 24;
 	rig->config.limits.prefix_min_v6 = 48;
@@ -88,6 +90,8 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 		r = proxies_new(&rig->config, &rig->proxies);
 	if (!r)
 		r = clients_new(1024, &rig->clients);
+	if (!r)
+		r = clients_new(1024, &rig->behind);
 	if (!r && detect)
 		r = detect_new(&rig->config, rig->redact, &rig->detect, &errors);
 	buffer_free(&errors);
@@ -99,6 +103,7 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 				      .detect = rig->detect,
 				      .proxies = rig->proxies,
 				      .clients = rig->clients,
+				      .behind = rig->behind,
 				      .skip = rig->skip,
 				      .event = rig_event,
 				      .verdict = rig_verdict,
@@ -119,6 +124,7 @@ static inline void rig_stop(struct rig *rig)
 	capture_free(rig->capture);
 	detect_free(rig->detect);
 	clients_free(rig->clients);
+	clients_free(rig->behind);
 	proxies_free(rig->proxies);
 	redact_free(rig->redact);
 	free(rig->events);

@@ -748,6 +748,11 @@ static void proxies_are_listed_and_classified(void **state)
 	says(out, "{\"address\":\"192.0.2.9\",\"class\":\"unclassified\"");
 	assert_int_equal(picket("proxies trust 192.0.2.9"), EXIT_DONE);
 	assert_int_equal(proxies_class(f.proxies, &proxy), PROXY_CLASS_TRUSTED);
+	assert_int_equal(picket("proxies trust 10.7.0.9"), EXIT_DONE);
+	proxies_note_source(f.proxies, &proxy, CLIENT_BY_X_REAL_IP);
+	assert_int_equal(picket("proxies"), EXIT_DONE);
+	says(out, "192.0.2.9  trusted         1          1  100.0 %  x_real_ip");
+	says(out, "10.7.0.9   trusted         0          0    0.0 %  -           never");
 	assert_int_equal(picket("proxies direct 192.0.2.9"), EXIT_DONE);
 	assert_int_equal(proxies_class(f.proxies, &proxy), PROXY_CLASS_DIRECT);
 	assert_int_equal(picket("proxies trust 0.0.0.0/0"), EXIT_USAGE);

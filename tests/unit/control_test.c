@@ -707,6 +707,21 @@ static void what_is_said_of_a_proxy_changes_its_class(void **state)
 	assert_non_null(strstr(text_at(a, "note"), "blocked"));
 	cJSON_Delete(a);
 	assert_int_equal(proxies_class(f.proxies, &proxy), PROXY_CLASS_TRUSTED);
+	/* What was said is listed before anything came from there, and how clients are found. */
+	proxies_note_source(f.proxies, &proxy, CLIENT_BY_FORWARDED);
+	proxies_note_header(f.proxies, &proxy, 2);
+	fake.capture.proxy_headers_refused = 7;
+	cJSON_Delete(call("PUT", "/v1/proxies", "{\"address\":\"10.7.0.0/24\",\"class\":\"trust\"}", 200));
+	a = call("GET", "/v1/proxies", NULL, 200);
+	assert_string_equal(text_at(a, "peers.0.clients_by"), "forwarded");
+	assert_int_equal(number_at(a, "peers.0.proxy_headers"), 1);
+	assert_string_equal(text_at(a, "peers.1.address"), "10.7.0.0/24");
+	assert_string_equal(text_at(a, "peers.1.class"), "trusted");
+	assert_int_equal(number_at(a, "peers.1.requests"), 0);
+	assert_true(cJSON_IsNull(at(a, "peers.1.last")));
+	assert_true(cJSON_IsNull(at(a, "peers.1.clients_by")));
+	assert_int_equal(number_at(a, "proxy_headers_refused"), 7);
+	cJSON_Delete(a);
 	cJSON_Delete(call("PUT", "/v1/proxies", "{\"address\":\"192.0.2.9\",\"class\":\"direct\"}", 200));
 	assert_int_equal(proxies_class(f.proxies, &proxy), PROXY_CLASS_DIRECT);
 	cJSON_Delete(call("PUT", "/v1/proxies", "{\"address\":\"192.0.2.9\",\"class\":\"forget\"}", 200));

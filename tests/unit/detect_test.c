@@ -197,6 +197,7 @@ struct fixture {
 	uint32_t deviations;
 	const char *user_agent;
 	struct addr client; /* ADDR_NONE: the peer */
+	bool behind;        /* only the peer's packets come here */
 };
 
 static int setup(void **state)
@@ -286,6 +287,7 @@ static unsigned ask(struct fixture *f, const char *peer, const char *method, con
 	}
 	event.flow.peer.addr = test_addr(peer);
 	event.request.client.addr = f->client.family ? f->client : event.flow.peer.addr;
+	event.request.client_behind = f->behind;
 	detect_request(f->detect, &request, &event, take, f);
 	return f->verdicts - before;
 }
@@ -582,6 +584,30 @@ static void behind_a_trusted_proxy_it_is_the_client_who_counts(void **state)
 	assert_int_equal(f->last.target.addr.bytes[0], 198);
 }
 
+static void a_verdict_says_through_whom_its_client_comes(void **state)
+{
+	struct fixture *f = *state;
+
+	use_rules(f, THREE);
+	f->client = test_addr("203.0.113.1");
+	f->behind = true;
+	for (unsigned i = 0; i < 3; i++)
+		ask(f, "10.0.0.1", "POST", "/");
+	assert_int_equal(f->verdicts, 1);
+	assert_true(test_addr("10.0.0.1").bytes[0] == f->last.via.bytes[0] &&
+		    f->last.via.family == ADDR_IPV4);
+	/* It came by itself as well: it cannot hide behind its last request. */
+	f->client = test_addr("203.0.113.2");
+	f->behind = false;
+	ask(f, "203.0.113.2", "POST", "/");
+	f->behind = true;
+	for (unsigned i = 0; i < 2; i++)
+		ask(f, "10.0.0.1", "POST", "/");
+	assert_int_equal(f->verdicts, 2);
+	assert_int_equal(f->last.target.addr.bytes[3], 2);
+	assert_int_equal(f->last.via.family, ADDR_NONE);
+}
+
 static void a_bucket_leaks(void **state)
 {
 	struct fixture *f = *state;
@@ -859,6 +885,7 @@ int main(void)
 		TEST(an_ipv6_client_cannot_hide_among_its_addresses),
 		TEST(a_changed_mode_ends_the_silence),
 		TEST(behind_a_trusted_proxy_it_is_the_client_who_counts),
+		TEST(a_verdict_says_through_whom_its_client_comes),
 		TEST(a_bucket_leaks),
 		TEST(the_table_of_clients_is_bounded_and_forgets_the_idle),
 		TEST(conditions_of_every_kind_hold_together),

@@ -11,7 +11,7 @@ struct fixture {
 	struct protected_set protect;
 	struct proxies *proxies;
 	struct guard *guard;
-	bool handshake;
+	bool handshake, behind;
 	unsigned asked;
 	struct guard_answer answer;
 };
@@ -25,9 +25,17 @@ static bool handshake_seen(void *arg, const struct prefix *target)
 	return f->handshake;
 }
 
+static bool behind_seen(void *arg, const struct prefix *target)
+{
+	struct fixture *f = arg;
+
+	(void)target;
+	return f->behind;
+}
+
 static void make_guard(struct fixture *f)
 {
-	struct guard_facts facts = {.handshake = handshake_seen, .arg = f};
+	struct guard_facts facts = {.handshake = handshake_seen, .behind = behind_seen, .arg = f};
 
 	guard_free(f->guard);
 	f->guard = NULL;
@@ -163,6 +171,32 @@ static void an_address_without_a_handshake_may_be_forged(void **state)
 	guard_free(f->guard);
 	assert_int_equal(guard_new(&f->config, f->proxies, NULL, &f->guard), 0);
 	expect(f, &v, DECISION_REFUSED, "no_handshake"); /* nobody to ask: no */
+}
+
+/* The kernel sees the proxy's packets only. */
+static void a_client_behind_a_proxy_is_refused_by_name(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+
+	/* The analysis knows through whom, whatever handshake there once was. */
+	v.via = test_addr("10.0.0.5");
+	expect(f, &v, DECISION_REFUSED, "behind_proxy");
+	assert_non_null(strstr(f->answer.detail, CLIENT " comes through 10.0.0.5"));
+	assert_non_null(strstr(f->answer.detail, "HTTP decision point"));
+	decide(f, &v, true);
+	assert_string_equal(f->answer.why, "behind_proxy");
+	/* A gateway does not say: it was seen behind one, and never by itself. */
+	v = test_verdict(VERDICT_GATEWAY, CLIENT, TTL(15));
+	f->behind = true;
+	f->handshake = false;
+	expect(f, &v, DECISION_REFUSED, "behind_proxy");
+	f->handshake = true;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	/* The operator knows what he does. */
+	v = test_verdict(VERDICT_OPERATOR, CLIENT, TTL(15));
+	v.via = test_addr("10.0.0.5");
+	expect(f, &v, DECISION_BLOCKED, "ok");
 }
 
 static void a_trusted_proxy_is_never_blocked_automatically(void **state)
@@ -331,6 +365,7 @@ int main(void)
 		TEST(the_operator_faces_the_hard_limits_only),
 		TEST(a_doubtful_verdict_is_refused),
 		TEST(an_address_without_a_handshake_may_be_forged),
+		TEST(a_client_behind_a_proxy_is_refused_by_name),
 		TEST(a_trusted_proxy_is_never_blocked_automatically),
 		TEST(an_unclassified_proxy_waits_for_a_person_who_is_told_the_command),
 		TEST(observe_tells_and_approve_asks),
