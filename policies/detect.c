@@ -1,52 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/detect.h"
 #include <errno.h>
-#include <sys/queue.h>
 #include "lib/util.h"
+#include "policies/buckets.h"
 #include "policies/matcher.h"
 #include "policies/redact.h"
 #include "policies/rules.h"
-#include "policies/table.h"
-
-/* A path seen, for rules that count each once. Keyed hashes, never the paths themselves. */
-struct seen {
-	uint64_t hash, when_ns;
-};
-
-struct bucket_key {
-	struct prefix group;
-	uint16_t rule;
-};
 
 /* One rule's count for one group of clients. */
-struct bucket {
-	struct table_node node;
-	TAILQ_ENTRY(bucket) age;
-	struct bucket_key key;
-	double level; /* matches that have not leaked yet, at level_ns */
-	uint64_t level_ns;
+struct count {
+	struct bucket bucket;
 	uint64_t fired_ns;   /* 0: never */
 	uint32_t fired_era;  /* detect.era then */
 	bool fired_for_many; /* ... for the whole group */
 	bool many;           /* more than one address of the group was seen */
 	bool here;           /* packets of its own come here: it did not always stand behind a proxy */
 	struct addr first;
-	struct seen *seen;
-	unsigned seen_count, seen_size;
 	uint64_t events[VERDICT_EVIDENCE_MAX]; /* ids of the last matches, in a ring */
 	unsigned event_count;                  /* all of them, ever */
 };
-TAILQ_HEAD(bucket_list, bucket);
 
 struct detect {
 	struct rules rules;
 	struct matcher *matcher;
 	uint64_t ttl_default_ms;
-	struct table table;
-	struct bucket_list by_age; /* idle longest first */
+	struct buckets buckets;
 	/* written here, read by others */
-	uint64_t requests, matches, fired, forgotten, skipped, no_memory;
-	uint64_t buckets;
+	uint64_t requests, matches, fired, skipped, no_memory;
 	uint32_t era; /* raised by detect_rearm, from any thread */
 };
 
@@ -78,12 +58,11 @@ int detect_new(const struct config *config, struct redact *hasher, struct detect
 	if (!d)
 		return -ENOMEM;
 	d->ttl_default_ms = config->guard.ttl_default_ms;
-	TAILQ_INIT(&d->by_age);
 	int r = load_rules(config, &d->rules, errors);
 	if (!r)
 		r = matcher_new(&d->rules, &d->matcher, errors);
 	if (!r)
-		r = table_init(&d->table, DETECT_BUCKETS_MAX);
+		r = buckets_init(&d->buckets, sizeof(struct count), DETECT_BUCKETS_MAX);
 	if (r) {
 		detect_free(d);
 		return r;
@@ -92,23 +71,11 @@ int detect_new(const struct config *config, struct redact *hasher, struct detect
 	return 0;
 }
 
-static void bucket_free(struct bucket *b)
-{
-	free(b->seen);
-	free(b);
-}
-
 void detect_free(struct detect *d)
 {
-	struct bucket *b;
-
 	if (!d)
 		return;
-	while ((b = TAILQ_FIRST(&d->by_age))) {
-		TAILQ_REMOVE(&d->by_age, b, age);
-		bucket_free(b);
-	}
-	table_deinit(&d->table);
+	buckets_deinit(&d->buckets);
 	matcher_free(d->matcher);
 	rules_free(&d->rules);
 	free(d);
@@ -125,148 +92,36 @@ struct detect_counts detect_counts(const struct detect *d)
 		.requests = __atomic_load_n(&d->requests, __ATOMIC_RELAXED),
 		.matches = __atomic_load_n(&d->matches, __ATOMIC_RELAXED),
 		.fired = __atomic_load_n(&d->fired, __ATOMIC_RELAXED),
-		.forgotten = __atomic_load_n(&d->forgotten, __ATOMIC_RELAXED),
-		.buckets = __atomic_load_n(&d->buckets, __ATOMIC_RELAXED),
+		.forgotten = __atomic_load_n(&d->buckets.forgotten, __ATOMIC_RELAXED),
+		.buckets = __atomic_load_n(&d->buckets.held, __ATOMIC_RELAXED),
 		.skipped = __atomic_load_n(&d->skipped, __ATOMIC_RELAXED),
-		.no_memory = __atomic_load_n(&d->no_memory, __ATOMIC_RELAXED),
+		.no_memory = __atomic_load_n(&d->no_memory, __ATOMIC_RELAXED) +
+			     __atomic_load_n(&d->buckets.no_memory, __ATOMIC_RELAXED),
 		.gave_up = matcher_gave_up(d->matcher),
 	};
 }
 
-/* --- buckets --- */
-
-/* One IPv6 client has 2^64 addresses to hide among, so they share a bucket; link-local ones are one machine
- * each. */
-static struct prefix group_of(const struct addr *a)
-{
-	bool link_local = a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
-
-	return prefix_of(a, a->family == ADDR_IPV6 && !link_local ? 64 : addr_bits(a));
-}
-
-static struct bucket *bucket_find(const struct detect *d, const struct bucket_key *key, uint64_t hash)
-{
-	for (struct table_node *n = table_first(&d->table, hash); n; n = table_next(n)) {
-		struct bucket *b = table_owner(n, struct bucket, node);
-		if (b->key.rule == key->rule && prefix_equal(&b->key.group, &key->group))
-			return b;
-	}
-	return NULL;
-}
-
-/* A bucket for another key: a new one, or the one idle longest, which is forgotten. */
-static struct bucket *bucket_room(struct detect *d)
-{
-	struct bucket *b;
-
-	if (d->table.count < DETECT_BUCKETS_MAX) {
-		b = calloc(1, sizeof *b);
-		if (b)
-			count(&d->buckets);
-		return b;
-	}
-	b = TAILQ_FIRST(&d->by_age);
-	TAILQ_REMOVE(&d->by_age, b, age);
-	table_remove(&d->table, &b->node);
-	free(b->seen);
-	*b = (struct bucket){0};
-	count(&d->forgotten);
-	return b;
-}
-
-static struct bucket *bucket_get(struct detect *d, uint16_t rule, const struct addr *client, uint64_t now_ns)
-{
-	struct bucket_key key;
-
-	memset(&key, 0, sizeof key); /* padding is hashed too */
-	key.group = group_of(client);
-	key.rule = rule;
-	uint64_t hash = table_hash(&d->table, &key, sizeof key);
-	struct bucket *b = bucket_find(d, &key, hash);
-	if (b) {
-		TAILQ_REMOVE(&d->by_age, b, age);
-	} else {
-		b = bucket_room(d);
-		if (!b)
-			return NULL;
-		b->key = key;
-		b->first = *client;
-		b->level_ns = now_ns;
-		table_add(&d->table, &b->node, hash);
-	}
-	TAILQ_INSERT_TAIL(&d->by_age, b, age);
-	if (!addr_equal(&b->first, client))
-		b->many = true;
-	return b;
-}
-
 /* --- counting --- */
 
-/* A match more. True: the bucket runs over. It does so on the threshold-th match, unless one has leaked by
- * then. */
-static bool pour(struct bucket *b, const struct rule *rule, uint64_t now_ns)
+static struct count *count_get(struct detect *d, uint16_t rule, const struct addr *client, uint64_t now_ns)
 {
-	if (now_ns > b->level_ns) {
-		b->level -= (double)(now_ns - b->level_ns) / (double)rule->leak_ns;
-		b->level_ns = now_ns;
-	}
-	if (b->level < 0)
-		b->level = 0;
-	b->level += 1;
-	if (b->level > rule->threshold)
-		b->level = rule->threshold;
-	return b->level > rule->threshold - 1.0;
-}
+	struct prefix group = bucket_group(client);
+	bool fresh;
+	struct bucket *b = buckets_get(&d->buckets, rule, &group, now_ns, &fresh);
 
-/* The place for a value that was not seen in this window: a fresh one, else that of the oldest. NULL: no
- * memory. */
-static struct seen *seen_place(struct bucket *b, const struct rule *rule)
-{
-	struct seen *oldest = b->seen;
-
-	if (b->seen_count < rule->threshold) {
-		if (b->seen_count == b->seen_size) {
-			unsigned size = b->seen_size ? b->seen_size * 2 : 4;
-			struct seen *bigger = realloc(b->seen, size * sizeof *bigger);
-			if (!bigger)
-				return NULL;
-			b->seen = bigger;
-			b->seen_size = size;
-		}
-		return &b->seen[b->seen_count++];
-	}
-	for (unsigned i = 1; i < b->seen_count; i++)
-		if (b->seen[i].when_ns < oldest->when_ns)
-			oldest = &b->seen[i];
-	return oldest;
-}
-
-/* The same for different values: true if as many as the threshold were seen within the window. */
-static bool pour_distinct(struct detect *d, struct bucket *b, const struct rule *rule, struct span value,
-			  uint64_t now_ns)
-{
-	uint64_t hash = table_hash(&d->table, value.ptr, value.len);
-	struct seen *place = NULL;
-	unsigned fresh = 0;
-
-	for (unsigned i = 0; i < b->seen_count && !place; i++)
-		if (b->seen[i].hash == hash)
-			place = &b->seen[i];
-	if (!place)
-		place = seen_place(b, rule);
-	if (!place) {
-		count(&d->no_memory);
-		return false;
-	}
-	*place = (struct seen){hash, now_ns};
-	for (unsigned i = 0; i < b->seen_count; i++)
-		fresh += now_ns < b->seen[i].when_ns || now_ns - b->seen[i].when_ns < rule->window_ns;
-	return fresh >= rule->threshold;
+	if (!b)
+		return NULL;
+	struct count *c = (struct count *)b; /* its first member */
+	if (fresh)
+		c->first = *client;
+	if (!addr_equal(&c->first, client))
+		c->many = true;
+	return c;
 }
 
 /* Silent after it fired, unless it now would name the group where it named one address before. */
-static bool bucket_cooling(const struct detect *d, const struct bucket *b, const struct rule *rule,
-			   uint64_t now_ns)
+static bool is_cooling(const struct detect *d, const struct count *b, const struct rule *rule,
+		       uint64_t now_ns)
 {
 	if (!b->fired_ns || b->fired_era != __atomic_load_n(&d->era, __ATOMIC_RELAXED) ||
 	    (b->many && !b->fired_for_many))
@@ -275,7 +130,7 @@ static bool bucket_cooling(const struct detect *d, const struct bucket *b, const
 }
 
 /* --- the verdict --- */
-static void verdict_fill(const struct detect *d, const struct bucket *b, const struct rule *rule,
+static void verdict_fill(const struct detect *d, const struct count *b, const struct rule *rule,
 			 const struct event *event, struct verdict *v)
 {
 	char text[EVENT_ID_TEXT_MAX], window[32];
@@ -285,14 +140,14 @@ static void verdict_fill(const struct detect *d, const struct bucket *b, const s
 	v->source = VERDICT_LOCAL;
 	v->action = VERDICT_BLOCK;
 	v->scope = rule->scope;
-	v->target = b->many ? b->key.group : prefix_of(&b->first, addr_bits(&b->first));
+	v->target = b->many ? b->bucket.key.group : prefix_of(&b->first, addr_bits(&b->first));
 	if (!b->here)
 		v->via = event->flow.peer.addr;
 	v->ttl_ms = rule->ttl_ms ? rule->ttl_ms : d->ttl_default_ms;
 	v->confidence = rule->confidence;
 	v->received_ns = event->time_ns;
 	v->cause_ns = event->time_ns;
-	snprintf(v->id, sizeof v->id, "local-%s-%u", event_id_format(event, text), b->key.rule);
+	snprintf(v->id, sizeof v->id, "local-%s-%u", event_id_format(event, text), b->bucket.key.rule);
 	snprintf(v->origin, sizeof v->origin, "%s", rule->name);
 	snprintf(v->reason, sizeof v->reason, "%s: %u%s within %s", rule->description, rule->threshold,
 		 rule->distinct_paths ? " different ones" : "",
@@ -304,7 +159,7 @@ static void verdict_fill(const struct detect *d, const struct bucket *b, const s
 	v->evidence_count = kept;
 }
 
-static void fire(struct detect *d, struct bucket *b, const struct rule *rule, const struct event *event,
+static void fire(struct detect *d, struct count *b, const struct rule *rule, const struct event *event,
 		 detect_emit emit, void *arg)
 {
 	struct verdict v;
@@ -314,8 +169,7 @@ static void fire(struct detect *d, struct bucket *b, const struct rule *rule, co
 	b->fired_ns = event->time_ns ? event->time_ns : 1;
 	b->fired_era = __atomic_load_n(&d->era, __ATOMIC_RELAXED);
 	b->fired_for_many = b->many;
-	b->level = 0;
-	b->seen_count = 0;
+	bucket_empty(&b->bucket);
 	count(&d->fired);
 	emit(arg, &v);
 }
@@ -330,17 +184,17 @@ static void rule_matched(struct detect *d, uint16_t index, struct span path, con
 		client = &event->request.client.addr;
 	if (client->family == ADDR_NONE)
 		return;
-	struct bucket *b = bucket_get(d, index, client, event->time_ns);
-	if (!b) {
-		count(&d->no_memory);
+	struct count *b = count_get(d, index, client, event->time_ns);
+	if (!b)
 		return;
-	}
 	count(&d->matches);
 	b->here |= !event->request.client_behind || client == &event->flow.peer.addr;
 	b->events[b->event_count++ % VERDICT_EVIDENCE_MAX] = event->id;
-	bool over = rule->distinct_paths ? pour_distinct(d, b, rule, path, event->time_ns)
-					 : pour(b, rule, event->time_ns);
-	if (over && !bucket_cooling(d, b, rule, event->time_ns))
+	const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns};
+	bool over = rule->distinct_paths
+			    ? bucket_pour_distinct(&d->buckets, &b->bucket, &limit, path, event->time_ns)
+			    : bucket_pour(&b->bucket, &limit, event->time_ns);
+	if (over && !is_cooling(d, b, rule, event->time_ns))
 		fire(d, b, rule, event, emit, arg);
 }
 

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/buckets.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/util.h"
+
+/* A value seen, for rules that count each once. */
+struct bucket_seen {
+	uint64_t hash, when_ns;
+};
+
+static void count(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED); /* one writer */
+}
+
+int buckets_init(struct buckets *b, size_t item, size_t max)
+{
+	*b = (struct buckets){.item = item, .max = max};
+	TAILQ_INIT(&b->by_age);
+	return table_init(&b->table, max);
+}
+
+void buckets_deinit(struct buckets *b)
+{
+	struct bucket *one;
+
+	while (b->item && (one = TAILQ_FIRST(&b->by_age))) {
+		TAILQ_REMOVE(&b->by_age, one, age);
+		free(one->seen);
+		free(one);
+	}
+	table_deinit(&b->table);
+	b->item = 0;
+}
+
+struct prefix bucket_group(const struct addr *a)
+{
+	bool link_local = a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+
+	return prefix_of(a, a->family == ADDR_IPV6 && !link_local ? 64 : addr_bits(a));
+}
+
+static void key_fill(struct bucket_key *key, uint16_t rule, const struct prefix *group)
+{
+	memset(key, 0, sizeof *key); /* padding is hashed too */
+	key->group = *group;
+	key->rule = rule;
+}
+
+static struct bucket *find(const struct buckets *b, const struct bucket_key *key, uint64_t hash)
+{
+	for (struct table_node *n = table_first(&b->table, hash); n; n = table_next(n)) {
+		struct bucket *one = table_owner(n, struct bucket, node);
+		if (one->key.rule == key->rule && prefix_equal(&one->key.group, &key->group))
+			return one;
+	}
+	return NULL;
+}
+
+struct bucket *buckets_find(const struct buckets *b, uint16_t rule, const struct prefix *group)
+{
+	struct bucket_key key;
+
+	key_fill(&key, rule, group);
+	return find(b, &key, table_hash(&b->table, &key, sizeof key));
+}
+
+/* A bucket for another key: a new one, or the one idle longest, which is forgotten. */
+static struct bucket *room(struct buckets *b)
+{
+	struct bucket *one;
+
+	if (b->table.count < b->max) {
+		one = calloc(1, b->item);
+		if (one)
+			count(&b->held);
+		return one;
+	}
+	one = TAILQ_FIRST(&b->by_age);
+	TAILQ_REMOVE(&b->by_age, one, age);
+	table_remove(&b->table, &one->node);
+	free(one->seen);
+	memset(one, 0, b->item);
+	count(&b->forgotten);
+	return one;
+}
+
+struct bucket *buckets_get(struct buckets *b, uint16_t rule, const struct prefix *group, uint64_t now_ns,
+			   bool *ret_fresh)
+{
+	struct bucket_key key;
+
+	key_fill(&key, rule, group);
+	uint64_t hash = table_hash(&b->table, &key, sizeof key);
+	struct bucket *one = find(b, &key, hash);
+	*ret_fresh = !one;
+	if (one) {
+		TAILQ_REMOVE(&b->by_age, one, age);
+	} else {
+		one = room(b);
+		if (!one) {
+			count(&b->no_memory);
+			return NULL;
+		}
+		one->key = key;
+		one->level_ns = now_ns;
+		table_add(&b->table, &one->node, hash);
+	}
+	TAILQ_INSERT_TAIL(&b->by_age, one, age);
+	return one;
+}
+
+/* --- counting --- */
+
+static void leak(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns)
+{
+	if (now_ns > b->level_ns) {
+		b->level -= (double)(now_ns - b->level_ns) / (double)limit->leak_ns;
+		b->level_ns = now_ns;
+	}
+	if (b->level < 0)
+		b->level = 0;
+}
+
+bool bucket_pour(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns)
+{
+	leak(b, limit, now_ns);
+	b->level += 1;
+	if (b->level > limit->threshold)
+		b->level = limit->threshold;
+	return b->level > limit->threshold - 1.0;
+}
+
+void bucket_take(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns)
+{
+	leak(b, limit, now_ns);
+	b->level = b->level > 1 ? b->level - 1 : 0;
+}
+
+/* The place for a value that was not seen in this window: a fresh one, else that of the oldest. NULL: no
+ * memory. */
+static struct bucket_seen *seen_place(struct bucket *b, const struct bucket_limit *limit)
+{
+	struct bucket_seen *oldest = b->seen;
+
+	if (b->seen_count < limit->threshold) {
+		if (b->seen_count == b->seen_size) {
+			unsigned size = b->seen_size ? b->seen_size * 2 : 4;
+			struct bucket_seen *bigger = realloc(b->seen, size * sizeof *bigger);
+			if (!bigger)
+				return NULL;
+			b->seen = bigger;
+			b->seen_size = size;
+		}
+		return &b->seen[b->seen_count++];
+	}
+	for (unsigned i = 1; i < b->seen_count; i++)
+		if (b->seen[i].when_ns < oldest->when_ns)
+			oldest = &b->seen[i];
+	return oldest;
+}
+
+bool bucket_pour_distinct(struct buckets *all, struct bucket *b, const struct bucket_limit *limit,
+			  struct span value, uint64_t now_ns)
+{
+	uint64_t hash = table_hash(&all->table, value.ptr, value.len);
+	struct bucket_seen *place = NULL;
+	unsigned fresh = 0;
+
+	for (unsigned i = 0; i < b->seen_count && !place; i++)
+		if (b->seen[i].hash == hash)
+			place = &b->seen[i];
+	if (!place)
+		place = seen_place(b, limit);
+	if (!place) {
+		count(&all->no_memory);
+		return false;
+	}
+	*place = (struct bucket_seen){hash, now_ns};
+	for (unsigned i = 0; i < b->seen_count; i++)
+		fresh += now_ns < b->seen[i].when_ns || now_ns - b->seen[i].when_ns < limit->window_ns;
+	return fresh >= limit->threshold;
+}
+
+void bucket_empty(struct bucket *b)
+{
+	b->level = 0;
+	b->seen_count = 0;
+}
