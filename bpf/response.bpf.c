@@ -54,12 +54,16 @@ enum iter_type {
 
 struct write {
 	const struct sock *sk;
+	const struct tcp_sock___answer *tp; /* the same */
 	__u64 cookie;
 	__u32 begin, end; /* sequence numbers */
 	__u16 status;     /* 0: it does not begin with a status line */
 };
 
-/* Where the bytes to be written stand in user memory; NULL: elsewhere (sendfile, the kernel's own). */
+/*
+ * Where the bytes to be written stand in user memory; NULL: elsewhere (sendfile, the kernel's own). Loads
+ * from the argument itself need no helper.
+ */
 static __always_inline const void *write_bytes(const struct msghdr *msg)
 {
 	__u8 type = msg->msg_iter.iter_type;
@@ -67,15 +71,14 @@ static __always_inline const void *write_bytes(const struct msghdr *msg)
 
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
-		return (const char *)BPF_CORE_READ(msg, msg_iter.ubuf) +
-		       BPF_CORE_READ(msg, msg_iter.iov_offset);
+		return (const char *)msg->msg_iter.ubuf + msg->msg_iter.iov_offset;
 	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
 		return NULL;
 	if (bpf_core_field_exists(msg->msg_iter.__iov))
-		iov = BPF_CORE_READ(msg, msg_iter.__iov);
+		iov = msg->msg_iter.__iov;
 	else
-		iov = BPF_CORE_READ((const struct iov_iter___old *)&msg->msg_iter, iov);
-	return (const char *)BPF_CORE_READ(iov, iov_base) + BPF_CORE_READ(msg, msg_iter.iov_offset);
+		iov = ((const struct iov_iter___old *)&msg->msg_iter)->iov;
+	return (const char *)iov->iov_base + msg->msg_iter.iov_offset;
 }
 
 static __always_inline bool digit(char c)
@@ -126,13 +129,11 @@ static __always_inline void answer_tell(void *ctx, const struct write *w, const 
 
 static __always_inline struct pk_answer answer_new(const struct write *w)
 {
-	const struct tcp_sock___answer *tp = (const struct tcp_sock___answer *)w->sk;
-
 	return (struct pk_answer){
 		.time_ns = bpf_ktime_get_boot_ns(),
 		.seq = w->begin,
 		.end = w->end,
-		.read = BPF_CORE_READ(tp, copied_seq),
+		.read = w->tp->copied_seq,
 		.status = w->status,
 	};
 }
@@ -179,24 +180,34 @@ static __always_inline void write_foreign(void *ctx, struct write *w, const stru
 	answer_tell(ctx, w, &answer, c);
 }
 
+/* Cheapest question first: most writes are those of others. */
+static __always_inline bool write_is_ours(const struct sock *sk)
+{
+	const struct pk_ports *ports = PK_ONLY(pk_ports);
+	const struct pk_config *config;
+
+	if (!ports || !scope_port(ports, sk->__sk_common.skc_num) || !scope_family(sk))
+		return false;
+	config = PK_ONLY(pk_config);
+	return config && scope_socket(config, sk);
+}
+
 static __always_inline int on_write(void *ctx, const struct sock *sk, const struct msghdr *msg, __u64 size)
 {
-	const struct pk_config *config = PK_ONLY(pk_config);
-	const struct pk_ports *ports = PK_ONLY(pk_ports);
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct write w = {.sk = sk};
 	struct pk_answer_slot *slot;
 
-	if (!config || !ports || !c || !scope_family(sk) || !scope_port(ports, sk->__sk_common.skc_num) ||
-	    !scope_socket(config, sk))
+	w.tp = (const struct tcp_sock___answer *)bpf_skc_to_tcp_sock((void *)sk);
+	if (!c || !w.tp || !size)
 		return 0;
 	w.cookie = sk->__sk_common.skc_cookie.counter;
 	if (!w.cookie)
 		w.cookie = bpf_get_socket_cookie((void *)sk);
-	w.begin = answer_write_seq(sk);
+	w.begin = w.tp->write_seq;
 	w.end = w.begin + (__u32)size;
 	slot = answer_slot(w.cookie);
-	if (!slot || !size)
+	if (!slot)
 		return 0;
 	if (!slot->cookie)
 		answer_claim(slot, w.cookie);
@@ -212,7 +223,7 @@ static __always_inline int on_write(void *ctx, const struct sock *sk, const stru
 SEC("fentry/tcp_sendmsg_locked")
 int BPF_PROG(pk_written, const struct sock *sk, const struct msghdr *msg, __u64 size)
 {
-	return on_write(ctx, sk, msg, size);
+	return write_is_ours(sk) ? on_write(ctx, sk, msg, size) : 0;
 }
 
 #else
@@ -221,7 +232,7 @@ int BPF_PROG(pk_written, const struct sock *sk, const struct msghdr *msg, __u64 
 SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(pk_written, const struct sock *sk, const struct msghdr *msg)
 {
-	return on_write(ctx, sk, msg, BPF_CORE_READ(msg, msg_iter.count));
+	return write_is_ours(sk) ? on_write(ctx, sk, msg, msg->msg_iter.count) : 0;
 }
 
 #endif
