@@ -19,7 +19,7 @@ struct block {
 	struct block *after;
 	uint64_t start, end; /* offsets; end - start may be more than len: not all was captured */
 	uint64_t origin;     /* where the segment began that it is of, before its beginning was cut off */
-	uint32_t len;
+	uint32_t len, size;  /* captured; what there is room for */
 	char bytes[];
 };
 
@@ -402,10 +402,41 @@ static void block_free(struct segments *t, struct half *h, struct block **at)
 	free(b);
 }
 
-/*
- * As Linux queues what is out of order: see segments.h. Where the new segment begins right behind a waiting
- * one, both become one there, and the whole has the beginning of the first.
- */
+/* n begins right behind *at: both become one, whose beginning is that of the first. False: no memory. */
+static bool block_join(struct block **at, struct block *n)
+{
+	struct block *b = *at;
+
+	if (b->len != b->end - b->start)
+		return false; /* not all of it was captured */
+	if (b->size - b->len < n->len) {
+		uint32_t size = MAX(2 * b->size, b->len + n->len);
+		struct block *larger = realloc(b, sizeof *b + size);
+		if (!larger)
+			return false;
+		*at = b = larger;
+		b->size = size;
+	}
+	memcpy(b->bytes + b->len, n->bytes, n->len);
+	b->len += n->len;
+	b->end = n->end;
+	free(n);
+	return true;
+}
+
+/* What overlaps *at behind it: the earlier beginning counts. */
+static void block_cover(struct segments *t, struct half *h, struct block *n)
+{
+	while (n->after && n->after->start < n->end) {
+		check_conflict(t, n, n->after);
+		if (n->after->end <= n->end)
+			block_free(t, h, &n->after);
+		else
+			block_trim(t, h, n->after, n->end);
+	}
+}
+
+/* As Linux queues what is out of order: see segments.h. */
 static void block_insert(struct segments *t, struct half *h, struct block *n)
 {
 	struct block **at = &h->held;
@@ -418,32 +449,24 @@ static void block_insert(struct segments *t, struct half *h, struct block *n)
 		check_conflict(t, b, n);
 		if (n->end <= b->end) {
 			t->counts.duplicates += n->len;
-			n->after = b->after; /* as if it followed, so that it goes the same way */
-			b->after = n;
-			block_free(t, h, &b->after);
+			block_free(t, h, &n);
 			return;
 		}
 		if (b->origin == n->origin) {
 			block_free(t, h, at);
 			continue;
 		}
-		if (n->start <= b->end) {
-			if (n->start == b->end)
-				n->origin = b->origin;
-			else
-				block_trim(t, h, n, b->end);
+		if (n->start == b->end && n->origin == n->start && block_join(at, n)) {
+			block_cover(t, h, *at);
+			return;
 		}
+		if (n->start < b->end)
+			block_trim(t, h, n, b->end);
 		at = &b->after;
 	}
 	n->after = *at;
 	*at = n;
-	while (n->after && n->after->start < n->end) {
-		check_conflict(t, n, n->after);
-		if (n->after->end <= n->end)
-			block_free(t, h, &n->after);
-		else
-			block_trim(t, h, n->after, n->end);
-	}
+	block_cover(t, h, n);
 }
 
 static void keep(struct segments *t, struct connection_pair *c, const struct piece *p, uint64_t offset)
@@ -456,7 +479,8 @@ static void keep(struct segments *t, struct connection_pair *c, const struct pie
 		t->counts.refused++;
 		return;
 	}
-	*n = (struct block){.start = offset, .origin = offset, .end = offset + p->len, .len = len};
+	*n = (struct block){
+		.start = offset, .origin = offset, .end = offset + p->len, .len = len, .size = len};
 	if (len)
 		memcpy(n->bytes, p->bytes.ptr, len);
 	if (!h->held)

@@ -2,6 +2,9 @@
 # event → request
 picket_unit(http1 picket_sensor)
 picket_unit(stream picket_sensor)
+picket_unit(http1_response picket_sensor)
+picket_unit(segments picket_sensor)
+picket_unit(pcap_file picket_sensor)
 picket_unit(clients picket_sensor)
 picket_unit(capture picket_sensor)
 picket_unit(proxied picket_sensor)
