@@ -22,6 +22,7 @@ sensor/sensor.[ch]        lib/ sensor/ bpf/ policies/ forwarder/
 sensor/warden*.[ch]       lib/ sensor/ bpf/ policies/
 sensor/capture.[ch]       lib/ sensor/ bpf/abi.h policies/
 sensor/fragments.c        lib/ sensor/ policies/table.h
+sensor/tcp_track*        lib/ sensor/ bpf/ policies/table.h
 sensor/proxied.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/enforcer.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/replay_run.[ch]   lib/ sensor/ policies/
