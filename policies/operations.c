@@ -3,7 +3,7 @@
 #include "policies/operations.h"
 #include <errno.h>
 #include "lib/util.h"
-#include "policies/segments.h"
+#include "policies/path_segments.h"
 
 struct branch {
 	char *text; /* the segment as in the template */

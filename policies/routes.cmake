@@ -3,11 +3,11 @@
 target_sources(picket_policies PRIVATE
 	openapi.c
 	operations.c
+	path_segments.c
 	routes.c
 	routes_learn.c
 	routes_save.c
 	routes_state.c
 	routes_tree.c
-	segments.c
 )
 target_link_libraries(picket_policies PUBLIC m Threads::Threads)

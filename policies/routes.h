@@ -5,7 +5,7 @@
  *
  * Learning, for each host a tree of segments:
  *
- *     values      are known by their looks (segments.h) and are "{id}", "{date}", ... from the start.
+ *     values      are known by their looks (path_segments.h) and are "{id}", "{date}", ... from the start.
  *     words       become part of a template when ROUTES_PROOF requests that the server did not call
  *                 unknown went through them, one of which it took; until then they are counted under a keyed
  *                 hash, and no text of them is kept.

@@ -13,7 +13,7 @@
 
 #include <pthread.h>
 #include "policies/routes.h"
-#include "policies/segments.h"
+#include "policies/path_segments.h"
 #include "policies/table.h"
 
 #define ROUTE_SKETCH     64 /* registers; a power of two */

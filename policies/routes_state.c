@@ -7,10 +7,11 @@
 #include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 #include "lib/util.h"
 
-#define HEAD_LEN   (sizeof "picket-state 1 " - 1 + 16 + 1 + 16 + 1 + 64 + 1)
+#define SIGNED_LEN (sizeof "picket-state 1 " - 1 + 16 + 1 + 16 + 1) /* what the digest covers of the head */
+#define HEAD_LEN   (SIGNED_LEN + 64 + 1)
 #define INTERVAL_S 30
 
 struct routes_state {
@@ -62,13 +63,21 @@ int routes_state_open(const char *directory, struct routes_state **ret)
 
 /* --- one file --- */
 
-static void digest_of(struct span text, char hex[static 65])
+/* Of the head up to the digest, and the content. */
+static int digest_of(struct span head, struct span text, char hex[static 65])
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	bool good = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+		    EVP_DigestUpdate(context, head.ptr, head.len) == 1 &&
+		    EVP_DigestUpdate(context, text.ptr, text.len) == 1 &&
+		    EVP_DigestFinal_ex(context, digest, &len) == 1 && len == 32;
 
-	SHA256((const unsigned char *)text.ptr, text.len, digest);
-	for (unsigned i = 0; i < sizeof digest; i++)
+	EVP_MD_CTX_free(context);
+	for (unsigned i = 0; good && i < len; i++)
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	return good ? 0 : -ENOMEM;
 }
 
 /* 0, -errno. *ret_len: what there was, up to max. */
@@ -109,8 +118,7 @@ static struct span content_of(const char *bytes, size_t len, uint64_t *ret_gener
 	    (size_t)end != HEAD_LEN - 1 || length > len - HEAD_LEN)
 		return SPAN_NULL;
 	struct span text = {bytes + HEAD_LEN, (size_t)length};
-	digest_of(text, actual);
-	if (strcmp(digest, actual) != 0)
+	if (digest_of((struct span){bytes, SIGNED_LEN}, text, actual) || strcmp(digest, actual) != 0)
 		return SPAN_NULL;
 	*ret_generation = generation;
 	return text;
@@ -188,10 +196,12 @@ int routes_state_save(struct routes_state *s, struct routes *r)
 	if (e)
 		return e;
 	struct span text = {out.data + HEAD_LEN, out.len - HEAD_LEN};
-	digest_of(text, digest);
 	char head[HEAD_LEN + 1];
-	snprintf(head, sizeof head, "picket-state 1 %016" PRIx64 " %016zx %s\n", s->generation + 1, text.len,
-		 digest);
+	snprintf(head, sizeof head, "picket-state 1 %016" PRIx64 " %016zx ", s->generation + 1, text.len);
+	e = digest_of((struct span){head, SIGNED_LEN}, text, digest);
+	if (e)
+		return e;
+	snprintf(head + SIGNED_LEN, sizeof head - SIGNED_LEN, "%s\n", digest);
 	memcpy(out.data, head, HEAD_LEN);
 	int fd = s->files[s->next];
 	if (lseek(fd, 0, SEEK_SET) < 0)

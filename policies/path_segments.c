@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "policies/segments.h"
+#include "policies/path_segments.h"
 #include <stdint.h>
 #include <string.h>
 #include "lib/util.h"

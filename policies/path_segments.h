@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * segments.h: what one segment of a path is by its looks alone: a word that may be part of a route
+ * path_segments.h: what one segment of a path is by its looks alone: a word that may be part of a route
  * ("orders", "v1", "bulk-import"), or a value. Pure: the same bytes always give the same answer, so that what
  * rests on it depends neither on order nor on time.
  *
@@ -9,8 +9,8 @@
  * pieces joined by "-", "_", ".", "~", ":" or by capitals, few digits and those where names have them, no
  * pairs of letters and no runs of consonants that words do not have. All else is a value.
  */
-#ifndef PICKET_SEGMENTS_H
-#define PICKET_SEGMENTS_H
+#ifndef PICKET_PATH_SEGMENTS_H
+#define PICKET_PATH_SEGMENTS_H
 
 #include <stdbool.h>
 #include "lib/span.h"
