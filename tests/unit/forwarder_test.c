@@ -437,7 +437,8 @@ static void test_a_gateway_that_does_not_answer(void **state)
 	stub_stop(s);
 }
 
-/* What a gateway gets can be captured before it answers; then it must be known already whose request that was. */
+/* What a gateway gets can be captured before it answers; then it must be known already whose request that
+ * was. */
 static void test_an_own_request_is_known_before_its_answer(void **state)
 {
 	static const struct stub_reply slow = {.status = 204, .delay_ms = 300};
