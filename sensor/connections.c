@@ -55,8 +55,8 @@ static size_t bucket_of(const struct connections *t, const struct pk_flow *key)
 static size_t pair_bucket(const struct connections *t, const struct endpoint *peer,
 			  const struct endpoint *local, uint32_t netns)
 {
-	return bucket_of_hash(t, tuple_hash(t, peer->addr.bytes, peer->port, local->addr.bytes, local->port,
-					    netns));
+	return bucket_of_hash(
+		t, tuple_hash(t, peer->addr.bytes, peer->port, local->addr.bytes, local->port, netns));
 }
 
 static bool same_key(const struct pk_flow *a, const struct pk_flow *b)
