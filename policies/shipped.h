@@ -12,5 +12,6 @@ struct shipped_file {
 };
 extern const struct shipped_file shipped_files[];     /* policies/detections/ */
 extern const struct shipped_file shipped_redaction[]; /* policies/redact.yaml */
+extern const struct shipped_file shipped_packets[];   /* policies/packets.yaml */
 
 #endif
