@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <sys/random.h>
 #include "lib/util.h"
+#include "sensor/anomalies.h"
 #include "sensor/answers.h"
 #include "sensor/connections.h"
 #include "sensor/headers.h"
@@ -22,6 +23,7 @@
 #define CLOSED_WAIT_NS    (1 * NS_PER_S)    /* for records that come behind that of the close */
 #define UNREAD_WAIT_NS    (60 * NS_PER_S)   /* for bytes that are read after the close */
 #define NOTE_CLIENT_NS    (60 * NS_PER_S)   /* how often a busy connection proves its client again */
+#define HISTORY_SHARE     4                 /* of stream_bytes, one in so many is kept to compare what comes again */
 #define HELD_SLOTS        4096              /* sources whose heads are counted; some share a slot */
 #define LOSS_SOURCES      8                 /* told apart in one second; the rest is told together */
 
@@ -34,6 +36,7 @@ struct capture {
 	struct capture_parts parts;
 	struct connections *connections;
 	struct segments *segments; /* NULL: no packets */
+	struct anomalies *anomalies;
 	struct exchange_hooks exchange_hooks;
 	struct refused_kept *refused;
 	struct answers *answers; /* NULL: events wait for no answer */
@@ -259,6 +262,8 @@ static void on_request(void *arg, struct stream *s, const struct http_request *r
 	e->request.client_flags = client.who.flags;
 	e->request.client_behind = client.behind;
 	e->request.client_connection_id = client.connection_id;
+	if (c->parts.routes)
+		routes_find(c->parts.routes, r->path, e);
 	/* Where nothing waits for answers the event goes first, else a verdict may come before what it cites.
 	 */
 	event_ref(e);
@@ -770,7 +775,11 @@ static void on_segment(struct capture *c, const struct pk_segment *rec)
 		return;
 	COUNT(c, segments, 1);
 	c->time_ns = rec->header.rec.time_ns;
-	segments_feed(c->segments, rec);
+	/* A decoy must not stand in the place of what the server gets. */
+	if (anomalies_segment(c->anomalies, rec))
+		segments_feed(c->segments, rec);
+	else
+		COUNT(c, segments_refused, 1);
 }
 
 static void on_frame(struct capture *c, const struct pk_frame *rec)
@@ -779,6 +788,27 @@ static void on_frame(struct capture *c, const struct pk_frame *rec)
 		return;
 	COUNT(c, frames, 1);
 	c->time_ns = rec->rec.time_ns;
+	anomalies_frame(c->anomalies, rec);
+}
+
+static void on_anomaly(void *arg, const struct flow *flow, const char *name)
+{
+	emit_tcp_anomaly(arg, flow, name);
+}
+
+static int anomalies_start(struct capture *c)
+{
+	struct anomalies_options options = {
+		.connections_max = c->parts.config->capture.connections_max,
+		.history_max = c->parts.config->capture.stream_bytes / HISTORY_SHARE,
+		.ports = c->parts.packets->ports,
+		.port_count = c->parts.packets->port_count,
+		.ordinary = c->parts.packets->ordinary,
+		.found = on_anomaly,
+		.arg = c,
+	};
+
+	return anomalies_new(&options, &c->anomalies);
 }
 
 static int packets_new(struct capture *c)
@@ -799,7 +829,8 @@ static int packets_new(struct capture *c)
 			  .close = on_packets_close,
 			  .arg = c},
 	};
-	return segments_new(&options, &c->segments);
+	int r = anomalies_start(c);
+	return r ? r : segments_new(&options, &c->segments);
 }
 
 void capture_end(struct capture *c, uint64_t now_ns)
@@ -882,8 +913,10 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 	struct connection *conn;
 
 	set_wall_offset(c);
-	if (c->segments)
+	if (c->segments) {
 		segments_tick(c->segments, now_ns);
+		anomalies_tick(c->anomalies, now_ns);
+	}
 	while ((conn = connections_oldest_closed(c->connections)) &&
 	       now_ns >= conn->end.time_ns + CLOSED_WAIT_NS)
 		finish(c, conn, now_ns);
@@ -897,10 +930,12 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 	tell_losses(c, now_ns);
 }
 
-void capture_poll(struct capture *c, uint64_t now_ns)
+bool capture_poll(struct capture *c, uint64_t now_ns)
 {
-	if (c->answers)
-		answers_poll(c->answers, now_ns);
+	if (!c->answers)
+		return false;
+	answers_poll(c->answers, now_ns);
+	return answers_waiting(c->answers);
 }
 
 void capture_flush(struct capture *c)
@@ -979,6 +1014,7 @@ void capture_free(struct capture *c)
 	refused_kept_free(c->refused);
 	origin_free(c->origin);
 	segments_free(c->segments);
+	anomalies_free(c->anomalies);
 	answers_free(c->answers);
 	connections_free(c->connections);
 	free(c);

@@ -24,6 +24,7 @@
 #include "policies/detect.h"
 #include "policies/proxies.h"
 #include "policies/redact.h"
+#include "policies/routes.h"
 #include "sensor/answers.h"
 #include "sensor/clients.h"
 
@@ -33,6 +34,7 @@ struct capture;
 struct capture_packets {
 	const uint16_t *ports; /* of servers; borrowed for the life of the capture */
 	unsigned port_count;   /* 0: any port */
+	bool ordinary;         /* name ordinary anomalies, too: tcp_anomaly_is_ordinary */
 };
 
 struct capture_parts {
@@ -40,6 +42,7 @@ struct capture_parts {
 	const struct clock *clock;
 	const struct redact *redact;
 	struct detect *detect; /* NULL: no built-in analysis */
+	struct routes *routes; /* NULL: events show no route; whoever takes the events notes them there */
 	struct proxies *proxies;
 	struct clients *clients;
 	struct clients
@@ -62,6 +65,7 @@ struct capture_counts {
 	uint64_t connections_evicted;              /* idle for long, or idle when room was needed */
 	uint64_t events_lost;                      /* memory was out */
 	uint64_t segments, frames;                 /* records of packets */
+	uint64_t segments_refused;                 /* whose payload a careful receiver does not take */
 	uint64_t proxy_headers_refused;            /* PROXY headers of peers that are not trusted */
 	uint64_t passed_bytes; /* captured, but passed over in search of the next request; told as loss */
 };
@@ -70,8 +74,8 @@ int capture_new(const struct capture_parts *parts, struct capture **ret);
 void capture_record(struct capture *c, const struct pk_record *rec);
 /* Once a second: end what was closed, forget connections idle for long, report losses as events. */
 void capture_tick(struct capture *c, uint64_t now_ns);
-/* After each turn of the reader: emits the requests whose answers came meanwhile. */
-void capture_poll(struct capture *c, uint64_t now_ns);
+/* After each turn of the reader: emits the requests whose answers came meanwhile. True: some still wait. */
+bool capture_poll(struct capture *c, uint64_t now_ns);
 /* At the end: emits every request that still waits for its answer. */
 void capture_flush(struct capture *c);
 struct capture_counts capture_counts(const struct capture *c);

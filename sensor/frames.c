@@ -169,7 +169,7 @@ void walk_tcp(struct walk *w, struct rest r, bool fragment)
 		walk_report(w, FRAME_TCP_PACKET_TOO_SMALL);
 		return;
 	}
-	if (r.have < TCP_HEADER_MIN || (w->segment && !fragment))
+	if (r.have < TCP_HEADER_MIN)
 		return;
 	header = (size_t)(r.ptr[12] >> 4) * 4;
 	/* The two ways in which a data offset cannot be true; for both, header and option space do not fit.
@@ -177,9 +177,9 @@ void walk_tcp(struct walk *w, struct rest r, bool fragment)
 	if (header < TCP_HEADER_MIN || header > r.len) {
 		walk_report(w, FRAME_TCP_HEADER_LENGTH_TOO_SMALL);
 		walk_report(w, FRAME_TCP_INVALID_OPTION_LENGTH);
-		return;
+	} else if (!w->segment || fragment) {
+		tcp_options_check(w, r, header);
 	}
-	tcp_options_check(w, r, header);
 }
 
 /* --- link layer --- */

@@ -28,8 +28,7 @@ struct frame_view {
 	enum frame_link link;
 	struct span bytes; /* from the first on, as far as captured */
 	uint32_t len;      /* on the wire; less than bytes.len counts as bytes.len */
-	bool segment; /* the same frame's TCP header also comes as a segment: what is wrong inside it is said
-			 there */
+	bool segment; /* the same frame's TCP header also comes as a segment: its options are judged there */
 };
 
 /* As far as they could be read: family ADDR_NONE and port 0 else. Of the innermost packet. */

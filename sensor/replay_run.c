@@ -99,7 +99,8 @@ static int parts_start(struct replay_run *r, struct buffer *errors)
 
 static int capture_start(struct replay_run *r)
 {
-	struct capture_packets packets = {.ports = r->options->ports, .port_count = r->options->port_count};
+	struct capture_packets packets = {
+		.ports = r->options->ports, .port_count = r->options->port_count, .ordinary = true};
 	struct capture_parts parts = {
 		.config = r->options->config,
 		.clock = replay_clock(r->replay),
