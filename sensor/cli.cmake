@@ -9,6 +9,7 @@ target_sources(picket_sensor PRIVATE
 	cli_kill.c
 	cli_pending.c
 	cli_print.c
+	cli_routes.c
 	cli_replay.c
 	cli_settings.c
 	cli_status.c
@@ -18,6 +19,7 @@ target_sources(picket_sensor PRIVATE
 	control_decision.c
 	control_events.c
 	control_pending.c
+	control_routes.c
 	control_settings.c
 	control_status.c
 	control_why.c

@@ -70,6 +70,7 @@ int cli_resume(const struct cli *cli, int argc, char **argv);
 int cli_mode(const struct cli *cli, int argc, char **argv);
 int cli_proxies(const struct cli *cli, int argc, char **argv);
 int cli_gateway(const struct cli *cli, int argc, char **argv);
+/* cli_routes.c */ int cli_routes(const struct cli *cli, int argc, char **argv);
 /* cli_config.c */ int cli_config(const struct cli *cli, int argc, char **argv);
 /* cli_redact.c; argv[0] is "redact" */ int cli_config_redact(const struct cli *cli, int argc, char **argv);
 

@@ -15,6 +15,7 @@
 #include "lib/json_write.h"
 #include "lib/queue.h"
 #include "policies/detect.h"
+#include "policies/routes.h"
 #include "sensor/capture.h"
 #include "sensor/enforcer.h"
 #include "sensor/reader.h"
@@ -30,6 +31,7 @@ struct control_parts {
 	struct proxies *proxies;
 	struct forwarder *forwarder;
 	struct detect *detect;
+	struct routes *routes;
 	const struct capture *capture;
 	const struct reader *reader;
 	struct queue_counts (*event_queue)(void *arg); /* capture → judge */
@@ -42,6 +44,7 @@ int control_register(struct api *api, const struct control_parts *parts);
 /* control_status.c */ int control_register_status(struct api *api, const struct control_parts *parts);
 /* control_events.c */ int control_register_events(struct api *api, const struct control_parts *parts);
 /* control_blocks.c */ int control_register_blocks(struct api *api, const struct control_parts *parts);
+/* control_routes.c */ int control_register_routes(struct api *api, const struct control_parts *parts);
 /* control_why.c */ int control_register_why(struct api *api, const struct control_parts *parts);
 /* control_pending.c */ int control_register_pending(struct api *api, const struct control_parts *parts);
 /* control_settings.c: mode, kill switch, proxies, config, gateways */

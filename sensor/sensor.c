@@ -28,9 +28,11 @@
 #include "lib/util.h"
 #include "forwarder/forwarder.h"
 #include "policies/detect.h"
+#include "policies/openapi.h"
 #include "policies/proxies.h"
 #include "policies/redact.h"
 #include "sensor/capture.h"
+#include "policies/routes_state.h"
 #include "sensor/cli.h"
 #include "sensor/clients.h"
 #include "sensor/control.h"
@@ -69,6 +71,9 @@ struct sensor {
 	struct warden_client *warden;
 	struct tail *tail;
 	struct api *api;
+	struct operations *operations; /* of api.openapi; NULL: none */
+	struct routes *routes;
+	struct routes_state *routes_state;
 	struct queue *events, *verdicts;
 	bool wire; /* a gateway other than the built-in one wants the events */
 
@@ -102,6 +107,8 @@ static void on_event(void *arg, struct event *e)
 	}
 	tail_put(s->tail, e);
 	if (!s->wire || queue_push_sized(s->events, e, e->size))
+	if (e->kind == EVENT_HTTP_REQUEST)
+		routes_note(s->routes, e);
 		event_unref(e);
 }
 
@@ -351,14 +358,17 @@ int sensor_check(const struct config *config, struct buffer *errors)
 	struct detect *detect = NULL;
 
 	int r = redact_check(config, errors, &redact);
+	struct operations *operations = NULL;
 	if (!r && has_local_analysis(config))
 		r = detect_new(config, redact, &detect, errors);
-	/* Both halves' faults are told at once, not one a try. */
+	/* All faults are told at once, not one a try. */
+	int o = config->api.openapi[0] ? openapi_load(config->api.openapi, &operations, errors) : 0;
+	operations_free(operations);
 	int f = forwarder_new(config, &clock_system, "", &hooks, &forwarder, errors);
 	forwarder_free(forwarder);
 	detect_free(detect);
 	redact_free(redact);
-	return r ? r : f;
+	return r ? r : f ? f : o;
 }
 
 static int open_redact(struct sensor *s, const struct config *c, struct buffer *errors)
@@ -385,6 +395,31 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
 	const struct config *c = start->config;
 
+/* What the API has by its description, and what was known of it before this start. */
+static int open_routes(struct sensor *s, const struct config *c, struct buffer *errors)
+{
+	int r = c->api.openapi[0] ? openapi_load(c->api.openapi, &s->operations, errors) : 0;
+
+	if (!r)
+		r = routes_new(s->operations, &s->routes);
+	if (r)
+		return r;
+	int e = routes_state_open(c->state_dir, &s->routes_state);
+	if (!e)
+		e = routes_state_load(s->routes_state, s->routes, clock_wall_ns(&clock_system));
+	if (e == ROUTES_STATE_E_DAMAGED)
+		log_warning("what was kept of routes is damaged: they are learned anew",
+			    LOG_S("folder", c->state_dir));
+	else if (e < 0)
+		log_warning("routes are not kept over a restart", LOG_S("folder", c->state_dir), LOG_ERRNO(e));
+	return 0;
+}
+
+static void on_routes_unsaved(int error)
+{
+	log_warning("routes could not be kept", LOG_ERRNO(error));
+}
+
 	int r = open_redact(s, c, &errors);
 	if (!r)
 		r = proxies_new(c, &s->proxies);
@@ -408,6 +443,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = detect_new(c, s->redact, &s->detect, &errors);
 	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
 	if (!r)
+	if (!r)
+		r = open_routes(s, c, &errors);
 		r = forwarder_new(c, &clock_system, s->source, &hooks, &s->forwarder, &errors);
 	if (!r)
 		r = reader_new(start->kernel, on_record, s, &s->reader);
@@ -500,6 +537,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.detect = s->detect,
 		.proxies = s->proxies,
 		.clients = s->clients,
+		.routes = s->routes,
 		.behind = s->behind,
 		.skip = kernel_skip(start->kernel),
 		.answers = kernel_answers(start->kernel),
@@ -528,6 +566,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.detect = s->detect,
 		.capture = s->capture,
 		.reader = s->reader,
+		.routes = s->routes,
 		.event_queue = event_queue_counts,
 		.arg = s,
 		.started_ns = clock_boot_ns(&clock_system),
@@ -541,6 +580,8 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	s->capture_runs = r == 0;
 	if (!r && s->wire)
 		r = -pthread_create(&s->resolver_thread, NULL, resolver_main, s);
+	if (!r && s->routes_state)
+		r = routes_state_start(s->routes_state, s->routes, on_routes_unsaved);
 	s->resolver_runs = r == 0 && s->wire;
 	return r;
 }
@@ -563,6 +604,7 @@ static void stop_parts(struct sensor *s)
 	api_free(s->api);
 	capture_free(s->capture);
 	reader_free(s->reader);
+	routes_state_free(s->routes_state);
 	forwarder_free(s->forwarder);
 	enforcer_free(s->enforcer);
 	detect_free(s->detect);
@@ -576,6 +618,9 @@ static void stop_parts(struct sensor *s)
 	warden_client_free(s->warden);
 }
 
+	/* Events show its texts: all of them are gone by now. */
+	routes_free(s->routes);
+	operations_free(s->operations);
 int sensor_main(const struct sensor_start *start)
 {
 	static struct sensor s; /* one a process; its threads outlive no return of this function */

@@ -4,13 +4,19 @@
 set(control_sources
 	control_fixture.c
 	${CMAKE_SOURCE_DIR}/forwarder/verdict_parse.c
+	${CMAKE_SOURCE_DIR}/policies/operations.c
+	${CMAKE_SOURCE_DIR}/policies/path_segments.c
 	${CMAKE_SOURCE_DIR}/policies/proxies.c
+	${CMAKE_SOURCE_DIR}/policies/routes.c
+	${CMAKE_SOURCE_DIR}/policies/routes_learn.c
+	${CMAKE_SOURCE_DIR}/policies/routes_tree.c
 	${CMAKE_SOURCE_DIR}/policies/table.c
 	${CMAKE_SOURCE_DIR}/sensor/control.c
 	${CMAKE_SOURCE_DIR}/sensor/control_blocks.c
 	${CMAKE_SOURCE_DIR}/sensor/control_decision.c
 	${CMAKE_SOURCE_DIR}/sensor/control_events.c
 	${CMAKE_SOURCE_DIR}/sensor/control_pending.c
+	${CMAKE_SOURCE_DIR}/sensor/control_routes.c
 	${CMAKE_SOURCE_DIR}/sensor/control_settings.c
 	${CMAKE_SOURCE_DIR}/sensor/control_status.c
 	${CMAKE_SOURCE_DIR}/sensor/control_why.c
@@ -25,6 +31,7 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_kill.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_print.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_routes.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_settings.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_status.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_why.c

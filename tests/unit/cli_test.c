@@ -27,6 +27,7 @@
 #include "sensor/cli_print.h"
 #include "sensor/kernel.h"
 #include "tests/unit/control_fixture.h"
+#include "tests/unit/routes_rig.h"
 
 static struct fixture f;
 
@@ -769,6 +770,28 @@ static void gateways_are_listed(void **state)
 	says(out, "{\"name\":\"local\"");
 }
 
+static void routes_are_listed(void **state)
+{
+	(void)state;
+	char route[ROUTES_TEXT_MAX + 8];
+
+	for (unsigned i = 0; i < 20; i++)
+		ask(f.routes,
+		    &(struct ask){.host = "api.example", .path = "/shadow/7", .client = i, .status = 200},
+		    route);
+	assert_int_equal(picket("routes"), EXIT_DONE);
+	says(out, "GET     /shadow/{id}        api.example        11");
+	says(out, "/v1/items/{itemId}");
+	assert_int_equal(picket("routes --undocumented --json"), EXIT_DONE);
+	assert_int_equal(line_count(out), 1);
+	says(out,
+	     "{\"host\":\"api.example\",\"method\":\"GET\",\"route\":\"/shadow/{id}\",\"documented\":false");
+	assert_int_equal(picket("routes --host www.example --json"), EXIT_DONE);
+	assert_int_equal(line_count(out), 0);
+	assert_int_equal(picket("routes --hosts"), EXIT_USAGE);
+	assert_int_equal(picket("routes users"), EXIT_USAGE);
+}
+
 /* --- panic --- */
 
 static int kill_map_new(const char *name)
@@ -1199,6 +1222,7 @@ int main(void)
 		TEST(mode_shows_and_sets),
 		TEST(proxies_are_listed_and_classified),
 		TEST(gateways_are_listed),
+		TEST(routes_are_listed),
 		TEST(panic_by_map_id_needs_no_daemon),
 		TEST(panic_never_writes_a_map_that_is_not_the_kill_switch),
 		TEST(panic_by_pin_finds_the_instance),

@@ -302,6 +302,12 @@ int fixture_start(struct fixture *f)
 	if (!r)
 		r = tail_new(FIXTURE_TAIL, 16u << 20, &f->tail);
 	if (!r)
+		r = operations_new(&f->operations);
+	if (!r)
+		r = operations_add(f->operations, SPAN("/v1/items/{itemId}"), 1u << METHOD_GET);
+	if (!r)
+		r = routes_new(f->operations, &f->routes);
+	if (!r)
 		r = api_new(&f->api);
 	if (r)
 		return r;
@@ -310,6 +316,7 @@ int fixture_start(struct fixture *f)
 		.clock = &clock_system,
 		.tail = f->tail,
 		.proxies = f->proxies,
+		.routes = f->routes,
 		.event_queue = event_queue,
 		.detect = (struct detect *)&fake, /* only handed back to the fakes above */
 		.started_ns = clock_boot_ns(&clock_system),
@@ -327,6 +334,8 @@ void fixture_stop(struct fixture *f)
 {
 	api_free(f->api);
 	tail_free(f->tail);
+	routes_free(f->routes);
+	operations_free(f->operations);
 	proxies_free(f->proxies);
 	config_free(f->config);
 	for (size_t i = 0; i < fake.history_count; i++)

@@ -48,6 +48,8 @@ struct fixture {
 	char socket[96];
 	struct config *config;
 	struct proxies *proxies;
+	struct operations *operations; /* GET /v1/items/{itemId} */
+	struct routes *routes;
 	struct tail *tail;
 	struct api *api;
 	struct control_parts parts;
