@@ -182,19 +182,20 @@ static __always_inline int segment_put(const struct report *r, const struct segm
 	return 0;
 }
 
-static __always_inline void segment_report(const struct report *r)
+/* False: its header is none. */
+static __always_inline bool segment_report(const struct report *r)
 {
 	const struct packet *p = &r->cpu->packet;
 	struct segment seg = {.have = TCP_HEADER};
 	__u32 head, want;
 
 	if (frame_load_slow(r->ctx, r->l3_only, p->l4 & PACKET_OFF_MAX, &seg.tcp, TCP_HEADER))
-		return;
+		return false;
 	head = (seg.tcp.offset_reserved >> 4) * 4;
 	if (head < TCP_HEADER || head > p->l4_len)
-		return;
+		return false;
 	if (!segment_wanted(r->config, r->ctx, p, &seg.tcp, r->ifindex))
-		return;
+		return true;
 	want = p->l4_len - TCP_HEADER;
 	if (want <= SEGMENT_SMALL)
 		segment_put(r, &seg, want, SEGMENT_SMALL);
@@ -204,6 +205,7 @@ static __always_inline void segment_report(const struct report *r)
 		segment_put(r, &seg, want, SEGMENT_GRO);
 	else
 		segment_put(r, &seg, want, PK_SEGMENT_MAX);
+	return true;
 }
 
 static __always_inline void frame_put(const struct report *r, __u32 len, __u32 room)
@@ -240,6 +242,7 @@ __noinline int packet_report(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex, __u3
 		.cpu = PK_ONLY(pk_ingress_cpu),
 		.config = PK_ONLY(pk_config),
 	};
+	bool odd = false;
 	__u8 reach;
 
 	if (!ctx || !r.c || !r.cpu || !r.config)
@@ -247,8 +250,8 @@ __noinline int packet_report(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex, __u3
 	r.now = bpf_ktime_get_boot_ns();
 	reach = r.cpu->packet.reach;
 	if (reach == REACH_L4 && r.cpu->packet.protocol == IPPROTO_TCP_ && r.cpu->packet.l4_len >= TCP_HEADER)
-		segment_report(&r);
-	if (!frame_wanted(r.config, &r.cpu->packet, reach))
+		odd = !segment_report(&r);
+	if (!odd && !frame_wanted(r.config, &r.cpu->packet, reach))
 		return 0;
 	if (len <= FRAME_SMALL)
 		frame_put(&r, len, FRAME_SMALL);
