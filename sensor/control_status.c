@@ -594,6 +594,30 @@ static void hint_proxies(struct json_writer *w, const struct status *s)
 		hint(w, "warning", "picket proxies", "%u more such peers", more);
 }
 
+#define NAMELESS_REQUESTS 100 /* fewer may be a proxy's own health checks */
+
+/* A trusted proxy that never named a client: all who are behind it count as one, which cannot be blocked. */
+static void hint_nameless_proxies(struct json_writer *w, const struct status *s)
+{
+	char text[ADDR_TEXT_MAX];
+	unsigned shown = 0;
+
+	for (size_t i = 0; i < s->peer_count && shown < PEERS_HINTED_MAX; i++) {
+		const struct proxy_peer *p = &s->peers[i];
+
+		if (p->class != PROXY_CLASS_TRUSTED || p->clients_by != CLIENT_BY_PEER ||
+		    p->requests < NAMELESS_REQUESTS)
+			continue;
+		shown++;
+		hint(w, "info", "picket proxies",
+		     "%s is a trusted proxy, but none of its %llu requests names a client: all behind it "
+		     "count as "
+		     "one; let it "
+		     "send the PROXY protocol or a header of proxies.headers",
+		     addr_format(&p->addr, text), (unsigned long long)p->requests);
+	}
+}
+
 static void hint_gateways(struct json_writer *w, const struct status *s)
 {
 	for (unsigned i = 0; i < s->gateway_count; i++) {
@@ -687,6 +711,7 @@ static void write_hints(struct json_writer *w, const struct status *s, const str
 	hint_losses(w, stages, count, s);
 	hint_gateways(w, s);
 	hint_proxies(w, s);
+	hint_nameless_proxies(w, s);
 	hint_judgment(w, s);
 	json_array_end(w);
 }

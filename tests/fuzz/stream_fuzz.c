@@ -41,6 +41,16 @@ static void on_request(void *arg, struct stream *s, const struct http_request *r
 	sum->requests++;
 }
 
+static void on_proxy(void *arg, struct stream *s, const struct proxy_header *h)
+{
+	struct sum *sum = arg;
+
+	assert(s->requests == 0 && h->version);
+	add(sum, (struct span){(const char *)h->source.addr.bytes, 16});
+	add(sum, (struct span){(const char *)h->destination.addr.bytes, 16});
+	sum->hash ^= h->len ^ (uint64_t)h->source.port << 32 ^ (uint64_t)h->destination.port << 16;
+}
+
 static void on_late(void *arg, struct stream *s, uint32_t deviations)
 {
 	struct sum *sum = arg;
@@ -55,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sum pieces = {0}, whole = {0};
 	uint64_t budget = 1 << 20;
 	struct stream_hooks hooks = {
-		.request = on_request, .late = on_late, .arg = &pieces, .budget = &budget};
+		.request = on_request, .proxy = on_proxy, .late = on_late, .arg = &pieces, .budget = &budget};
 	struct stream s;
 	uint32_t isn = 0xffffff00u, skip;
 	size_t at = 0, i = 0;
