@@ -381,6 +381,11 @@ void answers_flush(struct answers *a)
 		answers_end(a, a->oldest->line);
 }
 
+bool answers_waiting(const struct answers *a)
+{
+	return a->oldest != NULL;
+}
+
 struct answers_counts answers_counts(const struct answers *a)
 {
 	struct answers_counts copy;

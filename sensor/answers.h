@@ -91,6 +91,7 @@ void answers_end(struct answers *a, struct answers_line *l);
 void answers_poll(struct answers *a, uint64_t now_ns);
 /* Everything is emitted as it is. */
 void answers_flush(struct answers *a);
+bool answers_waiting(const struct answers *a); /* is any event held? */
 struct answers_counts answers_counts(const struct answers *a);
 
 #endif

@@ -76,8 +76,10 @@ static bool check(enum config_capture_source source, const char *way, bool *ret_
 		return true;
 	unsigned n = kernel_programs(k, programs, 16);
 	for (unsigned i = 0; i < n; i++)
-		ok = within(strstr(programs[i].name, "pk_data") || strstr(programs[i].name, "pk_state") ? way
-													: "",
+		ok = within(strstr(programs[i].name, "pk_data") || strstr(programs[i].name, "pk_state") ||
+					    strstr(programs[i].name, "pk_written")
+				    ? way
+				    : "",
 			    &programs[i]) &&
 		     ok;
 	kernel_free(k);
