@@ -31,8 +31,8 @@
 #include "policies/openapi.h"
 #include "policies/proxies.h"
 #include "policies/redact.h"
-#include "sensor/capture.h"
 #include "policies/routes_state.h"
+#include "sensor/capture.h"
 #include "sensor/cli.h"
 #include "sensor/clients.h"
 #include "sensor/control.h"
@@ -69,11 +69,11 @@ struct sensor {
 	struct forwarder *forwarder;
 	struct enforcer *enforcer;
 	struct warden_client *warden;
-	struct tail *tail;
-	struct api *api;
 	struct operations *operations; /* of api.openapi; NULL: none */
 	struct routes *routes;
 	struct routes_state *routes_state;
+	struct tail *tail;
+	struct api *api;
 	struct queue *events, *verdicts;
 	bool wire; /* a gateway other than the built-in one wants the events */
 
@@ -105,10 +105,10 @@ static void on_event(void *arg, struct event *e)
 		event_unref(e);
 		return;
 	}
-	tail_put(s->tail, e);
-	if (!s->wire || queue_push_sized(s->events, e, e->size))
 	if (e->kind == EVENT_HTTP_REQUEST)
 		routes_note(s->routes, e);
+	tail_put(s->tail, e);
+	if (!s->wire || queue_push_sized(s->events, e, e->size))
 		event_unref(e);
 }
 
@@ -356,9 +356,9 @@ int sensor_check(const struct config *config, struct buffer *errors)
 	struct forwarder *forwarder = NULL;
 	struct redact *redact = NULL;
 	struct detect *detect = NULL;
+	struct operations *operations = NULL;
 
 	int r = redact_check(config, errors, &redact);
-	struct operations *operations = NULL;
 	if (!r && has_local_analysis(config))
 		r = detect_new(config, redact, &detect, errors);
 	/* All faults are told at once, not one a try. */
@@ -389,12 +389,6 @@ static int open_redact(struct sensor *s, const struct config *c, struct buffer *
 	return r;
 }
 
-/* Everything that needs rights or secrets; before they are given up. */
-static int open_privileged(struct sensor *s, const struct sensor_start *start)
-{
-	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
-	const struct config *c = start->config;
-
 /* What the API has by its description, and what was known of it before this start. */
 static int open_routes(struct sensor *s, const struct config *c, struct buffer *errors)
 {
@@ -420,6 +414,12 @@ static void on_routes_unsaved(int error)
 	log_warning("routes could not be kept", LOG_ERRNO(error));
 }
 
+/* Everything that needs rights or secrets; before they are given up. */
+static int open_privileged(struct sensor *s, const struct sensor_start *start)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
+	const struct config *c = start->config;
+
 	int r = open_redact(s, c, &errors);
 	if (!r)
 		r = proxies_new(c, &s->proxies);
@@ -441,10 +441,10 @@ static void on_routes_unsaved(int error)
 		s->wire = s->wire || c->gateways[i].protocol != GATEWAY_LOCAL;
 	if (!r && has_local_analysis(c))
 		r = detect_new(c, s->redact, &s->detect, &errors);
-	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
-	if (!r)
 	if (!r)
 		r = open_routes(s, c, &errors);
+	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
+	if (!r)
 		r = forwarder_new(c, &clock_system, s->source, &hooks, &s->forwarder, &errors);
 	if (!r)
 		r = reader_new(start->kernel, on_record, s, &s->reader);
@@ -535,9 +535,9 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.clock = &clock_system,
 		.redact = s->redact,
 		.detect = s->detect,
+		.routes = s->routes,
 		.proxies = s->proxies,
 		.clients = s->clients,
-		.routes = s->routes,
 		.behind = s->behind,
 		.skip = kernel_skip(start->kernel),
 		.answers = kernel_answers(start->kernel),
@@ -564,9 +564,9 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.proxies = s->proxies,
 		.forwarder = s->forwarder,
 		.detect = s->detect,
+		.routes = s->routes,
 		.capture = s->capture,
 		.reader = s->reader,
-		.routes = s->routes,
 		.event_queue = event_queue_counts,
 		.arg = s,
 		.started_ns = clock_boot_ns(&clock_system),
@@ -578,10 +578,10 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = -pthread_create(&s->capture_thread, NULL, capture_main, s);
 	s->capture_runs = r == 0;
-	if (!r && s->wire)
-		r = -pthread_create(&s->resolver_thread, NULL, resolver_main, s);
 	if (!r && s->routes_state)
 		r = routes_state_start(s->routes_state, s->routes, on_routes_unsaved);
+	if (!r && s->wire)
+		r = -pthread_create(&s->resolver_thread, NULL, resolver_main, s);
 	s->resolver_runs = r == 0 && s->wire;
 	return r;
 }
@@ -602,9 +602,9 @@ static void stop_parts(struct sensor *s)
 		forwarder_flush(s->forwarder, FLUSH_MS);
 	}
 	api_free(s->api);
+	routes_state_free(s->routes_state);
 	capture_free(s->capture);
 	reader_free(s->reader);
-	routes_state_free(s->routes_state);
 	forwarder_free(s->forwarder);
 	enforcer_free(s->enforcer);
 	detect_free(s->detect);
@@ -616,11 +616,11 @@ static void stop_parts(struct sensor *s)
 	proxies_free(s->proxies);
 	redact_free(s->redact);
 	warden_client_free(s->warden);
-}
-
 	/* Events show its texts: all of them are gone by now. */
 	routes_free(s->routes);
 	operations_free(s->operations);
+}
+
 int sensor_main(const struct sensor_start *start)
 {
 	static struct sensor s; /* one a process; its threads outlive no return of this function */
