@@ -11,6 +11,7 @@
 #include "lib/api_client.h"
 #include "lib/util.h"
 #include "tests/unit/control_fixture.h"
+#include "tests/unit/routes_rig.h"
 
 static struct fixture f;
 
@@ -753,6 +754,46 @@ static void what_is_said_of_a_proxy_changes_its_class(void **state)
 		"direct");
 }
 
+static void routes_are_listed_busiest_first(void **state)
+{
+	(void)state;
+	char route[ROUTES_TEXT_MAX + 8];
+	unsigned lines = 0, status = 0;
+
+	for (unsigned i = 0; i < 15; i++)
+		ask(f.routes,
+		    &(struct ask){.host = "api.example", .path = "/shadow/7", .client = i, .status = 200},
+		    route);
+	for (unsigned i = 0; i < 20; i++)
+		ask(f.routes,
+		    &(struct ask){.host = "api.example", .path = "/v1/items/7", .client = 1, .status = 503},
+		    route);
+	cJSON *a = call("GET", "/v1/routes", NULL, 200);
+	assert_string_equal(text_at(a, "routes.0.route"), "/v1/items/{itemId}");
+	assert_true(cJSON_IsNull(at(a, "routes.0.host")));
+	assert_true(cJSON_IsTrue(at(a, "routes.0.documented")));
+	assert_int_equal(number_at(a, "routes.0.requests"), 20);
+	assert_int_equal(number_at(a, "routes.0.statuses.5xx"), 20);
+	assert_int_equal(number_at(a, "routes.0.clients") <= 2, 1);
+	assert_string_equal(text_at(a, "routes.1.route"), "/shadow/{id}");
+	assert_string_equal(text_at(a, "routes.1.host"), "api.example");
+	assert_true(cJSON_IsFalse(at(a, "routes.1.documented")));
+	assert_int_equal(number_at(a, "count"), 2);
+	assert_int_equal(number_at(a, "learning.learned"), 1);
+	cJSON_Delete(a);
+	a = call("GET", "/v1/routes?limit=1", NULL, 200);
+	assert_true(cJSON_IsTrue(at(a, "truncated")));
+	assert_int_equal(cJSON_GetArraySize(at(a, "routes")), 1);
+	cJSON_Delete(a);
+	a = call("GET", "/v1/routes?undocumented=1&host=API.example", NULL, 200);
+	assert_string_equal(text_at(a, "routes.0.route"), "/shadow/{id}");
+	assert_int_equal(cJSON_GetArraySize(at(a, "routes")), 1);
+	cJSON_Delete(a);
+	cJSON_Delete(call("GET", "/v1/routes?undocumented=2", NULL, 422));
+	assert_int_equal(api_client_stream(f.socket, "/v1/routes?stream=1", count_line, &lines, &status), 0);
+	assert_int_equal(lines, 2);
+}
+
 static void gateways_and_configuration_are_shown(void **state)
 {
 	(void)state;
@@ -989,6 +1030,7 @@ int main(void)
 		TEST(the_mode_is_set_and_told_beside_the_configured_one),
 		TEST(the_kill_switch_goes_on_over_the_api_but_never_off),
 		TEST(what_is_said_of_a_proxy_changes_its_class),
+		TEST(routes_are_listed_busiest_first),
 		TEST(gateways_and_configuration_are_shown),
 		TEST(events_are_those_held_and_the_newest_of_a_name_on_demand),
 		TEST(followed_events_come_after_those_asked_for_back),
