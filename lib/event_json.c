@@ -213,6 +213,8 @@ static void put_request(struct json_writer *w, const struct event *e)
 	KEY(w, "url.path");
 	json_string(w, r->path);
 	PUT_SPAN(w, "http.route", r->route);
+	PUT_SPAN(w, "process.executable.name", r->process_name);
+	PUT_SPAN(w, "container.id", r->container);
 	if (r->documented) {
 		KEY(w, "picket.route.documented");
 		json_bool(w, r->documented == 1);

@@ -37,7 +37,7 @@ struct capture {
 	struct connections *connections;
 	struct segments *segments; /* NULL: no packets */
 	struct anomalies *anomalies;
-	struct exchange_hooks exchange_hooks;
+	struct exchanges *exchanges; /* likewise */
 	struct refused_kept *refused;
 	struct answers *answers; /* NULL: events wait for no answer */
 	struct origin *origin;
@@ -232,13 +232,24 @@ static int answers_start(struct capture *c)
 static void emit_request(struct capture *c, struct connection *conn, struct event *e)
 {
 	if (conn->packets && !conn->exchange)
-		conn->exchange = exchange_new();
+		conn->exchange = exchange_new(c->exchanges);
 	if (conn->exchange)
-		exchange_request(conn->exchange, e, &c->exchange_hooks);
+		exchange_request(conn->exchange, e);
 	else if (c->answers && !conn->packets)
 		answers_hold(c->answers, &conn->answers, e, conn->stream.request_at, c->time_ns);
 	else
 		emit(c, e);
+}
+
+static void note_process(struct capture *c, uint32_t pid, struct event *e)
+{
+	const struct process *p =
+		c->parts.processes ? processes_find(c->parts.processes, pid, c->time_ns) : NULL;
+
+	if (!p)
+		return;
+	e->request.process_name = span_from(p->name);
+	e->request.container = span_from(p->container);
 }
 
 static void on_request(void *arg, struct stream *s, const struct http_request *r)
@@ -262,6 +273,7 @@ static void on_request(void *arg, struct stream *s, const struct http_request *r
 	e->request.client_flags = client.who.flags;
 	e->request.client_behind = client.behind;
 	e->request.client_connection_id = client.connection_id;
+	note_process(c, conn->flow.pid, e);
 	if (c->parts.routes)
 		routes_find(c->parts.routes, r->path, e);
 	/* Where nothing waits for answers the event goes first, else a verdict may come before what it cites.
@@ -421,7 +433,7 @@ static void finish(struct capture *c, struct connection *conn, uint64_t time_ns)
 	stream_end(s, &c->hooks);
 	account(c, conn, &b);
 	if (conn->exchange)
-		exchange_flush(conn->exchange, &c->exchange_hooks);
+		exchange_flush(conn->exchange);
 	if (c->answers)
 		answers_end(c->answers, &conn->answers);
 	if (conn->end.time_ns) {
@@ -711,10 +723,9 @@ static void on_server_bytes(struct capture *c, struct connection *conn, uint32_t
 	conn->server_started = true;
 	conn->server_next = seq + len;
 	if (!conn->exchange)
-		conn->exchange = exchange_new();
+		conn->exchange = exchange_new(c->exchanges);
 	if (conn->exchange)
-		exchange_bytes(conn->exchange, missing, bytes, len - bytes.len, c->time_ns,
-			       &c->exchange_hooks);
+		exchange_bytes(conn->exchange, missing, bytes, len - bytes.len, c->time_ns);
 }
 
 static void on_packets_bytes(void *arg, const struct pk_flow *flow, enum segments_side from, uint32_t seq,
@@ -749,7 +760,7 @@ static void on_packets_finish(void *arg, const struct pk_flow *flow, enum segmen
 
 	c->time_ns = time_ns;
 	if (conn && conn->exchange && from == SEGMENTS_SERVER)
-		exchange_finish(conn->exchange, &c->exchange_hooks);
+		exchange_finish(conn->exchange);
 }
 
 static void on_packets_close(void *arg, const struct pk_flow *flow, const struct segments_end *end,
@@ -815,7 +826,6 @@ static int packets_new(struct capture *c)
 {
 	const struct capture_packets *p = c->parts.packets;
 
-	c->exchange_hooks = (struct exchange_hooks){.event = on_exchange_event, .arg = c};
 	if (!p)
 		return 0;
 	struct segments_options options = {
@@ -829,7 +839,13 @@ static int packets_new(struct capture *c)
 			  .close = on_packets_close,
 			  .arg = c},
 	};
+	struct exchanges_options exchanges = {.event = on_exchange_event,
+					      .arg = c,
+					      .wait_ns = p->answer_wait_ns,
+					      .bytes_max = ANSWERS_BYTES};
 	int r = anomalies_start(c);
+	if (!r)
+		r = exchanges_new(&exchanges, &c->exchanges);
 	return r ? r : segments_new(&options, &c->segments);
 }
 
@@ -915,6 +931,7 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 	set_wall_offset(c);
 	if (c->segments) {
 		segments_tick(c->segments, now_ns);
+		exchanges_tick(c->exchanges, now_ns);
 		anomalies_tick(c->anomalies, now_ns);
 	}
 	while ((conn = connections_oldest_closed(c->connections)) &&
@@ -942,6 +959,8 @@ void capture_flush(struct capture *c)
 {
 	if (c->answers)
 		answers_flush(c->answers);
+	if (c->exchanges)
+		exchanges_tick(c->exchanges, UINT64_MAX);
 }
 
 bool capture_sees_answers(const struct capture *c)
@@ -951,7 +970,16 @@ bool capture_sees_answers(const struct capture *c)
 
 struct answers_counts capture_answers(const struct capture *c)
 {
-	return c->answers ? answers_counts(c->answers) : (struct answers_counts){0};
+	struct answers_counts sum = {0}, packets = {0};
+	uint64_t *to = (uint64_t *)&sum, *from = (uint64_t *)&packets;
+
+	if (c->answers)
+		sum = answers_counts(c->answers);
+	if (c->exchanges)
+		packets = exchanges_counts(c->exchanges);
+	for (size_t i = 0; i < sizeof sum / sizeof *to; i++)
+		to[i] += from[i];
+	return sum;
 }
 
 struct capture_counts capture_counts(const struct capture *c)
@@ -1017,5 +1045,6 @@ void capture_free(struct capture *c)
 	anomalies_free(c->anomalies);
 	answers_free(c->answers);
 	connections_free(c->connections);
+	exchanges_free(c->exchanges);
 	free(c);
 }

@@ -27,14 +27,16 @@
 #include "policies/routes.h"
 #include "sensor/answers.h"
 #include "sensor/clients.h"
+#include "sensor/processes.h"
 
 struct capture;
 
 /* Of traffic that is seen as packets (PK_SEGMENT, PK_FRAME). */
 struct capture_packets {
-	const uint16_t *ports; /* of servers; borrowed for the life of the capture */
-	unsigned port_count;   /* 0: any port */
-	bool ordinary;         /* name ordinary anomalies, too: tcp_anomaly_is_ordinary */
+	const uint16_t *ports;   /* of servers; borrowed for the life of the capture */
+	unsigned port_count;     /* 0: any port */
+	uint64_t answer_wait_ns; /* a request waits no longer for its answer; 0: while its connection lasts */
+	bool ordinary;           /* name ordinary anomalies, too: tcp_anomaly_is_ordinary */
 };
 
 struct capture_parts {
@@ -44,6 +46,7 @@ struct capture_parts {
 	struct detect *detect; /* NULL: no built-in analysis */
 	struct routes *routes; /* NULL: events show no route; whoever takes the events notes them there */
 	struct proxies *proxies;
+	struct processes *processes; /* NULL: process ids are not of this host (replay) */
 	struct clients *clients;
 	struct clients
 		*behind; /* clients of which only a trusted proxy's packets come here; NULL: not noted */

@@ -16,6 +16,7 @@
 #include "lib/span.h"
 
 #define PROCESSES_MAX      256
+#define PROCESSES_KEPT_MAX 1024
 #define PROCESSES_FRESH_NS (10 * 1000000000ull)
 
 #define PROCESS_NAME_MAX      16 /* TASK_COMM_LEN */
@@ -30,8 +31,10 @@ struct processes;
 
 int processes_new(struct processes **ret);
 void processes_free(struct processes *p);
-/* NULL: gone, hidden, or of a PID namespace that is not ours. Valid until the next call. */
+/* NULL: gone, hidden, of a PID namespace that is not ours, or no room. What it gives stays as it is until
+ * processes_free. */
 const struct process *processes_find(struct processes *p, uint32_t pid, uint64_t now_ns);
+uint64_t processes_refused(const struct processes *p); /* not told for want of room */
 /* False: process ids mean nothing here. */
 bool processes_available(const struct processes *p);
 /*

@@ -51,6 +51,7 @@
 #define BEHIND_MAX          65536 /* clients behind trusted proxies that are remembered */
 #define API_CONNECTIONS     64
 #define READER_POLL_MS      20
+#define READER_WAIT_MS      10 /* while requests wait for their answers */
 #define JUDGE_POLL_MS       500
 #define EVENTS_PER_TURN     4096 /* a verdict waits for no more than this many pushes */
 #define RESOLVE_INTERVAL_MS 60000
@@ -70,6 +71,7 @@ struct sensor {
 	struct enforcer *enforcer;
 	struct warden_client *warden;
 	struct operations *operations; /* of api.openapi; NULL: none */
+	struct processes *processes;
 	struct routes *routes;
 	struct routes_state *routes_state;
 	struct tail *tail;
@@ -134,16 +136,17 @@ static void on_record(void *arg, const struct pk_record *rec)
 static void *capture_main(void *arg)
 {
 	struct sensor *s = arg;
+	int timeout_ms = READER_POLL_MS;
 	uint64_t tick = 0;
 
 	while (!atomic_load_explicit(&s->stop, memory_order_relaxed)) {
-		int n = reader_poll(s->reader, s->stop_fd, READER_POLL_MS);
+		int n = reader_poll(s->reader, s->stop_fd, timeout_ms);
 		if (n < 0 && n != -EINTR) {
 			log_error("the rings cannot be read", LOG_ERRNO(n));
 			break;
 		}
 		uint64_t now = clock_boot_ns(&clock_system);
-		capture_poll(s->capture, now);
+		timeout_ms = capture_poll(s->capture, now) ? READER_WAIT_MS : READER_POLL_MS;
 		if (now - tick >= NS_PER_S) {
 			capture_tick(s->capture, now);
 			tick = now;
@@ -442,6 +445,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 	if (!r && has_local_analysis(c))
 		r = detect_new(c, s->redact, &s->detect, &errors);
 	if (!r)
+		r = processes_new(&s->processes);
+	if (!r)
 		r = open_routes(s, c, &errors);
 	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
 	if (!r)
@@ -530,11 +535,17 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.event = on_event,
 		.arg = s,
 	};
+	struct capture_packets packets = {
+		.ports = s->config->capture.ports.items,
+		.port_count = s->config->capture.ports.count,
+		.answer_wait_ns = ANSWERS_WAIT_NS,
+	};
 	struct capture_parts capture = {
 		.config = s->config,
 		.clock = &clock_system,
 		.redact = s->redact,
 		.detect = s->detect,
+		.processes = s->processes,
 		.routes = s->routes,
 		.proxies = s->proxies,
 		.clients = s->clients,
@@ -543,6 +554,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.answers = kernel_answers(start->kernel),
 		.event = on_event,
 		.verdict = on_local_verdict,
+		.packets = s->config->capture.packets ? &packets : NULL,
 		.arg = s,
 	};
 
@@ -617,6 +629,7 @@ static void stop_parts(struct sensor *s)
 	redact_free(s->redact);
 	warden_client_free(s->warden);
 	/* Events show its texts: all of them are gone by now. */
+	processes_free(s->processes);
 	routes_free(s->routes);
 	operations_free(s->operations);
 }

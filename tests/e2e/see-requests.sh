@@ -63,4 +63,7 @@ id=$(jq -r '."picket.connection.id"' <<<"$E")
 wait_until 10 "the connection's event" events_reach net.connection 1 ".\"picket.connection.id\" == \"$id\""
 equal "requests of that connection" 1 "$(events_of net.connection | jq -r --arg i "$id" 'select(."picket.connection.id" == $i) | ."picket.connection.requests"')"
 tell "its connection's end"
+# Who read it: nginx, by the name that the kernel has of it.
+wait_until 5 "the process is named" events_reach http.request 1 '."process.executable.name" == "nginx"'
+tell "the process that read it is named"
 picket_down
