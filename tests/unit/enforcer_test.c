@@ -82,7 +82,7 @@ int warden_call(struct warden_client *c, const struct warden_request *q, struct 
 struct stage {
 	struct config config;
 	struct proxies *proxies;
-	struct clients *clients;
+	struct clients *clients, *behind;
 	struct enforcer *enforcer;
 	struct event *last; /* the last decision told */
 	unsigned told;
@@ -115,11 +115,13 @@ static int stage_up(void **state)
 	s->config.guard.ttl_default_ms = 900000;
 	assert_int_equal(proxies_new(&s->config, &s->proxies), 0);
 	assert_int_equal(clients_new(1024, &s->clients), 0);
+	assert_int_equal(clients_new(1024, &s->behind), 0);
 	struct enforcer_parts parts = {
 		.config = &s->config,
 		.clock = &clock_fake,
 		.proxies = s->proxies,
 		.clients = s->clients,
+		.behind = s->behind,
 		.event = keep_event,
 		.arg = s,
 	};
@@ -136,6 +138,7 @@ static int stage_down(void **state)
 	if (s->last)
 		event_unref(s->last);
 	clients_free(s->clients);
+	clients_free(s->behind);
 	proxies_free(s->proxies);
 	free(s);
 	return 0;
@@ -217,6 +220,32 @@ static void forged_source_is_refused(void **state)
 	assert_int_equal(d.outcome, DECISION_REFUSED);
 	assert_string_equal(d.why, "no_handshake");
 	assert_int_equal(warden.asked_block, 0);
+}
+
+static void a_client_known_through_a_proxy_alone_is_refused_by_that_name(void **state)
+{
+	struct stage *s = *state;
+	struct addr a = address("203.0.113.7");
+	struct prefix p = prefix_of(&a, 32);
+	struct why why;
+	size_t none = 0;
+
+	clients_note(s->behind, &a, now);
+	struct decision d = give(s, verdict(VERDICT_GATEWAY, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_REFUSED);
+	assert_string_equal(d.why, "behind_proxy");
+	assert_int_equal(warden.asked_block, 0);
+	assert_int_equal(enforcer_why(s->enforcer, &p, &why, NULL, &none), 0);
+	assert_true(why.behind);
+	/* An hour later nobody knows. */
+	now += 3601 * NS_PER_S;
+	d = give(s, verdict(VERDICT_GATEWAY, "203.0.113.7"));
+	assert_string_equal(d.why, "no_handshake");
+	/* It came by itself: its own packets are dropped. */
+	clients_note(s->behind, &a, now);
+	client(s, "203.0.113.7");
+	d = give(s, verdict(VERDICT_GATEWAY, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_BLOCKED);
 }
 
 static void wardens_refusal_is_told_with_its_reason(void **state)
@@ -532,6 +561,7 @@ int main(void)
 		STORY(operators_block_is_installed_also_in_mode_observe),
 		STORY(local_verdict_in_mode_observe_only_tells),
 		STORY(forged_source_is_refused),
+		STORY(a_client_known_through_a_proxy_alone_is_refused_by_that_name),
 		STORY(wardens_refusal_is_told_with_its_reason),
 		STORY(unclassified_proxy_becomes_one_pending_item_and_a_person_decides),
 		STORY(rejected_item_blocks_nothing),
