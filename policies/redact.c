@@ -316,6 +316,8 @@ struct event *redact_request(const struct redact *r, const struct http_request *
 		return NULL;
 	const char *text = w.at;
 	draft_fill(r, request, &d, &w);
+	if (w.at > w.work) /* scratch_reserve is wrong about what texts can grow to */
+		abort();
 	if (w.hashes_refused)
 		__atomic_add_fetch(r->refused, w.hashes_refused, __ATOMIC_RELAXED);
 	struct event *e = draft_to_event(&d, text, (size_t)(w.at - text));

@@ -4,13 +4,14 @@
 #include <stdint.h>
 #include "lib/util.h"
 
-#define RUN_MIN       TOKEN_RANDOM_MIN_LEAST
-#define CARD_MIN      13
-#define CARD_MAX      19
-#define DECODE_ROUNDS 4  /* servers undo one, frameworks and proxies another; who encodes more often hides */
-#define WINDOW        16 /* bytes in which letters and digits are looked at together */
-#define DISORDER      9  /* see disorder_at */
-#define PLACEHOLDER   ":h_"
+#define RUN_MIN        TOKEN_RANDOM_MIN_LEAST
+#define CARD_MIN       13
+#define CARD_MAX       19
+#define DECODE_ROUNDS  4  /* servers undo one, frameworks and proxies another; who encodes more often hides */
+#define WINDOW         16 /* bytes in which letters and digits are looked at together */
+#define DISORDER       9  /* see disorder_at */
+#define PREFIX_TELLING 6  /* no word holds as long a prefix by chance */
+#define PLACEHOLDER    ":h_"
 
 const char *token_kind_name(enum token_kind kind)
 {
@@ -361,16 +362,30 @@ static bool has_placeholder(struct span text)
 
 /* --- all of it --- */
 
-static bool run_has_prefix(const struct token_rules *rules, struct span run, struct span text)
+/* rest: from where a prefix may stand to the end of the text, for a prefix may hold what ends a run
+ * ("ya29."). */
+static bool prefix_begins(const struct token_rules *rules, struct span rest, bool inside)
 {
-	/* A prefix may hold what ends a run ("ya29."). */
-	struct span rest = {run.ptr, (size_t)(text.ptr + text.len - run.ptr)};
-
-	if (!rules->prefix_first[(unsigned char)run.ptr[0]])
-		return false;
 	for (unsigned i = 0; i < rules->prefixes.count; i++) {
 		struct span p = span_from(rules->prefixes.items[i]);
+		if (inside && p.len < PREFIX_TELLING)
+			continue;
 		if (rest.len >= MAX(p.len + 4, (size_t)RUN_MIN) && memcmp(rest.ptr, p.ptr, p.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Short ones count where a word begins, long ones anywhere. */
+static bool run_has_prefix(const struct token_rules *rules, struct span run, struct span text)
+{
+	const char *end = text.ptr + text.len;
+
+	for (size_t i = 0; i < run.len; i++) {
+		if (!rules->prefix_first[(unsigned char)run.ptr[i]])
+			continue;
+		bool inside = i && class_of(run.ptr[i - 1]) & ALNUM;
+		if (prefix_begins(rules, (struct span){run.ptr + i, (size_t)(end - (run.ptr + i))}, inside))
 			return true;
 	}
 	return false;
