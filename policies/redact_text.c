@@ -65,12 +65,13 @@ static void put_placeholder(struct redact_writer *w, enum token_kind kind, struc
 /* One text that stays or goes as a whole. */
 static void put_unit(struct redact_writer *w, struct span text)
 {
-	enum token_kind kind = token_find_decoded(&w->rules->tokens, text, w->work);
+	struct span reading = text;
+	enum token_kind kind = token_find_decoded(&w->rules->tokens, &reading, w->work);
 
 	if (kind == TOKEN_NONE)
 		put(w, text);
 	else
-		put_placeholder(w, kind, text);
+		put_placeholder(w, kind, reading);
 }
 
 /* The first of stops in s, or s.len. */

@@ -481,18 +481,18 @@ size_t token_percent_decode(struct span text, char *out)
 	return len;
 }
 
-enum token_kind token_find_decoded(const struct token_rules *rules, struct span text, char *work)
+enum token_kind token_find_decoded(const struct token_rules *rules, struct span *text, char *work)
 {
-	enum token_kind k = token_find(rules, text);
+	enum token_kind k = token_find(rules, *text);
 
-	for (unsigned round = 0; k == TOKEN_NONE && text.len && memchr(text.ptr, '%', text.len); round++) {
-		size_t len = token_percent_decode(text, work);
-		if (len == text.len)
+	for (unsigned round = 0; k == TOKEN_NONE && text->len && memchr(text->ptr, '%', text->len); round++) {
+		size_t len = token_percent_decode(*text, work);
+		if (len == text->len)
 			break; /* not encoded: a percent sign of its own */
 		if (round == DECODE_ROUNDS)
 			return TOKEN_TEXT;
-		text = (struct span){work, len};
-		k = token_find(rules, text);
+		*text = (struct span){work, len};
+		k = token_find(rules, *text);
 		/* A name with a value, hidden from who splits before decoding. */
 		if (k == TOKEN_NONE && memchr(work, '=', len))
 			return TOKEN_TEXT;

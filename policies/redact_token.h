@@ -46,9 +46,9 @@ unsigned token_signs(struct span text);
 enum token_kind token_find(const struct token_rules *rules, struct span text);
 /*
  * The same, and in what text means once percent-encoding is undone, also when that was done several times.
- * work: text.len bytes.
+ * work: text->len bytes. *text becomes the reading in which it was found, which may lie in work.
  */
-enum token_kind token_find_decoded(const struct token_rules *rules, struct span text, char *work);
+enum token_kind token_find_decoded(const struct token_rules *rules, struct span *text, char *work);
 /* Undoes percent-encoding once. Returns the length in out, which may be text.ptr itself. */
 size_t token_percent_decode(struct span text, char *out);
 

@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		redact_rules_session(rules, text);
 		char *work = malloc(size + 1);
 		assert(work);
-		token_find_decoded(&rules->tokens, text, work);
+		struct span reading = text;
+		token_find_decoded(&rules->tokens, &reading, work);
 		free(work);
 	}
 	redact_rules_free(rules);

@@ -291,6 +291,24 @@ static void segments_that_look_like_secrets_become_placeholders(void **state)
 		assert_target(f, cases[i].target, cases[i].wanted, cases[i].wanted);
 }
 
+static void a_placeholder_is_the_same_however_its_secret_is_encoded(void **state)
+{
+	static const char *const targets[] = {"/u/joe@shop.test", "/u/joe%40shop.test",
+					      "/u/joe%2540shop.test"};
+	struct fixture *f = *state;
+	char first[64] = "", text[64];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++) {
+		set_target(f, targets[i]);
+		struct event *e = make_event(f);
+		snprintf(text, sizeof text, "%.*s", (int)e->request.target.len, e->request.target.ptr);
+		if (!i)
+			strcpy(first, text);
+		assert_string_equal(text, first);
+		event_unref(e);
+	}
+}
+
 static void nobody_buys_hashes_without_end(void **state)
 {
 	struct fixture *f = *state;
@@ -797,6 +815,7 @@ int main(void)
 		TEST(a_fragment_is_dropped_and_path_parameters_are_hashed),
 		TEST(user_information_is_removed),
 		TEST(segments_that_look_like_secrets_become_placeholders),
+		TEST(a_placeholder_is_the_same_however_its_secret_is_encoded),
 		TEST(nobody_buys_hashes_without_end),
 		TEST(keeping_queries_keeps_them_whole_but_never_the_user),
 		TEST(only_listed_headers_pass_in_their_order),
