@@ -50,6 +50,8 @@ const char *http_deviation_name(enum http_deviation bit)
 		return "after_gap";
 	case HTTP_DEV_IN_BODY:
 		return "in_doubtful_body";
+	case HTTP_DEV_JUNK_BEFORE:
+		return "junk_before";
 	}
 	return "unknown";
 }

@@ -39,9 +39,10 @@ enum http_deviation {
 	HTTP_DEV_HEAD_TOO_LARGE = 1u << 19,   /* cut at the ceiling */
 	HTTP_DEV_BAD_CHUNK = 1u << 20,        /* reported on the request whose body it is */
 	HTTP_DEV_AFTER_GAP = 1u << 21,        /* found while resynchronising after bytes we did not see */
-	HTTP_DEV_IN_BODY = 1u << 22, /* found inside a body of doubtful length: perhaps its content */
+	HTTP_DEV_IN_BODY = 1u << 22,     /* found inside a body of doubtful length: perhaps its content */
+	HTTP_DEV_JUNK_BEFORE = 1u << 23, /* what came before it on its connection was no request */
 };
-#define HTTP_DEV_BITS 23
+#define HTTP_DEV_BITS 24
 const char *http_deviation_name(enum http_deviation bit); /* "bare_lf", ... */
 
 struct http_header {

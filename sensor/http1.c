@@ -40,6 +40,11 @@ static bool is(char c, unsigned wanted)
 	return classes[(unsigned char)c] & wanted;
 }
 
+bool http1_is_token(char c)
+{
+	return is(c, CLASS_TOKEN);
+}
+
 static bool all(struct span s, unsigned wanted)
 {
 	for (size_t i = 0; i < s.len; i++)
@@ -139,6 +144,16 @@ static size_t scheme_len(struct span target)
 	return starts_with(span_skip(target, i), SPAN("://")) ? i + 3 : 0;
 }
 
+/* Could it be host, port and user (RFC 3986 section 3.2)? Looks at the characters only. */
+static bool is_authority(struct span a)
+{
+	for (size_t i = 0; i < a.len; i++)
+		if (!is_alpha(a.ptr[i]) && !is_digit(a.ptr[i]) &&
+		    !memchr("-._~!$&'()*+,;=:@[]%", a.ptr[i], 20))
+			return false;
+	return a.len > 0;
+}
+
 /* Splits the target (RFC 9112 section 3.2) and judges its form and bytes. */
 static void split_target(struct http_request *r)
 {
@@ -147,15 +162,20 @@ static void split_target(struct http_request *r)
 	size_t scheme = scheme_len(rest);
 
 	r->query = (struct span){rest.ptr + rest.len, 0};
-	if (!all(rest, CLASS_TARGET))
+	/* A fragment is not sent (RFC 9112 section 3.2). */
+	if (!all(rest, CLASS_TARGET) || memchr(rest.ptr, '#', rest.len))
 		r->deviations |= HTTP_DEV_BAD_TARGET;
 	if (scheme) {
 		rest = span_skip(rest, scheme);
 		size_t i = 0;
 		while (i < rest.len && rest.ptr[i] != '/' && rest.ptr[i] != '?' && rest.ptr[i] != '#')
 			i++;
+		if (!is_authority((struct span){rest.ptr, i}))
+			r->deviations |= HTTP_DEV_BAD_TARGET;
 		rest = span_skip(rest, i);
 	} else if (connect) {
+		if (!is_authority(rest))
+			r->deviations |= HTTP_DEV_BAD_TARGET;
 		r->path = r->query;
 		return;
 	} else if (!rest.len || (rest.ptr[0] != '/' && !span_equal(rest, SPAN("*")))) {
@@ -400,7 +420,7 @@ static bool next_element(struct span *list, struct span *ret)
 	return true;
 }
 
-static void note_content_length(struct framing *f, struct span value, struct http_request *r)
+static void note_content_length(struct framing *f, struct span value, struct http_request *r, bool tab)
 {
 	uint64_t n = 0;
 	bool ok = value.len > 0;
@@ -410,14 +430,16 @@ static void note_content_length(struct framing *f, struct span value, struct htt
 		n = n * 10 + (uint64_t)(value.ptr[i] - '0');
 	}
 	f->lengths++;
-	if (!ok)
+	if (!ok || tab)
 		r->deviations |= HTTP_DEV_BAD_CONTENT_LENGTH;
-	else if (!f->length_ok)
+	if (!ok)
+		return;
+	if (!f->length_ok)
 		f->length = n; /* the first that can be read counts */
-	f->length_ok |= ok;
+	f->length_ok = true;
 }
 
-static void note_transfer_encoding(struct framing *f, struct span value)
+static void note_transfer_encoding(struct framing *f, struct span value, bool tab)
 {
 	static const struct span known[] = {SPAN("gzip"), SPAN("deflate"), SPAN("compress"), SPAN("x-gzip"),
 					    SPAN("x-compress")};
@@ -425,9 +447,13 @@ static void note_transfer_encoding(struct framing *f, struct span value)
 	bool any = false;
 
 	f->encodings++;
+	f->unknown_coding |= tab;
 	while (next_element(&value, &coding)) {
-		if (!coding.len)
+		/* An empty element is allowed, but not all servers read on behind it. */
+		if (!coding.len) {
+			f->unknown_coding = true;
 			continue;
+		}
 		any = true;
 		f->chunked_last = span_equal_nocase(coding, SPAN("chunked"));
 		if (f->chunked_last) {
@@ -450,8 +476,18 @@ static void note_connection(struct framing *f, struct span value)
 		f->connection_upgrade |= span_equal_nocase(option, SPAN("upgrade"));
 }
 
+/* A tab beside the value is allowed, but servers differ in whether they take it away. */
+static bool has_tab(struct span value)
+{
+	return value.len && memchr(value.ptr, '\t', value.len);
+}
+
 static void add_header(struct http_request *r, struct framing *f, struct span name, struct span value)
 {
+	bool tab = false;
+
+	if (name.len == 14 || name.len == 17)
+		tab = has_tab(value);
 	value = trim_value(value);
 	if (r->header_count < HTTP_HEADERS_MAX)
 		r->headers[r->header_count++] = (struct http_header){name, value};
@@ -471,11 +507,11 @@ static void add_header(struct http_request *r, struct framing *f, struct span na
 		break;
 	case 14:
 		if (span_equal_nocase(name, SPAN("Content-Length")))
-			note_content_length(f, value, r);
+			note_content_length(f, value, r, tab);
 		break;
 	case 17:
 		if (span_equal_nocase(name, SPAN("Transfer-Encoding")))
-			note_transfer_encoding(f, value);
+			note_transfer_encoding(f, value, tab);
 		break;
 	default:
 		break;
@@ -606,9 +642,9 @@ void http1_rest_header(struct span line, enum http_body *body, uint64_t *length)
 	parse_header_line(line, &r, &name, &value);
 	value = trim_value(value);
 	if (span_equal_nocase(name, SPAN("Content-Length")))
-		note_content_length(&f, value, &r);
+		note_content_length(&f, value, &r, false);
 	else if (span_equal_nocase(name, SPAN("Transfer-Encoding")))
-		note_transfer_encoding(&f, value);
+		note_transfer_encoding(&f, value, false);
 	if (f.chunked) {
 		*body = HTTP_BODY_CHUNKED;
 	} else if (f.length_ok && *body == HTTP_BODY_NONE) {

@@ -46,6 +46,9 @@ int http1_parse_head(struct span head, struct http_request *ret);
  */
 void http1_rest_header(struct span line, enum http_body *body, uint64_t *length);
 
+/* A character of names and methods (RFC 9110 section 5.6.2). */
+bool http1_is_token(char c);
+
 /* Both steps: one head at the start of bytes. ret->head_len bytes are used, leading empty lines included. */
 int http1_parse(struct span bytes, struct http_request *ret);
 
@@ -69,6 +72,7 @@ struct http1_chunked {
 	uint32_t deviations; /* HTTP_DEV_BAD_CHUNK, HTTP_DEV_BARE_LF */
 	uint32_t line_len;   /* bytes of the current line */
 	uint8_t state;
+	uint8_t grammar; /* internal: of an extension or a trailer */
 	bool in_data;
 	bool done;
 	bool broken; /* done because what came cannot be a chunk */

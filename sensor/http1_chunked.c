@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * http1_chunked.c: where a chunked body ends. Only its framing is read: extensions and trailers are passed
- * over, data is counted. What cannot be a chunk breaks the body off before that byte, so that the caller can
- * look at it.
+ * http1_chunked.c: where a chunked body ends. Only its framing is read: extensions and trailers are checked
+ * and passed over, data is counted. What cannot be a chunk breaks the body off before that byte, so that the
+ * caller can look at it.
  */
 #include "sensor/http1.h"
 #include "lib/util.h"
@@ -30,6 +30,85 @@ static int hex_value(char c)
 	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
 		return (c | 0x20) - 'a' + 10;
 	return -1;
+}
+
+/*
+ * Extensions: *( ";" name [ "=" value ] ), where white space is allowed but sent by nobody who is honest; and
+ * trailers: name ":" value. What deviates is flagged and read all the same.
+ */
+enum {
+	GRAMMAR_NONE, /* nothing is expected: the line may end */
+	EXT_NAME_START,
+	EXT_NAME,
+	EXT_VALUE_START,
+	EXT_VALUE,
+	EXT_QUOTED,
+	EXT_ESCAPED,
+	EXT_QUOTED_END,
+	TRAILER_NAME,
+	TRAILER_VALUE,
+	GRAMMAR_BAD,
+};
+
+static bool is_text(char c)
+{
+	return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
+}
+
+static uint8_t extension_next(uint8_t at, char c)
+{
+	bool name = http1_is_token(c);
+
+	switch (at) {
+	case EXT_NAME_START:
+		return name ? EXT_NAME : GRAMMAR_BAD;
+	case EXT_NAME:
+		if (c == '=')
+			return EXT_VALUE_START;
+		return name ? EXT_NAME : c == ';' ? EXT_NAME_START : GRAMMAR_BAD;
+	case EXT_VALUE_START:
+		return name ? EXT_VALUE : c == '"' ? EXT_QUOTED : GRAMMAR_BAD;
+	case EXT_VALUE:
+		return name ? EXT_VALUE : c == ';' ? EXT_NAME_START : GRAMMAR_BAD;
+	case EXT_QUOTED:
+		if (!is_text(c))
+			return GRAMMAR_BAD;
+		return c == '"' ? EXT_QUOTED_END : c == '\\' ? EXT_ESCAPED : EXT_QUOTED;
+	case EXT_ESCAPED:
+		return is_text(c) ? EXT_QUOTED : GRAMMAR_BAD;
+	case EXT_QUOTED_END:
+		return c == ';' ? EXT_NAME_START : GRAMMAR_BAD;
+	default:
+		return GRAMMAR_BAD;
+	}
+}
+
+static uint8_t trailer_next(uint8_t at, char c)
+{
+	switch (at) {
+	case GRAMMAR_NONE:
+		return http1_is_token(c) ? TRAILER_NAME : GRAMMAR_BAD;
+	case TRAILER_NAME:
+		return http1_is_token(c) ? TRAILER_NAME : c == ':' ? TRAILER_VALUE : GRAMMAR_BAD;
+	case TRAILER_VALUE:
+		return is_text(c) ? TRAILER_VALUE : GRAMMAR_BAD;
+	default:
+		return GRAMMAR_BAD;
+	}
+}
+
+/* byte: NULL = the line ends. */
+static void chunk_grammar(struct http1_chunked *c, const char *byte)
+{
+	uint8_t at = c->grammar;
+
+	if (byte)
+		at = c->state == CHUNK_TRAILER ? trailer_next(at, *byte) : extension_next(at, *byte);
+	else if (at == EXT_NAME || at == EXT_VALUE || at == EXT_QUOTED_END || at == TRAILER_VALUE)
+		at = GRAMMAR_NONE;
+	if (at == GRAMMAR_BAD || (!byte && at != GRAMMAR_NONE))
+		c->deviations |= HTTP_DEV_BAD_CHUNK;
+	c->grammar = byte ? at : GRAMMAR_NONE;
 }
 
 static void chunk_break(struct http1_chunked *c)
@@ -73,6 +152,7 @@ static void chunk_size_byte(struct http1_chunked *c, char byte)
 		if (byte == ' ' || byte == '\t')
 			c->deviations |= HTTP_DEV_BAD_CHUNK;
 		c->state = CHUNK_EXTENSION;
+		c->grammar = byte == ';' ? EXT_NAME_START : byte == '\r' ? GRAMMAR_NONE : GRAMMAR_BAD;
 		c->line_len = byte == '\r' ? 1 | LINE_LAST_CR : 2;
 	} else {
 		chunk_break(c);
@@ -90,10 +170,16 @@ static void chunk_rest_byte(struct http1_chunked *c, char byte)
 			chunk_break(c);
 			return;
 		}
+		/* A CR counts only if another byte than LF follows. */
+		if (last_cr)
+			chunk_grammar(c, "\r");
+		if (byte != '\r')
+			chunk_grammar(c, &byte);
 		len += len <= CHUNK_LINE_MAX;
 		c->line_len = len | (byte == '\r' ? LINE_LAST_CR : 0);
 		return;
 	}
+	chunk_grammar(c, NULL);
 	bool empty = c->state == CHUNK_TRAILER && (len == 0 || (len == 1 && last_cr));
 	c->line_len = len;
 	chunk_line_end(c, last_cr);

@@ -170,11 +170,14 @@ static void hand_over(struct stream *s, struct http_request *r, const struct str
 		r->deviations |= HTTP_DEV_AFTER_GAP;
 	if (s->in_body || s->outer)
 		r->deviations |= HTTP_DEV_IN_BODY;
+	else if (s->junk && !s->after_gap)
+		r->deviations |= HTTP_DEV_JUNK_BEFORE;
 	hooks->request(hooks->arg, s, r);
 	s->requests++;
 	s->leading = 0;
 	s->after_gap = 0;
 	s->in_body = 0;
+	s->junk = 0;
 	/* Where the framing is doubtful, what follows may be a body to the server: that is no reason to look
 	 * away. */
 	s->doubt |= (r->deviations & HTTP1_DEV_FRAMING) != 0;
@@ -188,6 +191,7 @@ static void leave_head(struct stream *s, struct span junk, const struct stream_h
 		enter_not_http(s, hooks);
 		return;
 	}
+	s->junk = !s->outer;
 	pass_over(s, junk.len);
 	enter_resync(s, junk.ptr[junk.len - 1] == '\n' ? LINE_START : INSIDE_LINE, hooks);
 }
@@ -283,7 +287,7 @@ static void consume_fork(struct stream *s, size_t len, const struct stream_hooks
 	s->outer = HTTP_BODY_NONE;
 	s->leading = 0;
 	s->after_gap = 0;
-	s->in_body = 0;
+	s->in_body = outer != HTTP_BODY_NONE; /* the end was that of a body inside of another */
 	enter_head(s);
 	consume(s, (struct span){held.data + fork, len - fork}, hooks);
 	s->outer = outer;
@@ -798,6 +802,11 @@ void stream_end(struct stream *s, const struct stream_hooks *hooks)
 	s->inner_left = 0;
 	head_free(s, hooks);
 	enter_head(s);
+}
+
+bool stream_waits(const struct stream *s)
+{
+	return s->state == HEAD && s->head.len;
 }
 
 bool stream_differs(const struct stream *s, uint32_t seq, struct span bytes)

@@ -26,7 +26,7 @@ struct stream {
 	uint32_t next_seq; /* the same as a TCP sequence number */
 	uint32_t requests;
 	uint64_t request_at; /* offset of the first byte of the head at hand, or of the latest request */
-	uint64_t body_left; /* bytes of a Content-Length body still to pass */
+	uint64_t body_left;  /* bytes of a Content-Length body still to pass */
 	uint64_t
 		outer_left; /* internal: the doubtful body that was met first: bytes up to its presumed end */
 	uint64_t inner_left; /* internal: the same of the latest request found inside of it */
@@ -48,6 +48,7 @@ struct stream {
 	uint8_t not_http;     /* it carries something else; final */
 	uint8_t refused;      /* heads given up because the budget was used up, saturating */
 	uint8_t urgent;       /* urgent data came: nothing is skipped any more */
+	uint8_t junk;         /* internal: something that is no request was passed over */
 	uint8_t line_start;   /* internal, while resynchronising */
 	uint8_t leading;      /* internal: empty lines came before the head */
 	uint8_t upgraded;     /* internal: the last request asked for another protocol */
@@ -82,13 +83,15 @@ bool stream_feed(struct stream *s, uint32_t seq, struct span bytes, uint32_t len
 /*
  * Before stream_feed of what was received from seq on, where urgent data was about: bytes before seq that no
  * piece showed are not lost, the kernel took them out of the stream. last: surely the one before seq; else
- * only a single missing byte is believed to be one. Where more is missing than that, and bytes were skipped on
- * our word, the body's end is in doubt.
+ * only a single missing byte is believed to be one. Where more is missing than that, and bytes were skipped
+ * on our word, the body's end is in doubt.
  */
 void stream_urgent(struct stream *s, uint32_t seq, bool last, const struct stream_hooks *hooks);
+/* A head has begun and is not whole. */
+bool stream_waits(const struct stream *s);
 /*
- * Do these bytes differ from those that were read at seq? Only what an unfinished head still holds can be compared; the
- * rest is taken to be equal.
+ * Do these bytes differ from those that were read at seq? Only what an unfinished head still holds can be
+ * compared; the rest is taken to be equal.
  */
 bool stream_differs(const struct stream *s, uint32_t seq, struct span bytes);
 /* Offset at which, or behind which, the next request begins, as far as that is known. */
