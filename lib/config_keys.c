@@ -19,6 +19,8 @@ static const struct config_choice packet_modes[] = {{"auto", PACKET_AUTO},
 						    {NULL, 0}};
 static const struct config_choice receives[] = {
 	{"auto", RECEIVE_AUTO}, {"off", RECEIVE_OFF}, {"kprobe", RECEIVE_KPROBE}, {NULL, 0}};
+static const struct config_choice packets[] = {
+	{"off", CAPTURE_PACKETS_OFF}, {"forwarded", CAPTURE_PACKETS_FORWARDED}, {NULL, 0}};
 static const struct config_choice sources[] = {
 	{"auto", CAPTURE_AUTO}, {"ring", CAPTURE_RING}, {"perf", CAPTURE_PERF}, {NULL, 0}};
 static const struct config_choice query[] = {
@@ -57,6 +59,8 @@ const struct config_key config_keys[] = {
 	 .max = 64, .fallback = "[]", .help = "Interfaces to guard. Empty: every one that is up, but loopback."},
 	{.path = "capture.packet_mode", .type = CONFIG_CHOICE, .offset = AT(capture.packet_mode), .choices = packet_modes,
 	 .fallback = "auto", .help = "Where packets are met. auto: native XDP on network cards, tc elsewhere."},
+	{.path = "capture.packets", .type = CONFIG_CHOICE, .offset = AT(capture.packets), .choices = packets, .fallback = "off",
+	 .help = "forwarded: also read connections to watched ports that end on another host, from their packets (gateways, bridges)."},
 	{.path = "capture.ports", .type = CONFIG_PORTS, .offset = AT(capture.ports), .max = CONFIG_LIST_MAX, .fallback = "[]",
 	 .help = "Ports to watch. Empty: every port that a server listens on at a non-loopback address."},
 	{.path = "capture.loopback_ports", .type = CONFIG_PORTS, .offset = AT(capture.loopback_ports), .max = CONFIG_LIST_MAX,

@@ -22,6 +22,7 @@
 #define IDLE_WHEN_FULL_NS (30 * NS_PER_S)   /* ... when its place is needed */
 #define CLOSED_WAIT_NS    (1 * NS_PER_S)    /* for records that come behind that of the close */
 #define UNREAD_WAIT_NS    (60 * NS_PER_S)   /* for bytes that are read after the close */
+#define SLOW_HEAD_NS      (10 * NS_PER_S)   /* servers give up between 20 and 60 s */
 #define NOTE_CLIENT_NS    (60 * NS_PER_S)   /* how often a busy connection proves its client again */
 #define HISTORY_SHARE     4                 /* of stream_bytes, one in so many is kept to compare what comes again */
 #define HELD_SLOTS        4096              /* sources whose heads are counted; some share a slot */
@@ -117,6 +118,23 @@ static void tell_losses(struct capture *c, uint64_t now_ns)
 
 /* --- requests --- */
 
+/* request: id of the request's event, empty where it is not whole yet. */
+static void emit_http_anomaly(struct capture *c, const struct connection *conn, struct span name, struct span request)
+{
+	struct event *e = event_new(EVENT_HTTP_ANOMALY, name.len + request.len);
+
+	if (e) {
+		e->time_ns = c->time_ns;
+		e->wall_ns = wall_of(c, c->time_ns);
+		e->flow = conn->flow;
+		e->anomaly.name = event_tail_copy(e, name);
+		e->anomaly.request_id = event_tail_copy(e, request);
+		proxied_last(conn, &e->anomaly.client, &e->anomaly.client_source);
+		COUNT(c, anomalies, 1);
+	}
+	emit(c, e);
+}
+
 /* One event for each deviation of the latest request that is its client's doing. */
 static void emit_anomalies(struct capture *c, const struct connection *conn, uint32_t deviations)
 {
@@ -126,22 +144,10 @@ static void emit_anomalies(struct capture *c, const struct connection *conn, uin
 	if (!deviations || !conn->request_id)
 		return;
 	struct span request = span_from(event_id_format(&(struct event){.id = conn->request_id}, id));
-	for (unsigned i = 0; i < HTTP_DEV_BITS; i++) {
-		if (!(deviations >> i & 1))
-			continue;
-		struct span name = span_from(http_deviation_name((enum http_deviation)(1u << i)));
-		struct event *e = event_new(EVENT_HTTP_ANOMALY, name.len + request.len);
-		if (e) {
-			e->time_ns = c->time_ns;
-			e->wall_ns = wall_of(c, c->time_ns);
-			e->flow = conn->flow;
-			e->anomaly.name = event_tail_copy(e, name);
-			e->anomaly.request_id = event_tail_copy(e, request);
-			proxied_last(conn, &e->anomaly.client, &e->anomaly.client_source);
-			COUNT(c, anomalies, 1);
-		}
-		emit(c, e);
-	}
+	for (unsigned i = 0; i < HTTP_DEV_BITS; i++)
+		if (deviations >> i & 1)
+			emit_http_anomaly(c, conn, span_from(http_deviation_name((enum http_deviation)(1u << i))),
+					  request);
 }
 
 static void on_verdict(void *arg, const struct verdict *v)
@@ -548,6 +554,15 @@ static void on_open(struct capture *c, const struct pk_conn *rec)
 	note_client(c, conn, now);
 }
 
+/* A handshake is no part of a flood. */
+static void on_handshake(struct capture *c, const struct pk_conn *rec)
+{
+	struct addr peer = addr_from_bytes(rec->flow.family, rec->flow.peer_addr);
+
+	if (c->parts.packet_watch)
+		packet_watch_handshake(c->parts.packet_watch, &peer, rec->rec.time_ns);
+}
+
 static void on_close(struct capture *c, const struct pk_conn *rec)
 {
 	struct connection *conn = connections_find(c->connections, &rec->flow);
@@ -604,6 +619,35 @@ static void store_skip(struct capture *c, const struct pk_flow *flow, uint32_t s
 	__atomic_store_n(&c->parts.skip[pk_skip_slot(flow->cookie)], value, __ATOMIC_RELAXED);
 }
 
+/* --- clients that keep the server waiting --- */
+
+static void note_wait(struct connection *conn, uint64_t now_ns)
+{
+	const struct stream *s = &conn->stream;
+
+	if (!stream_waits(s)) {
+		conn->head_since_ns = 0;
+	} else if (!conn->head_since_ns || conn->head_number != s->requests) {
+		conn->head_since_ns = now_ns;
+		conn->head_number = s->requests;
+		conn->head_told = false;
+	}
+}
+
+/* Once a second, and only while any head is unfinished at all. */
+static void tell_slow_heads(struct capture *c, uint64_t now_ns)
+{
+	if (c->budget == c->parts.config->capture.stream_bytes)
+		return;
+	for (struct connection *conn = connections_oldest(c->connections); conn; conn = conn->newer) {
+		if (!conn->head_since_ns || conn->head_told || now_ns < conn->head_since_ns + SLOW_HEAD_NS)
+			continue;
+		conn->head_told = true;
+		c->time_ns = now_ns;
+		emit_http_anomaly(c, conn, SPAN("slow_head"), SPAN(""));
+	}
+}
+
 static void on_data(struct capture *c, const struct pk_data *rec)
 {
 	uint64_t now = rec->rec.time_ns;
@@ -637,6 +681,7 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 		stream_urgent(&conn->stream, rec->seq, rec->flags & PK_DATA_URGENT_BEFORE, &c->hooks);
 	if (stream_feed(&conn->stream, rec->seq, bytes, rec->len, &c->hooks, &skip_to))
 		store_skip(c, &rec->flow, skip_to);
+	note_wait(conn, now);
 	account(c, conn, &b);
 	c->current = NULL;
 	if (conn->end.time_ns && all_seen(conn))
@@ -877,7 +922,7 @@ static void on_header_event(void *arg, struct event *e)
 
 static void on_header(struct capture *c, const struct pk_header *rec)
 {
-	int n = header_events(rec, wall_of(c, rec->rec.time_ns), on_header_event, c);
+	int n = header_events(rec, c->parts.packet_watch, wall_of(c, rec->rec.time_ns), on_header_event, c);
 
 	COUNT(c, headers, 1);
 	if (n < 0)
@@ -894,6 +939,7 @@ void capture_record(struct capture *c, const struct pk_record *rec)
 		on_data(c, (const struct pk_data *)rec);
 		break;
 	case PK_OPEN:
+		on_handshake(c, (const struct pk_conn *)rec);
 		on_open(c, (const struct pk_conn *)rec);
 		break;
 	case PK_CLOSE:
@@ -944,6 +990,7 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 		COUNT(c, connections_evicted, 1);
 		finish(c, conn, now_ns);
 	}
+	tell_slow_heads(c, now_ns);
 	tell_losses(c, now_ns);
 }
 

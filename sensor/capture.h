@@ -22,6 +22,7 @@
 #include "lib/config.h"
 #include "lib/event.h"
 #include "policies/detect.h"
+#include "policies/packet_watch.h"
 #include "policies/proxies.h"
 #include "policies/redact.h"
 #include "policies/routes.h"
@@ -44,6 +45,7 @@ struct capture_parts {
 	const struct clock *clock;
 	const struct redact *redact;
 	struct detect *detect; /* NULL: no built-in analysis */
+	struct packet_watch *packet_watch; /* NULL: no criteria for TCP headers */
 	struct routes *routes; /* NULL: events show no route; whoever takes the events notes them there */
 	struct proxies *proxies;
 	struct processes *processes; /* NULL: process ids are not of this host (replay) */

@@ -45,6 +45,9 @@ struct connection {
 	uint64_t last_ns;        /* of its latest record */
 	uint64_t noted_ns;       /* when clients were told last */
 	uint64_t request_id;     /* event of its latest request */
+	uint64_t head_since_ns; /* when the head that is not whole yet began; 0: there is none */
+	uint32_t head_number;   /* stream.requests then */
+	bool head_told;         /* that it takes long */
 	uint32_t source;         /* of its peer, for whoever counts by source */
 };
 

@@ -1,46 +1,134 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/exchange.h"
+#include <errno.h>
 #include <stdlib.h>
 #include "lib/util.h"
 
-struct exchange {
-	struct http1_responses responses;
-	/* In order of the requests; the first one is being answered once `answering`. */
-	struct event *waiting[EXCHANGE_WAITING_MAX];
-	unsigned first, count;
-	bool answering;
-	const struct exchange_hooks *hooks; /* during a call */
+struct exchanges {
+	struct exchanges_options options;
+	struct answers_counts counts; /* written here only, read by anyone */
+	uint64_t bytes;               /* of events that wait */
+	struct exchange *waiting;     /* those with events that wait, in no order */
 };
 
-struct exchange *exchange_new(void)
+/* A request in its order; its event is NULL once it went out. */
+struct slot {
+	struct event *event;
+	uint64_t time_ns;
+	enum http1_asked asked;
+};
+
+struct exchange {
+	struct exchanges *all;
+	struct exchange *before, *after; /* in all->waiting, while `events` */
+	struct http1_responses responses;
+	struct slot slots[EXCHANGE_WAITING_MAX]; /* a ring; the first is being answered once `answering` */
+	unsigned first, count;
+	unsigned events; /* slots that hold one */
+	bool answering;
+};
+
+/* One writer, and readers that only want a whole number. */
+#define COUNT(all, field, n) \
+	__atomic_store_n(&(all)->counts.field, (all)->counts.field + (uint64_t)(n), __ATOMIC_RELAXED)
+
+int exchanges_new(const struct exchanges_options *options, struct exchanges **ret)
 {
-	return calloc(1, sizeof(struct exchange));
+	struct exchanges *all = calloc(1, sizeof *all);
+
+	if (!all)
+		return -ENOMEM;
+	all->options = *options;
+	*ret = all;
+	return 0;
 }
 
-unsigned exchange_waiting(const struct exchange *x)
+void exchanges_free(struct exchanges *all)
 {
-	return x->count;
+	free(all);
 }
 
-static struct event *oldest(const struct exchange *x)
+struct answers_counts exchanges_counts(const struct exchanges *all)
 {
-	return x->count ? x->waiting[x->first] : NULL;
+	/* A struct of uint64_t only, copied one by one. */
+	struct answers_counts copy;
+	const uint64_t *from = (const uint64_t *)&all->counts;
+	uint64_t *to = (uint64_t *)&copy;
+
+	_Static_assert(sizeof copy % sizeof *to == 0, "all counts are uint64_t");
+	for (size_t i = 0; i < sizeof copy / sizeof *to; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	return copy;
 }
 
-static struct event *take(struct exchange *x)
+struct exchange *exchange_new(struct exchanges *all)
 {
-	struct event *e = x->waiting[x->first];
+	struct exchange *x = calloc(1, sizeof *x);
 
-	x->first = (x->first + 1) % EXCHANGE_WAITING_MAX;
-	x->count--;
+	if (x)
+		x->all = all;
+	return x;
+}
+
+/* --- slots --- */
+
+static struct slot *slot_at(struct exchange *x, unsigned i)
+{
+	return &x->slots[(x->first + i) % EXCHANGE_WAITING_MAX];
+}
+
+static void waits(struct exchange *x)
+{
+	if (x->events++)
+		return;
+	x->before = NULL;
+	x->after = x->all->waiting;
+	if (x->after)
+		x->after->before = x;
+	x->all->waiting = x;
+}
+
+static void waits_no_more(struct exchange *x)
+{
+	if (--x->events)
+		return;
+	*(x->before ? &x->before->after : &x->all->waiting) = x->after;
+	if (x->after)
+		x->after->before = x->before;
+}
+
+static struct event *slot_take(struct exchange *x, struct slot *s)
+{
+	struct event *e = s->event;
+
+	s->event = NULL;
+	if (!e)
+		return NULL;
+	x->all->bytes -= e->size;
+	waits_no_more(x);
 	return e;
+}
+
+static void slot_emit(struct exchange *x, struct slot *s)
+{
+	struct event *e = slot_take(x, s);
+
+	if (!e)
+		return;
+	COUNT(x->all, emitted, 1);
+	COUNT(x->all, answered, e->request.answered != 0);
+	x->all->options.event(x->all->options.arg, e);
 }
 
 /* All but the latest `keep` go out as they are. */
 static void let_go(struct exchange *x, unsigned keep)
 {
-	while (x->count > keep)
-		x->hooks->event(x->hooks->arg, take(x));
+	for (; x->count > keep; x->count--) {
+		struct slot *s = slot_at(x, 0);
+		COUNT(x->all, unsure, s->event && !s->event->request.answered);
+		slot_emit(x, s);
+		x->first = (x->first + 1) % EXCHANGE_WAITING_MAX;
+	}
 	x->answering = false;
 }
 
@@ -49,11 +137,17 @@ static void let_go(struct exchange *x, unsigned keep)
 static void on_answer(void *arg, const struct http1_answer *a)
 {
 	struct exchange *x = arg;
-	struct event *e = oldest(x);
 
-	if (!e)
-		return; /* its request was not seen */
+	if (!x->count) {
+		COUNT(x->all, surplus, 1); /* its request was not seen */
+		return;
+	}
+	struct event *e = slot_at(x, 0)->event;
 	x->answering = true;
+	if (!e) {
+		COUNT(x->all, late, 1);
+		return;
+	}
 	e->request.answered |= EVENT_ANSWER_SEEN;
 	e->request.status = (uint16_t)a->status;
 	e->request.latency_ns = a->first_ns > e->time_ns ? a->first_ns - e->time_ns : 0;
@@ -61,14 +155,9 @@ static void on_answer(void *arg, const struct http1_answer *a)
 
 static enum http1_asked on_asked(void *arg)
 {
-	const struct exchange *x = arg;
+	struct exchange *x = arg;
 
-	if (!x->answering)
-		return HTTP1_ASKED;
-	struct span method = oldest(x)->request.method;
-	if (span_equal(method, SPAN("HEAD")))
-		return HTTP1_ASKED_HEAD;
-	return span_equal(method, SPAN("CONNECT")) ? HTTP1_ASKED_CONNECT : HTTP1_ASKED;
+	return x->answering ? slot_at(x, 0)->asked : HTTP1_ASKED;
 }
 
 static void on_done(void *arg, const struct http1_answer *a)
@@ -77,13 +166,15 @@ static void on_done(void *arg, const struct http1_answer *a)
 
 	if (!x->answering)
 		return;
-	struct event *e = take(x);
+	struct slot *s = slot_at(x, 0);
 	x->answering = false;
-	if (a->whole) {
-		e->request.answered |= EVENT_ANSWER_BODY;
-		e->request.response_bytes = a->body;
+	if (a->whole && s->event) {
+		s->event->request.answered |= EVENT_ANSWER_BODY;
+		s->event->request.response_bytes = a->body;
 	}
-	x->hooks->event(x->hooks->arg, e);
+	slot_emit(x, s);
+	x->first = (x->first + 1) % EXCHANGE_WAITING_MAX;
+	x->count--;
 }
 
 static bool on_waiting(void *arg)
@@ -112,23 +203,36 @@ static struct http1_responses_hooks parser_hooks(struct exchange *x)
 
 /* --- calls --- */
 
-void exchange_request(struct exchange *x, struct event *e, const struct exchange_hooks *hooks)
+static enum http1_asked asked_by(struct span method)
 {
-	x->hooks = hooks;
-	if (x->count == EXCHANGE_WAITING_MAX)
-		let_go(x, 0);
-	x->waiting[(x->first + x->count) % EXCHANGE_WAITING_MAX] = e;
-	x->count++;
-	if (http1_responses_left(&x->responses))
-		let_go(x, 0);
+	if (span_equal(method, SPAN("HEAD")))
+		return HTTP1_ASKED_HEAD;
+	return span_equal(method, SPAN("CONNECT")) ? HTTP1_ASKED_CONNECT : HTTP1_ASKED;
 }
 
-void exchange_bytes(struct exchange *x, uint64_t missing, struct span bytes, uint64_t cut, uint64_t time_ns,
-		    const struct exchange_hooks *hooks)
+void exchange_request(struct exchange *x, struct event *e)
+{
+	struct exchanges *all = x->all;
+
+	if (x->count == EXCHANGE_WAITING_MAX)
+		let_go(x, 0);
+	struct slot *s = slot_at(x, x->count++);
+	*s = (struct slot){.event = e, .time_ns = e->time_ns, .asked = asked_by(e->request.method)};
+	COUNT(all, taken, 1);
+	all->bytes += e->size;
+	waits(x);
+	if (http1_responses_left(&x->responses)) {
+		let_go(x, 0);
+	} else if (all->bytes > all->options.bytes_max) {
+		COUNT(all, full, 1);
+		slot_emit(x, s);
+	}
+}
+
+void exchange_bytes(struct exchange *x, uint64_t missing, struct span bytes, uint64_t cut, uint64_t time_ns)
 {
 	struct http1_responses_hooks parser = parser_hooks(x);
 
-	x->hooks = hooks;
 	if (missing)
 		http1_responses_miss(&x->responses, missing, &parser);
 	http1_responses_feed(&x->responses, bytes, time_ns, &parser);
@@ -136,25 +240,45 @@ void exchange_bytes(struct exchange *x, uint64_t missing, struct span bytes, uin
 		http1_responses_miss(&x->responses, cut, &parser);
 }
 
-void exchange_finish(struct exchange *x, const struct exchange_hooks *hooks)
+void exchange_finish(struct exchange *x)
 {
 	struct http1_responses_hooks parser = parser_hooks(x);
 
-	x->hooks = hooks;
 	http1_responses_end(&x->responses, &parser);
 }
 
-void exchange_flush(struct exchange *x, const struct exchange_hooks *hooks)
+void exchange_flush(struct exchange *x)
 {
-	exchange_finish(x, hooks);
-	let_go(x, 0);
+	exchange_finish(x);
+	for (unsigned i = 0; i < x->count; i++)
+		slot_emit(x, slot_at(x, i));
+	x->count = 0;
+	x->answering = false;
+}
+
+void exchanges_tick(struct exchanges *all, uint64_t now_ns)
+{
+	struct exchange *x, *after;
+
+	if (!all->options.wait_ns)
+		return;
+	for (x = all->waiting; x; x = after) {
+		after = x->after;
+		for (unsigned i = 0; i < x->count; i++) {
+			struct slot *s = slot_at(x, i);
+			if (now_ns < s->time_ns + all->options.wait_ns)
+				break;
+			COUNT(all, expired, s->event && !s->event->request.answered);
+			slot_emit(x, s);
+		}
+	}
 }
 
 void exchange_free(struct exchange *x)
 {
 	if (!x)
 		return;
-	while (x->count)
-		event_unref(take(x));
+	for (unsigned i = 0; i < x->count; i++)
+		event_unref(slot_take(x, slot_at(x, i)));
 	free(x);
 }

@@ -407,6 +407,8 @@ static int config_first(struct kernel *k, const struct kernel_options *options)
 		.header_rate = c->capture.header_rate,
 		.header_burst = c->capture.header_burst,
 		.read_max = c->capture.read_max,
+		.packets = c->capture.packets == CAPTURE_PACKETS_FORWARDED ? PK_PACKETS_FORWARDED
+									   : PK_PACKETS_OFF,
 		.share_divisor = SHARE_DIVISOR,
 	};
 
