@@ -24,9 +24,9 @@
 #define UNREAD_WAIT_NS    (60 * NS_PER_S)   /* for bytes that are read after the close */
 #define SLOW_HEAD_NS      (10 * NS_PER_S)   /* servers give up between 20 and 60 s */
 #define NOTE_CLIENT_NS    (60 * NS_PER_S)   /* how often a busy connection proves its client again */
-#define HISTORY_SHARE     4                 /* of stream_bytes, one in so many is kept to compare what comes again */
-#define HELD_SLOTS        4096              /* sources whose heads are counted; some share a slot */
-#define LOSS_SOURCES      8                 /* told apart in one second; the rest is told together */
+#define HISTORY_SHARE     4    /* of stream_bytes, one in so many is kept to compare what comes again */
+#define HELD_SLOTS        4096 /* sources whose heads are counted; some share a slot */
+#define LOSS_SOURCES      8    /* told apart in one second; the rest is told together */
 
 struct loss {
 	struct addr source; /* ADDR_NONE: several */
@@ -119,7 +119,8 @@ static void tell_losses(struct capture *c, uint64_t now_ns)
 /* --- requests --- */
 
 /* request: id of the request's event, empty where it is not whole yet. */
-static void emit_http_anomaly(struct capture *c, const struct connection *conn, struct span name, struct span request)
+static void emit_http_anomaly(struct capture *c, const struct connection *conn, struct span name,
+			      struct span request)
 {
 	struct event *e = event_new(EVENT_HTTP_ANOMALY, name.len + request.len);
 
@@ -146,7 +147,8 @@ static void emit_anomalies(struct capture *c, const struct connection *conn, uin
 	struct span request = span_from(event_id_format(&(struct event){.id = conn->request_id}, id));
 	for (unsigned i = 0; i < HTTP_DEV_BITS; i++)
 		if (deviations >> i & 1)
-			emit_http_anomaly(c, conn, span_from(http_deviation_name((enum http_deviation)(1u << i))),
+			emit_http_anomaly(c, conn,
+					  span_from(http_deviation_name((enum http_deviation)(1u << i))),
 					  request);
 }
 
@@ -1039,6 +1041,7 @@ struct capture_counts capture_counts(const struct capture *c)
 	_Static_assert(sizeof copy % sizeof *to == 0, "all counts are uint64_t");
 	for (size_t i = 0; i < sizeof copy / sizeof *to; i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	copy.values_dropped = redact_refused(c->parts.redact);
 	return copy;
 }
 

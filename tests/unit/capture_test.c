@@ -95,6 +95,30 @@ static void data_of_the_third_ack_is_seen(void **state)
 	assert_int_equal(get(rig, EVENT_CONNECTION, 0)->connection.gaps, 0);
 }
 
+static void a_head_that_takes_long_is_told_once(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_flow slow = rig_flow(1, 7, 1), quick = rig_flow(2, 8, 1);
+
+	rig_open(rig, &slow, ISN);
+	rig_open(rig, &quick, ISN);
+	rig_data(rig, &slow, ISN, GET "GET /slow HTTP/1.1\r\n");
+	rig_data(rig, &quick, ISN, "GET /quick HTTP/1.1\r\nHost: h\r\n");
+	for (unsigned second = 1; second <= 12; second++) {
+		rig->now_ns += RIG_SECOND;
+		if (second == 9)
+			rig_data(rig, &quick, ISN + LEN("GET /quick HTTP/1.1\r\nHost: h\r\n"),
+				 "\r\nGET /next HT");
+		rig_data(rig, &slow, ISN + LEN(GET "GET /slow HTTP/1.1\r\n") + 6 * (second - 1), "X: y\r\n");
+		capture_tick(rig->capture, rig->now_ns);
+		assert_int_equal(count_kind(rig, EVENT_HTTP_ANOMALY), second >= 10);
+	}
+	const struct event *e = get(rig, EVENT_HTTP_ANOMALY, 0);
+	assert_span(e->anomaly.name, "slow_head");
+	assert_int_equal(e->flow.connection_id, slow.cookie);
+	assert_int_equal(e->anomaly.request_id.len, 0);
+}
+
 static void a_finished_connection_is_summed_up(void **state)
 {
 	struct rig *rig = *state;
@@ -770,6 +794,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		story(requests_become_events_with_their_connection),
 		story(data_of_the_third_ack_is_seen),
+		story(a_head_that_takes_long_is_told_once),
 		story(a_finished_connection_is_summed_up),
 		story(each_deviation_is_an_anomaly_of_its_request),
 		story(a_bad_chunk_is_told_of_the_request_whose_body_it_is),
