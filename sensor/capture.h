@@ -72,6 +72,7 @@ struct capture_counts {
 	uint64_t segments, frames;                 /* records of packets */
 	uint64_t segments_refused;                 /* whose payload a careful receiver does not take */
 	uint64_t proxy_headers_refused;            /* PROXY headers of peers that are not trusted */
+	uint64_t values_dropped; /* of requests with more secrets than are hashed (policies/redact_text.h) */
 	uint64_t passed_bytes; /* captured, but passed over in search of the next request; told as loss */
 };
 
