@@ -23,6 +23,8 @@
 #define CLOSED_WAIT_NS    (1 * NS_PER_S)    /* for records that come behind that of the close */
 #define UNREAD_WAIT_NS    (60 * NS_PER_S)   /* for bytes that are read after the close */
 #define SLOW_HEAD_NS      (10 * NS_PER_S)   /* servers give up between 20 and 60 s */
+#define SLOW_BODY_NS      (30 * NS_PER_S)   /* a body of which less than ... */
+#define SLOW_BODY_BYTES   (30 * 100)        /* ... came meanwhile is slow */
 #define NOTE_CLIENT_NS    (60 * NS_PER_S)   /* how often a busy connection proves its client again */
 #define HISTORY_SHARE     4    /* of stream_bytes, one in so many is kept to compare what comes again */
 #define HELD_SLOTS        4096 /* sources whose heads are counted; some share a slot */
@@ -517,6 +519,7 @@ static struct connection *begin(struct capture *c, const struct pk_flow *flow, u
 		conn->flow.connection_id = 1ull << 63 | ++c->unnamed;
 	conn->source = source_slot(c, &conn->flow.peer.addr);
 	stream_init(&conn->stream, isn != NULL, isn ? *isn : 0);
+	conn->midway = isn == NULL;
 	conn->answers.joined = isn == NULL;
 	update_held(c);
 	return conn;
@@ -626,27 +629,62 @@ static void store_skip(struct capture *c, const struct pk_flow *flow, uint32_t s
 static void note_wait(struct connection *conn, uint64_t now_ns)
 {
 	const struct stream *s = &conn->stream;
+	struct connection_wait *w = &conn->wait;
+	bool body = stream_in_body(s);
 
-	if (!stream_waits(s)) {
-		conn->head_since_ns = 0;
-	} else if (!conn->head_since_ns || conn->head_number != s->requests) {
-		conn->head_since_ns = now_ns;
-		conn->head_number = s->requests;
-		conn->head_told = false;
-	}
+	if (!body && !stream_waits(s))
+		w->since_ns = 0;
+	else if (!w->since_ns || w->request != s->requests || w->body != body)
+		*w = (struct connection_wait){
+			.since_ns = now_ns, .request = s->requests, .seq = s->next_seq, .body = body};
 }
 
-/* Once a second, and only while any head is unfinished at all. */
-static void tell_slow_heads(struct capture *c, uint64_t now_ns)
+/* Sequence number up to which its body came, copied or skipped. */
+static uint32_t body_progress(const struct capture *c, const struct connection *conn)
 {
-	if (c->budget == c->parts.config->capture.stream_bytes)
-		return;
+	uint32_t seq = conn->stream.next_seq;
+
+	if (c->parts.skipped && conn->key.cookie) {
+		uint64_t skipped =
+			__atomic_load_n(&c->parts.skipped[pk_skip_slot(conn->key.cookie)], __ATOMIC_RELAXED);
+		if (skipped >> 32 == pk_skip_tag(conn->key.cookie) && (int32_t)((uint32_t)skipped - seq) > 0)
+			seq = (uint32_t)skipped;
+	}
+	return seq;
+}
+
+/* Returns what to call it, or SPAN_NULL: it does not take long, or not yet. */
+static struct span wait_judge(const struct capture *c, struct connection *conn, uint64_t now_ns)
+{
+	struct connection_wait *w = &conn->wait;
+
+	if (!w->since_ns || w->told)
+		return SPAN_NULL;
+	if (!w->body)
+		return now_ns >= w->since_ns + SLOW_HEAD_NS ? SPAN("slow_head") : SPAN_NULL;
+	if (now_ns < w->since_ns + SLOW_BODY_NS)
+		return SPAN_NULL;
+	uint32_t seq = body_progress(c, conn), came = seq - w->seq;
+	w->since_ns = now_ns;
+	w->seq = seq;
+	return came < SLOW_BODY_BYTES ? SPAN("slow_body") : SPAN_NULL;
+}
+
+/* Once a second. */
+static void tell_waits(struct capture *c, uint64_t now_ns)
+{
+	char id[EVENT_ID_TEXT_MAX];
+
 	for (struct connection *conn = connections_oldest(c->connections); conn; conn = conn->newer) {
-		if (!conn->head_since_ns || conn->head_told || now_ns < conn->head_since_ns + SLOW_HEAD_NS)
+		struct span name = wait_judge(c, conn, now_ns);
+		if (!name.len)
 			continue;
-		conn->head_told = true;
+		conn->wait.told = true;
 		c->time_ns = now_ns;
-		emit_http_anomaly(c, conn, SPAN("slow_head"), SPAN(""));
+		emit_http_anomaly(c, conn, name,
+				  conn->wait.body ? span_from(event_id_format(
+							    &(struct event){.id = conn->request_id}, id))
+						  : SPAN(""));
 	}
 }
 
@@ -992,7 +1030,7 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 		COUNT(c, connections_evicted, 1);
 		finish(c, conn, now_ns);
 	}
-	tell_slow_heads(c, now_ns);
+	tell_waits(c, now_ns);
 	tell_losses(c, now_ns);
 }
 

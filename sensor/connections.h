@@ -40,15 +40,20 @@ struct connection {
 	struct answers_line answers;
 	struct connection_end end;
 	struct proxied *proxied; /* who stands behind it: sensor/proxied.h; NULL: nobody but its peer */
+	bool midway;             /* begun without its first byte: a PROXY header would not have been seen */
 	bool proxied_lost;       /* it began with a PROXY header that no memory was found for */
 	uint64_t opened_ns;      /* of its first record */
 	uint64_t last_ns;        /* of its latest record */
 	uint64_t noted_ns;       /* when clients were told last */
 	uint64_t request_id;     /* event of its latest request */
-	uint64_t head_since_ns; /* when the head that is not whole yet began; 0: there is none */
-	uint32_t head_number;   /* stream.requests then */
-	bool head_told;         /* that it takes long */
-	uint32_t source;         /* of its peer, for whoever counts by source */
+	/* What the server waits for: a head that is not whole, or the rest of a body. */
+	struct connection_wait {
+		uint64_t since_ns; /* 0: for nothing. A body: when it was last looked at */
+		uint32_t request;  /* stream.requests then */
+		uint32_t seq;      /* a body: how far it was then */
+		bool body, told;
+	} wait;
+	uint32_t source; /* of its peer, for whoever counts by source */
 };
 
 struct connections;

@@ -73,7 +73,7 @@ static bool uncertain(const struct proxied_parts *p, const struct connection *co
 		      const struct http_request *request)
 {
 	return request->deviations & (HTTP_DEV_AFTER_GAP | HTTP_DEV_IN_BODY) || conn->stream.doubt ||
-	       (!conn->stream.complete && proxies_sends_headers(p->proxies, &conn->flow.peer.addr));
+	       (conn->midway && proxies_sends_headers(p->proxies, &conn->flow.peer.addr));
 }
 
 /* It stands inside of a body: whoever sent that sent it. */
