@@ -212,7 +212,7 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 		count(&d->skipped);
 		return;
 	}
-	if (matcher_run(d->matcher, request, &matched)) {
+	if (matcher_run(d->matcher, request, (enum documented)event->request.documented, &matched)) {
 		count(&d->no_memory);
 		return;
 	}

@@ -496,13 +496,15 @@ static void match_target(struct matcher *m, struct span target, char *out, struc
 	match_text(m, SUBJECT_TARGET, decoded, holds);
 }
 
-static bool way_holds(const struct way *w, const struct http_request *request,
+static bool way_holds(const struct way *w, const struct http_request *request, enum documented documented,
 		      const struct condition_set *holds)
 {
 	const struct rule_match *match = w->match;
 	bool method = match->method_count == 0;
 
 	if (match->deviations && !(request->deviations & match->deviations))
+		return false;
+	if (match->documented && match->documented != documented)
 		return false;
 	for (unsigned i = 0; i < w->condition_count; i++)
 		if (!has_bit(holds, w->conditions[i]))
@@ -512,7 +514,8 @@ static bool way_holds(const struct way *w, const struct http_request *request,
 	return method;
 }
 
-int matcher_run(struct matcher *m, const struct http_request *request, struct matched *ret)
+int matcher_run(struct matcher *m, const struct http_request *request, enum documented documented,
+		struct matched *ret)
 {
 	struct condition_set holds = {0};
 
@@ -535,7 +538,7 @@ int matcher_run(struct matcher *m, const struct http_request *request, struct ma
 		const struct way *w = &m->ways[i];
 		if (ret->count && ret->rules[ret->count - 1] == w->rule) /* matched another way already */
 			continue;
-		if (way_holds(w, request, &holds))
+		if (way_holds(w, request, documented, &holds))
 			ret->rules[ret->count++] = w->rule;
 	}
 	if (ret->count)

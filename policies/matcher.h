@@ -30,7 +30,8 @@ struct matched {
 };
 
 /* 0 or -ENOMEM. */
-int matcher_run(struct matcher *m, const struct http_request *request, struct matched *ret);
+int matcher_run(struct matcher *m, const struct http_request *request, enum documented documented,
+		struct matched *ret);
 /* Expressions given up on because a text made them run too long; that text did not match them. */
 uint64_t matcher_gave_up(const struct matcher *m);
 

@@ -7,9 +7,9 @@
 #include "policies/routes_internal.h"
 
 /* What a damaged head says of its path is not to be relied on. */
-#define UNFIT                                                                                       \
-	(HTTP_DEV_AFTER_GAP | HTTP_DEV_BAD_TARGET | HTTP_DEV_BAD_METHOD | HTTP_DEV_HEAD_TOO_LARGE | \
-	 HTTP_DEV_NO_VERSION)
+#define UNFIT                                                                                \
+	(HTTP_DEV_AFTER_GAP | HTTP_DEV_IN_BODY | HTTP_DEV_BAD_TARGET | HTTP_DEV_BAD_METHOD | \
+	 HTTP_DEV_HEAD_TOO_LARGE | HTTP_DEV_NO_VERSION)
 #define HOST_MAX 253 /* RFC 1035 section 2.3.4 */
 
 int routes_new(const struct operations *documented, struct routes **ret)

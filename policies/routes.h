@@ -38,6 +38,7 @@
 
 #include "lib/buffer.h"
 #include "lib/event.h"
+#include "policies/documented.h"
 #include "policies/operations.h"
 
 #define ROUTES_HOSTS_MAX 64
@@ -77,8 +78,6 @@ struct routes_counts {
 	bool has_documented;           /* there is one */
 };
 struct routes_counts routes_counts(struct routes *r);
-
-enum documented { DOCUMENTED_UNKNOWN, DOCUMENTED_YES, DOCUMENTED_NO };
 
 struct route_info {
 	char host[256];    /* "": any, or none was sent; "*": those beyond ROUTES_HOSTS_MAX */

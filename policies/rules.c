@@ -415,9 +415,23 @@ static int read_deviations(struct loader *l, yaml_node_t *n, void *into)
 	return read_list(l, n, "deviations", read_deviation, into);
 }
 
+static int read_documented(struct loader *l, yaml_node_t *n, void *into)
+{
+	struct rule_match *m = into;
+	struct span s = n->type == YAML_SCALAR_NODE ? scalar_of(n) : SPAN_NULL;
+
+	if (span_equal(s, SPAN("true")))
+		m->documented = DOCUMENTED_YES;
+	else if (span_equal(s, SPAN("false")))
+		m->documented = DOCUMENTED_NO;
+	else
+		fault(l, line_of(n), "documented must be true or false");
+	return 0;
+}
+
 static const struct key match_keys[] = {
 	{"methods", read_methods},         {"paths", read_paths},           {"targets", read_targets},
-	{"user_agents", read_user_agents}, {"deviations", read_deviations},
+	{"user_agents", read_user_agents}, {"deviations", read_deviations}, {"documented", read_documented},
 };
 
 static int read_one_match(struct loader *l, yaml_node_t *node, void *into)

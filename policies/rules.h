@@ -14,6 +14,8 @@
  *           targets: {contains: [..], regex: [..]}         of the whole target with its query
  *           user_agents: {contains: [sqlmap]}
  *           deviations: [bare_lf]                names of http_deviation_name
+ *           documented: false                    the OpenAPI file (api.openapi) does not have this path with
+ *                                                this method; without such a file it never holds
  *         group_by: client                       or peer; IPv6 by /64. Default client
  *         distinct: path                         count each path once
  *         threshold: 5                           matches ...
@@ -29,6 +31,7 @@
 #include <stdint.h>
 #include "lib/buffer.h"
 #include "lib/verdict.h"
+#include "policies/documented.h"
 
 enum pattern_kind {
 	PATTERN_EXACT,
@@ -59,6 +62,7 @@ struct rule_match {
 	unsigned method_count, method_size;
 	struct patterns patterns[SUBJECTS];
 	uint32_t deviations;
+	uint8_t documented; /* enum documented; DOCUMENTED_UNKNOWN: either */
 };
 
 enum rule_group { GROUP_CLIENT, GROUP_PEER };

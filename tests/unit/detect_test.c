@@ -195,6 +195,7 @@ struct fixture {
 	struct verdict last;
 	unsigned verdicts;
 	uint32_t deviations;
+	uint8_t documented;
 	const char *user_agent;
 	struct addr client; /* ADDR_NONE: the peer */
 	bool behind;        /* only the peer's packets come here */
@@ -288,6 +289,7 @@ static unsigned ask(struct fixture *f, const char *peer, const char *method, con
 	event.flow.peer.addr = test_addr(peer);
 	event.request.client.addr = f->client.family ? f->client : event.flow.peer.addr;
 	event.request.client_behind = f->behind;
+	event.request.documented = f->documented;
 	detect_request(f->detect, &request, &event, take, f);
 	return f->verdicts - before;
 }
@@ -464,6 +466,27 @@ static void malformed_requests_count_and_gaps_do_not(void **state)
 	assert_int_equal(ask_many(f, 3, "GET", "/", 0), 1);
 	assert_string_equal(f->last.origin, "request-smuggling");
 	assert_int_equal(detect_counts(f->detect).skipped, 0);
+}
+
+static void what_is_not_documented_may_count(void **state)
+{
+	struct fixture *f = *state;
+
+	use_rules(f, "detections:\n"
+		     "  - name: shadow\n"
+		     "    description: asks for what the API does not describe\n"
+		     "    match: {documented: false, methods: [DELETE]}\n"
+		     "    threshold: 2\n"
+		     "    window: 60s\n");
+	f->documented = DOCUMENTED_NO;
+	assert_int_equal(ask_many(f, 9, "GET", "/", 0), 0);
+	assert_int_equal(ask_many(f, 1, "DELETE", "/", 0), 0);
+	f->documented = DOCUMENTED_YES;
+	assert_int_equal(ask_many(f, 9, "DELETE", "/", 0), 0);
+	f->documented = DOCUMENTED_UNKNOWN;
+	assert_int_equal(ask_many(f, 9, "DELETE", "/", 0), 0);
+	f->documented = DOCUMENTED_NO;
+	assert_int_equal(ask_many(f, 1, "DELETE", "/", 0), 1);
 }
 
 static void a_flood_is_told_of_within_a_second(void **state)
@@ -781,6 +804,7 @@ static void a_wrong_rule_file_is_refused_with_its_line(void **state)
 	assert_refused(f, RULE "{paths: {file: ../../etc/passwd}}}\n", "in the directory of the rule file");
 	assert_refused(f, RULE "{paths: {file: missing.txt}}}\n", "cannot read");
 	assert_refused(f, RULE "{deviations: [bare_lf, weird]}}\n", "unknown deviation \"weird\"");
+	assert_refused(f, RULE "{documented: maybe}}\n", "documented must be true or false");
 	assert_refused(f, RULE "{deviations: [after_gap]}}\n", "unknown deviation \"after_gap\"");
 	assert_refused(f, RULE "all, group_by: asn}\n", "group_by must be");
 	assert_refused(f, RULE "all, distinct: query}\n", "distinct must be path");
@@ -879,6 +903,7 @@ int main(void)
 		TEST(a_scanner_that_says_its_name_is_believed),
 		TEST(attack_patterns_are_seen_through_encoding),
 		TEST(malformed_requests_count_and_gaps_do_not),
+		TEST(what_is_not_documented_may_count),
 		TEST(a_flood_is_told_of_within_a_second),
 		TEST(a_good_client_is_left_in_peace),
 		TEST(clients_are_counted_apart),
