@@ -267,8 +267,8 @@ static void repetition_check(const struct look *l)
 	const struct side *me = l->me;
 	uint32_t end = l->s->sequence + l->s->payload_len;
 
-	if (!l->s->payload_len || seq_after(end, me->next))
-		return;
+	if (!l->s->payload_len || seq_after(end, me->next) || me->has_hole)
+		return; /* new, or perhaps what was missing */
 	if (!l->peer->has_acked || seq_after(end, l->peer->acked)) {
 		look_report(l, TCP_RETRANSMISSION);
 		return;
