@@ -247,8 +247,37 @@ static size_t longest_piece(struct span s)
 	return longest;
 }
 
+/* "{jwt:h_...}", "{card}": what redaction put in the place of a secret (docs/redaction.md). */
+static bool redacted_kind(struct span s, enum segment_kind *ret)
+{
+	static const struct {
+		struct span name;
+		enum segment_kind kind;
+	} known[] = {
+		{SPAN("{jwt"), SEGMENT_TOKEN},   {SPAN("{token"), SEGMENT_TOKEN},
+		{SPAN("{email"), SEGMENT_EMAIL}, {SPAN("{card"), SEGMENT_ID},
+		{SPAN("{uuid"), SEGMENT_ID},
+	};
+
+	if (s.len < 2 || s.ptr[0] != '{' || s.ptr[s.len - 1] != '}')
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		struct span name = known[i].name;
+		if (s.len <= name.len || memcmp(s.ptr, name.ptr, name.len) != 0 ||
+		    (s.ptr[name.len] != ':' && s.ptr[name.len] != '}'))
+			continue;
+		*ret = known[i].kind;
+		return true;
+	}
+	return false;
+}
+
 static enum segment_kind value_kind(struct span s)
 {
+	enum segment_kind redacted;
+
+	if (redacted_kind(s, &redacted))
+		return redacted;
 	if (is_date(s))
 		return SEGMENT_DATE;
 	if (is_uuid(s))

@@ -7,7 +7,8 @@
  * Wrong guesses are not alike. A value taken for a word must still be met often before it is shown
  * (routes.h); a word taken for a value makes two routes one for good. So a word is what reads like one: short
  * pieces joined by "-", "_", ".", "~", ":" or by capitals, few digits and those where names have them, no
- * pairs of letters and no runs of consonants that words do not have. All else is a value.
+ * pairs of letters and no runs of consonants that words do not have. All else is a value, also what redaction
+ * puts in the place of one ("{jwt:h_...}").
  */
 #ifndef PICKET_PATH_SEGMENTS_H
 #define PICKET_PATH_SEGMENTS_H

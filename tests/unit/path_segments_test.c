@@ -77,6 +77,14 @@ static void segments_are_what_they_look_like(void **state)
 		{"correcthorsebatterystaple", SEGMENT_TOKEN},
 		{"XQzWvKpLmNbTrSdFgHjK", SEGMENT_TOKEN},
 		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", SEGMENT_TOKEN},
+		/* what redaction leaves */
+		{"{jwt:h_00fcac341f4a40c1b3}", SEGMENT_TOKEN},
+		{"{token}", SEGMENT_TOKEN},
+		{"{email:h_001837850c702ee0e3}", SEGMENT_EMAIL},
+		{"{uuid:h_00a246948b8d95391a}", SEGMENT_ID},
+		{"{card:h_001506508fbd899ea6}", SEGMENT_ID},
+		{"{text:h_001506508fbd899ea6}", SEGMENT_NAME},
+		{"{jwtoken}", SEGMENT_NAME},
 		/* not for words */
 		{"caf%C3%A9", SEGMENT_NAME},
 		{"a b", SEGMENT_NAME},
