@@ -303,10 +303,11 @@ struct {
 	__type(value, struct pk_answer_slot);
 } pk_answers SEC(".maps");
 
-/* How far pk_data skipped, by slot and tag like pk_skip: sequence number behind the last byte skipped. The TCP
- * programs' own. */
+/* How far pk_data skipped, by slot and tag like pk_skip: sequence number behind the last byte skipped. Read by the
+ * sensor, too, through its mapping: how fast a body comes of which no byte is copied. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, PK_SKIP_SLOTS);
 	__type(key, __u32);
 	__type(value, __u64);

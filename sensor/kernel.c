@@ -368,14 +368,17 @@ static int map_memory(struct kernel *k, const char *name, size_t size, void **re
 
 static int map_memories(struct kernel *k)
 {
-	void *skip = NULL, *levels = NULL, *answers = NULL;
+	void *skip = NULL, *skipped = NULL, *levels = NULL, *answers = NULL;
 	int r = map_memory(k, "pk_skip", PK_SKIP_SLOTS * sizeof(uint64_t), &skip);
 
+	if (!r)
+		r = map_memory(k, "pk_skipped", PK_SKIP_SLOTS * sizeof(uint64_t), &skipped);
 	if (!r)
 		r = map_memory(k, "pk_perf_level", PK_PERF_CPUS * sizeof(struct pk_perf_level), &levels);
 	if (!r)
 		r = map_memory(k, "pk_answers", PK_ANSWER_SLOTS * sizeof(struct pk_answer_slot), &answers);
 	k->skip = skip;
+	k->skipped = skipped;
 	k->answers = answers;
 	k->perf_levels = levels;
 	return r;
@@ -539,6 +542,8 @@ void kernel_free(struct kernel *k)
 		bpf_link__destroy(k->tcp_links[i]);
 	if (k->skip)
 		munmap(k->skip, PK_SKIP_SLOTS * sizeof(uint64_t));
+	if (k->skipped)
+		munmap(k->skipped, PK_SKIP_SLOTS * sizeof(uint64_t));
 	if (k->answers)
 		munmap(k->answers, PK_ANSWER_SLOTS * sizeof(struct pk_answer_slot));
 	if (k->perf_levels)
@@ -582,6 +587,11 @@ int kernel_config_set(struct kernel *k, const struct pk_config *c)
 uint64_t *kernel_skip(const struct kernel *k)
 {
 	return k->skip;
+}
+
+const uint64_t *kernel_skipped(const struct kernel *k)
+{
+	return k->skipped;
 }
 
 const struct pk_answer_slot *kernel_answers(const struct kernel *k)

@@ -82,6 +82,8 @@ int kernel_ports_fd(const struct kernel *k);
 int kernel_config_set(struct kernel *k, const struct pk_config *c);
 /* The skip array, mapped shared and writable; stays valid in a forked child. */
 uint64_t *kernel_skip(const struct kernel *k);
+/* How far it skipped, by slot, likewise (abi.h: pk_skip). */
+const uint64_t *kernel_skipped(const struct kernel *k);
 /* The answers array, the same way; NULL: no program fills it, as this kernel offers no place to look at
  * answers. */
 const struct pk_answer_slot *kernel_answers(const struct kernel *k);

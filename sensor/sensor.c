@@ -63,6 +63,7 @@ struct sensor {
 
 	struct redact *redact;
 	struct detect *detect;
+	struct packet_watch *packet_watch;
 	struct proxies *proxies;
 	struct clients *clients, *behind;
 	struct capture *capture;
@@ -367,11 +368,14 @@ int sensor_check(const struct config *config, struct buffer *errors)
 	/* All faults are told at once, not one a try. */
 	int o = config->api.openapi[0] ? openapi_load(config->api.openapi, &operations, errors) : 0;
 	operations_free(operations);
+	struct packet_rules *packets = NULL;
+	int p = packet_rules_load(config, &packets, errors);
+	packet_rules_free(packets);
 	int f = forwarder_new(config, &clock_system, "", &hooks, &forwarder, errors);
 	forwarder_free(forwarder);
 	detect_free(detect);
 	redact_free(redact);
-	return r ? r : f ? f : o;
+	return r ? r : f ? f : o ? o : p;
 }
 
 static int open_redact(struct sensor *s, const struct config *c, struct buffer *errors)
@@ -444,6 +448,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		s->wire = s->wire || c->gateways[i].protocol != GATEWAY_LOCAL;
 	if (!r && has_local_analysis(c))
 		r = detect_new(c, s->redact, &s->detect, &errors);
+	if (!r)
+		r = packet_watch_new(c, &s->packet_watch, &errors);
 	if (!r)
 		r = processes_new(&s->processes);
 	if (!r)
@@ -551,6 +557,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.clients = s->clients,
 		.behind = s->behind,
 		.skip = kernel_skip(start->kernel),
+		.skipped = kernel_skipped(start->kernel),
 		.answers = kernel_answers(start->kernel),
 		.event = on_event,
 		.verdict = on_local_verdict,

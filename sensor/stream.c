@@ -809,6 +809,11 @@ bool stream_waits(const struct stream *s)
 	return s->state == HEAD && s->head.len;
 }
 
+bool stream_in_body(const struct stream *s)
+{
+	return s->state == LENGTH || s->state == CHUNKED;
+}
+
 bool stream_differs(const struct stream *s, uint32_t seq, struct span bytes)
 {
 	int64_t from =

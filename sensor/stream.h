@@ -87,8 +87,9 @@ bool stream_feed(struct stream *s, uint32_t seq, struct span bytes, uint32_t len
  * on our word, the body's end is in doubt.
  */
 void stream_urgent(struct stream *s, uint32_t seq, bool last, const struct stream_hooks *hooks);
-/* A head has begun and is not whole. */
+/* A head has begun and is not whole; a body is due and has not ended. */
 bool stream_waits(const struct stream *s);
+bool stream_in_body(const struct stream *s);
 /*
  * Do these bytes differ from those that were read at seq? Only what an unfinished head still holds can be
  * compared; the rest is taken to be equal.

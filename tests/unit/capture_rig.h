@@ -25,7 +25,7 @@ struct rig {
 	struct proxies *proxies;
 	struct clients *clients, *behind;
 	struct detect *detect;
-	uint64_t *skip;
+	uint64_t *skip, *skipped;
 	struct capture *capture;
 	struct event **events;
 	unsigned event_count;
@@ -83,7 +83,8 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 	rig->clock = (struct clock){rig_boot, rig_wall, rig};
 	rig->events = calloc(RIG_EVENTS_MAX, sizeof rig->events[0]);
 	rig->skip = calloc(PK_SKIP_SLOTS, sizeof rig->skip[0]);
-	if (!rig->events || !rig->skip)
+	rig->skipped = calloc(PK_SKIP_SLOTS, sizeof rig->skip[0]);
+	if (!rig->events || !rig->skip || !rig->skipped)
 		return 1;
 	r = redact_new(&rig->config, key, &rig->redact);
 	if (!r)
@@ -105,6 +106,7 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 				      .clients = rig->clients,
 				      .behind = rig->behind,
 				      .skip = rig->skip,
+				      .skipped = rig->skipped,
 				      .event = rig_event,
 				      .verdict = rig_verdict,
 				      .arg = rig};
@@ -129,6 +131,7 @@ static inline void rig_stop(struct rig *rig)
 	redact_free(rig->redact);
 	free(rig->events);
 	free(rig->skip);
+	free(rig->skipped);
 }
 
 /* 198.51.100.PEER:port → 192.0.2.1:80 */

@@ -119,6 +119,33 @@ static void a_head_that_takes_long_is_told_once(void **state)
 	assert_int_equal(e->anomaly.request_id.len, 0);
 }
 
+#define UPLOAD "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"
+
+/* Of a body that is skipped, only how far the kernel half came is known. */
+static void a_body_that_trickles_is_told_once(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_flow slow = rig_flow(1, 7, 1), quick = rig_flow(2, 8, 1);
+
+	rig_open(rig, &slow, ISN);
+	rig_open(rig, &quick, ISN);
+	rig_data(rig, &slow, ISN, UPLOAD);
+	rig_data(rig, &quick, ISN, UPLOAD);
+	for (unsigned second = 1; second <= 70; second++) {
+		rig->now_ns += RIG_SECOND;
+		rig->skipped[pk_skip_slot(slow.cookie)] =
+			(uint64_t)pk_skip_tag(slow.cookie) << 32 | (ISN + LEN(UPLOAD) + 10 * second);
+		rig->skipped[pk_skip_slot(quick.cookie)] =
+			(uint64_t)pk_skip_tag(quick.cookie) << 32 | (ISN + LEN(UPLOAD) + 1000 * second);
+		capture_tick(rig->capture, rig->now_ns);
+		assert_int_equal(count_kind(rig, EVENT_HTTP_ANOMALY), second >= 30);
+	}
+	const struct event *e = get(rig, EVENT_HTTP_ANOMALY, 0);
+	assert_span(e->anomaly.name, "slow_body");
+	assert_int_equal(e->flow.connection_id, slow.cookie);
+	assert_true(e->anomaly.request_id.len > 0);
+}
+
 static void a_finished_connection_is_summed_up(void **state)
 {
 	struct rig *rig = *state;
@@ -795,6 +822,7 @@ int main(void)
 		story(requests_become_events_with_their_connection),
 		story(data_of_the_third_ack_is_seen),
 		story(a_head_that_takes_long_is_told_once),
+		story(a_body_that_trickles_is_told_once),
 		story(a_finished_connection_is_summed_up),
 		story(each_deviation_is_an_anomaly_of_its_request),
 		story(a_bad_chunk_is_told_of_the_request_whose_body_it_is),
