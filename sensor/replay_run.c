@@ -5,6 +5,8 @@
 #include <sys/random.h>
 #include "lib/util.h"
 #include "policies/guard.h"
+#include "policies/openapi.h"
+#include "policies/routes.h"
 
 #define CLIENTS_MAX         65536
 #define HANDSHAKE_WITHIN_NS (3600 * NS_PER_S)
@@ -14,6 +16,8 @@ struct replay_run {
 	struct replay *replay;
 	struct redact *redact;
 	struct detect *detect;
+	struct operations *operations; /* of api.openapi; NULL: none */
+	struct routes *routes;         /* learned from the files alone */
 	struct proxies *proxies;
 	struct clients *clients;
 	struct guard *guard;
@@ -30,6 +34,8 @@ static void on_event(void *arg, struct event *e)
 {
 	struct replay_run *r = arg;
 
+	if (e->kind == EVENT_HTTP_REQUEST)
+		routes_note(r->routes, e);
 	r->options->event(r->options->arg, e);
 	event_unref(e);
 }
@@ -80,6 +86,14 @@ static int redact_start(struct replay_run *r)
 	return redact_new(r->options->config, key, &r->redact);
 }
 
+static int routes_start(struct replay_run *r, const struct config *config, struct buffer *errors)
+{
+	const char *file = config->api.openapi;
+	int error = file && *file ? openapi_load(file, &r->operations, errors) : 0;
+
+	return error ? error : routes_new(r->operations, &r->routes);
+}
+
 static int parts_start(struct replay_run *r, struct buffer *errors)
 {
 	const struct config *config = r->options->config;
@@ -88,6 +102,8 @@ static int parts_start(struct replay_run *r, struct buffer *errors)
 
 	if (!error)
 		error = detect_new(config, r->redact, &r->detect, errors);
+	if (!error)
+		error = routes_start(r, config, errors);
 	if (!error)
 		error = proxies_new(config, &r->proxies);
 	if (!error)
@@ -106,6 +122,7 @@ static int capture_start(struct replay_run *r)
 		.clock = replay_clock(r->replay),
 		.redact = r->redact,
 		.detect = r->detect,
+		.routes = r->routes,
 		.proxies = r->proxies,
 		.clients = r->clients,
 		.event = on_event,
@@ -136,6 +153,8 @@ static void run_free(struct replay_run *r)
 	detect_free(r->detect);
 	redact_free(r->redact);
 	replay_free(r->replay);
+	routes_free(r->routes); /* events are gone by now */
+	operations_free(r->operations);
 	protected_set_free(&r->nobody);
 }
 
