@@ -20,8 +20,10 @@ struct replay {
 	int program;
 	struct clock clock;
 	uint64_t now_ns, tick_ns;
+	uint32_t frame_len; /* on the wire, of the frame at hand */
 	union {
 		struct pk_record rec;
+		struct pk_frame frame;
 		char bytes[RECORD_MAX];
 	} copy; /* the ring itself cannot be written */
 };
@@ -97,6 +99,8 @@ static int on_record(void *arg, void *data, size_t size)
 		return 0;
 	memcpy(r->copy.bytes, data, rec->size);
 	r->copy.rec.time_ns = r->now_ns;
+	if (rec->kind == PK_FRAME) /* the kernel knows only what was captured of it */
+		r->copy.frame.len = r->frame_len;
 	r->counts.records++;
 	r->hooks.record(r->hooks.arg, &r->copy.rec);
 	return 0;
@@ -165,6 +169,7 @@ static int frame_run(struct replay *r, const struct pcap_frame *f)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = f->bytes, .data_size_in = (__u32)f->len, .repeat = 1);
 
+	r->frame_len = (uint32_t)f->original_len;
 	set_time(r, f->time_ns);
 	if (bpf_prog_test_run_opts(r->program, &run)) {
 		if (errno == EPERM || errno == ENOMEM)
