@@ -8,8 +8,8 @@
  *                    the parser's ceiling for a head bounds them, and an access log has them whole as well.
  *     the consumer   is told under the key in use, and under the one before it while the key file has that.
  *
- * redact.query: keep leaves targets as they were sent, but for user information. redact.disabled leaves every
- * text as it was sent; headers with credentials do not pass even then.
+ * redact.query: keep leaves method and target as they were sent, but for user information. redact.disabled
+ * leaves every text as it was sent; headers with credentials do not pass even then.
  *
  * Not thread safe: one thread uses a struct redact at a time (scratch memory and hash contexts are reused).
  */

@@ -10,6 +10,8 @@
 #define NAME_MAX_LEN 64
 #define FILE_MAX     CONFIG_YAML_BYTES_MAX
 
+_Static_assert(REDACT_PATTERNS_MAX <= TOKEN_PREFIXES_MAX, "text_add bounds both");
+
 struct loader {
 	struct redact_rules *rules;
 	const char *name;
@@ -203,9 +205,13 @@ static int pattern_add(struct loader *l, const struct yaml_node *item, unsigned 
 
 static int prefix_add(struct loader *l, const struct yaml_node *item, unsigned value)
 {
+	struct token_rules *t = &l->rules->tokens;
+
 	(void)value;
-	l->rules->tokens.prefix_first[(unsigned char)item->text[0]] = true;
-	return text_add(l, &l->rules->tokens.prefixes, item, false);
+	if (t->prefixes.count < TOKEN_PREFIXES_MAX)
+		t->prefix_len[t->prefixes.count] = (uint8_t)strlen(item->text);
+	t->prefix_first[(unsigned char)item->text[0]] = true;
+	return text_add(l, &t->prefixes, item, false);
 }
 
 static int find_add(struct loader *l, const struct yaml_node *item, unsigned value)

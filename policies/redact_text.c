@@ -443,7 +443,8 @@ struct span redact_put_method(struct redact_writer *w, struct span method)
 {
 	const char *from = w->at;
 
-	if (w->off || (method.len < TOKEN_RANDOM_MIN_LEAST && method_is_word(method)))
+	if (w->off || w->query == REDACT_QUERY_KEEP ||
+	    (method.len < TOKEN_RANDOM_MIN_LEAST && method_is_word(method)))
 		put(w, method);
 	else if (method_is_word(method))
 		put_unit(w, method);

@@ -247,12 +247,17 @@ static bool uuid_at(const char *s)
 	return true;
 }
 
-/* Where the first one begins, or run.len. */
+/* Where the first one begins, or run.len: eight digits before a "-". */
 static size_t uuid_find(struct span run)
 {
-	for (size_t i = 0; i + 36 <= run.len; i++)
-		if (uuid_at(run.ptr + i))
-			return i;
+	for (size_t i = 8; i + 28 <= run.len; i++) {
+		const char *dash = memchr(run.ptr + i, '-', run.len - i);
+		if (!dash)
+			break;
+		i = (size_t)(dash - run.ptr);
+		if (i + 28 <= run.len && uuid_at(dash - 8))
+			return i - 8;
+	}
 	return run.len;
 }
 
@@ -367,8 +372,8 @@ static bool has_placeholder(struct span text)
 static bool prefix_begins(const struct token_rules *rules, struct span rest, bool inside)
 {
 	for (unsigned i = 0; i < rules->prefixes.count; i++) {
-		struct span p = span_from(rules->prefixes.items[i]);
-		if (inside && p.len < PREFIX_TELLING)
+		struct span p = {rules->prefixes.items[i], rules->prefix_len[i]};
+		if (p.ptr[0] != rest.ptr[0] || (inside && p.len < PREFIX_TELLING))
 			continue;
 		if (rest.len >= MAX(p.len + 4, (size_t)RUN_MIN) && memcmp(rest.ptr, p.ptr, p.len) == 0)
 			return true;
@@ -394,7 +399,7 @@ static bool run_has_prefix(const struct token_rules *rules, struct span run, str
 /* RFC 7515: the header of a token is an object, whose text begins with {" and whose base64 with eyJ. */
 static bool run_is_jwt(struct span run)
 {
-	const char *at = run.len >= RUN_MIN ? memmem(run.ptr, run.len, "eyJ", 3) : NULL;
+	const char *at = memmem(run.ptr, run.len, "eyJ", 3);
 
 	return at && run.ptr + run.len - at >= 10;
 }
@@ -403,6 +408,9 @@ static enum token_kind run_kind(const struct token_rules *rules, struct span run
 {
 	const unsigned find = rules->find;
 
+	if (run.len < RUN_MIN) /* a prefix may end the run */
+		return find & 1u << TOKEN_RANDOM && run_has_prefix(rules, run, text) ? TOKEN_RANDOM
+										     : TOKEN_NONE;
 	if (find & 1u << TOKEN_JWT && run_is_jwt(run))
 		return TOKEN_JWT;
 	size_t uuid = uuid_find(run);
@@ -410,7 +418,7 @@ static enum token_kind run_kind(const struct token_rules *rules, struct span run
 		return TOKEN_UUID;
 	if (!(find & 1u << TOKEN_RANDOM))
 		return TOKEN_NONE;
-	if (run_has_prefix(rules, run, text) || (run.len >= RUN_MIN && run_is_base64_text(run)))
+	if (run_has_prefix(rules, run, text) || run_is_base64_text(run))
 		return TOKEN_RANDOM;
 	if (uuid == run.len)
 		return run_is_random(run, rules->random_min) ? TOKEN_RANDOM : TOKEN_NONE;
@@ -451,6 +459,8 @@ enum token_kind token_find(const struct token_rules *rules, struct span text)
 	if (rules->find & 1u << TOKEN_CARD && text.len >= CARD_MIN && has_card(text))
 		return TOKEN_CARD;
 	/* "+" and "/" are of base64, and between words as well. */
+	if (!memchr(text.ptr, '+', text.len) && !memchr(text.ptr, '/', text.len))
+		return TOKEN_NONE;
 	return runs_kind(rules, text, WORD | BASE64);
 }
 

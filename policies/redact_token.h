@@ -10,6 +10,7 @@
 #define PICKET_REDACT_TOKEN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "lib/config.h"
 #include "lib/span.h"
 
@@ -25,10 +26,13 @@ enum token_kind {
 };
 const char *token_kind_name(enum token_kind kind);
 
+#define TOKEN_PREFIXES_MAX 64
+
 struct token_rules {
 	unsigned find; /* 1 << kind for each that is looked for */
 	unsigned random_min;
 	struct config_strings prefixes;
+	uint8_t prefix_len[TOKEN_PREFIXES_MAX];
 	bool prefix_first[256]; /* of a prefix, for a quick no */
 };
 

@@ -335,6 +335,11 @@ static void keeping_queries_keeps_them_whole_but_never_the_user(void **state)
 	make(f);
 	assert_target(f, "/a;s=1/b?a=1&b=%20x#f", "/a;s=1/b?a=1&b=%20x#f", "/a;s=1/b");
 	assert_target(f, "http://joe:pw@api.test/x?a=1", "http://api.test/x?a=1", "/x");
+	assert_target(f, "/u/joe@shop.test", "/u/joe@shop.test", "/u/joe@shop.test");
+	f->request.method = SPAN("m3th:od");
+	struct event *e = make_event(f);
+	assert_span(e->request.method, "m3th:od");
+	event_unref(e);
 }
 
 static void only_listed_headers_pass_in_their_order(void **state)
