@@ -67,8 +67,8 @@ static const struct entry entries[] = {
 	 "1:\n"
 	 "               it would.\n"
 	 "  Needs root (CAP_BPF, CAP_NET_ADMIN) and no daemon; attaches nothing.\n"},
-	{{"routes", "[--host HOST] [--undocumented]", "where in the API requests go: templates, learned or of the OpenAPI file",
-	  cli_routes},
+	{{"routes", "[--host HOST] [--undocumented]",
+	  "where in the API requests go: templates, learned or of the OpenAPI file", cli_routes},
 	 "  --host HOST            those of one host only\n"
 	 "  --undocumented         those only that the OpenAPI file (api.openapi) does not have\n"},
 	{{"blocks", "", "what is blocked, newest first", cli_blocks}, NULL},

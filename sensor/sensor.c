@@ -412,7 +412,8 @@ static int open_routes(struct sensor *s, const struct config *c, struct buffer *
 		log_warning("what was kept of routes is damaged: they are learned anew",
 			    LOG_S("folder", c->state_dir));
 	else if (e < 0)
-		log_warning("routes are not kept over a restart", LOG_S("folder", c->state_dir), LOG_ERRNO(e));
+		log_warning("routes are not kept over a restart", LOG_S("folder", c->state_dir),
+			    LOG_ERRNO(e));
 	return 0;
 }
 
