@@ -60,6 +60,11 @@ int cli_doctor(const struct cli *cli, int argc, char **argv)
 	return see(cli, argc, argv);
 }
 
+int cli_replay(const struct cli *cli, int argc, char **argv)
+{
+	return see(cli, argc, argv);
+}
+
 int cli_demo(const struct cli *cli, int argc, char **argv)
 {
 	return see(cli, argc, argv);

@@ -35,6 +35,7 @@ struct fake {
 	unsigned kills;
 	/* counts */
 	struct capture_counts capture;
+	struct answers_counts answers;
 	struct reader_counts reader;
 	struct detect_counts detect;
 	struct queue_counts queue;
