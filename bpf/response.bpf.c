@@ -71,7 +71,8 @@ static __always_inline const void *write_bytes(const struct msghdr *msg)
 
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
-		return (const char *)msg->msg_iter.ubuf + msg->msg_iter.iov_offset;
+		/* By helper: some verifiers take what is loaded there for another member of its union. */
+		return (const char *)BPF_CORE_READ(msg, msg_iter.ubuf) + msg->msg_iter.iov_offset;
 	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
 		return NULL;
 	if (bpf_core_field_exists(msg->msg_iter.__iov))
