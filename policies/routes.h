@@ -29,9 +29,11 @@
  * Full: hosts beyond ROUTES_HOSTS_MAX share one tree (host "*"); beyond ROUTES_NODES_MAX segments or
  * ROUTES_MAX routes nothing new is learned, what is there goes on, and refused counts. Words not proved
  * yet push out each other, never what is proved. A route not asked for in ROUTES_FORGET_S is forgotten at the
- * next start.
+ * next start; one with less than ROUTES_KEPT requests after a day already, if three quarters of ROUTES_MAX
+ * are taken, so that what a flood has left does not stay.
  *
- * Thread safe; the capture thread asks and notes, others list. Each call holds the lock for microseconds.
+ * Thread safe; the capture thread asks and notes, others list. Each call holds the lock for
+ * microseconds, but for routes_save, which copies for up to half a millisecond.
  */
 #ifndef PICKET_ROUTES_H
 #define PICKET_ROUTES_H

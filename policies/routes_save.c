@@ -48,43 +48,80 @@ static void put_names(struct buffer *out, const struct node *n, unsigned *lines)
 		put_names(out, c, lines);
 }
 
-static void put_route(struct buffer *out, const struct route *route)
+/* A route as it was at one moment. Its text and its host outlive every lock. */
+struct kept {
+	struct route route;
+	const struct node *host; /* NULL: documented */
+};
+
+static void put_sketch(struct buffer *out, const uint8_t sketch[static ROUTE_SKETCH])
 {
-	buffer_append_text(out, route->node ? "route\t" : "documented\t");
-	if (route->node) {
-		const struct node *host = node_host(route->node);
-		buffer_append(out, host->text, host->len);
+	static const char digits[] = "0123456789abcdef";
+	char hex[2 * ROUTE_SKETCH];
+
+	for (size_t i = 0; i < ROUTE_SKETCH; i++) {
+		hex[2 * i] = digits[sketch[i] >> 4];
+		hex[2 * i + 1] = digits[sketch[i] & 15];
 	}
+	buffer_append(out, hex, sizeof hex);
+}
+
+static void put_route(struct buffer *out, const struct kept *k)
+{
+	const struct route *route = &k->route;
+
+	buffer_append_text(out, k->host ? "route\t" : "documented\t");
+	if (k->host)
+		buffer_append(out, k->host->text, k->host->len);
 	buffer_printf(out, "\t%s\t%s\t%" PRIu64, method_name((enum method)route->method), route->text,
 		      route->requests);
 	for (size_t i = 0; i < ARRAY_SIZE(route->statuses); i++)
 		buffer_printf(out, "\t%" PRIu64, route->statuses[i]);
 	buffer_printf(out, "\t%" PRIu64 "\t%" PRIu64 "\t", route->first_ns, route->last_ns);
-	for (size_t i = 0; i < ROUTE_SKETCH; i++)
-		buffer_printf(out, "%02x", route->sketch[i]);
+	put_sketch(out, route->sketch);
 	buffer_append_char(out, '\n');
+}
+
+/* Copies what there is, so that nobody waits while it is written down. NULL: memory is out. */
+static struct kept *keep_all(const struct routes *r, uint32_t *ret_count)
+{
+	struct kept *all = malloc((r->item_count + 1) * sizeof *all);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; all && i < r->item_count; i++) {
+		const struct route *route = r->items[i];
+		if (!route->moved_to && route->requests)
+			all[n++] = (struct kept){*route, route->node ? node_host(route->node) : NULL};
+	}
+	*ret_count = n;
+	return all;
 }
 
 int routes_save(struct routes *r, struct buffer *out)
 {
 	unsigned lines = 2;
+	uint32_t count;
 
-	pthread_mutex_lock(&r->lock);
 	buffer_printf(out, "picket-routes 1\nsecret\t%016" PRIx64 "\n", r->secret);
+	pthread_mutex_lock(&r->lock);
 	for (const struct node *h = r->hosts; h; h = h->sibling)
 		put_names(out, h, &lines);
-	for (uint32_t i = 0; i < r->item_count; i++) {
-		if (r->items[i]->moved_to || !r->items[i]->requests)
-			continue;
-		put_route(out, r->items[i]);
-		lines++;
-	}
+	_cleanup_free_ struct kept *all = keep_all(r, &count);
 	pthread_mutex_unlock(&r->lock);
-	buffer_printf(out, "end\t%u\n", lines);
+	if (!all)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		put_route(out, &all[i]);
+	buffer_printf(out, "end\t%u\n", lines + count);
 	return out->truncated ? -ENOBUFS : 0;
 }
 
 /* --- reading --- */
+
+struct loading {
+	uint64_t now_ns;
+	bool crowded; /* ROUTES_MAX is near: rare routes of another day make room */
+};
 
 static bool read_number(struct span s, uint64_t *ret)
 {
@@ -237,7 +274,15 @@ static void route_restore(struct route *route, const struct route *from)
 	}
 }
 
-static bool load_route(struct routes *r, const struct span *fields, uint64_t now_ns)
+static bool is_forgotten(const struct route *route, const struct loading *l)
+{
+	uint64_t age_ns = l->now_ns > route->last_ns ? l->now_ns - route->last_ns : 0;
+
+	return age_ns > ROUTES_FORGET_S * NS_PER_S ||
+	       (l->crowded && route->requests < ROUTES_KEPT && age_ns > 24 * 3600 * NS_PER_S);
+}
+
+static bool load_route(struct routes *r, const struct span *fields, const struct loading *l)
 {
 	struct route values = {0};
 	enum method method;
@@ -246,12 +291,12 @@ static bool load_route(struct routes *r, const struct span *fields, uint64_t now
 	if (!read_method(fields[2], &method) || !read_numbers(fields, &values) ||
 	    fields[3].len > ROUTES_TEXT_MAX)
 		return false;
-	if (now_ns > values.last_ns && now_ns - values.last_ns > ROUTES_FORGET_S * NS_PER_S)
+	if (is_forgotten(&values, l))
 		return true;
 	/* Described meanwhile. */
 	if (r->documented && operations_match(r->documented, fields[3], &template))
 		return true;
-	struct node *n = fields[3].len ? place_at(r, fields[1], fields[3], now_ns) : NULL;
+	struct node *n = fields[3].len ? place_at(r, fields[1], fields[3], l->now_ns) : NULL;
 	if (!n || route_find_at(r, n, method))
 		return false;
 	uint32_t id = route_at(r, n, method);
@@ -278,7 +323,8 @@ static bool load_documented(struct routes *r, const struct span *fields)
 	return id != 0;
 }
 
-static bool load_line(struct routes *r, struct span line, unsigned number, uint64_t now_ns, bool *ret_end)
+static bool load_line(struct routes *r, struct span line, unsigned number, const struct loading *l,
+		      bool *ret_end)
 {
 	struct span fields[FIELDS_MAX];
 	unsigned count = split(line, fields);
@@ -289,18 +335,33 @@ static bool load_line(struct routes *r, struct span line, unsigned number, uint6
 	if (number == 2)
 		return count == 2 && span_equal(fields[0], SPAN("secret")) && read_hex(fields[1], &r->secret);
 	if (count == FIELDS_MAX && span_equal(fields[0], SPAN("route")))
-		return load_route(r, fields, now_ns);
+		return load_route(r, fields, l);
 	if (count == FIELDS_MAX && span_equal(fields[0], SPAN("documented")))
 		return load_documented(r, fields);
 	if (count == 4 && span_equal(fields[0], SPAN("names")))
-		return load_names(r, fields, now_ns);
+		return load_names(r, fields, l->now_ns);
 	*ret_end = count == 2 && span_equal(fields[0], SPAN("end")) && read_number(fields[1], &lines) &&
 		   lines == number - 1;
 	return *ret_end;
 }
 
+static bool is_crowded(struct span text)
+{
+	unsigned routes = 0;
+
+	while (text.len) {
+		const char *at = memmem(text.ptr, text.len, "\nroute\t", 7);
+		if (!at)
+			break;
+		routes++;
+		text = (struct span){at + 1, text.len - (size_t)(at + 1 - text.ptr)};
+	}
+	return routes >= ROUTES_MAX / 4 * 3;
+}
+
 static int load(struct routes *r, struct span text, uint64_t now_ns, unsigned *ret_line)
 {
+	struct loading l = {now_ns, is_crowded(text)};
 	bool end = false;
 
 	*ret_line = 0;
@@ -310,7 +371,7 @@ static int load(struct routes *r, struct span text, uint64_t now_ns, unsigned *r
 		if (!newline)
 			return ROUTES_E_FORMAT;
 		struct span line = {text.ptr, (size_t)(newline - text.ptr)};
-		if (!load_line(r, line, *ret_line, now_ns, &end))
+		if (!load_line(r, line, *ret_line, &l, &end))
 			return ROUTES_E_FORMAT;
 		text = (struct span){newline + 1, text.len - line.len - 1};
 	}

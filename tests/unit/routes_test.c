@@ -625,6 +625,34 @@ static void what_was_learned_is_there_again(void **state)
 #define HEADER  "picket-routes 1\nsecret\t0123456789abcdef\n"
 #define NUMBERS "\t7\t0\t0\t7\t0\t0\t0\t1700000000000000000\t1700000000000000000\t" SKETCH64
 
+/* What a flood has left goes at the next start, a day later; what is used stays. */
+static void a_crowd_is_thinned_out(void **state)
+{
+	struct buffer saved = BUFFER_INIT(16 << 20);
+	char path[256];
+	unsigned line;
+
+	(void)state;
+	send_many("/api/v1/users/%u", 100, 200);
+	for (unsigned i = 0; i < 7000; i++) {
+		snprintf(path, sizeof path, "/%s/%s/%s", names[i % 20], names[i / 20 % 20],
+			 names[i / 400 % 20]);
+		for (unsigned n = 0; n < 12; n++)
+			send_many(path, 1, 200);
+	}
+	assert_true(routes_counts(routes).routes > ROUTES_MAX / 4 * 3);
+	assert_int_equal(routes_save(routes, &saved), 0);
+	end(NULL);
+	assert_int_equal(begin(NULL), 0);
+	assert_int_equal(routes_load(routes, buffer_span(&saved), RIG_WALL_NS + 3600 * NS_PER_S, &line), 0);
+	assert_true(routes_counts(routes).routes > ROUTES_MAX / 4 * 3);
+	end(NULL);
+	assert_int_equal(begin(NULL), 0);
+	assert_int_equal(routes_load(routes, buffer_span(&saved), RIG_WALL_NS + 90000 * NS_PER_S, &line), 0);
+	expect_list("GET api.example /api/v1/users/{id}\n");
+	buffer_free(&saved);
+}
+
 static void what_could_not_have_been_learned_is_not_loaded(void **state)
 {
 	static const struct {
@@ -744,6 +772,7 @@ int main(void)
 		STORY(a_path_never_gets_a_less_general_template),
 		STORY(the_order_of_requests_makes_no_difference),
 		STORY(what_was_learned_is_there_again),
+		STORY(a_crowd_is_thinned_out),
 		STORY(what_could_not_have_been_learned_is_not_loaded),
 		STORY(what_is_not_described_is_marked),
 	};
