@@ -78,8 +78,8 @@ struct pk_answered {
 
 /*
  * pk_answers: mmapable array, written by the programs, read by the sensor, which looks there for the answers
- * of connections that went idle. `version` is odd during a change. A slot counts only for the connection whose
- * cookie it has; another that falls on it has each of its answers told by PK_ANSWER, with number 0.
+ * of connections that went idle. `version` is odd during a change. A slot counts only for the connection
+ * whose cookie it has; another that falls on it has each of its answers told by PK_ANSWER, with number 0.
  */
 #define PK_ANSWER_SLOTS        65536
 #define pk_answer_slot(cookie) ((__u32)((cookie) & (PK_ANSWER_SLOTS - 1)))
@@ -112,9 +112,9 @@ struct pk_data {
 	__u32 captured; /* bytes captured from seq on */
 	__u32 len;  /* bytes the application received from seq on; len > captured = the rest was not copied */
 	__u16 lead; /* perf path: bytes before seq to drop, else 0 */
-	__u16 flags;     /* PK_DATA_* */
-	__u32 pid;       /* process (thread group) that read */
-	__u32 skip_slot; /* index into pk_skip for this connection */
+	__u16 flags;             /* PK_DATA_* */
+	__u32 pid;               /* process (thread group) that read */
+	__u32 skip_slot;         /* index into pk_skip for this connection */
 	struct pk_answer answer; /* the latest before this read, unless another record told it */
 
 	/* __u8 data[lead + captured] follows */
@@ -133,7 +133,7 @@ struct pk_conn {
 	__u8 old_state; /* TCP_* of include/net/tcp_states.h */
 	__u8 new_state;
 	__u8 pad[2];
-	__u32 unread; /* PK_CLOSE: of bytes_received, those that the application had not read */
+	__u32 unread;            /* PK_CLOSE: of bytes_received, those that the application had not read */
 	struct pk_answer answer; /* PK_CLOSE: the last one, told before or not */
 };
 
@@ -156,6 +156,8 @@ struct pk_listen {
 #define PK_WHY_ODD       0x10 /* null, xmas, SYN+FIN, SYN+RST, reserved bits, URG */
 #define PK_WHY_SAMPLE    0x20 /* one in N of the rest */
 #define PK_WHY_DENIED    0x40 /* the packet was dropped */
+#define PK_WHY_CRITERION \
+	0x80 /* only a criterion wants it (pk_config), beside other bits: the port is not watched */
 
 /* The nine flags of the TCP header (RFC 9293, RFC 3168, RFC 3540), as bits of pk_header.flags. */
 #define PK_TCP_FIN 0x001
@@ -255,6 +257,15 @@ enum pk_hook { PK_HOOK_XDP = 1, PK_HOOK_TC = 2, PK_HOOK_KPROBE = 3, PK_HOOK_KFRE
 
 /* --- maps --- */
 
+/* An ordinary segment to a watched port becomes a header event by this. 8 bytes. */
+#define PK_CRITERIA_MAX 4
+struct pk_criterion {
+	__u16 flags_mask; /* PK_TCP_*: those flags must be as in flags_value */
+	__u16 flags_value;
+	__u16 window_low; /* as sent, unscaled; both ends belong to it */
+	__u16 window_high;
+};
+
 /* pk_config, one element. Written by the warden, read by every program. */
 struct pk_config {
 	__u32 netns;         /* only this network namespace (inode number); 0 = any */
@@ -267,7 +278,10 @@ struct pk_config {
 	__u32 read_max;      /* bytes captured of one read, <= PK_READ_MAX */
 	__u32 share_divisor; /* default 8; 0 = no share. See below. */
 	__u32 packets;       /* enum pk_packets */
+	__u32 probes; /* 1: SYNs and odd flags to ports that are not watched become header events, too */
+	__u32 criterion_count;
 	__u32 pad;
+	struct pk_criterion criteria[PK_CRITERIA_MAX]; /* any suffices */
 };
 /*
  * Share: while a ring is over half full, one source (an IPv4 address, an IPv6 /64) may add at most size /
@@ -291,6 +305,15 @@ struct pk_ports {
 #define PK_SKIP_SLOTS        65536
 #define pk_skip_slot(cookie) ((__u32)((cookie) & (PK_SKIP_SLOTS - 1)))
 #define pk_skip_tag(cookie)  (((__u32)(((__u64)(cookie)) >> 16)) | 0x80000000u) /* never 0 */
+
+/*
+ * pk_seen: mmapable array, slot and tag as in pk_skip: up to where the sensor has read a connection. Of reads
+ * of PK_SEEN_READ bytes and more, bodies most likely, that come when PK_SEEN_WINDOW bytes are copied but not
+ * read yet, only the length is told: a body goes by faster than its end can be made known. The kernel half
+ * puts in where it began.
+ */
+#define PK_SEEN_READ   1024
+#define PK_SEEN_WINDOW (128 * 1024)
 
 /*
  * Deny. pk_allow4/6 and pk_deny4p/6p are LPM tries (key: struct pk_lpm4/6), pk_deny4/6 exact hashes (key: the
@@ -390,8 +413,8 @@ enum pk_counter {
 	 */
 	PK_C_LOGINS,
 	PK_C_UDP, /* UDP packets to watched ports: QUIC would be in them, and nothing else here sees it */
-	PK_C_RECEIVED,      /* segments that the receive path program (kprobe) met and may report */
-	PK_C_RECEIVE_ERROR, /* of these: its headers could not be read */
+	PK_C_RECEIVED,       /* segments that the receive path program (kprobe) met and may report */
+	PK_C_RECEIVE_ERROR,  /* of these: its headers could not be read */
 	PK_C_ANSWERS,        /* answers that servers began */
 	PK_C_ANSWER_RECORDS, /* of these: told in records of their own */
 	PK_C_ANSWER_UNREAD,  /* writes whose first bytes could not be read, so that an answer may be unseen */
@@ -417,7 +440,7 @@ _Static_assert(sizeof(struct pk_hit_key) == 20, "pk_hit_key");
 _Static_assert(sizeof(struct pk_segment) == 96, "pk_segment");
 _Static_assert(sizeof(struct pk_frame) == 32, "pk_frame");
 _Static_assert(sizeof(struct pk_refused) == 104, "pk_refused");
-_Static_assert(sizeof(struct pk_config) == 48, "pk_config");
+_Static_assert(sizeof(struct pk_config) == 88, "pk_config");
 #endif
 
 #endif

@@ -303,8 +303,8 @@ struct {
 	__type(value, struct pk_answer_slot);
 } pk_answers SEC(".maps");
 
-/* How far pk_data skipped, by slot and tag like pk_skip: sequence number behind the last byte skipped. Read by the
- * sensor, too, through its mapping: how fast a body comes of which no byte is copied. */
+/* How far pk_data skipped, by slot and tag like pk_skip: sequence number behind the last byte skipped. Read
+ * by the sensor, too, through its mapping: how fast a body comes of which no byte is copied. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -312,6 +312,16 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } pk_skipped SEC(".maps");
+
+/* Written by the sensor through its mapping, and by pk_data where nothing is known of a connection; read by
+ * pk_data. See abi.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PK_SKIP_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} pk_seen SEC(".maps");
 
 #endif
 

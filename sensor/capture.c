@@ -40,6 +40,7 @@ struct capture {
 	struct connections *connections;
 	struct segments *segments; /* NULL: no packets */
 	struct anomalies *anomalies;
+	bool ordinary;               /* packets: what networks do by themselves is named, too */
 	struct exchanges *exchanges; /* likewise */
 	struct refused_kept *refused;
 	struct answers *answers; /* NULL: events wait for no answer */
@@ -147,11 +148,14 @@ static void emit_anomalies(struct capture *c, const struct connection *conn, uin
 	if (!deviations || !conn->request_id)
 		return;
 	struct span request = span_from(event_id_format(&(struct event){.id = conn->request_id}, id));
-	for (unsigned i = 0; i < HTTP_DEV_BITS; i++)
-		if (deviations >> i & 1)
-			emit_http_anomaly(c, conn,
-					  span_from(http_deviation_name((enum http_deviation)(1u << i))),
-					  request);
+	const char *last = NULL;
+	for (unsigned i = 0; i < HTTP_DEV_BITS; i++) {
+		const char *name = http_anomaly_name((enum http_deviation)(1u << i));
+		if (!(deviations >> i & 1) || name == last) /* those that share a name stand side by side */
+			continue;
+		emit_http_anomaly(c, conn, span_from(name), request);
+		last = name;
+	}
 }
 
 static void on_verdict(void *arg, const struct verdict *v)
@@ -615,6 +619,15 @@ static void on_close(struct capture *c, const struct pk_conn *rec)
 
 /* --- data --- */
 
+/* The kernel half goes on copying (abi.h: pk_seen). */
+static void store_seen(struct capture *c, const struct pk_flow *flow, uint32_t seq)
+{
+	if (!c->parts.seen || !flow->cookie)
+		return;
+	uint64_t value = (uint64_t)pk_skip_tag(flow->cookie) << 32 | seq;
+	__atomic_store_n(&c->parts.seen[pk_skip_slot(flow->cookie)], value, __ATOMIC_RELAXED);
+}
+
 static void store_skip(struct capture *c, const struct pk_flow *flow, uint32_t skip_to)
 {
 	/* Without a cookie all connections would share one tag. */
@@ -721,6 +734,8 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 		stream_urgent(&conn->stream, rec->seq, rec->flags & PK_DATA_URGENT_BEFORE, &c->hooks);
 	if (stream_feed(&conn->stream, rec->seq, bytes, rec->len, &c->hooks, &skip_to))
 		store_skip(c, &rec->flow, skip_to);
+	if (rec->len >= PK_SEEN_READ)
+		store_seen(c, &rec->flow, conn->stream.next_seq);
 	note_wait(conn, now);
 	account(c, conn, &b);
 	c->current = NULL;
@@ -759,6 +774,15 @@ static void on_refused(struct capture *c, const struct pk_refused *rec)
 static void on_exchange_event(void *arg, struct event *e)
 {
 	emit(arg, e);
+}
+
+/* Where packets come from a live link, a connection found in the middle is nothing special. */
+static void on_exchange_anomaly(void *arg, const char *name)
+{
+	struct capture *c = arg;
+
+	if (c->current && (c->ordinary || strcmp(name, EXCHANGE_UNMATCHED) != 0))
+		emit_http_anomaly(c, c->current, span_from(name), SPAN(""));
 }
 
 static struct connection *packets_begin(struct capture *c, const struct pk_flow *flow, uint64_t time_ns,
@@ -926,8 +950,10 @@ static int packets_new(struct capture *c)
 	};
 	struct exchanges_options exchanges = {.event = on_exchange_event,
 					      .arg = c,
+					      .anomaly = on_exchange_anomaly,
 					      .wait_ns = p->answer_wait_ns,
 					      .bytes_max = ANSWERS_BYTES};
+	c->ordinary = p->ordinary;
 	int r = anomalies_start(c);
 	if (!r)
 		r = exchanges_new(&exchanges, &c->exchanges);

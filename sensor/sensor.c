@@ -552,6 +552,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.clock = &clock_system,
 		.redact = s->redact,
 		.detect = s->detect,
+		.packet_watch = s->packet_watch,
 		.processes = s->processes,
 		.routes = s->routes,
 		.proxies = s->proxies,
@@ -559,6 +560,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.behind = s->behind,
 		.skip = kernel_skip(start->kernel),
 		.skipped = kernel_skipped(start->kernel),
+		.seen = kernel_seen(start->kernel),
 		.answers = kernel_answers(start->kernel),
 		.event = on_event,
 		.verdict = on_local_verdict,
@@ -584,6 +586,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.proxies = s->proxies,
 		.forwarder = s->forwarder,
 		.detect = s->detect,
+		.packet_watch = s->packet_watch,
 		.routes = s->routes,
 		.capture = s->capture,
 		.reader = s->reader,
@@ -628,6 +631,7 @@ static void stop_parts(struct sensor *s)
 	forwarder_free(s->forwarder);
 	enforcer_free(s->enforcer);
 	detect_free(s->detect);
+	packet_watch_free(s->packet_watch);
 	queue_free(s->events, (void (*)(void *))event_unref);
 	queue_free(s->verdicts, free);
 	tail_free(s->tail);

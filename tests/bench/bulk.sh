@@ -12,10 +12,12 @@ MEBIBYTES=${1:-1024}
 ROTATIONS=${2:-4}
 MISSED=0
 
-upload() { # prints bytes per second
-	head -c "${MEBIBYTES}M" /dev/zero |
-		in_c curl -s -o /dev/null -w '%{speed_upload}\n' -H 'Expect:' -T - -H "Content-Length: $((MEBIBYTES << 20))" \
-			-X POST "http://$S4:$PORT/upload"
+SINK_PORT=8081
+
+# Prints bytes per second. The body is read from a file without blocks: what is measured is not a disk.
+upload() {
+	in_c curl -s -o "$DIR/came" -w '%{speed_upload}\n' -H 'Expect:' -T "$DIR/nginx/large" -X POST "http://$S4:$SINK_PORT/upload"
+	equal "bytes that the server read" $((MEBIBYTES << 20)) "$(cat "$DIR/came")" >&2
 }
 
 download() {
@@ -56,6 +58,9 @@ net_up
 mkdir -p "$DIR/nginx"
 truncate -s "${MEBIBYTES}M" "$DIR/nginx/large"
 nginx_up "location = /large { root $DIR/nginx; sendfile on; }"
+nsenter --net="/run/netns/$NS_S" "$PYTHON" "$(dirname "$0")/sink.py" $SINK_PORT &
+own $!
+wait_until 10 "the sink listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$SINK_PORT"
 for mode in auto tc xdp-generic xdp-native; do
 	measure $mode upload
 	measure $mode download
