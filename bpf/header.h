@@ -77,6 +77,38 @@ static __always_inline __u8 header_why(const struct packet *p, const struct segm
 	return why;
 }
 
+static __always_inline bool criterion_met(const struct pk_criterion *c, __u16 flags, __u16 window)
+{
+	return (flags & c->flags_mask) == c->flags_value && window >= c->window_low &&
+	       window <= c->window_high;
+}
+
+/*
+ * Does a criterion of user space want to see this segment, which is of no interest by itself? A global
+ * function: the verifier looks at it once.
+ */
+__noinline int header_wanted(__u32 flags, __u32 window)
+{
+	const struct pk_config *config = PK_ONLY(pk_config);
+
+	for (__u32 i = 0; config && i < PK_CRITERIA_MAX; i++)
+		if (i < config->criterion_count && criterion_met(&config->criteria[i], flags, window))
+			return 1;
+	return 0;
+}
+
+/* To a port that is not watched: does it try what is there? */
+static __always_inline bool header_probes(const struct segment *s)
+{
+	const struct pk_config *config;
+	const struct tcp_head *t = &s->tcp;
+
+	if (s->have < TCP_HEADER || ((t->flags & (PK_TCP_SYN | PK_TCP_ACK)) != PK_TCP_SYN && !tcp_is_odd(t)))
+		return false;
+	config = PK_ONLY(pk_config);
+	return config && config->probes;
+}
+
 static __always_inline bool header_sampled(struct pk_ingress_cpu *cpu, const struct pk_config *config)
 {
 	if (!config->sample_n)
@@ -152,11 +184,12 @@ static __always_inline void header_event(struct pk_counters *c, struct pk_ingres
 	if (!config)
 		return;
 	why |= header_why(p, s);
-	if (!why) {
-		if (!header_sampled(cpu, config))
-			return;
+	if (!why && config->criterion_count && header_wanted(tcp_flags(&s->tcp), bpf_ntohs(s->tcp.window)))
+		why = PK_WHY_CRITERION;
+	if ((!why || why == PK_WHY_CRITERION) && header_sampled(cpu, config))
 		why = PK_WHY_SAMPLE;
-	}
+	if (!why)
+		return;
 	now = bpf_ktime_get_boot_ns();
 	if (!header_paid(cpu, config, now)) {
 		count(c, PK_C_HDR_THROTTLED, 1);

@@ -318,8 +318,9 @@ static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
 			count(c, PK_C_UDP, 1);
 	}
 	fate = deny(c, p, reach, &s);
-	if (s.watched && p->protocol == IPPROTO_TCP_)
-		header_event(c, cpu, p, &s, ifindex, fate == FATE_DROP ? PK_WHY_DENIED : 0);
+	if (p->protocol == IPPROTO_TCP_ && (s.watched || header_probes(&s)))
+		header_event(c, cpu, p, &s, ifindex,
+			     (fate == FATE_DROP ? PK_WHY_DENIED : 0) | (s.watched ? 0 : PK_WHY_CRITERION));
 	if (fate == FATE_DROP)
 		return true;
 	odd_count(c, reach);

@@ -125,6 +125,7 @@ struct event_tcp_header {
 
 struct event_anomaly {
 	struct span name;       /* tcp.anomaly.name, http.anomaly.name */
+	struct span severity;   /* of a criterion of policies/packets.yaml: "low", "medium", "high"; else empty */
 	struct span request_id; /* http: the event id of the request, else empty */
 	struct endpoint client; /* http: as in the request; ADDR_NONE: the peer */
 	uint8_t client_source;

@@ -294,6 +294,7 @@ static void put_tcp_anomaly(struct json_writer *w, const struct event *e)
 {
 	KEY(w, "tcp.anomaly.name");
 	json_string(w, e->anomaly.name);
+	PUT_SPAN(w, "tcp.anomaly.severity", e->anomaly.severity);
 }
 
 static void put_http_anomaly(struct json_writer *w, const struct event *e)

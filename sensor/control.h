@@ -15,6 +15,7 @@
 #include "lib/json_write.h"
 #include "lib/queue.h"
 #include "policies/detect.h"
+#include "policies/packet_watch.h"
 #include "policies/routes.h"
 #include "sensor/capture.h"
 #include "sensor/enforcer.h"
@@ -31,6 +32,7 @@ struct control_parts {
 	struct proxies *proxies;
 	struct forwarder *forwarder;
 	struct detect *detect;
+	struct packet_watch *packet_watch; /* NULL: none */
 	struct routes *routes;
 	const struct capture *capture;
 	const struct reader *reader;

@@ -425,6 +425,23 @@ static void write_capture(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 }
 
+static void write_packet_watch(struct json_writer *w, const struct packet_watch *watch)
+{
+	struct packet_counts n = {0};
+
+	if (watch)
+		n = packet_watch_counts(watch);
+	json_key(w, "packet_criteria");
+	json_object_begin(w);
+	put_uint(w, "headers", n.headers);
+	put_uint(w, "matches", n.matches);
+	put_uint(w, "alerts", n.alerts);
+	put_uint(w, "buckets", n.buckets);
+	put_uint(w, "forgotten", n.forgotten);
+	put_uint(w, "no_memory", n.no_memory);
+	json_object_end(w);
+}
+
 static void write_judgment(struct json_writer *w, const struct status *s)
 {
 	const struct enforcer_counts *e = &s->enforcer;
@@ -457,6 +474,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "buckets", s->detect.buckets);
 	put_uint(w, "forgotten", s->detect.forgotten);
 	json_object_end(w);
+	write_packet_watch(w, s->parts->packet_watch);
 	json_key(w, "kept_over_restart");
 	json_object_begin(w);
 	put_bool(w, "blocks", false);

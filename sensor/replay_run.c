@@ -16,6 +16,7 @@ struct replay_run {
 	struct replay *replay;
 	struct redact *redact;
 	struct detect *detect;
+	struct packet_watch *packet_watch;
 	struct operations *operations; /* of api.openapi; NULL: none */
 	struct routes *routes;         /* learned from the files alone */
 	struct proxies *proxies;
@@ -103,6 +104,8 @@ static int parts_start(struct replay_run *r, struct buffer *errors)
 	if (!error)
 		error = detect_new(config, r->redact, &r->detect, errors);
 	if (!error)
+		error = packet_watch_new(config, &r->packet_watch, errors);
+	if (!error)
 		error = routes_start(r, config, errors);
 	if (!error)
 		error = proxies_new(config, &r->proxies);
@@ -122,6 +125,7 @@ static int capture_start(struct replay_run *r)
 		.clock = replay_clock(r->replay),
 		.redact = r->redact,
 		.detect = r->detect,
+		.packet_watch = r->packet_watch,
 		.routes = r->routes,
 		.proxies = r->proxies,
 		.clients = r->clients,
@@ -151,6 +155,7 @@ static void run_free(struct replay_run *r)
 	clients_free(r->clients);
 	proxies_free(r->proxies);
 	detect_free(r->detect);
+	packet_watch_free(r->packet_watch);
 	redact_free(r->redact);
 	replay_free(r->replay);
 	routes_free(r->routes); /* events are gone by now */

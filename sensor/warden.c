@@ -18,6 +18,7 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
+#include "policies/packet_rules.h"
 #include "sensor/cli.h"
 #include "sensor/notify.h"
 #include "sensor/sandbox.h"
@@ -149,6 +150,30 @@ static uint64_t cgroup_id(const char *path)
 	return stat(text, &st) ? UINT64_MAX : st.st_ino; /* cgroup2: the inode number is the id */
 }
 
+/* What the criteria for TCP headers need beside what the kernel half reports by itself. */
+static void criteria_fill(struct warden *w)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(16384);
+	struct packet_rules *rules = NULL;
+	struct packet_needs needs;
+
+	_Static_assert(PACKET_NEEDS_MAX == PK_CRITERIA_MAX, "as many as the kernel half takes");
+	int r = packet_rules_load(w->config, &rules, &errors);
+	if (r) /* the sensor will not start by them, either */
+		return (void)log_error("criteria for TCP headers", LOG_SPAN("detail", buffer_span(&errors)));
+	packet_rules_needs(rules, &needs);
+	packet_rules_free(rules);
+	w->kernel_config.probes = needs.unwatched;
+	w->kernel_config.criterion_count = needs.count;
+	for (unsigned i = 0; i < needs.count; i++)
+		w->kernel_config.criteria[i] = (struct pk_criterion){
+			needs.items[i].flags_mask,
+			needs.items[i].flags_value,
+			needs.items[i].window_low,
+			needs.items[i].window_high,
+		};
+}
+
 static void kernel_config_fill(struct warden *w)
 {
 	struct stat st = {0};
@@ -167,6 +192,7 @@ static void kernel_config_fill(struct warden *w)
 		.read_max = c->capture.read_max,
 		.share_divisor = 8,
 	};
+	criteria_fill(w);
 	if (w->kernel_config.cgroup_id == UINT64_MAX)
 		log_error("no such cgroup: no request will be seen", LOG_S("cgroup", c->capture.cgroup));
 }

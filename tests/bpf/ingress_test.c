@@ -1029,6 +1029,74 @@ static void one_in_n_of_the_rest_is_sampled(void **state)
 	assert_int_equal(reader_drain(reader), 0);
 }
 
+static void ordinary_segments_are_reported_if_a_criterion_wants_them(void **state)
+{
+	static const struct {
+		struct tcp_fields t;
+		uint8_t why; /* 0: no event */
+	} wanted[] = {
+		{{.destination = WATCHED, .flags = PK_TCP_ACK, .window = 0}, PK_WHY_CRITERION},
+		{{.destination = WATCHED, .flags = PK_TCP_ACK | PK_TCP_PSH, .window = 3}, PK_WHY_CRITERION},
+		{{.destination = WATCHED, .flags = PK_TCP_ACK, .window = 4}, 0},
+		{{.destination = WATCHED, .flags = PK_TCP_PSH, .window = 0}, 0},
+		{{.destination = WATCHED, .flags = PK_TCP_PSH, .window = 500}, PK_WHY_CRITERION},
+		{{.destination = WATCHED, .flags = PK_TCP_ACK | PK_TCP_SYN, .window = 0}, PK_WHY_SYN},
+		{{.destination = WATCHED + 1, .flags = PK_TCP_ACK, .window = 0}, 0},
+	};
+	struct pk_config c = calm;
+
+	(void)state;
+	c.criterion_count = 2;
+	c.criteria[0] = (struct pk_criterion){PK_TCP_ACK, PK_TCP_ACK, 0, 3};
+	c.criteria[1] = (struct pk_criterion){PK_TCP_ACK, 0, 500, 500};
+	c.criteria[2] = (struct pk_criterion){0, 0, 0, 65535}; /* beyond the count */
+	kernel_config_set(kernel, &c);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		segment_run(&wanted[i].t, 10);
+		collect_clear(&got);
+		int n = reader_drain(reader);
+		const struct pk_header *h = collect_get(&got, PK_HEADER, 0);
+		if (n != (wanted[i].why != 0) || (n && h->why != wanted[i].why))
+			fail_msg("case %zu: %d events, why %02x", i, n, n ? h->why : 0);
+	}
+	kernel_config_set(kernel, &calm);
+}
+
+static void attempts_on_other_ports_are_reported_if_asked_for(void **state)
+{
+	static const struct {
+		uint16_t flags;
+		uint8_t why; /* 0: no event */
+	} attempts[] = {
+		{PK_TCP_SYN, PK_WHY_SYN | PK_WHY_CRITERION},
+		{PK_TCP_SYN | PK_TCP_ECE | PK_TCP_CWR, PK_WHY_SYN | PK_WHY_CRITERION},
+		{0, PK_WHY_ODD | PK_WHY_CRITERION},
+		{PK_TCP_FIN | PK_TCP_PSH | PK_TCP_URG, PK_WHY_FIN | PK_WHY_ODD | PK_WHY_CRITERION},
+		{PK_TCP_SYN | PK_TCP_ACK, 0}, /* an answer to us */
+		{PK_TCP_ACK, 0},
+		{PK_TCP_FIN | PK_TCP_ACK, 0},
+		{PK_TCP_RST, 0},
+	};
+	struct pk_config c = calm;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++) {
+		const struct tcp_fields t = {.destination = WATCHED + 1, .flags = attempts[i].flags};
+		for (int asked = 0; asked < 2; asked++) {
+			c.probes = (uint32_t)asked;
+			kernel_config_set(kernel, &c);
+			segment_run(&t, 0);
+			collect_clear(&got);
+			int n = reader_drain(reader);
+			const struct pk_header *h = collect_get(&got, PK_HEADER, 0);
+			if (n != (asked && attempts[i].why) || (n && h->why != attempts[i].why))
+				fail_msg("flags %03x, asked %d: %d events, why %02x", t.flags, asked, n,
+					 n ? h->why : 0);
+		}
+	}
+	kernel_config_set(kernel, &calm);
+}
+
 static void the_token_bucket_lets_a_burst_through_and_counts_the_rest(void **state)
 {
 	static const struct tcp_fields syn = {.destination = WATCHED, .flags = PK_TCP_SYN};
@@ -1131,6 +1199,8 @@ int main(int argc, char **argv)
 		CASE(ports_that_are_not_watched_make_no_event),
 		CASE(a_dropped_segment_is_reported_as_denied),
 		CASE(one_in_n_of_the_rest_is_sampled),
+		CASE(ordinary_segments_are_reported_if_a_criterion_wants_them),
+		CASE(attempts_on_other_ports_are_reported_if_asked_for),
 		CASE(the_token_bucket_lets_a_burst_through_and_counts_the_rest),
 		CASE(a_flooding_source_cannot_fill_the_ring_for_others),
 		CASE(a_full_ring_counts_what_it_loses_exactly),

@@ -25,6 +25,7 @@ struct rig {
 	struct proxies *proxies;
 	struct clients *clients, *behind;
 	struct detect *detect;
+	struct packet_watch *packet_watch;
 	uint64_t *skip, *skipped;
 	struct capture *capture;
 	struct event **events;
@@ -95,6 +96,8 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 		r = clients_new(1024, &rig->behind);
 	if (!r && detect)
 		r = detect_new(&rig->config, rig->redact, &rig->detect, &errors);
+	if (!r)
+		r = packet_watch_new(&rig->config, &rig->packet_watch, &errors);
 	buffer_free(&errors);
 	if (r)
 		return r;
@@ -102,6 +105,7 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 				      .clock = &rig->clock,
 				      .redact = rig->redact,
 				      .detect = rig->detect,
+				      .packet_watch = rig->packet_watch,
 				      .proxies = rig->proxies,
 				      .clients = rig->clients,
 				      .behind = rig->behind,
@@ -125,6 +129,7 @@ static inline void rig_stop(struct rig *rig)
 	rig_forget_events(rig);
 	capture_free(rig->capture);
 	detect_free(rig->detect);
+	packet_watch_free(rig->packet_watch);
 	clients_free(rig->clients);
 	clients_free(rig->behind);
 	proxies_free(rig->proxies);
