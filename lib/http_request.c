@@ -56,6 +56,41 @@ const char *http_deviation_name(enum http_deviation bit)
 	return "unknown";
 }
 
+const char *http_anomaly_name(enum http_deviation bit)
+{
+	switch (bit) {
+	case HTTP_DEV_NO_VERSION:
+		return "http_request_line_missing_protocol";
+	case HTTP_DEV_BAD_METHOD:
+		return "http_request_line_invalid";
+	case HTTP_DEV_OBS_FOLD:
+		return "http_invalid_request_field_folding";
+	case HTTP_DEV_SPACE_BEFORE_COLON:
+	case HTTP_DEV_BAD_HEADER_NAME:
+		return "http_request_header_invalid";
+	case HTTP_DEV_NO_COLON:
+		return "http_request_field_missing_colon";
+	case HTTP_DEV_TWO_CONTENT_LENGTHS:
+		return "http_duplicate_content_length_field_in_request";
+	case HTTP_DEV_BAD_CONTENT_LENGTH:
+		return "http_invalid_content_length_field_in_request";
+	case HTTP_DEV_BAD_TRANSFER_ENCODING:
+		return "http_invalid_transfer_encoding_value_in_request";
+	case HTTP_DEV_NO_HOST:
+		return "http_missing_host_header";
+	case HTTP_DEV_TWO_HOSTS:
+		return "http_request_header_repetition";
+	case HTTP_DEV_TOO_MANY_HEADERS:
+		return "http_request_too_many_headers";
+	case HTTP_DEV_HEAD_TOO_LARGE:
+		return "http_request_field_too_long";
+	case HTTP_DEV_BAD_CHUNK:
+		return "http_invalid_request_chunk_length";
+	default:
+		return http_deviation_name(bit);
+	}
+}
+
 struct span http_request_header(const struct http_request *r, const char *name)
 {
 	struct span wanted = span_from(name);

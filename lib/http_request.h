@@ -14,7 +14,7 @@
 
 /*
  * What the head does that RFC 9112 forbids, yet servers accept. The parser reads on and flags it; each set
- * bit becomes an http.anomaly name (http_deviation_name).
+ * bit becomes an http.anomaly (http_anomaly_name).
  */
 enum http_deviation {
 	HTTP_DEV_BARE_LF = 1u << 0, /* a line ended by LF alone */
@@ -44,6 +44,9 @@ enum http_deviation {
 };
 #define HTTP_DEV_BITS 24
 const char *http_deviation_name(enum http_deviation bit); /* "bare_lf", ... */
+/* http.anomaly.name of it: the common name where there is one ("http_missing_host_header"; several deviations
+ * may share one), else the deviation's. Static text. */
+const char *http_anomaly_name(enum http_deviation bit);
 
 struct http_header {
 	struct span name;  /* as sent */

@@ -26,6 +26,8 @@ struct exchange {
 	unsigned first, count;
 	unsigned events; /* slots that hold one */
 	bool answering;
+	bool told_unmatched;
+	uint32_t told; /* bits of enum http1_response_fault */
 };
 
 /* One writer, and readers that only want a whole number. */
@@ -134,12 +136,30 @@ static void let_go(struct exchange *x, unsigned keep)
 
 /* --- what the parser says --- */
 
+static void tell(const struct exchange *x, const char *name)
+{
+	if (x->all->options.anomaly)
+		x->all->options.anomaly(x->all->options.arg, name);
+}
+
+static void on_fault(void *arg, enum http1_response_fault fault)
+{
+	struct exchange *x = arg;
+
+	if (!(x->told >> fault & 1))
+		tell(x, http1_response_fault_name(fault));
+	x->told |= 1u << fault;
+}
+
 static void on_answer(void *arg, const struct http1_answer *a)
 {
 	struct exchange *x = arg;
 
 	if (!x->count) {
 		COUNT(x->all, surplus, 1); /* its request was not seen */
+		if (!x->told_unmatched)
+			tell(x, EXCHANGE_UNMATCHED);
+		x->told_unmatched = true;
 		return;
 	}
 	struct event *e = slot_at(x, 0)->event;
@@ -198,6 +218,7 @@ static struct http1_responses_hooks parser_hooks(struct exchange *x)
 					      .done = on_done,
 					      .waiting = on_waiting,
 					      .lost = on_lost,
+					      .fault = on_fault,
 					      .arg = x};
 }
 

@@ -17,6 +17,9 @@
 
 #define EXCHANGE_WAITING_MAX 64
 
+#define EXCHANGE_UNMATCHED \
+	"http_unable_to_match_response_to_request" /* an answer to a request that was not seen */
+
 struct exchanges; /* those of all connections */
 struct exchange;  /* of one */
 
@@ -25,6 +28,8 @@ struct exchanges_options {
 	void *arg;
 	uint64_t wait_ns;   /* 0: as long as the connection lasts */
 	uint64_t bytes_max; /* of events that wait */
+	/* Something about an answer, once a connection: a name of http.anomaly. May be NULL. */
+	void (*anomaly)(void *arg, const char *name);
 };
 
 int exchanges_new(const struct exchanges_options *options, struct exchanges **ret);

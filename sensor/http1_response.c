@@ -89,6 +89,54 @@ int http1_status(struct span bytes, unsigned *ret_status)
 	return 0;
 }
 
+/* --- faults --- */
+
+const char *http1_response_fault_name(enum http1_response_fault fault)
+{
+	static const char *const names[HTTP1_RESPONSE_FAULT_MAX] = {
+		[HTTP1_RESPONSE_INVALID_PROTOCOL] = "http_response_invalid_protocol",
+		[HTTP1_RESPONSE_INVALID_STATUS] = "http_response_invalid_status",
+		[HTTP1_RESPONSE_FIELD_MISSING_COLON] = "http_response_field_missing_colon",
+		[HTTP1_RESPONSE_HEADER_INVALID] = "http_response_header_invalid",
+		[HTTP1_RESPONSE_FOLDING] = "http_invalid_response_field_folding",
+		[HTTP1_RESPONSE_TOO_MANY_HEADERS] = "http_response_too_many_headers",
+		[HTTP1_RESPONSE_DUPLICATE_LENGTH] = "http_duplicate_content_length_field_in_response",
+		[HTTP1_RESPONSE_INVALID_LENGTH] = "http_invalid_content_length_field_in_response",
+		[HTTP1_RESPONSE_INVALID_CODING] = "http_invalid_transfer_encoding_value_in_response",
+		[HTTP1_RESPONSE_ABNORMAL_CODING] = "http_response_abnormal_transfer_encoding",
+		[HTTP1_RESPONSE_CHUNKED_OLD_PROTOCOL] = "http_response_chunked_old_protocol",
+		[HTTP1_RESPONSE_INVALID_CHUNK] = "http_invalid_response_chunk_length",
+		[HTTP1_RESPONSE_ABNORMAL_CONTENT_ENCODING] = "http_abnormal_content_encoding_header",
+	};
+
+	return names[fault];
+}
+
+static void tell(const struct http1_responses_hooks *hooks, enum http1_response_fault fault)
+{
+	if (hooks->fault)
+		hooks->fault(hooks->arg, fault);
+}
+
+/* Each of a list of codings is one of these? An empty element is none. */
+static bool codings_are_known(struct span list, const struct span *known, size_t count)
+{
+	while (list.len) {
+		const char *comma = memchr(list.ptr, ',', list.len);
+		size_t len = comma ? (size_t)(comma - list.ptr) : list.len;
+		struct span one = span_trim((struct span){list.ptr, len});
+		size_t i = 0;
+
+		while (i < count && !span_equal_nocase(one, known[i]))
+			i++;
+		if (i == count)
+			return false;
+		list.ptr += len + (comma != NULL);
+		list.len -= len + (comma != NULL);
+	}
+	return true;
+}
+
 /* --- the whole direction --- */
 
 enum {
@@ -126,6 +174,10 @@ static void enter_body(struct http1_responses *s, const struct http1_responses_h
 	} else if (asked == HTTP1_ASKED_HEAD || status == 204 || status == 304) {
 		answer_done(s, true, hooks);
 	} else if (s->is_chunked) {
+		if (s->old_protocol)
+			tell(hooks, HTTP1_RESPONSE_CHUNKED_OLD_PROTOCOL);
+		if (s->has_length_line)
+			tell(hooks, HTTP1_RESPONSE_ABNORMAL_CODING);
 		s->chunked = (struct http1_chunked){0};
 		s->state = CHUNKED;
 	} else if (s->has_coding || !s->has_length) {
@@ -135,6 +187,29 @@ static void enter_body(struct http1_responses *s, const struct http1_responses_h
 	} else {
 		answer_done(s, true, hooks);
 	}
+}
+
+#define STATUS_MAX 599 /* RFC 9110 section 15 */
+
+/* A line that was meant as a status line, and is none. */
+static void tell_no_status(struct span line, const struct http1_responses_hooks *hooks)
+{
+	size_t at;
+
+	if (line.len < 5 || strncasecmp(line.ptr, "HTTP/", 5) != 0)
+		return;
+	tell(hooks,
+	     pass_protocol(line, &at) ? HTTP1_RESPONSE_INVALID_PROTOCOL : HTTP1_RESPONSE_INVALID_STATUS);
+}
+
+static void protocol_check(struct http1_responses *s, struct span line,
+			   const struct http1_responses_hooks *hooks)
+{
+	bool v1 = line.len > 8 && memcmp(line.ptr, "HTTP/1.", 7) == 0 && is_space(line.ptr[8]);
+
+	s->old_protocol = v1 && line.ptr[7] == '0';
+	if (!v1 || (line.ptr[7] != '0' && line.ptr[7] != '1'))
+		tell(hooks, HTTP1_RESPONSE_INVALID_PROTOCOL);
 }
 
 /* A line without its end; behind it stands a line feed. Junk between two answers is passed over. */
@@ -149,29 +224,44 @@ static void read_status(struct http1_responses *s, struct span line,
 		line.ptr++;
 		line.len--;
 	}
-	if (http1_status(line, &status))
+	if (http1_status(line, &status)) {
+		tell_no_status(line, hooks);
 		return;
+	}
 	s->now = (struct http1_answer){.status = status, .first_ns = s->line_ns};
 	s->state = HEADER;
 	s->interim = status < 200 && status != 101;
 	s->has_length = s->has_coding = s->is_chunked = s->resync = false;
 	s->chunked = (struct http1_chunked){0};
 	s->left = 0;
+	s->has_length_line = false;
+	s->headers = 0;
 	if (!s->interim)
 		hooks->answer(hooks->arg, &s->now);
+	protocol_check(s, line, hooks);
+	if (status > STATUS_MAX)
+		tell(hooks, HTTP1_RESPONSE_INVALID_STATUS);
 }
 
 /* --- header lines --- */
 
-static void read_length(struct http1_responses *s, struct span value)
+static void read_length(struct http1_responses *s, struct span value,
+			const struct http1_responses_hooks *hooks)
 {
 	uint64_t n = 0;
 
+	if (s->has_length_line)
+		tell(hooks, HTTP1_RESPONSE_DUPLICATE_LENGTH);
+	s->has_length_line = true;
+	if (!value.len)
+		tell(hooks, HTTP1_RESPONSE_INVALID_LENGTH);
 	if (!value.len || s->has_length)
 		return;
 	for (size_t i = 0; i < value.len; i++) {
-		if (!is_digit(value.ptr[i]) || n > (uint64_t)INT64_MAX / 10 - 1)
+		if (!is_digit(value.ptr[i]) || n > (uint64_t)INT64_MAX / 10 - 1) {
+			tell(hooks, HTTP1_RESPONSE_INVALID_LENGTH);
 			return;
+		}
 		n = n * 10 + (unsigned)(value.ptr[i] - '0');
 	}
 	s->has_length = true;
@@ -179,9 +269,18 @@ static void read_length(struct http1_responses *s, struct span value)
 }
 
 /* chunked must be the last one: what follows it, if anything, hides the chunks. */
-static void read_coding(struct http1_responses *s, struct span value)
+static void read_coding(struct http1_responses *s, struct span value,
+			const struct http1_responses_hooks *hooks)
 {
+	static const struct span known[] = {SPAN("chunked"), SPAN("gzip"),     SPAN("x-gzip"),
+					    SPAN("deflate"), SPAN("compress"), SPAN("x-compress"),
+					    SPAN("identity")};
 	size_t from = value.len;
+
+	if (!codings_are_known(value, known, ARRAY_SIZE(known)))
+		tell(hooks, HTTP1_RESPONSE_INVALID_CODING);
+	if (s->has_coding || !span_equal_nocase(value, SPAN("chunked")))
+		tell(hooks, HTTP1_RESPONSE_ABNORMAL_CODING);
 
 	while (from && value.ptr[from - 1] != ',')
 		from--;
@@ -190,18 +289,47 @@ static void read_coding(struct http1_responses *s, struct span value)
 					  SPAN("chunked"));
 }
 
-static void read_header(struct http1_responses *s, struct span line)
+static bool name_is_token(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!http1_is_token(name.ptr[i]))
+			return false;
+	return name.len > 0;
+}
+
+static void content_encoding_check(struct span value, const struct http1_responses_hooks *hooks)
+{
+	static const struct span known[] = {SPAN("gzip"),        SPAN("x-gzip"),     SPAN("deflate"),
+					    SPAN("compress"),    SPAN("x-compress"), SPAN("identity"),
+					    SPAN("br"),          SPAN("zstd"),       SPAN("dcb"),
+					    SPAN("dcz"),         SPAN("exi"),        SPAN("aes128gcm"),
+					    SPAN("pack200-gzip")};
+
+	if (!codings_are_known(value, known, ARRAY_SIZE(known)))
+		tell(hooks, HTTP1_RESPONSE_ABNORMAL_CONTENT_ENCODING);
+}
+
+static void read_header(struct http1_responses *s, struct span line,
+			const struct http1_responses_hooks *hooks)
 {
 	const char *colon = memchr(line.ptr, ':', line.len);
 
+	if (s->headers < UINT8_MAX && ++s->headers == HTTP_HEADERS_MAX + 1)
+		tell(hooks, HTTP1_RESPONSE_TOO_MANY_HEADERS);
+	if (!colon && !s->line_cut)
+		tell(hooks, HTTP1_RESPONSE_FIELD_MISSING_COLON);
+	if (colon && !name_is_token((struct span){line.ptr, (size_t)(colon - line.ptr)}))
+		tell(hooks, HTTP1_RESPONSE_HEADER_INVALID);
 	if (!colon || s->line_cut)
 		return;
 	struct span name = span_trim((struct span){line.ptr, (size_t)(colon - line.ptr)});
 	struct span value = span_trim((struct span){colon + 1, (size_t)(line.ptr + line.len - colon - 1)});
 	if (span_equal_nocase(name, SPAN("content-length")))
-		read_length(s, value);
+		read_length(s, value, hooks);
 	else if (span_equal_nocase(name, SPAN("transfer-encoding")))
-		read_coding(s, value);
+		read_coding(s, value, hooks);
+	else if (span_equal_nocase(name, SPAN("content-encoding")))
+		content_encoding_check(value, hooks);
 }
 
 /* --- lines --- */
@@ -216,7 +344,7 @@ static void read_line(struct http1_responses *s, const struct http1_responses_ho
 	if (s->state == STATUS) {
 		read_status(s, line, hooks);
 	} else if (line.len) {
-		read_header(s, line);
+		read_header(s, line, hooks);
 	} else if (s->interim) {
 		s->state = STATUS;
 	} else {
@@ -236,20 +364,22 @@ static void line_keep(struct http1_responses *s, struct span part)
 }
 
 /* A header line is over once the next byte shows that it does not go on (RFC 9112 section 5.2). */
-static bool line_goes_on(struct http1_responses *s, char next)
+static bool line_goes_on(struct http1_responses *s, char next, const struct http1_responses_hooks *hooks)
 {
 	if (next != ' ' && next != '\t')
 		return false;
 	while (s->line_len && s->line[s->line_len - 1] == '\r')
 		s->line_len--;
 	s->line_whole = false;
+	if (s->line_len)
+		tell(hooks, HTTP1_RESPONSE_FOLDING);
 	return s->line_len > 0;
 }
 
 static size_t eat_lines(struct http1_responses *s, struct span in, uint64_t time_ns,
 			const struct http1_responses_hooks *hooks)
 {
-	if (s->line_whole && !line_goes_on(s, in.ptr[0])) {
+	if (s->line_whole && !line_goes_on(s, in.ptr[0], hooks)) {
 		read_line(s, hooks);
 		return 0;
 	}
@@ -292,6 +422,8 @@ static size_t eat_chunked(struct http1_responses *s, struct span in,
 
 	if (data)
 		s->now.body += n;
+	if (s->chunked.broken || s->chunked.deviations & HTTP_DEV_BAD_CHUNK)
+		tell(hooks, HTTP1_RESPONSE_INVALID_CHUNK);
 	if (s->chunked.broken) /* clients go different ways: to the end, most of them */
 		s->state = UNTIL_CLOSE;
 	else if (s->chunked.done)

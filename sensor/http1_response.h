@@ -35,6 +35,26 @@ struct http1_answer {
 	bool whole;        /* its end was seen */
 };
 
+/* What RFC 9112 forbids a server, and clients do not all understand alike; reading goes on. */
+enum http1_response_fault {
+	HTTP1_RESPONSE_INVALID_PROTOCOL, /* neither HTTP/1.0 nor HTTP/1.1 */
+	HTTP1_RESPONSE_INVALID_STATUS,   /* not three digits from 100 to 599 */
+	HTTP1_RESPONSE_FIELD_MISSING_COLON,
+	HTTP1_RESPONSE_HEADER_INVALID, /* the name is no token, or a space stands before the colon */
+	HTTP1_RESPONSE_FOLDING,
+	HTTP1_RESPONSE_TOO_MANY_HEADERS, /* more than HTTP_HEADERS_MAX */
+	HTTP1_RESPONSE_DUPLICATE_LENGTH,
+	HTTP1_RESPONSE_INVALID_LENGTH,
+	HTTP1_RESPONSE_INVALID_CODING,  /* a transfer coding that nobody knows */
+	HTTP1_RESPONSE_ABNORMAL_CODING, /* chunked, but not as the only and last one, or beside a length */
+	HTTP1_RESPONSE_CHUNKED_OLD_PROTOCOL,
+	HTTP1_RESPONSE_INVALID_CHUNK,
+	HTTP1_RESPONSE_ABNORMAL_CONTENT_ENCODING, /* not registered with IANA */
+	HTTP1_RESPONSE_FAULT_MAX,                 /* at most 32 */
+};
+/* http.anomaly.name of it: static text. */
+const char *http1_response_fault_name(enum http1_response_fault fault);
+
 struct http1_responses_hooks {
 	/* A status line that is no interim one: the answer to the oldest request that has none. */
 	void (*answer)(void *arg, const struct http1_answer *a);
@@ -46,6 +66,8 @@ struct http1_responses_hooks {
 	bool (*waiting)(void *arg);
 	/* Bytes are missing that may have been answers. */
 	void (*lost)(void *arg);
+	/* The answer at hand has this fault; may come again. NULL: not told. */
+	void (*fault)(void *arg, enum http1_response_fault fault);
 	void *arg;
 };
 
@@ -61,6 +83,9 @@ struct http1_responses {
 	bool interim; /* the head at hand is that of a 1xx */
 	bool resync;  /* behind a gap: only a status line at the start of a piece is believed */
 	bool has_length, has_coding, is_chunked;
+	bool has_length_line;
+	bool old_protocol; /* before HTTP/1.1 */
+	uint8_t headers;   /* lines of the head at hand; stops at its highest */
 	char line[HTTP1_RESPONSE_LINE_MAX];
 };
 

@@ -208,7 +208,7 @@ static void a_bad_chunk_is_told_of_the_request_whose_body_it_is(void **state)
 	rig_data(rig, &flow, ISN + LEN(head), "5 \r\nhello\r\n0\r\n\r\n" GET);
 	assert_int_equal(rig->event_count, 3);
 	assert_int_equal(rig->events[1]->kind, EVENT_HTTP_ANOMALY);
-	assert_span(rig->events[1]->anomaly.name, "bad_chunk");
+	assert_span(rig->events[1]->anomaly.name, "http_invalid_request_chunk_length");
 	assert_span(rig->events[1]->anomaly.request_id, event_id_format(rig->events[0], id));
 	assert_span(rig->events[2]->request.path, "/a");
 }

@@ -196,6 +196,21 @@ static void every_deviation_has_a_name_of_its_own(void **state)
 	assert_string_equal(http_deviation_name(1u << HTTP_DEV_BITS), "unknown");
 }
 
+/* Several may share one, but then they stand side by side: whoever emits them tells each once. */
+static void every_deviation_has_a_name_as_an_anomaly(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < HTTP_DEV_BITS; i++) {
+		const char *name = http_anomaly_name(1u << i);
+		assert_string_not_equal(name, "unknown");
+		for (unsigned k = 0; k + 1 < i; k++)
+			assert_ptr_not_equal(name, http_anomaly_name(1u << k));
+	}
+	assert_string_equal(http_anomaly_name(HTTP_DEV_NO_HOST), "http_missing_host_header");
+	assert_ptr_equal(http_anomaly_name(HTTP_DEV_SPACE_BEFORE_COLON), http_anomaly_name(HTTP_DEV_BAD_HEADER_NAME));
+	assert_string_equal(http_anomaly_name(HTTP_DEV_BARE_LF), "bare_lf");
+}
+
 static void outcomes_and_sources_have_names(void **state)
 {
 	(void)state;
@@ -253,6 +268,7 @@ int main(void)
 		cmocka_unit_test(forked_child_is_another_run),
 		cmocka_unit_test(kind_names_read_back),
 		cmocka_unit_test(every_deviation_has_a_name_of_its_own),
+		cmocka_unit_test(every_deviation_has_a_name_as_an_anomaly),
 		cmocka_unit_test(outcomes_and_sources_have_names),
 		cmocka_unit_test(header_is_found_whatever_its_case),
 		cmocka_unit_test(loss_event_keeps_its_own_text),

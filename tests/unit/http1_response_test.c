@@ -254,6 +254,129 @@ static void long_lines_are_cut_and_passed(void **state)
 	assert_string_equal(h.text, "200 3;");
 }
 
+/* --- faults --- */
+
+static void on_fault(void *arg, enum http1_response_fault fault)
+{
+	*(uint32_t *)arg |= 1u << fault;
+}
+
+static void pass_answer(void *arg, const struct http1_answer *a)
+{
+	(void)arg;
+	(void)a;
+}
+
+static enum http1_asked asked_get(void *arg)
+{
+	(void)arg;
+	return HTTP1_ASKED;
+}
+
+static bool never_waiting(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+static void lose_nothing(void *arg)
+{
+	(void)arg;
+}
+
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
+
+static const struct {
+	const char *bytes, *names;
+} fault_cases[] = {
+	{OK "Content-Length: 2\r\nContent-Encoding: gzip, br\r\n\r\nab", ""},
+	{OK CHUNKED "Content-Encoding: identity\r\n\r\n2\r\nab\r\n0\r\n\r\n", ""},
+	{"HTTP/1.0 404 Not Found\r\n\r\nab", ""},
+	{"HTTP/2.0 200 OK\r\n\r\n", "http_response_invalid_protocol"},
+	{"http/1.1 200 OK\r\n\r\n", "http_response_invalid_protocol"},
+	{"HTTP/x 200 OK\r\n\r\n", "http_response_invalid_protocol"},
+	{"HTTP/1.1 700 OK\r\n\r\n", "http_response_invalid_status"},
+	{"HTTP/1.1 20 OK\r\n\r\n", "http_response_invalid_status"},
+	{OK "no colon here\r\nContent-Length: 0\r\n\r\n", "http_response_field_missing_colon"},
+	{OK "Content-Length : 0\r\n\r\n", "http_response_header_invalid"},
+	{OK "X: a\r\n b\r\nContent-Length: 0\r\n\r\n", "http_invalid_response_field_folding"},
+	{OK "Content-Length: 0\r\nContent-Length: 0\r\n\r\n",
+	 "http_duplicate_content_length_field_in_response"},
+	{OK "Content-Length: -1\r\n\r\n", "http_invalid_content_length_field_in_response"},
+	{OK "Content-Length:\r\n\r\n", "http_invalid_content_length_field_in_response"},
+	{OK "Transfer-Encoding: xchunked\r\n\r\n",
+	 "http_invalid_transfer_encoding_value_in_response http_response_abnormal_transfer_encoding"},
+	{OK "Transfer-Encoding: chunked, gzip\r\n\r\n", "http_response_abnormal_transfer_encoding"},
+	{OK CHUNKED CHUNKED "\r\n0\r\n\r\n", "http_response_abnormal_transfer_encoding"},
+	{OK CHUNKED "Content-Length: 5\r\n\r\n0\r\n\r\n", "http_response_abnormal_transfer_encoding"},
+	{"HTTP/1.0 200 OK\r\n" CHUNKED "\r\n0\r\n\r\n", "http_response_chunked_old_protocol"},
+	{OK CHUNKED "\r\nzz\r\n", "http_invalid_response_chunk_length"},
+	{OK "Content-Encoding: rot13\r\nContent-Length: 0\r\n\r\n", "http_abnormal_content_encoding_header"},
+};
+
+static uint32_t faults_of(struct span bytes, size_t cut)
+{
+	struct http1_responses s = {0};
+	uint32_t told = 0;
+	struct http1_responses_hooks hooks = {
+		.answer = pass_answer,
+		.asked = asked_get,
+		.done = pass_answer,
+		.waiting = never_waiting,
+		.lost = lose_nothing,
+		.fault = on_fault,
+		.arg = &told,
+	};
+
+	http1_responses_feed(&s, (struct span){bytes.ptr, cut}, 1, &hooks);
+	http1_responses_feed(&s, (struct span){bytes.ptr + cut, bytes.len - cut}, 1, &hooks);
+	http1_responses_end(&s, &hooks);
+	return told;
+}
+
+static const char *fault_names(uint32_t told, char *to, size_t size)
+{
+	size_t n = 0;
+
+	to[0] = 0;
+	for (unsigned k = 0; k < HTTP1_RESPONSE_FAULT_MAX; k++)
+		if (told >> k & 1)
+			n += (size_t)snprintf(to + n, size - n, "%s%s", n ? " " : "",
+					      http1_response_fault_name(k));
+	return to;
+}
+
+static void faults_are_told_by_name_at_every_cut(void **state)
+{
+	uint32_t all = 1u << HTTP1_RESPONSE_TOO_MANY_HEADERS; /* has a test of its own */
+	char text[512];
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fault_cases); i++) {
+		struct span bytes = span_from(fault_cases[i].bytes);
+		for (size_t cut = 0; cut <= bytes.len; cut++) {
+			uint32_t told = faults_of(bytes, cut);
+			if (strcmp(fault_names(told, text, sizeof text), fault_cases[i].names) != 0)
+				fail_msg("%s cut at %zu: \"%s\", wanted \"%s\"", bytes.ptr, cut, text,
+					 fault_cases[i].names);
+			all |= told;
+		}
+	}
+	assert_int_equal(all, (1u << HTTP1_RESPONSE_FAULT_MAX) - 1);
+}
+
+static void too_many_headers_are_told(void **state)
+{
+	char head[8192] = OK;
+	(void)state;
+
+	for (unsigned i = 0; i < HTTP_HEADERS_MAX; i++)
+		strcat(head, "X: y\r\n");
+	assert_int_equal(faults_of(span_from(head), 0), 0);
+	strcat(head, "X: y\r\n\r\n");
+	assert_int_equal(faults_of(span_from(head), 0), 1u << HTTP1_RESPONSE_TOO_MANY_HEADERS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +387,8 @@ int main(void)
 		cmocka_unit_test(behind_any_other_gap_only_the_start_of_a_piece_is_believed),
 		cmocka_unit_test(a_body_without_end_ends_where_a_waiting_request_is_answered),
 		cmocka_unit_test(long_lines_are_cut_and_passed),
+		cmocka_unit_test(faults_are_told_by_name_at_every_cut),
+		cmocka_unit_test(too_many_headers_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
