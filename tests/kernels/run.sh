@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh KERNEL PICKET: one kernel of kernels.txt in a virtual machine: picket doctor and the loop story (story.sh).
+# run.sh KERNEL PICKET [FILE...]: one kernel of kernels.txt in a virtual machine: picket doctor, the loop story (story.sh), and
+# the tests among FILE (receive_test), which need kprobes.
 # Prints what held, verified instructions of each program, and seconds.
 #
 # In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 200) until the machine is given up
@@ -39,7 +40,8 @@ since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f s", b - a }'
 
 dir=$("$here/fetch.sh" "$kernel" 2>"$work/why") || skip "$(tail -n 1 "$work/why")"
 fetched=$(since "$start")
-"$here/root.sh" "$work/root.cpio" "$picket" "$here/story.sh"
+shift 2
+"$here/root.sh" "$work/root.cpio" "$picket" "$here/story.sh" "$@"
 
 booted=$(date +%s.%N)
 status=0

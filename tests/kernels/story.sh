@@ -62,11 +62,11 @@ doctor() {
 		fail "doctor ended with $status"
 	fi
 	grep -q "\"path\":\"$EXPECT_PATH\"" /tmp/doctor || fail "requests do not come by $EXPECT_PATH: $(cat /tmp/doctor)"
-	for check in loopback tc xdp-generic xdp-native; do
+	for check in loopback receive tc xdp-generic xdp-native; do
 		grep -q "\"check\":\"loop.$check\",\"subject\":null,\"state\":\"ok\"" /tmp/doctor ||
 			fail "doctor does not prove loop.$check: $(grep loop /tmp/doctor)"
 	done
-	held "doctor proves loopback, tc, xdp-generic and xdp-native, by $EXPECT_PATH"
+	held "doctor proves loopback, kprobes, tc, xdp-generic and xdp-native, by $EXPECT_PATH"
 	clean "doctor"
 }
 
@@ -149,7 +149,8 @@ daemon_down() {
 
 seen() { # FILE PEER
 	picket events --json >/tmp/events
-	grep '"event.name":"http.request"' /tmp/events | grep "\"url.path\":\"/$1\"" | grep -q "\"network.peer.address\":\"$2\""
+	grep '"event.name":"http.request"' /tmp/events | grep "\"url.path\":\"/$1\"" |
+		grep "\"network.peer.address\":\"$2\"" | grep -q '"http.response.status_code":200'
 }
 
 ask_and_see() { # NAMESPACE HOST PEER LABEL
@@ -196,10 +197,11 @@ killed_story() {
 story() {
 	began=$(uptime_s)
 	daemon_up
+	picket status --json | grep -q '"answers":{"seen":true' || fail "this kernel shows no answers"
 	ask_and_see c $S4 10.77.0.2 v4
 	ask_and_see c "[$S6]" fd77::2 v6
 	ask_and_see s 127.0.0.1 127.0.0.1 lo
-	held "$ROUNDS requests each over veth IPv4, veth IPv6 and loopback are seen"
+	held "$ROUNDS requests each over veth IPv4, veth IPv6 and loopback are seen, and the status of each"
 	block_story c $S4 10.77.0.2
 	block_story c "[$S6]" fd77::2
 	held "a blocked client's packets are dropped, another's are not, unblocked it is answered"
@@ -207,6 +209,90 @@ story() {
 	clean "the daemon's end"
 	held "the daemon ends with 0 and leaves nothing attached"
 	say "## story $mode $began to $(uptime_s) s"
+}
+
+# --- the receive path -------------------------------------------------------------------------------------------------
+
+receive_up() { # PACKET_MODE RECEIVE SAMPLE
+	cat >/tmp/picket.yaml <<-CONF
+		state_dir: /tmp/state
+		capture: {packet_mode: $1, receive: $2, header_sample: $3}
+	CONF
+	nsenter --net=/run/netns/s picket run --instance vm -c /tmp/picket.yaml 2>/tmp/daemon.log &
+	daemon=$!
+	wait_for "the daemon" picket status --json
+	picket status --json >/tmp/status
+}
+
+# The seven fields of each TCP header that came by this hook.
+seven() { # HOOK
+	grep "\"picket.hook\":\"$1\"" /tmp/events | sed -n 's/.*"tcp.header.source_port":\([0-9]*\),"tcp.header.destination_port":\([0-9]*\),"tcp.header.sequence":\([0-9]*\),"tcp.header.acknowledgment":\([0-9]*\),"tcp.header.header_length":\([0-9]*\),"tcp.header.flags":\([0-9]*\),.*"tcp.header.window":\([0-9]*\).*/\1 \2 \3 \4 \5 \6 \7/p' | sort
+}
+
+# Each header by kprobe is one of the packet program's, and what no kprobe told is a reset that met no socket any more.
+both_say_the_same() {
+	picket events --json --name tcp.header >/tmp/events
+	seven kprobe >/tmp/by-kprobe
+	seven tc >/tmp/by-tc
+	[ -s /tmp/by-kprobe ] && ! grep -vxFf /tmp/by-tc /tmp/by-kprobe >/dev/null &&
+		! grep -vxFf /tmp/by-kprobe /tmp/by-tc | awk 'int($6 / 4) % 2 == 0' | grep .
+}
+
+has_header() { # PATTERN
+	grep '"picket.hook":"kprobe"' /tmp/events | grep -q "$1"
+}
+
+receive_story() {
+	receive_up tc kprobe 1
+	grep -q '"receive":"kprobe"' /tmp/status || fail "status does not say kprobe: $(cat /tmp/status)"
+	dd if=/dev/zero of=/tmp/www/large bs=1k count=16 2>/dev/null # few acknowledgments: a busy socket's are merged
+	get c $S4 up || fail "no answer over IPv4"
+	get c "[$S6]" up || fail "no answer over IPv6"
+	in_ns c /bin/curl -s -o /dev/null --max-filesize 10 "http://$S4:$PORT/large" && fail "the large file was taken"
+	wait_for "the same headers by kprobe and by the packet program" both_say_the_same
+	for flag in SYN FIN RST PSH; do
+		has_header "\"tcp.header.flag_names\":\[[^]]*\"$flag\"" || fail "no header with $flag by kprobe"
+	done
+	has_header '"picket.why":\["sample"\]' || fail "no ordinary segment by kprobe"
+	held "$(wc -l </tmp/by-kprobe) TCP headers by kprobe, SYN, FIN, RST and data, all seven fields those of the packet program"
+	daemon_down
+	receive_up off auto 0
+	grep -q '"receive":"kprobe"' /tmp/status || fail "without a packet program the receive path is not followed"
+	get c $S4 up || fail "no answer"
+	wait_for "a header by kprobe" receive_alone
+	daemon_down
+	receive_up tc auto 0
+	grep -q '"receive":null' /tmp/status || fail "beside a packet program the receive path is followed, unasked"
+	daemon_down
+	held "auto follows the receive path where no packet program is, and only there"
+}
+
+receive_alone() {
+	picket events --json --name tcp.header >/tmp/events
+	has_header SYN && ! grep -v '"picket.hook":"kprobe"' /tmp/events
+}
+
+receive_test() {
+	[ -x /test/receive_test ] || return 0
+	/test/receive_test >/tmp/receive 2>&1 || {
+		cat /tmp/receive
+		fail "receive_test"
+	}
+	held "receive_test: $(grep -c '       OK' /tmp/receive) passed"
+}
+
+# Whole segments and odd frames, as XDP (77: before 5.18) and as tc.
+report_test() {
+	[ -x /test/report_test ] || return 0
+	for way in tc xdp; do
+		status=0
+		/test/report_test $way >/tmp/report 2>&1 || status=$?
+		[ $status = 0 ] || [ $way$status = xdp77 ] || {
+			cat /tmp/report
+			fail "report_test $way: $status"
+		}
+		held "report_test $way: $(grep -c '       OK' /tmp/report) passed"
+	done
 }
 
 mode=doctor
@@ -227,4 +313,9 @@ mode=tc
 daemon_up
 killed_story
 held "after kill -9 and a new start nothing old stays attached"
+mode=receive
+receive_story
+receive_test
+mode=report
+report_test
 exit 0
