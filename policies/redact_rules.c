@@ -45,9 +45,14 @@ static inline unsigned name_slot(struct span name)
 
 const struct redact_name *redact_name_find(const struct redact_names *names, struct span name)
 {
-	for (const struct redact_name *n = names->slots[name_slot(name)]; n; n = n->next)
-		if (span_equal_nocase(n->name, name))
+	for (const struct redact_name *n = names->slots[name_slot(name)]; n; n = n->next) {
+		if (n->name.len != name.len)
+			continue;
+		/* The two ways in which names are sent first: folding case takes twice the time. */
+		if (!memcmp(n->train, name.ptr, name.len) || !memcmp(n->name.ptr, name.ptr, name.len) ||
+		    span_equal_nocase(n->name, name))
 			return n;
+	}
 	return NULL;
 }
 
@@ -56,17 +61,21 @@ static struct redact_name *name_of(struct redact_names *names, struct span name)
 	return (struct redact_name *)redact_name_find(names, name);
 }
 
-/* *ret: the new one. 0 or -ENOMEM. The text lies behind it. */
+/* *ret: the new one. 0 or -ENOMEM. Both texts lie behind it. */
 static int name_add(struct redact_names *names, struct span name, struct redact_name **ret)
 {
-	struct redact_name *n = calloc(1, sizeof *n + name.len);
+	struct redact_name *n = calloc(1, sizeof *n + 2 * name.len);
 
 	if (!n)
 		return -ENOMEM;
-	char *text = (char *)(n + 1);
-	for (size_t i = 0; i < name.len; i++)
+	char *text = (char *)(n + 1), *train = text + name.len;
+	for (size_t i = 0; i < name.len; i++) {
 		text[i] = (char)lower(name.ptr[i]);
+		bool begins = i == 0 || text[i - 1] == '-';
+		train[i] = begins && text[i] >= 'a' && text[i] <= 'z' ? (char)(text[i] - 32) : text[i];
+	}
 	n->name = (struct span){text, name.len};
+	n->train = train;
 	unsigned slot = name_slot(n->name);
 	n->next = names->slots[slot];
 	names->slots[slot] = n;

@@ -30,6 +30,7 @@ enum { PARAMETER_KEEP = 1, PARAMETER_CREDENTIAL = 2, PARAMETER_SECRET = 4 };
 
 struct redact_name {
 	struct span name;   /* lower case */
+	const char *train;  /* Each-Word-With-A-Capital, as most clients send it; not terminated */
 	unsigned treatment; /* enum header_treatment, or PARAMETER_* */
 	unsigned rank;      /* of a credential: the lowest counts */
 	bool allowed;       /* of a header: it may be shown */

@@ -191,11 +191,20 @@ static void put_query(struct redact_writer *w, struct span query)
 }
 
 /* --- targets --- */
+
+/* Up to the query or the fragment. */
+static size_t path_len(struct span target)
+{
+	size_t len = find_any(target, "?");
+
+	return find_any((struct span){target.ptr, len}, "#");
+}
+
 struct span redact_target_authority(struct span target)
 {
 	if (!target.ptr || !target.len || target.ptr[0] == '/' || target.ptr[0] == '?')
 		return SPAN_NULL;
-	struct span head = {target.ptr, find_any(target, "?#")};
+	struct span head = {target.ptr, path_len(target)};
 	const char *mark = memmem(head.ptr, head.len, "://", 3);
 	struct span rest = mark ? from_at(target, (size_t)(mark + 3 - target.ptr)) : target;
 
@@ -270,7 +279,7 @@ static struct span put_authority_of(struct redact_writer *w, struct span target)
 	if (!authority.len)
 		return target;
 	struct span scheme = {target.ptr, (size_t)(authority.ptr - target.ptr)};
-	if (scheme.len > 3) {
+	if (scheme.len > 3 && token_signs(scheme)) {
 		put_unit(w, (struct span){scheme.ptr, scheme.len - 3});
 		put(w, SPAN("://"));
 	} else {
@@ -297,7 +306,7 @@ struct span redact_put_target(struct redact_writer *w, struct span target)
 		return since(w, from);
 	}
 	target = put_authority_of(w, target);
-	struct span path = {target.ptr, find_any(target, "?#")};
+	struct span path = {target.ptr, path_len(target)};
 	put_path(w, path);
 	target = from_at(target, path.len);
 	if (target.ptr && target.len && target.ptr[0] == '?') {
