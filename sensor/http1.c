@@ -426,8 +426,9 @@ static void note_content_length(struct framing *f, struct span value, struct htt
 	bool ok = value.len > 0;
 
 	for (size_t i = 0; i < value.len && ok; i++) {
-		ok = is_digit(value.ptr[i]) && n <= (INT64_MAX - 9) / 10;
-		n = n * 10 + (uint64_t)(value.ptr[i] - '0');
+		uint64_t digit = (uint64_t)(value.ptr[i] - '0');
+		ok = is_digit(value.ptr[i]) && n <= ((uint64_t)INT64_MAX - digit) / 10;
+		n = n * 10 + digit;
 	}
 	f->lengths++;
 	if (!ok || tab)

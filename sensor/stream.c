@@ -201,9 +201,14 @@ static bool hand_over_fork(struct stream *s, struct span head, size_t fork, stru
 			   const struct stream_hooks *hooks)
 {
 	struct span behind = {head.ptr + fork, head.len - fork};
+	bool leading = false;
 
+	/* The end may lie before the end of a line that the body began. */
+	for (; behind.len && (behind.ptr[0] == '\r' || behind.ptr[0] == '\n'); leading = true)
+		behind = (struct span){behind.ptr + 1, behind.len - 1};
 	if (!fork || http1_start_line(behind, false) || http1_parse_head(behind, r))
 		return false;
+	s->leading = leading;
 	hand_over(s, r, hooks);
 	return true;
 }
