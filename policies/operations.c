@@ -167,9 +167,9 @@ static struct branch *insert(struct branch ***items, unsigned *count, unsigned *
 	bool found;
 	unsigned at = position(*items, *count, s, &found);
 
-	if (found)
+	if (found && *items)
 		return (*items)[at];
-	if (*count == *size) {
+	if (!*items || *count == *size) {
 		unsigned more = *size ? *size * 2 : 4;
 		struct branch **bigger = realloc(*items, more * sizeof **items);
 		if (!bigger)

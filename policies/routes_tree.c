@@ -48,8 +48,9 @@ static void node_link(struct routes *r, struct node *n, struct node *parent)
 	n->sibling = *list;
 	*list = n;
 	n->depth = parent ? (uint8_t)(parent->depth + 1) : 0;
-	if (n->kind != SEGMENT_WORD) {
-		parent->values[n->kind] = n;
+	if (n->kind != SEGMENT_WORD) { /* no host is a placeholder */
+		if (parent)
+			parent->values[n->kind] = n;
 		return;
 	}
 	table_add(&r->literals, &n->literal,
@@ -66,8 +67,9 @@ static void node_unlink(struct routes *r, struct node *n)
 		at = &(*at)->sibling;
 	*at = n->sibling;
 	n->sibling = NULL;
-	if (n->kind != SEGMENT_WORD) {
-		n->parent->values[n->kind] = NULL;
+	if (n->kind != SEGMENT_WORD) { /* no host is a placeholder */
+		if (n->parent)
+			n->parent->values[n->kind] = NULL;
 		return;
 	}
 	table_remove(&r->literals, &n->literal);
@@ -131,7 +133,7 @@ static char *text_of(const struct node *n)
 		struct span part = n->kind == SEGMENT_WORD
 					   ? (struct span){n->text, n->len}
 					   : span_from(segment_placeholder((enum segment_kind)n->kind));
-		if (part.len + 1 > at)
+		if (!part.ptr || part.len + 1 > at)
 			return NULL;
 		at -= part.len;
 		memcpy(text + at, part.ptr, part.len);
