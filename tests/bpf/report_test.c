@@ -66,8 +66,6 @@ static int open_all(void **state)
 	}
 	program = use_tc ? kernel_program_fd(kernel, OBJECT_TC, "pk_tc")
 			 : kernel_program_fd(kernel, OBJECT_XDP_FRAGS, "pk_xdp");
-	if (program < 0 && !use_tc) /* before 5.18 */
-		program = kernel_program_fd(kernel, OBJECT_XDP, "pk_xdp");
 	packets_set(PK_PACKETS_ALL);
 	ports_write(kernel_ports_fd(kernel), &ports);
 	buffer_free(&errors);
@@ -446,6 +444,17 @@ static void answers_of_a_watched_port_are_forwarded_too(void **state)
 	assert_int_equal(collect_count(&got, PK_FRAME), 1);
 }
 
+static bool frags_load(void)
+{
+	void *state = NULL;
+	bool load = open_all(&state) == 0;
+
+	close_all(&state);
+	kernel = NULL;
+	reader = NULL;
+	return load;
+}
+
 #define CASE(NAME) cmocka_unit_test_setup_teardown(NAME, open_all, close_all)
 
 int main(int argc, char **argv)
@@ -469,6 +478,11 @@ int main(int argc, char **argv)
 	use_tc = !strcmp(argv[1], "tc");
 	if (geteuid()) {
 		fprintf(stderr, "skipped: needs root\n");
+		return 77;
+	}
+	if (!use_tc && !frags_load()) {
+		fprintf(stderr,
+			"skipped: this kernel has no XDP for frames in pieces, and XDP reports no payload\n");
 		return 77;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
