@@ -195,7 +195,7 @@ static uint32_t note_learned(struct routes *r, const struct event *e, enum evide
 	return routes_learn(r, &folded, evidence);
 }
 
-void routes_note(struct routes *r, const struct event *e)
+void routes_note(struct routes *r, struct event *e)
 {
 	enum evidence evidence = evidence_of(&e->request);
 	uint32_t id = e->request.route_id;
@@ -208,8 +208,14 @@ void routes_note(struct routes *r, const struct event *e)
 		id = note_documented(r, e, evidence);
 	else if (!id)
 		id = note_learned(r, e, evidence);
-	if (id)
-		route_count(r, route_of(r, id), e);
+	if (id) {
+		struct route *route = route_of(r, id);
+		route_count(r, route, e);
+		if (!e->request.route.len) {
+			e->request.route = span_from(route->text);
+			e->request.route_id = id;
+		}
+	}
 	pthread_mutex_unlock(&r->lock);
 }
 

@@ -64,9 +64,11 @@ void routes_free(struct routes *r);
  * The text of the route lives as long as r: events that carry it must be gone before routes_free.
  */
 void routes_find(struct routes *r, struct span path, struct event *e);
-/* Counts and learns, when what can be known of the request's answer is known: just before the event leaves.
+/*
+ * Counts and learns, when what can be known of the request's answer is known: just before the event leaves,
+ * and while nobody else sees it. An event whose route was not known before, and is by now, gets it.
  */
-void routes_note(struct routes *r, const struct event *e);
+void routes_note(struct routes *r, struct event *e);
 
 struct routes_counts {
 	uint64_t requests; /* noted */

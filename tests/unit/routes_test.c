@@ -74,6 +74,20 @@ static void templates_are_learned_with_the_tenth_request(void **state)
 	expect_list("GET api.example /api/v1/users/{id}\n");
 }
 
+static void the_request_that_proves_a_route_shows_it(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= ROUTES_PROOF; i++) {
+		struct event *e =
+			ask_event(&(struct ask){.host = "api.example", .path = "/items/7", .status = 200});
+		routes_find(routes, e->request.path, e);
+		assert_int_equal(e->request.route.len, 0);
+		routes_note(routes, e);
+		assert_true(span_equal(e->request.route, i < ROUTES_PROOF ? SPAN_NULL : SPAN("/items/{id}")));
+		event_unref(e);
+	}
+}
+
 static void each_value_has_its_place(void **state)
 {
 	(void)state;
@@ -754,6 +768,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(templates_are_learned_with_the_tenth_request),
+		STORY(the_request_that_proves_a_route_shows_it),
 		STORY(each_value_has_its_place),
 		STORY(what_the_server_does_not_know_is_no_route),
 		STORY(scanners_leave_no_routes),
