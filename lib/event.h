@@ -61,6 +61,14 @@ struct event_header {
 	struct span value;
 };
 
+/* Not shown: the rules that count this request by the status of its answer, and its path as a keyed hash. */
+#define EVENT_PENDING_MAX 8
+struct event_pending {
+	uint64_t path;
+	uint16_t rules[EVENT_PENDING_MAX];
+	uint16_t count;
+};
+
 struct event_request {
 	struct span method;     /* as sent */
 	struct span target;     /* url.original, redacted */
@@ -90,6 +98,7 @@ struct event_request {
 	uint16_t client_flags;   /* enum client_flag */
 	uint64_t client_connection_id; /* the client's own connection to a proxy on this host; 0: not known */
 	uint8_t truncated;       /* a text of it was longer than an event keeps (REDACT_TEXT_MAX) */
+	struct event_pending pending; /* policies/detect.c's */
 	uint8_t answered;        /* EVENT_ANSWER_*; 0: no answer was seen, the four below are 0 */
 	uint16_t status;         /* of the final answer, or 101; never another 1xx */
 	uint64_t latency_ns;     /* from time_ns to the answer's first byte; 0 if that came earlier */

@@ -198,8 +198,33 @@ static void rule_matched(struct detect *d, uint16_t index, struct span path, con
 		fire(d, b, rule, event, emit, arg);
 }
 
+/* For the answer. What does not fit goes uncounted, which is told as no memory. */
+static void await_status(struct detect *d, uint16_t index, struct span path, struct event_pending *pending)
+{
+	if (!pending)
+		return;
+	if (pending->count == EVENT_PENDING_MAX) {
+		count(&d->no_memory);
+		return;
+	}
+	pending->path = table_hash(&d->buckets.table, path.ptr, path.len);
+	pending->rules[pending->count++] = index;
+}
+
+void detect_answer(struct detect *d, const struct event *event, detect_emit emit, void *arg)
+{
+	const struct event_pending *p = &event->request.pending;
+	struct span path = {(const char *)&p->path, sizeof p->path};
+
+	if (!(event->request.answered & EVENT_ANSWER_SEEN))
+		return;
+	for (unsigned i = 0; i < p->count; i++)
+		if (rule_has_status(&d->rules.items[p->rules[i]], event->request.status))
+			rule_matched(d, p->rules[i], path, event, emit, arg);
+}
+
 void detect_request(struct detect *d, const struct http_request *request, const struct event *event,
-		    detect_emit emit, void *arg)
+		    struct event_pending *pending, detect_emit emit, void *arg)
 {
 	struct matched matched;
 
@@ -216,6 +241,10 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 		count(&d->no_memory);
 		return;
 	}
-	for (unsigned i = 0; i < matched.count; i++)
-		rule_matched(d, matched.rules[i], matched.path, event, emit, arg);
+	for (unsigned i = 0; i < matched.count; i++) {
+		if (d->rules.items[matched.rules[i]].by_status)
+			await_status(d, matched.rules[i], matched.path, pending);
+		else
+			rule_matched(d, matched.rules[i], matched.path, event, emit, arg);
+	}
 }

@@ -46,7 +46,13 @@ void detect_free(struct detect *d);
  */
 typedef void (*detect_emit)(void *arg, const struct verdict *v);
 void detect_request(struct detect *d, const struct http_request *request, const struct event *event,
-		    detect_emit emit, void *arg);
+		    struct event_pending *pending, detect_emit emit, void *arg);
+/*
+ * The answer to a request came: event->request says which, and holds what detect_request left in `pending`.
+ * Rules with a status count it now. Once for each request; without answer: not at all. Where no answers are
+ * seen detect_request is called with pending NULL, and these rules never count.
+ */
+void detect_answer(struct detect *d, const struct event *event, detect_emit emit, void *arg);
 /*
  * Every rule may fire again at once, also for a client it fired for a moment ago: what becomes of a verdict
  * has changed (another mode). Safe from other threads.

@@ -490,6 +490,45 @@ static int read_description(struct loader *l, yaml_node_t *node, void *into)
 	return read_text(l, node, "description", 160, &rule->description);
 }
 
+bool rule_has_status(const struct rule *rule, unsigned status)
+{
+	if (status < STATUS_MIN || status > STATUS_MAX)
+		return false;
+	status -= STATUS_MIN;
+	return rule->statuses[status / 64] >> (status % 64) & 1;
+}
+
+/* 404, or 4xx for all from 400 to 499. */
+static int read_status(struct loader *l, yaml_node_t *item, void *into)
+{
+	struct rule *rule = into;
+	struct span s = item->type == YAML_SCALAR_NODE ? scalar_of(item) : SPAN_NULL;
+	bool good = s.len == 3 && s.ptr[0] >= '1' && s.ptr[0] <= '5';
+	bool all = good && s.ptr[1] == 'x' && s.ptr[2] == 'x';
+	unsigned first = 0, count = all ? 100 : 1;
+
+	for (unsigned i = 0; i < 3 && good; i++) {
+		bool wild = all && i > 0;
+
+		good = wild || (s.ptr[i] >= '0' && s.ptr[i] <= '9');
+		first = first * 10 + (wild ? 0 : (unsigned)(s.ptr[i] - '0'));
+	}
+	if (!good) {
+		fault(l, line_of(item), "a status must be a number from %d to %d, or 1xx to 5xx", STATUS_MIN,
+		      STATUS_MAX);
+		return 0;
+	}
+	for (unsigned i = first - STATUS_MIN; count; i++, count--)
+		rule->statuses[i / 64] |= 1ull << (i % 64);
+	rule->by_status = true;
+	return 0;
+}
+
+static int read_statuses(struct loader *l, yaml_node_t *node, void *into)
+{
+	return read_list(l, node, "status", read_status, into);
+}
+
 static int read_group(struct loader *l, yaml_node_t *node, void *into)
 {
 	struct rule *rule = into;
@@ -602,6 +641,7 @@ static const struct key rule_keys[] = {
 	{"distinct", read_distinct},   {"threshold", read_threshold},
 	{"window", read_window},       {"leak", read_leak},
 	{"cool_down", read_cool_down}, {"action", read_action},
+	{"status", read_statuses},
 };
 
 static void rule_complete(struct loader *l, struct rule *rule, unsigned line, uint32_t seen)

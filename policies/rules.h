@@ -16,6 +16,8 @@
  *           deviations: [bare_lf]                names of http_deviation_name
  *           documented: false                    the OpenAPI file (api.openapi) does not have this path with
  *                                                this method; without such a file it never holds
+ *         status: [401, 403, 5xx]                counts only requests whose answer had one of these; those
+ *                                                of which no answer was seen do not count
  *         group_by: client                       or peer; IPv6 by /64. Default client
  *         distinct: path                         count each path once
  *         threshold: 5                           matches ...
@@ -65,12 +67,17 @@ struct rule_match {
 	uint8_t documented; /* enum documented; DOCUMENTED_UNKNOWN: either */
 };
 
+#define STATUS_MIN 100
+#define STATUS_MAX 599
+
 enum rule_group { GROUP_CLIENT, GROUP_PEER };
 
 struct rule {
 	char *name, *description, *file;
 	struct rule_match *matches; /* any suffices */
 	unsigned match_count, match_size;
+	uint64_t statuses[(STATUS_MAX - STATUS_MIN) / 64 + 1]; /* bit s - STATUS_MIN */
+	bool by_status;                                        /* any of them is set */
 	enum rule_group group;
 	bool distinct_paths;
 	unsigned threshold;
@@ -85,6 +92,9 @@ struct rules {
 	unsigned count, size;
 	unsigned pattern_count; /* of all rules */
 };
+
+/* Does the rule count requests that were answered so? */
+bool rule_has_status(const struct rule *rule, unsigned status);
 
 #define RULES_FILE_MAX        (1024 * 1024) /* bytes of one file */
 #define RULES_MAX             128

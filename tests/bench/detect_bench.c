@@ -86,7 +86,7 @@ static double bench_detect(struct detect *d, const struct story *s, unsigned req
 			event.id++;
 			event.time_ns += 1000000;
 			memcpy(&event.request.client.addr.bytes[1], &client, 3);
-			detect_request(d, &request, &event, ignore, &fired);
+			detect_request(d, &request, &event, NULL, ignore, &fired);
 		}
 		double took = (now_ns() - start) / requests;
 		best = took < best ? took : best;

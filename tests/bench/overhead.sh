@@ -94,7 +94,7 @@ nsenter --net="/run/netns/$NS_S" nginx -p "$DIR/nginx" -c "$DIR/nginx.conf" 2>>"
 NGINX_PID=$!
 own $NGINX_PID
 wait_until 10 "nginx listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT"
-MODES="null auto tc xdp-generic xdp-native"
+MODES=${MODES:-"null auto tc xdp-generic xdp-native"}
 for i in $(seq "$ROTATIONS"); do
 	for mode in $MODES; do rotate "$mode" kilobyte; done
 	rotate auto tiny

@@ -196,6 +196,7 @@ struct fixture {
 	unsigned verdicts;
 	uint32_t deviations;
 	uint8_t documented;
+	uint16_t status; /* of every answer; 0: none is seen */
 	const char *user_agent;
 	struct addr client; /* ADDR_NONE: the peer */
 	bool behind;        /* only the peer's packets come here */
@@ -290,7 +291,12 @@ static unsigned ask(struct fixture *f, const char *peer, const char *method, con
 	event.request.client.addr = f->client.family ? f->client : event.flow.peer.addr;
 	event.request.client_behind = f->behind;
 	event.request.documented = f->documented;
-	detect_request(f->detect, &request, &event, take, f);
+	detect_request(f->detect, &request, &event, &event.request.pending, take, f);
+	if (f->status) {
+		event.request.status = f->status;
+		event.request.answered = EVENT_ANSWER_SEEN;
+		detect_answer(f->detect, &event, take, f);
+	}
 	return f->verdicts - before;
 }
 
@@ -886,6 +892,80 @@ static void a_file_of_too_much_is_refused(void **state)
 	buffer_free(&yaml);
 }
 
+/* --- rules that count by the answer --- */
+
+static void a_refused_login_counts_for_more_than_a_login(void **state)
+{
+	struct fixture *f = *state;
+
+	use_rules(f, NULL);
+	f->status = 200;
+	assert_int_equal(ask_many(f, 9, "POST", "/api/v1/login", NS_PER_S / 5), 0);
+	f->now_ns += 3600 * NS_PER_S;
+	f->status = 401;
+	assert_int_equal(ask_many(f, 5, "POST", "/api/v1/login", NS_PER_S / 5), 0);
+	assert_int_equal(ask_many(f, 1, "POST", "/api/v1/login", 0), 1);
+	assert_string_equal(f->last.origin, "login-failures");
+	assert_int_equal(f->last.evidence_count, 6);
+}
+
+static void paths_that_do_not_exist_are_counted_apart(void **state)
+{
+	struct fixture *f = *state;
+	unsigned fired = 0;
+	char path[32];
+
+	use_rules(f, NULL);
+	for (unsigned i = 0; i < 200; i++) { /* one broken link, many pages */
+		f->status = i % 2 ? 404 : 200;
+		snprintf(path, sizeof path, i % 2 ? "/broken" : "/page/%u", i);
+		fired += ask(f, "198.51.100.7", "GET", path);
+		f->now_ns += NS_PER_S / 10;
+	}
+	assert_int_equal(fired, 0);
+	f->status = 404;
+	for (unsigned i = 0; i < 30; i++) {
+		assert_int_equal(fired, 0);
+		snprintf(path, sizeof path, "/nothing/%u", i);
+		fired += ask(f, "198.51.100.8", "GET", path);
+	}
+	assert_int_equal(fired, 1);
+	assert_string_equal(f->last.origin, "missing-paths");
+}
+
+static void a_status_counts_once_and_only_where_an_answer_is_seen(void **state)
+{
+	static const char rules[] =
+		"detections:\n"
+		"  - {name: r, description: d, threshold: 2, window: 60s, match: all, status: [404, 5xx]}\n";
+	static const struct {
+		uint16_t status;
+		unsigned fired;
+	} steps[] = {{0, 0}, {404, 0}, {200, 0}, {403, 0}, {405, 0}, {499, 0}, {600, 0}, {0, 0}, {599, 1}};
+	struct fixture *f = *state;
+
+	use_rules(f, rules);
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		f->status = steps[i].status;
+		assert_int_equal(ask(f, "198.51.100.7", "GET", "/"), steps[i].fired);
+	}
+}
+
+static void a_wrong_status_is_refused(void **state)
+{
+	static const char *const wrong[] = {"[]", "404", "[99]", "[600]", "[4x4]", "[40x]", "[xx]", "[4000]"};
+	struct fixture *f = *state;
+	char yaml[256];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(yaml, sizeof yaml,
+			 "detections:\n  - {name: r, description: d, threshold: 1, window: 1s, match: all, "
+			 "status: %s}\n",
+			 wrong[i]);
+		assert_refused(f, yaml, "status must be");
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -905,6 +985,10 @@ int main(void)
 		TEST(malformed_requests_count_and_gaps_do_not),
 		TEST(what_is_not_documented_may_count),
 		TEST(a_flood_is_told_of_within_a_second),
+		TEST(a_refused_login_counts_for_more_than_a_login),
+		TEST(paths_that_do_not_exist_are_counted_apart),
+		TEST(a_status_counts_once_and_only_where_an_answer_is_seen),
+		TEST(a_wrong_status_is_refused),
 		TEST(a_good_client_is_left_in_peace),
 		TEST(clients_are_counted_apart),
 		TEST(an_ipv6_client_cannot_hide_among_its_addresses),
