@@ -228,9 +228,14 @@ static bool on_look(void *arg, struct answers_line *l, struct answer *ret)
 	return ret->read <= MAX(s->next, stream_boundary(s));
 }
 
+/* Takes the reference of a request that waited. */
 static void on_answered(void *arg, struct event *e)
 {
-	emit(arg, e);
+	struct capture *c = arg;
+
+	if (c->parts.detect)
+		detect_answer(c->parts.detect, e, on_verdict, c);
+	emit(c, e);
 }
 
 static int answers_start(struct capture *c)
@@ -253,6 +258,27 @@ static void emit_request(struct capture *c, struct connection *conn, struct even
 		answers_hold(c->answers, &conn->answers, e, conn->stream.request_at, c->time_ns);
 	else
 		emit(c, e);
+}
+
+/*
+ * Takes the reference. Where nothing waits for answers the event goes first, so that whoever gets a verdict
+ * has what it cites. Else it goes last, so that the rules that wait for its status are known when that comes.
+ */
+static void judge_request(struct capture *c, struct connection *conn, const struct http_request *r,
+			  struct event *e)
+{
+	bool waits = c->answers || conn->packets;
+
+	event_ref(e);
+	if (!waits)
+		emit_request(c, conn, e);
+	if (r->deviations)
+		emit_anomalies(c, conn, r->deviations);
+	if (c->parts.detect)
+		detect_request(c->parts.detect, r, e, waits ? &e->request.pending : NULL, on_verdict, c);
+	if (waits)
+		emit_request(c, conn, e);
+	event_unref(e);
 }
 
 static void note_process(struct capture *c, uint32_t pid, struct event *e)
@@ -290,15 +316,7 @@ static void on_request(void *arg, struct stream *s, const struct http_request *r
 	note_process(c, conn->flow.pid, e);
 	if (c->parts.routes)
 		routes_find(c->parts.routes, r->path, e);
-	/* Where nothing waits for answers the event goes first, else a verdict may come before what it cites.
-	 */
-	event_ref(e);
-	emit_request(c, conn, e);
-	if (r->deviations)
-		emit_anomalies(c, conn, r->deviations);
-	if (c->parts.detect)
-		detect_request(c->parts.detect, r, e, on_verdict, c);
-	event_unref(e);
+	judge_request(c, conn, r, e);
 }
 
 static void on_proxy_header(void *arg, struct stream *s, const struct proxy_header *h)
@@ -771,11 +789,6 @@ static void on_refused(struct capture *c, const struct pk_refused *rec)
 
 /* --- connections that are seen as packets --- */
 
-static void on_exchange_event(void *arg, struct event *e)
-{
-	emit(arg, e);
-}
-
 /* Where packets come from a live link, a connection found in the middle is nothing special. */
 static void on_exchange_anomaly(void *arg, const char *name)
 {
@@ -861,6 +874,27 @@ static void on_packets_bytes(void *arg, const struct pk_flow *flow, enum segment
 	c->current = NULL;
 }
 
+static void on_packets_urgent(void *arg, const struct pk_flow *flow, enum segments_side from, uint32_t seq,
+			      uint64_t time_ns)
+{
+	struct capture *c = arg;
+	struct connection *conn = connections_find(c->connections, flow);
+
+	c->time_ns = time_ns;
+	if (!conn)
+		return;
+	if (from == SEGMENTS_SERVER) {
+		conn->server_next = seq + 1;
+		return;
+	}
+	struct before b = stream_before(&conn->stream);
+	c->current = conn;
+	c->share = source_share(c, conn);
+	stream_urgent(&conn->stream, seq + 1, true, &c->hooks);
+	account(c, conn, &b);
+	c->current = NULL;
+}
+
 static void on_packets_finish(void *arg, const struct pk_flow *flow, enum segments_side from,
 			      uint64_t time_ns)
 {
@@ -924,6 +958,7 @@ static int anomalies_start(struct capture *c)
 		.ports = c->parts.packets->ports,
 		.port_count = c->parts.packets->port_count,
 		.ordinary = c->parts.packets->ordinary,
+		.headers_elsewhere = c->parts.packets->headers,
 		.found = on_anomaly,
 		.arg = c,
 	};
@@ -944,11 +979,12 @@ static int packets_new(struct capture *c)
 		.port_count = p->port_count,
 		.hooks = {.open = on_packets_open,
 			  .bytes = on_packets_bytes,
+			  .urgent = on_packets_urgent,
 			  .finish = on_packets_finish,
 			  .close = on_packets_close,
 			  .arg = c},
 	};
-	struct exchanges_options exchanges = {.event = on_exchange_event,
+	struct exchanges_options exchanges = {.event = on_answered,
 					      .arg = c,
 					      .anomaly = on_exchange_anomaly,
 					      .wait_ns = p->answer_wait_ns,

@@ -34,8 +34,10 @@ struct half {
 	uint64_t hole_ns;  /* since when something waits */
 	uint64_t acked_ns; /* since when what it waits for is acknowledged; 0: it is not */
 	uint32_t acked;    /* the other side's acknowledgment, if ack_known */
-	bool started;      /* next_seq is known */
-	bool complete;     /* ... from its SYN */
+	uint32_t urgent;   /* sequence number of the urgent byte, if has_urgent */
+	bool has_urgent;
+	bool started;  /* next_seq is known */
+	bool complete; /* ... from its SYN */
 	bool ack_known, fin_known, finished;
 	bool unaccepted; /* bytes came with the SYN, and the server has not said yet whether it takes them */
 };
@@ -75,9 +77,9 @@ struct segments {
 /* One segment, taken apart. */
 struct piece {
 	uint32_t seq, ack;
-	uint16_t flags;
-	struct span bytes; /* captured of the payload */
-	uint32_t len;      /* of the payload */
+	uint16_t flags, urgent; /* urgent pointer */
+	struct span bytes;      /* captured of the payload */
+	uint32_t len;           /* of the payload */
 	uint64_t time_ns;
 	unsigned from; /* index of the sender's half */
 };
@@ -276,10 +278,9 @@ static void open_once(struct segments *t, struct connection_pair *c, uint64_t ti
 			      c->handshake, time_ns);
 }
 
-/* [offset, offset + len) of a half, len > 0, offset >= next: from there on nothing before it is waited for.
- */
-static void hand_on(struct segments *t, struct connection_pair *c, unsigned which, uint64_t offset,
-		    struct span bytes, uint64_t len, uint64_t time_ns)
+/* As hand_on, without urgent data in it. */
+static void hand_on_piece(struct segments *t, struct connection_pair *c, unsigned which, uint64_t offset,
+			  struct span bytes, uint64_t len, uint64_t time_ns)
 {
 	struct half *h = &c->half[which];
 	uint32_t seq = h->next_seq + (uint32_t)(offset - h->next);
@@ -289,6 +290,48 @@ static void hand_on(struct segments *t, struct connection_pair *c, unsigned whic
 	h->next_seq = seq + (uint32_t)len;
 	t->options.hooks.bytes(t->options.hooks.arg, &c->flow, side_of(c, which), seq, bytes, (uint32_t)len,
 			       time_ns);
+}
+
+/* The next byte is urgent data, and is no part of the stream. */
+static void pass_urgent(struct segments *t, struct connection_pair *c, unsigned which, uint64_t time_ns)
+{
+	struct half *h = &c->half[which];
+
+	open_once(t, c, time_ns);
+	if (t->options.hooks.urgent)
+		t->options.hooks.urgent(t->options.hooks.arg, &c->flow, side_of(c, which), h->next_seq,
+					time_ns);
+	h->has_urgent = false;
+	h->next++;
+	h->next_seq++;
+}
+
+static struct span span_from_offset(struct span s, uint64_t n)
+{
+	return n < s.len ? (struct span){s.ptr + n, s.len - n} : SPAN_NULL;
+}
+
+/* [offset, offset + len) of a half, len > 0, offset >= next: from there on nothing before it is waited for.
+ */
+static void hand_on(struct segments *t, struct connection_pair *c, unsigned which, uint64_t offset,
+		    struct span bytes, uint64_t len, uint64_t time_ns)
+{
+	struct half *h = &c->half[which];
+	uint32_t ahead = h->urgent - (h->next_seq + (uint32_t)(offset - h->next));
+
+	if (!h->has_urgent || ahead >= len) {
+		hand_on_piece(t, c, which, offset, bytes, len, time_ns);
+		return;
+	}
+	if (ahead)
+		hand_on_piece(t, c, which, offset, (struct span){bytes.ptr, MIN(bytes.len, (size_t)ahead)},
+			      ahead, time_ns);
+	if (offset + ahead == h->next)
+		pass_urgent(t, c, which, time_ns);
+	h->has_urgent = false;
+	if (len > ahead + 1)
+		hand_on_piece(t, c, which, offset + ahead + 1, span_from_offset(bytes, ahead + 1),
+			      len - ahead - 1, time_ns);
 }
 
 static struct block *held_take(struct segments *t, struct half *h)
@@ -497,10 +540,6 @@ static void take_payload(struct segments *t, struct connection_pair *c, const st
 	struct half *h = &c->half[p->from];
 	struct piece rest = *p;
 
-	if (!h->started) {
-		h->started = true;
-		h->next_seq = h->first_seq = p->seq;
-	}
 	int32_t ahead = (int32_t)(p->seq - h->next_seq);
 	if (ahead > 0 || h->unaccepted) {
 		/* Far beyond any window: a decoy, or the tuple was used again unseen. */
@@ -514,6 +553,20 @@ static void take_payload(struct segments *t, struct connection_pair *c, const st
 		return;
 	rest.bytes = old < p->bytes.len ? (struct span){p->bytes.ptr + old, p->bytes.len - old} : SPAN_NULL;
 	hand_on(t, c, p->from, h->next, rest.bytes, p->len - old, p->time_ns);
+}
+
+/* As Linux reads the pointer: one behind the byte (net/ipv4/tcp_input.c: tcp_check_urg). */
+static void take_urgent(struct connection_pair *c, const struct piece *p)
+{
+	struct half *h = &c->half[p->from];
+	uint32_t at = p->seq + p->urgent - 1;
+
+	if (!(p->flags & PK_TCP_URG) || !p->urgent || !h->started || (int32_t)(at - h->next_seq) < 0)
+		return;
+	if (h->has_urgent && (int32_t)(at - h->urgent) <= 0)
+		return;
+	h->has_urgent = true;
+	h->urgent = at;
 }
 
 static void take_ack(struct connection_pair *c, const struct piece *p)
@@ -539,6 +592,13 @@ static void settle_syn_data(struct segments *t, struct connection_pair *c, const
 	if (p->from != c->client && p->ack == client->first_seq)
 		half_drop(t, client);
 	drain(t, c, c->client, p->time_ns);
+}
+
+/* Midway. */
+static void half_start(struct half *h, uint32_t first_seq)
+{
+	h->started = true;
+	h->next_seq = h->first_seq = first_seq;
 }
 
 static void half_begin(struct half *h, uint32_t first_seq)
@@ -719,6 +779,7 @@ static bool piece_of(const struct pk_segment *rec, struct piece *ret)
 	*ret = (struct piece){.seq = h->sequence,
 			      .ack = h->acknowledgment,
 			      .flags = h->flags,
+			      .urgent = rec->urgent,
 			      .len = rec->l4_len - h->header_length,
 			      .time_ns = h->rec.time_ns};
 	if (rec->captured > options)
@@ -761,6 +822,9 @@ void segments_feed(struct segments *t, const struct pk_segment *rec)
 	}
 	bool payload = takes_payload(&p);
 	check_hole(t, c, !p.from, payload, p.time_ns);
+	if (payload && !c->half[p.from].started)
+		half_start(&c->half[p.from], p.seq);
+	take_urgent(c, &p);
 	if (payload)
 		take_payload(t, c, &p);
 	drain(t, c, p.from, p.time_ns);

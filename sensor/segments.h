@@ -56,6 +56,12 @@ struct segments_hooks {
 	 */
 	void (*bytes)(void *arg, const struct pk_flow *flow, enum segments_side from, uint32_t seq,
 		      struct span bytes, uint32_t len, uint64_t time_ns);
+	/*
+	 * The byte at seq, the next one, is urgent data (RFC 9293 section 3.8.5): Linux takes it out of the
+	 * stream, unless the application asked otherwise (SO_OOBINLINE). May be NULL.
+	 */
+	void (*urgent)(void *arg, const struct pk_flow *flow, enum segments_side from, uint32_t seq,
+		       uint64_t time_ns);
 	/* `from` will send no more (FIN). May be NULL. */
 	void (*finish)(void *arg, const struct pk_flow *flow, enum segments_side from, uint64_t time_ns);
 	/* The last word about this connection. */

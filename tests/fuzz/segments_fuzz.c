@@ -64,6 +64,18 @@ static void on_bytes(void *arg, const struct pk_flow *flow, enum segments_side f
 	h->ports[p].next[from] = seq + len;
 }
 
+static void on_urgent(void *arg, const struct pk_flow *flow, enum segments_side from, uint32_t seq,
+		      uint64_t time_ns)
+{
+	struct heard *h = arg;
+	unsigned p = port_of(flow);
+
+	(void)time_ns;
+	assert(h->ports[p].open && (!h->ports[p].started[from] || seq == h->ports[p].next[from]));
+	h->ports[p].started[from] = true;
+	h->ports[p].next[from] = seq + 1;
+}
+
 static void on_finish(void *arg, const struct pk_flow *flow, enum segments_side from, uint64_t time_ns)
 {
 	(void)from;
@@ -103,6 +115,7 @@ static void feed(struct segments *t, const uint8_t r[5], uint64_t now)
 		.source_addr = {server ? 2 : 1},
 		.destination_addr = {server ? 1 : 2},
 	};
+	u.rec.urgent = r[4] % 8;
 	u.rec.l4_len = 20 + len;
 	u.rec.captured = r[1] & 8 ? len / 2 : len;
 	uint32_t first = at + (r[0] & PK_TCP_SYN ? 1 : 0);
@@ -118,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   .held_max = HELD_MAX,
 					   .hooks = {.open = on_open,
 						     .bytes = on_bytes,
+						     .urgent = on_urgent,
 						     .finish = on_finish,
 						     .close = on_close,
 						     .arg = &heard}};

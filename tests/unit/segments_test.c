@@ -70,6 +70,18 @@ static void on_bytes(void *arg, const struct pk_flow *flow, enum segments_side f
 	h->next[from] = seq + len;
 }
 
+static void on_urgent(void *arg, const struct pk_flow *flow, enum segments_side from, uint32_t seq,
+		      uint64_t time_ns)
+{
+	struct heard *h = arg;
+
+	(void)flow;
+	(void)time_ns;
+	assert_int_equal(seq, h->next[from]);
+	say(h, from, "!", 1);
+	h->next[from]++;
+}
+
 static void on_finish(void *arg, const struct pk_flow *flow, enum segments_side from, uint64_t time_ns)
 {
 	(void)flow;
@@ -90,8 +102,12 @@ static void on_close(void *arg, const struct pk_flow *flow, const struct segment
 static void start_with(struct heard *h, struct segments_options options)
 {
 	*h = (struct heard){.now = 1000 * MS};
-	options.hooks = (struct segments_hooks){
-		.open = on_open, .bytes = on_bytes, .finish = on_finish, .close = on_close, .arg = h};
+	options.hooks = (struct segments_hooks){.open = on_open,
+						.bytes = on_bytes,
+						.urgent = on_urgent,
+						.finish = on_finish,
+						.close = on_close,
+						.arg = h};
 	if (!options.connections_max)
 		options.connections_max = 16;
 	if (!options.held_max)
@@ -111,6 +127,7 @@ struct sent {
 	const char *text;
 	size_t captured;
 	uint32_t options;
+	uint16_t urgent;
 };
 
 static void send_one(struct heard *h, const struct sent *s)
@@ -131,6 +148,7 @@ static void send_one(struct heard *h, const struct sent *s)
 		.source_addr = {10, 0, 0, s->from == SERVER_PORT ? 2 : 1},
 		.destination_addr = {10, 0, 0, s->to == SERVER_PORT ? 2 : 1},
 	};
+	rec->urgent = s->urgent;
 	rec->captured = s->options + (uint32_t)captured;
 	rec->l4_len = rec->header.header_length + (uint32_t)len;
 	if (captured)
@@ -295,6 +313,39 @@ static void options_are_no_payload_and_cut_payload_is_told(void **state)
 	client(&h, 0, 6, 0, "g");
 	assert_string_equal(h.text[SEGMENTS_CLIENT], "abcd<2>g");
 	stop(&h);
+}
+
+static void an_urgent_byte_is_no_part_of_the_stream(void **state)
+{
+	static const struct {
+		uint32_t at;
+		uint16_t urgent; /* 0: no URG */
+		const char *text;
+	} cases[][3] = {
+		{{0, 4, "abcXdef"}, {7, 0, "gh"}},
+		{{3, 1, "Xdef"}, {0, 0, "abc"}, {7, 0, "gh"}},
+		{{0, 4, "abc"}, {3, 0, "Xde"}, {6, 0, "fgh"}}, /* announced before it came */
+		{{0, 0, "abc"}, {3, 1, "X"}, {4, 0, "defgh"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct heard h;
+		start(&h);
+		handshake(&h);
+		for (size_t k = 0; k < 3 && cases[i][k].text; k++)
+			send_one(&h,
+				 &(struct sent){.from = CLIENT_PORT,
+						.to = SERVER_PORT,
+						.flags = PK_TCP_ACK | (cases[i][k].urgent ? PK_TCP_URG : 0),
+						.urgent = cases[i][k].urgent,
+						.seq = ISN + 1 + cases[i][k].at,
+						.text = cases[i][k].text,
+						.captured = SIZE_MAX});
+		if (strcmp(h.text[SEGMENTS_CLIENT], "abc!defgh"))
+			fail_msg("%zu: %s", i, h.text[SEGMENTS_CLIENT]);
+		stop(&h);
+	}
 }
 
 /* --- holes --- */
@@ -625,6 +676,7 @@ int main(void)
 		cmocka_unit_test(bytes_are_read_as_a_receiver_reads_them),
 		cmocka_unit_test(sequence_numbers_wrap_around),
 		cmocka_unit_test(options_are_no_payload_and_cut_payload_is_told),
+		cmocka_unit_test(an_urgent_byte_is_no_part_of_the_stream),
 		cmocka_unit_test(a_hole_is_given_up_once_the_server_answers_what_it_acknowledged),
 		cmocka_unit_test(an_acknowledgment_may_be_captured_before_its_segment),
 		cmocka_unit_test(a_hole_that_nobody_acknowledges_is_waited_for_three_seconds),
