@@ -4,14 +4,15 @@
 #include <stdint.h>
 #include "lib/util.h"
 
-#define RUN_MIN        TOKEN_RANDOM_MIN_LEAST
-#define CARD_MIN       13
-#define CARD_MAX       19
-#define DECODE_ROUNDS  4  /* servers undo one, frameworks and proxies another; who encodes more often hides */
-#define WINDOW         16 /* bytes in which letters and digits are looked at together */
-#define DISORDER       9  /* see disorder_at */
-#define PREFIX_TELLING 6  /* no word holds as long a prefix by chance */
-#define PLACEHOLDER    ":h_"
+#define RUN_MIN           TOKEN_RANDOM_MIN_LEAST
+#define CARD_MIN          13
+#define CARD_MAX          19
+#define DECODE_ROUNDS     4 /* servers undo one, frameworks and proxies another; who encodes more often hides */
+#define WINDOW            16 /* bytes in which letters and digits are looked at together */
+#define DISORDER          9  /* see disorder_at */
+#define DISORDER_DOUBTFUL 5
+#define PREFIX_TELLING    6 /* no word holds as long a prefix by chance */
+#define PLACEHOLDER       ":h_"
 
 const char *token_kind_name(enum token_kind kind)
 {
@@ -135,24 +136,20 @@ static unsigned disorder_at(struct span run, size_t i)
 	return disorder;
 }
 
-/*
- * Is there a WINDOW of bytes with DISORDER? Words, camelCase and version numbers stay below it
- * ("iPhone14ProMax25" has 8); 16 random hex digits have about 18, random letters and digits 14.
- */
-static bool is_disordered(struct span run)
+/* The most that WINDOW bytes of a run have of it. */
+static unsigned disorder_of(struct span run)
 {
 	uint8_t last[WINDOW] = {0};
-	unsigned sum = 0;
+	unsigned sum = 0, most = 0;
 
 	for (size_t i = 1; i < run.len; i++) {
 		uint8_t *slot = &last[i % (WINDOW - 1)];
 		sum -= *slot;
 		*slot = (uint8_t)disorder_at(run, i);
 		sum += *slot;
-		if (sum >= DISORDER)
-			return true;
+		most = MAX(most, sum);
 	}
-	return false;
+	return most;
 }
 
 static bool is_vowel(char c)
@@ -172,7 +169,8 @@ static bool is_vowel(char c)
 
 struct piece_count {
 	unsigned letters, lower, digits, vowels, hex;
-	uint32_t seen; /* which letters */
+	unsigned numbers; /* digits in a row count once */
+	uint32_t seen;    /* which letters */
 };
 
 static struct piece_count piece_count(struct span piece)
@@ -184,12 +182,34 @@ static struct piece_count piece_count(struct span piece)
 		c.letters += (k & (LOWER | UPPER)) != 0;
 		c.lower += k == LOWER;
 		c.digits += k == DIGIT;
+		c.numbers += k == DIGIT && (!i || class_of(piece.ptr[i - 1]) != DIGIT);
 		c.vowels += is_vowel(piece.ptr[i]);
 		if (k & (LOWER | UPPER))
 			c.seen |= 1u << (piece.ptr[i] & 31);
 		c.hex += k == DIGIT || ((piece.ptr[i] | 0x20) >= 'a' && (piece.ptr[i] | 0x20) <= 'f');
 	}
 	return c;
+}
+
+/* Fewer than languages have; where there are digits as well, fewer than most words have
+ * ("straightforwardness" has 26 %). */
+static bool has_few_vowels(const struct piece_count *c)
+{
+	return c->vowels * 100 < c->letters * (c->digits >= 2 ? 31u : 20u);
+}
+
+/*
+ * Words, camelCase and version numbers have less than DISORDER ("iPhone14ProMax25" has 8); 16 random hex
+ * digits have about 18, random letters and digits 14. Some of these have little, but then few vowels, too.
+ */
+static bool run_is_disordered(struct span run)
+{
+	unsigned disorder = disorder_of(run);
+
+	if (disorder < DISORDER_DOUBTFUL)
+		return false;
+	struct piece_count c = piece_count(run);
+	return disorder >= DISORDER || (c.digits >= 2 && c.letters >= 8 && has_few_vowels(&c));
 }
 
 /* A piece has letters and digits only. */
@@ -200,13 +220,15 @@ static bool piece_is_random(struct span piece, unsigned least)
 	struct piece_count c = piece_count(piece);
 	if (c.digits == piece.len)
 		return piece.len > CARD_MAX;
-	if (c.hex == piece.len && piece.len >= 32 && c.digits && c.letters)
+	if (c.hex == piece.len && c.digits >= 2 && c.letters >= 2)
+		return true;
+	if (c.numbers >= 4 && piece.len >= 24) /* no name has so many numbers in it */
 		return true;
 	/* One case only, and fewer vowels than any language has: base32, or random letters. "xxxx…" is none.
 	 */
 	bool one_case = !c.lower || c.lower == c.letters;
 	bool varied = __builtin_popcount(c.seen) >= 6;
-	return one_case && varied && c.letters >= 12 && c.vowels * 100 < c.letters * 28;
+	return one_case && varied && c.letters >= 12 && has_few_vowels(&c);
 }
 
 static struct span piece_next(struct span run, size_t *at)
@@ -223,7 +245,7 @@ static bool run_is_random(struct span run, unsigned least)
 {
 	if (run.len < least)
 		return false;
-	if (is_disordered(run))
+	if (run_is_disordered(run))
 		return true;
 	for (size_t at = 0; at < run.len;)
 		if (piece_is_random(piece_next(run, &at), least))
@@ -331,46 +353,59 @@ static bool is_issued(const char *digits)
 	return (head >= 3000 && head < 7000) || (head >= 2221 && head <= 2720);
 }
 
-/* Any part of a row of digits may be the number: another one may stand right before it. */
-static bool row_holds_card(const char *digits, unsigned count)
+/*
+ * A row: digits with at most one separator between two of them, and where its groups begin. A number begins
+ * and ends with a group: another one may stand beside it, but a part of a longer number is none.
+ */
+struct row {
+	char digits[ROW_MAX];
+	unsigned count;
+	uint64_t starts; /* bit i: a group begins at digit i */
+};
+
+static bool row_holds_card(const struct row *r)
 {
+	uint64_t bounds = r->starts | UINT64_C(1) << r->count;
 	struct luhn l;
 
-	luhn_prepare(&l, digits, count);
-	for (unsigned at = 0; at + CARD_MIN <= count; at++) {
-		if (!is_issued(digits + at))
+	if (r->count < CARD_MIN)
+		return false;
+	luhn_prepare(&l, r->digits, r->count);
+	for (unsigned at = 0; at + CARD_MIN <= r->count; at++) {
+		if (!(bounds >> at & 1) || !is_issued(r->digits + at))
 			continue;
-		for (unsigned n = CARD_MIN; n <= CARD_MAX && at + n <= count; n++)
-			if (luhn_holds(&l, at, n))
+		for (unsigned n = CARD_MIN; n <= CARD_MAX && at + n <= r->count; n++)
+			if (bounds >> (at + n) & 1 && luhn_holds(&l, at, n))
 				return true;
 	}
 	return false;
 }
 
-/*
- * A row: digits with at most one separator between two of them. One longer than two numbers is taken for
- * numbers, so that the work for a row is bounded.
- */
+/* A row longer than two numbers is taken for numbers, so that the work for a row is bounded. */
 static bool has_card(struct span text)
 {
-	char digits[ROW_MAX];
-	unsigned count = 0;
+	struct row row = {.count = 0};
+	bool begins = true;
 
 	for (size_t i = 0; i <= text.len; i++) {
 		unsigned k = i < text.len ? class_of(text.ptr[i]) : 0;
 		if (k == DIGIT) {
-			if (count == ROW_MAX)
+			if (row.count == ROW_MAX)
 				return true;
-			digits[count++] = text.ptr[i];
+			row.starts |= (uint64_t)begins << row.count;
+			row.digits[row.count++] = text.ptr[i];
+			begins = false;
 			continue;
 		}
+		begins = true;
 		bool between =
 			k & (JOIN | GAP | BASE64) && i + 1 < text.len && class_of(text.ptr[i + 1]) == DIGIT;
 		if (between)
 			continue;
-		if (count >= CARD_MIN && row_holds_card(digits, count))
+		if (row_holds_card(&row))
 			return true;
-		count = 0;
+		row.count = 0;
+		row.starts = 0;
 	}
 	return false;
 }
