@@ -358,7 +358,8 @@ static void account(struct capture *c, struct connection *conn, const struct bef
 	c->held[conn->source] += s->head.size - b->held;
 	if (s->gaps != b->gaps) {
 		COUNT(c, gaps, s->gaps - b->gaps);
-		answers_doubt(&conn->answers);
+		if (c->answers)
+			answers_lost(c->answers, &conn->answers);
 		COUNT(c, gap_bytes, s->gap_bytes - b->gap_bytes);
 		if (s->gap_bytes != b->gap_bytes)
 			note_loss(c, &conn->flow.peer.addr, s->gap_bytes - b->gap_bytes);
@@ -813,8 +814,11 @@ static void on_packets_open(void *arg, const struct pk_flow *flow, const uint32_
 {
 	struct capture *c = arg;
 	struct connection *conn = connections_find(c->connections, flow);
+	struct addr peer = addr_from_bytes(flow->family, flow->peer_addr);
 
 	COUNT(c, connections_opened, 1);
+	if (handshake && c->parts.packet_watch) /* no part of a flood */
+		packet_watch_handshake(c->parts.packet_watch, &peer, time_ns);
 	if (conn)
 		finish(c, conn, time_ns);
 	conn = packets_begin(c, flow, time_ns, isn);
@@ -966,6 +970,8 @@ static int anomalies_start(struct capture *c)
 	return anomalies_new(&options, &c->anomalies);
 }
 
+static void on_packets_segment(void *arg, const struct pk_segment *rec, enum segments_side from);
+
 static int packets_new(struct capture *c)
 {
 	const struct capture_packets *p = c->parts.packets;
@@ -982,6 +988,7 @@ static int packets_new(struct capture *c)
 			  .urgent = on_packets_urgent,
 			  .finish = on_packets_finish,
 			  .close = on_packets_close,
+			  .segment = p->header_events ? on_packets_segment : NULL,
 			  .arg = c},
 	};
 	struct exchanges_options exchanges = {.event = on_answered,
@@ -1031,6 +1038,21 @@ static void on_header(struct capture *c, const struct pk_header *rec)
 		COUNT(c, events_lost, 1);
 	else
 		COUNT(c, anomalies, (unsigned)n);
+}
+
+/* What the packet program would have reported of a watched port; of strangers only what is odd by itself. */
+static void on_packets_segment(void *arg, const struct pk_segment *rec, enum segments_side from)
+{
+	struct capture *c = arg;
+	struct pk_header h = rec->header;
+
+	if (from == SEGMENTS_SERVER || !h.why)
+		return;
+	if (from == SEGMENTS_STRANGER && !(h.why & (PK_WHY_ODD | PK_WHY_MALFORMED)))
+		return;
+	h.rec.kind = PK_HEADER;
+	h.rec.size = sizeof h;
+	on_header(c, &h);
 }
 
 void capture_record(struct capture *c, const struct pk_record *rec)

@@ -36,7 +36,9 @@ struct capture;
 struct capture_packets {
 	const uint16_t *ports;   /* of servers; borrowed for the life of the capture */
 	unsigned port_count;     /* 0: any port */
+	bool header_events;      /* make them of clients' segments: no PK_HEADER comes */
 	uint64_t answer_wait_ns; /* a request waits no longer for its answer; 0: while its connection lasts */
+	bool headers;            /* PK_HEADER records come, too, and tell what flags show */
 	bool ordinary;           /* name ordinary anomalies, too: tcp_anomaly_is_ordinary */
 };
 
@@ -44,7 +46,7 @@ struct capture_parts {
 	const struct config *config;
 	const struct clock *clock;
 	const struct redact *redact;
-	struct detect *detect; /* NULL: no built-in analysis */
+	struct detect *detect;             /* NULL: no built-in analysis */
 	struct packet_watch *packet_watch; /* NULL: no criteria for TCP headers */
 	struct routes *routes; /* NULL: events show no route; whoever takes the events notes them there */
 	struct proxies *proxies;
@@ -53,11 +55,11 @@ struct capture_parts {
 	struct clients
 		*behind; /* clients of which only a trusted proxy's packets come here; NULL: not noted */
 	uint64_t *skip;  /* PK_SKIP_SLOTS slots, or NULL */
-	uint64_t *seen; /* PK_SKIP_SLOTS slots, told up to where connections are read; or NULL */
-	const uint64_t *skipped; /* how far the kernel half skipped, by slot and tag; or NULL */
-	const struct pk_answer_slot *answers;      /* PK_ANSWER_SLOTS slots; NULL: the kernel half shows no
-						      answers, and no event waits for one */
-	void (*event)(void *arg, struct event *e); /* takes the reference */
+	uint64_t *seen;  /* PK_SKIP_SLOTS slots, told up to where connections are read; or NULL */
+	const uint64_t *skipped;              /* how far the kernel half skipped, by slot and tag; or NULL */
+	const struct pk_answer_slot *answers; /* PK_ANSWER_SLOTS slots; NULL: the kernel half shows no
+						 answers, and no event waits for one */
+	void (*event)(void *arg, struct event *e);           /* takes the reference */
 	void (*verdict)(void *arg, const struct verdict *v); /* of the built-in analysis */
 	void *arg;
 	const struct capture_packets *packets; /* NULL: such records are not expected, and passed over */
@@ -75,7 +77,7 @@ struct capture_counts {
 	uint64_t segments_refused;                 /* whose payload a careful receiver does not take */
 	uint64_t proxy_headers_refused;            /* PROXY headers of peers that are not trusted */
 	uint64_t values_dropped; /* of requests with more secrets than are hashed (policies/redact_text.h) */
-	uint64_t passed_bytes; /* captured, but passed over in search of the next request; told as loss */
+	uint64_t passed_bytes;   /* captured, but passed over in search of the next request; told as loss */
 };
 
 int capture_new(const struct capture_parts *parts, struct capture **ret);

@@ -118,8 +118,11 @@ static int parts_start(struct replay_run *r, struct buffer *errors)
 
 static int capture_start(struct replay_run *r)
 {
-	struct capture_packets packets = {
-		.ports = r->options->ports, .port_count = r->options->port_count, .ordinary = true};
+	struct capture_packets packets = {.ports = r->options->ports,
+					  .port_count = r->options->port_count,
+					  .header_events = true,
+					  .headers = true,
+					  .ordinary = true};
 	struct capture_parts parts = {
 		.config = r->options->config,
 		.clock = replay_clock(r->replay),

@@ -806,6 +806,9 @@ void segments_feed(struct segments *t, const struct pk_segment *rec)
 	}
 	p.from = tuple_of(&rec->header, &key);
 	struct connection_pair *c = place_of(t, &key, &p);
+	if (t->options.hooks.segment)
+		t->options.hooks.segment(t->options.hooks.arg, rec,
+					 c ? side_of(c, p.from) : SEGMENTS_STRANGER);
 	if (!c || c->list == CLOSED || (c->reused && p.flags & PK_TCP_SYN))
 		return;
 	if (c->list == LIVE && p.time_ns >= c->last_ns)

@@ -26,7 +26,7 @@
 
 struct segments;
 
-enum segments_side { SEGMENTS_CLIENT = 0, SEGMENTS_SERVER = 1 };
+enum segments_side { SEGMENTS_CLIENT = 0, SEGMENTS_SERVER = 1, SEGMENTS_STRANGER = 2 };
 
 #define SEGMENTS_HOLE_NS  (3ull * 1000000000) /* longer than a first retransmission takes */
 #define SEGMENTS_ACKED_NS (100ull * 1000000)  /* an acknowledgment may be captured before its segment */
@@ -67,6 +67,8 @@ struct segments_hooks {
 	/* The last word about this connection. */
 	void (*close)(void *arg, const struct pk_flow *flow, const struct segments_end *end,
 		      uint64_t time_ns);
+	/* Each segment, before its bytes; SEGMENTS_STRANGER: of no connection that is known. May be NULL. */
+	void (*segment)(void *arg, const struct pk_segment *rec, enum segments_side from);
 	void *arg;
 };
 
