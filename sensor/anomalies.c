@@ -34,6 +34,7 @@ int anomalies_new(const struct anomalies_options *options, struct anomalies **re
 		.ports = options->ports,
 		.port_count = options->port_count,
 		.ordinary = options->ordinary,
+		.headers_elsewhere = options->headers_elsewhere,
 		.report = on_finding,
 	};
 	struct anomalies *a = calloc(1, sizeof *a);

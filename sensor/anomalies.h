@@ -20,7 +20,8 @@ struct anomalies_options {
 	uint64_t history_max;  /* bytes kept to be compared with what comes again */
 	const uint16_t *ports; /* of servers; borrowed */
 	unsigned port_count;
-	bool ordinary; /* also what networks do by themselves: tcp_anomaly_is_ordinary */
+	bool ordinary;          /* also what networks do by themselves: tcp_anomaly_is_ordinary */
+	bool headers_elsewhere; /* as in tcp_track_options */
 	/* peer: the client, or who sent an odd frame; name is a static text. */
 	void (*found)(void *arg, const struct flow *flow, const char *name);
 	void *arg;

@@ -546,6 +546,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.ports = s->config->capture.ports.items,
 		.port_count = s->config->capture.ports.count,
 		.answer_wait_ns = ANSWERS_WAIT_NS,
+		.headers = true,
 	};
 	struct capture_parts capture = {
 		.config = s->config,

@@ -170,12 +170,37 @@ int tcp_track_new(const struct tcp_track_options *options, struct tcp_track **re
 	return 0;
 }
 
-static void history_drop(struct tcp_track *t, struct side *s)
+static bool keeps_bytes(const struct tracked *c)
 {
-	if (s->history)
-		t->history_used -= sizeof *s->history;
-	free(s->history);
-	s->history = NULL;
+	return c->side[CLIENT].history || c->side[SERVER].history;
+}
+
+static void bytes_unlink(struct tcp_track *t, struct tracked *c)
+{
+	*(c->bytes_older ? &c->bytes_older->bytes_newer : &t->bytes_oldest) = c->bytes_newer;
+	*(c->bytes_newer ? &c->bytes_newer->bytes_older : &t->bytes_newest) = c->bytes_older;
+	c->bytes_older = c->bytes_newer = NULL;
+}
+
+static void bytes_link(struct tcp_track *t, struct tracked *c)
+{
+	c->bytes_older = t->bytes_newest;
+	*(t->bytes_newest ? &t->bytes_newest->bytes_newer : &t->bytes_oldest) = c;
+	t->bytes_newest = c;
+}
+
+/* Both directions' bytes. */
+static void history_drop(struct tcp_track *t, struct tracked *c)
+{
+	if (!keeps_bytes(c))
+		return;
+	bytes_unlink(t, c);
+	for (unsigned i = 0; i < 2; i++) {
+		if (c->side[i].history)
+			t->history_used -= sizeof *c->side[i].history;
+		free(c->side[i].history);
+		c->side[i].history = NULL;
+	}
 }
 
 static void list_remove(struct tcp_track *t, struct tracked *c)
@@ -194,8 +219,7 @@ static void list_add(struct tcp_track *t, struct tracked *c)
 
 static void tracked_remove(struct tcp_track *t, struct tracked *c)
 {
-	history_drop(t, &c->side[CLIENT]);
-	history_drop(t, &c->side[SERVER]);
+	history_drop(t, c);
 	list_remove(t, c);
 	table_remove(&t->table, &c->node);
 	t->counts.held--;
@@ -282,44 +306,42 @@ void tracked_renew(struct tcp_track *t, struct tracked *c, enum side_name client
 		.last_ns = c->last_ns,
 	};
 
-	history_drop(t, &c->side[CLIENT]);
-	history_drop(t, &c->side[SERVER]);
+	history_drop(t, c);
 	*c = fresh;
 }
 
-/* Room of the connections idle longest; looking at a few keeps it cheap. */
-static void history_make_room(struct tcp_track *t, const struct tracked *but)
+/* Room of the connection whose last byte is longest ago. */
+static bool history_room(struct tcp_track *t, const struct tracked *but)
 {
-	struct tracked *c = t->oldest;
+	const uint64_t size = sizeof(struct tcp_history);
 
-	for (unsigned i = 0; c && i < 8; i++, c = c->newer) {
-		if (c == but || (!c->side[CLIENT].history && !c->side[SERVER].history))
-			continue;
-		history_drop(t, &c->side[CLIENT]);
-		history_drop(t, &c->side[SERVER]);
-		return;
-	}
+	while (t->history_used + size > t->options.history_max && t->bytes_oldest && t->bytes_oldest != but)
+		history_drop(t, t->bytes_oldest);
+	return t->history_used + size <= t->options.history_max;
 }
 
 struct tcp_history *history_of(const struct look *l)
 {
 	struct tcp_track *t = l->track;
 
+	if (keeps_bytes(l->c)) { /* it is used just now */
+		bytes_unlink(t, l->c);
+		bytes_link(t, l->c);
+	}
 	if (l->me->history)
 		return l->me->history;
-	if (t->history_used + sizeof *l->me->history > t->options.history_max)
-		history_make_room(t, l->c);
-	if (t->history_used + sizeof *l->me->history <= t->options.history_max) {
-		/* The ring needs no zeros. */
-		l->me->history = malloc(sizeof *l->me->history);
-		if (l->me->history) {
-			l->me->history->count = 0;
-			t->history_used += sizeof *l->me->history;
-			return l->me->history;
-		}
+	bool linked = keeps_bytes(l->c);
+	struct tcp_history *h = history_room(t, l->c) ? malloc(sizeof *h) : NULL;
+	if (!h) {
+		t->counts.uncompared++;
+		return NULL;
 	}
-	t->counts.uncompared++;
-	return NULL;
+	h->count = 0; /* the ring needs no zeros */
+	l->me->history = h;
+	t->history_used += sizeof *h;
+	if (!linked)
+		bytes_link(t, l->c);
+	return h;
 }
 
 void tcp_track_tick(struct tcp_track *t, uint64_t now_ns)
@@ -355,6 +377,8 @@ static void report(const struct look *l, enum tcp_anomaly anomaly, enum side_nam
 	};
 
 	if (tcp_anomaly_is_ordinary(anomaly) && !t->options.ordinary)
+		return;
+	if (anomaly <= TCP_FIN_SYN && t->options.headers_elsewhere)
 		return;
 	if (l->c) {
 		uint64_t *word = &l->c->reported[from][anomaly / 64], bit = 1ull << anomaly % 64;

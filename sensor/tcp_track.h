@@ -41,7 +41,7 @@ struct segment_view {
 void segment_view_of(const struct pk_segment *rec, struct segment_view *ret);
 
 enum tcp_anomaly {
-	/* what one segment shows; names as in sensor/headers.h where they are there, too */
+	/* what flags and lengths show by themselves, as headers do: headers_elsewhere */
 	TCP_NULL_SCAN,
 	TCP_XMAS_SCAN,
 	TCP_SYN_FIN,
@@ -50,6 +50,7 @@ enum tcp_anomaly {
 	TCP_URGENT,
 	TCP_BAD_HEADER_LENGTH,
 	TCP_FIN_SYN,
+	/* what one segment shows */
 	TCP_HEADER_LENGTH_TOO_SMALL,
 	TCP_INVALID_OPTION_LENGTH,
 	TCP_OPTION_INVALID_LENGTH,
@@ -148,7 +149,8 @@ struct tcp_track_options {
 	uint64_t history_max;     /* bytes of all tcp_histories together */
 	const uint16_t *ports;    /* of servers; borrowed: who is who where no SYN was seen */
 	unsigned port_count;
-	bool ordinary; /* report ordinary ones, too */
+	bool ordinary;          /* report ordinary ones, too */
+	bool headers_elsewhere; /* what flags show by themselves is told from PK_HEADER records */
 	void (*report)(void *arg, const struct tcp_finding *finding);
 	void *arg;
 };

@@ -56,8 +56,9 @@ struct side {
 
 struct tracked {
 	struct table_node node;
-	struct tracked *older, *newer; /* by last use */
-	struct endpoint ends[2];       /* by side_name */
+	struct tracked *older, *newer;             /* by last use */
+	struct tracked *bytes_older, *bytes_newer; /* of those that keep bytes to compare, by last byte */
+	struct endpoint ends[2];                   /* by side_name */
 	uint16_t vlan[2];
 	enum track_state state;
 	bool midstream;    /* its beginning was not seen */
@@ -77,6 +78,7 @@ struct tcp_track {
 	struct tcp_track_options options;
 	struct table table;
 	struct tracked *oldest, *newest;
+	struct tracked *bytes_oldest, *bytes_newest;
 	uint64_t history_used;
 	struct tcp_track_counts counts;
 };

@@ -18,6 +18,7 @@
 #include <arpa/inet.h>
 #include "lib/util.h"
 #include "sensor/tcp_checksum.h"
+#include "sensor/tcp_history.h"
 #include "sensor/tcp_track.h"
 
 #define HANDSHAKE "C S 0 0; S SA 0 1; C A 1 1; "
@@ -580,6 +581,31 @@ static void bytes_to_compare_are_bounded(void **state)
 	tcp_track_free(p.track);
 }
 
+/* The latest connection is compared whatever came before it. */
+static void bytes_of_older_connections_make_room(void **state)
+{
+	struct play p;
+	(void)state;
+
+	play_begin(&p, 100, 3 * sizeof(struct tcp_history), false);
+	for (unsigned i = 0; i < 50; i++) {
+		struct segment_view view = {
+			.source = {{ADDR_IPV4, {192, 0, 2, 7}}, (uint16_t)(1000 + i)},
+			.destination = {{ADDR_IPV4, {192, 0, 2, 2}}, 80},
+			.flags = PK_TCP_ACK,
+			.header_length = 20,
+			.l4_len = 23,
+			.payload_len = 3,
+			.payload = SPAN("GET"),
+		};
+		tcp_track_segment(p.track, &view);
+	}
+	play(&p, HANDSHAKE "C PA 1 1 d=GET; S PA 1 4 d=200; C PA 1 4 d=PUT");
+	assert_true(has(&p, TCP_OVERLAP_DIFFERENT_DATA));
+	assert_int_equal(tcp_track_counts(p.track).uncompared, 0);
+	tcp_track_free(p.track);
+}
+
 static void each_name_once_for_a_direction(void **state)
 {
 	struct play p;
@@ -609,6 +635,7 @@ int main(void)
 		cmocka_unit_test(table_is_bounded),
 		cmocka_unit_test(closed_connection_is_forgotten_after_a_minute),
 		cmocka_unit_test(bytes_to_compare_are_bounded),
+		cmocka_unit_test(bytes_of_older_connections_make_room),
 		cmocka_unit_test(each_name_once_for_a_direction),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

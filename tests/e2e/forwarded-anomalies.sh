@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+story "a bridge names the tricks of clients that pass it, reads what the server took, and is silent about honest ones"
+need_python socket
+NS_G=pe2e-g-$$
+PICKET_NS=$NS_G
+
+# client - bridge - server
+ns_add "$NS_S"
+ns_add "$NS_C"
+ns_add "$NS_G"
+link_up "$NS_C" eth0 "$NS_G" client0
+link_up "$NS_S" eth0 "$NS_G" server0
+ip -n "$NS_G" link add br0 type bridge
+ip -n "$NS_G" link set client0 master br0
+ip -n "$NS_G" link set server0 master br0
+ip -n "$NS_G" link set br0 up
+ip -n "$NS_C" addr add $C4/24 dev eth0
+ip -n "$NS_S" addr add $S4/24 dev eth0
+nginx_up
+wait_until 5 "the server is reached through the bridge" in_c bash -c "exec 3<>/dev/tcp/$S4/$PORT"
+picket_up "capture:
+  packets: forwarded
+  ports: [$PORT]"
+events_start
+mac=$(in_c cat /sys/class/net/eth0/address)
+ip -n "$NS_S" neigh replace 10.77.0.9 lladdr "$mac" dev eth0 nud permanent
+
+# Honest clients first: large segments, many connections, both directions.
+head -c 20000000 /dev/zero >"$DIR/body"
+in_c curl -s -o /dev/null --data-binary "@$DIR/body" "http://$S4:$PORT/honest"
+in_c ab -q -n 3000 -c 16 "http://$S4:$PORT/honest" >/dev/null 2>&1
+in_c ab -q -k -n 3000 -c 16 "http://$S4:$PORT/honest" >/dev/null 2>&1
+equal "anomalies of honest clients" "" "$(settled 5 events_of tcp.anomaly | jq -r '."tcp.anomaly.name"' | sort | uniq -c)"
+tell "6,000 requests on kept and on new connections, 20 MB: no anomaly"
+
+anomaly_of() { # CLIENT-PORT NAME
+	events_reach tcp.anomaly 1 ".\"client.port\" == $1 and .\"tcp.anomaly.name\" == \"$2\""
+}
+trick() { # TRICK NAME|-
+	local port status
+	read -r port status < <(in_c "$PYTHON" "$E2E/evader.py" 10.77.0.9 $S4 $PORT "$1")
+	equal "nginx's answer to $1" 200 "$status"
+	[ "$2" = - ] || wait_until 10 "$1 is named $2" anomaly_of "$port" "$2"
+	tell "$1: ${2/#-/nothing to name}"
+}
+trick bad-checksum tcp_invalid_checksum
+trick out-of-order -
+trick two-versions tcp_overlap_different_data
+trick old-overlapped tcp_overlap_different_data
+trick out-of-window tcp_established_packet_out_of_window
+trick bad-ack tcp_established_invalid_ack
+trick no-ack-flag tcp_ack_flag_missing
+trick fake-rst tcp_suspected_rst_injection
+trick urgent urgent
+trick odd-flags -
+for name in null_scan xmas_scan syn_fin syn_rst; do
+	wait_until 10 "$name is named" events_reach tcp.anomaly 1 ".\"tcp.anomaly.name\" == \"$name\""
+done
+
+events_of http.request | jq -r '."url.path" | select(. != "/honest" and (startswith("/e2e-") | not))' | sort >"$DIR/seen"
+equal "requests with a decoy's target" 0 "$(grep -c "/fake\$" "$DIR/seen")"
+tell "no decoy was read as a request"
+picket_down
