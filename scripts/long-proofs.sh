@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The long forms of tests whose short forms run with the others: mutated pipelines against llhttp and against a live nginx,
+# random and mutated packets against an oracle. Ends with status 1 if one fails; one that cannot be tried says why.
+#
+#     sudo scripts/long-proofs.sh BUILD-DIRECTORY [PIPELINES [PACKETS [FIRST-NUMBER]]]     (default: 1000000 10000000 0)
+set -u
+build=${1:?usage: long-proofs.sh BUILD-DIRECTORY [PIPELINES [PACKETS [FIRST-NUMBER]]]}
+pipelines=${2:-1000000}
+packets=${3:-10000000}
+first=${4:-0}
+result=0
+
+prove() { # NAME PROGRAM ARGUMENT...
+	local status=0
+	echo "== $1"
+	shift
+	"$@" || status=$?
+	case $status in
+	0 | 77) ;;
+	*) result=1 ;;
+	esac
+}
+
+prove llhttp "$build/tests/differential/llhttp_mutated_test" "$pipelines" "$first"
+prove nginx "$build/tests/differential/nginx_mutated_test" "$pipelines" "$first"
+prove packets-xdp "$build/tests/bpf/oracle_test" xdp "$packets" "$first"
+prove packets-tc "$build/tests/bpf/oracle_test" tc "$packets" "$first"
+exit $result
