@@ -253,8 +253,11 @@ static void give(struct answers *a, struct answers_line *l, const struct answer 
 
 void answers_seen(struct answers *a, struct answers_line *l, const struct answer *answer)
 {
+	l->last_ns = MAX(l->last_ns, answer->time_ns);
 	if (!take_number(a, l, answer))
 		refine(a, l, answer);
+	else if (l->lost)
+		COUNT(a, late, 1);
 	else if (l->asked == l->got)
 		keep_early(a, l, answer);
 	else
@@ -264,9 +267,17 @@ void answers_seen(struct answers *a, struct answers_line *l, const struct answer
 void answers_hold(struct answers *a, struct answers_line *l, struct event *e, uint64_t start, uint64_t now_ns)
 {
 	COUNT(a, taken, 1);
+	bool silent = now_ns >= l->last_ns + ANSWERS_WAIT_NS;
+
+	l->last_ns = MAX(l->last_ns, now_ns);
 	if (!l->waiting)
 		settle(a, l);
-	if (l->expired >= EXPIRED_MAX) {
+	if (l->lost && silent) {
+		l->lost = 0;
+		l->gone = 0;
+		begin_anew(l);
+	}
+	if (l->lost || l->expired >= EXPIRED_MAX) {
 		COUNT(a, unsure, 1);
 		emit_at_once(a, l, e);
 		return;
@@ -293,9 +304,15 @@ void answers_hold(struct answers *a, struct answers_line *l, struct event *e, ui
 	}
 }
 
-void answers_doubt(struct answers_line *l)
+void answers_lost(struct answers *a, struct answers_line *l)
 {
 	l->doubt = 1;
+	while (l->first) {
+		COUNT(a, unsure, 1);
+		emit_first(a, l, false);
+	}
+	l->early = (struct answer){0};
+	l->lost = 1;
 }
 
 void answers_end(struct answers *a, struct answers_line *l)

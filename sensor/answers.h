@@ -11,6 +11,9 @@
  * So an answer is never given to another request than its own, as far as the kernel half sees answers at all;
  * where that is in doubt, the event has none.
  *
+ * Where requests were lost nobody knows how many answers are theirs: from then on the connection's events
+ * have none and do not wait, until it was silent for ANSWERS_WAIT_NS.
+ *
  * Full: an event goes out at once, without answer (counted). Not thread safe, but for answers_counts.
  */
 #ifndef PICKET_ANSWERS_H
@@ -47,6 +50,8 @@ struct answers_line {
 	uint32_t gone;                     /* requests before `waiting` that went without answer */
 	uint32_t number;                   /* of the latest answer */
 	uint8_t expired;                   /* requests in a row that nobody answered in time, saturating */
+	uint64_t last_ns;                  /* of the latest request or answer */
+	uint8_t lost;                      /* requests nobody knows */
 	uint8_t joined;                    /* set it where the connection's beginning was not seen */
 	uint8_t doubt;                     /* answers or requests of the group were missed */
 	uint8_t looked;
@@ -84,7 +89,7 @@ void answers_hold(struct answers *a, struct answers_line *l, struct event *e, ui
 /* An answer came, or is told again with more known of it. */
 void answers_seen(struct answers *a, struct answers_line *l, const struct answer *answer);
 /* Bytes of the connection were lost: there may be requests nobody knows. */
-void answers_doubt(struct answers_line *l);
+void answers_lost(struct answers *a, struct answers_line *l);
 /* The connection ended: all of it is emitted. */
 void answers_end(struct answers *a, struct answers_line *l);
 /* Often (some 10 ms): looks for answers to what waits, and gives up what waited too long. */

@@ -175,6 +175,12 @@ static uint64_t offset_of(const struct stream *s, uint32_t seq)
 	return offset > 0 ? (uint64_t)offset : 0;
 }
 
+/* Up to where the server may have read by what was seen, the inside of a known body and a FIN included. */
+static uint64_t offset_seen(const struct stream *s)
+{
+	return MAX(s->next, stream_boundary(s)) + 1;
+}
+
 static struct answer answer_of(const struct stream *s, const struct pk_answer *rec, bool final)
 {
 	uint64_t read = offset_of(s, rec->read);
@@ -191,6 +197,12 @@ static struct answer answer_of(const struct stream *s, const struct pk_answer *r
 	};
 }
 
+/* Are there bytes before seq that are neither seen nor the inside of a known body? */
+static bool bytes_are_missing(const struct stream *s, uint32_t seq)
+{
+	return s->started && offset_of(s, seq) > MAX(s->next, stream_boundary(s));
+}
+
 /* An answer that a record told. */
 static void on_answer(struct capture *c, struct connection *conn, const struct pk_answer *rec, bool final)
 {
@@ -199,6 +211,9 @@ static void on_answer(struct capture *c, struct connection *conn, const struct p
 	if (!rec->time_ns || !c->answers || !conn->stream.started)
 		return;
 	answer = answer_of(&conn->stream, rec, final);
+	/* Records are in order: the server had read something that no record brought. */
+	if (answer.read > offset_seen(&conn->stream))
+		answers_lost(c->answers, &conn->answers);
 	answers_seen(c->answers, &conn->answers, &answer);
 }
 
@@ -225,7 +240,7 @@ static bool on_look(void *arg, struct answers_line *l, struct answer *ret)
 		return false;
 	*ret = answer_of(s, &rec, false);
 	/* What the server read and we did not yet see may be a request. */
-	return ret->read <= MAX(s->next, stream_boundary(s));
+	return ret->read <= offset_seen(s);
 }
 
 /* Takes the reference of a request that waited. */
@@ -745,6 +760,9 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 	struct before b = stream_before(&conn->stream);
 	struct span bytes = {(const char *)(rec + 1) + rec->lead, rec->captured};
 	c->share = source_share(c, conn);
+	/* Before the answer that this record brings is given to a request. */
+	if (c->answers && bytes_are_missing(&conn->stream, rec->seq))
+		answers_lost(c->answers, &conn->answers);
 	on_answer(c, conn, &rec->answer,
 		  stream_boundary(&conn->stream) <= offset_of(&conn->stream, rec->seq));
 	if (refused_differs(c->refused, rec->flow.cookie, rec->seq, bytes))

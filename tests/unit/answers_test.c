@@ -257,15 +257,18 @@ static void test_requests_were_lost(void **state)
 	struct rig *rig = start();
 
 	(void)state;
-	ask(rig, "/a", 0, 0);
-	answers_doubt(&rig->line);
-	ask(rig, "/c", 80, 0);
+	ask(rig, "/a", 0, 1000 * MS);
+	answers_lost(rig->answers, &rig->line);
+	ask(rig, "/c", 80, 1100 * MS);
+	assert_string_equal(rig->log, "/a:- /c:- "); /* nobody knows, so nobody waits */
 	say(rig, 1, 200, 120, 5);
 	say(rig, 2, 404, 120, 5);
 	say(rig, 3, 500, 120, 5);
-	ask(rig, "/d", 120, 0);
+	ask(rig, "/d", 120, 2000 * MS);
 	say(rig, 4, 200, 160, 5);
-	stop(rig, "/a:- /c:- /d:200/5 ");
+	ask(rig, "/e", 160, 5000 * MS); /* silence: all of these were answered */
+	say(rig, 5, 201, 200, 5);
+	stop(rig, "/a:- /c:- /d:- /e:201/5 ");
 }
 
 static void test_answer_before_the_head_was_whole(void **state)
@@ -359,6 +362,210 @@ static void test_flush(void **state)
 	stop(rig, "/a:- /b:- ");
 }
 
+/* --- a server, the kernel half and the reader, at random --- */
+
+#define HEAD_LEN  40
+#define SIM_ASKED 120
+#define RECORDS   4096
+
+enum { SIM_MERGES = 1, SIM_LOSES = 2 };
+
+struct sim_record {
+	unsigned first, count; /* requests whose bytes it brings */
+	struct answer answer;  /* number 0: none */
+	bool final;
+	uint64_t time_ns;
+};
+
+struct sim {
+	struct answers *answers;
+	struct answers_line line;
+	uint64_t random, now_ns;
+	unsigned faults;
+	unsigned asked, replied; /* by client and server */
+	unsigned asked_then;     /* asked, when the server replied last */
+	struct answer slot;      /* the kernel half's */
+	uint32_t carried;
+	struct sim_record ring[RECORDS];
+	unsigned read, written;
+	unsigned known; /* requests that the user half knows, lost ones included */
+	unsigned right, wrong, unknown;
+};
+
+static unsigned dice(struct sim *s, unsigned n)
+{
+	s->random = s->random * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)(s->random >> 33) % n;
+}
+
+static unsigned status_of(unsigned request)
+{
+	return 200 + request;
+}
+
+static void sim_emit(void *arg, struct event *e)
+{
+	struct sim *s = arg;
+	const struct event_request *r = &e->request;
+
+	if (!(r->answered & EVENT_ANSWER_SEEN))
+		s->unknown++;
+	else if (r->status == status_of((unsigned)e->id))
+		s->right++;
+	else
+		s->wrong++;
+	event_unref(e);
+}
+
+static bool sim_look(void *arg, struct answers_line *l, struct answer *ret)
+{
+	struct sim *s = arg;
+
+	(void)l;
+	*ret = s->slot;
+	return s->slot.number && s->slot.read <= (uint64_t)s->known * HEAD_LEN;
+}
+
+static void sim_record(struct sim *s, struct sim_record rec)
+{
+	assert_true(s->written < RECORDS);
+	rec.time_ns = s->now_ns;
+	s->ring[s->written++] = rec;
+}
+
+static void sim_ask(struct sim *s)
+{
+	struct sim_record rec = {
+		.first = s->asked, .count = 1 + (dice(s, 3) ? 0 : dice(s, 4)), .final = true};
+
+	if (s->slot.number != s->carried) {
+		rec.answer = s->slot;
+		s->carried = s->slot.number;
+	}
+	s->asked += rec.count;
+	sim_record(s, rec);
+}
+
+static void sim_reply(struct sim *s)
+{
+	unsigned which = s->replied++;
+	bool may_merge = which < s->asked_then && s->asked_then == s->asked;
+
+	/* In one write with the one before: only the first of them is seen to begin. */
+	if (s->faults & SIM_MERGES && may_merge && dice(s, 20) == 0)
+		return;
+	s->asked_then = s->asked;
+	if (s->slot.number != s->carried) {
+		sim_record(s, (struct sim_record){.answer = s->slot});
+		s->carried = s->slot.number;
+	}
+	s->slot = (struct answer){
+		.time_ns = s->now_ns,
+		.read = (uint64_t)s->asked * HEAD_LEN,
+		.size = 10,
+		.seq = which * 10,
+		.number = s->slot.number + 1,
+		.status = (uint16_t)status_of(which),
+	};
+}
+
+static void sim_take(struct sim *s)
+{
+	struct sim_record rec = s->ring[s->read++];
+	bool lost_before = rec.count && rec.first != s->known;
+
+	if (s->faults & SIM_LOSES && dice(s, 100) == 0)
+		return;
+	if (lost_before)
+		answers_lost(s->answers, &s->line);
+	/* Records are in order: the server had read something that no record brought. */
+	if (rec.answer.read > (uint64_t)s->known * HEAD_LEN)
+		answers_lost(s->answers, &s->line);
+	if (rec.answer.number) {
+		rec.answer.final = rec.final;
+		rec.answer.open = rec.answer.read > (uint64_t)s->known * HEAD_LEN;
+		answers_seen(s->answers, &s->line, &rec.answer);
+	}
+	for (unsigned i = 0; i < rec.count; i++) {
+		struct event *e = event_new(EVENT_HTTP_REQUEST, 0);
+
+		assert_non_null(e);
+		e->id = rec.first + i;
+		answers_hold(s->answers, &s->line, e, (uint64_t)(rec.first + i) * HEAD_LEN, rec.time_ns);
+	}
+	if (rec.count)
+		s->known = rec.first + rec.count;
+}
+
+static void sim_step(struct sim *s)
+{
+	unsigned waiting = s->asked - s->replied;
+
+	switch (dice(s, 8)) {
+	case 0:
+	case 1:
+		if (s->asked < SIM_ASKED && (!waiting || dice(s, 6) == 0))
+			sim_ask(s);
+		break;
+	case 2:
+	case 3:
+	case 4:
+		if (waiting)
+			sim_reply(s);
+		break;
+	case 5:
+	case 6:
+		if (s->read < s->written)
+			sim_take(s);
+		break;
+	default:
+		/* Two seconds of silence after a loss mean that nothing is owed. */
+		s->now_ns += dice(s, 40) * MS;
+		if (dice(s, 50) == 0 && (!waiting || !(s->faults & SIM_LOSES)))
+			s->now_ns += dice(s, 3000) * MS;
+		answers_poll(s->answers, s->now_ns);
+		break;
+	}
+}
+
+/* One connection from its beginning to its end. */
+static void sim_run(struct sim *s, uint64_t seed, unsigned faults)
+{
+	struct answers_hooks hooks = {sim_emit, sim_look, s};
+
+	*s = (struct sim){.random = seed, .now_ns = 1000 * MS, .faults = faults};
+	assert_int_equal(answers_new(&hooks, &s->answers), 0);
+	while (s->asked < SIM_ASKED || s->replied < s->asked)
+		sim_step(s);
+	sim_record(s, (struct sim_record){.answer = s->slot, .final = true});
+	while (s->read < s->written)
+		sim_take(s);
+	answers_end(s->answers, &s->line);
+	assert_int_equal(answers_counts(s->answers).emitted, answers_counts(s->answers).taken);
+	answers_free(s->answers);
+}
+
+static void test_no_request_gets_anothers_answer(void **state)
+{
+	static const unsigned faults[] = {0, SIM_MERGES, SIM_LOSES, SIM_MERGES | SIM_LOSES};
+	static struct sim s;
+
+	(void)state;
+	for (unsigned f = 0; f < ARRAY_SIZE(faults); f++) {
+		unsigned right = 0, unknown = 0;
+
+		for (uint64_t seed = 1; seed <= 4000; seed++) {
+			sim_run(&s, seed, faults[f]);
+			if (s.wrong)
+				fail_msg("faults %u, seed %u: %u wrong", faults[f], (unsigned)seed, s.wrong);
+			right += s.right;
+			unknown += s.unknown;
+		}
+		print_message("faults %u: %u answered, %u without answer\n", faults[f], right, unknown);
+		assert_true(faults[f] ? right > 0 : right > 20 * unknown);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +586,7 @@ int main(void)
 		cmocka_unit_test(test_connection_whose_answers_cannot_be_seen),
 		cmocka_unit_test(test_store_is_full),
 		cmocka_unit_test(test_flush),
+		cmocka_unit_test(test_no_request_gets_anothers_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
