@@ -13,6 +13,7 @@
 #include "sensor/cli_call.h"
 #include "sensor/cli_print.h"
 #include "sensor/replay_run.h"
+#include "sensor/sandbox.h"
 
 #define PORTS_MAX      64
 #define LINE_BYTES_MAX (256u * 1024)
@@ -111,37 +112,77 @@ static int config_read(const struct options *o, const char *policy, struct confi
 
 /* --- one run --- */
 
-static int run(const struct options *o, const struct config *config,
-	       void (*event)(void *arg, const struct event *e), void *arg, struct replay_result *result)
-{
-	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
-	struct replay_run_options options = {.config = config,
-					     .ports = o->ports,
-					     .port_count = o->port_count,
-					     .files = o->files,
-					     .file_count = o->file_count,
-					     .event = event,
-					     .arg = arg};
-	int r = replay_run(&options, result, &errors);
+struct run {
+	struct replay_run_options options;
+	struct config *config;
+	struct replay_run *run;
+};
 
-	while (errors.len && errors.data[errors.len - 1] == '\n')
-		errors.len--;
-	buffer_append_char(&errors, 0);
-	switch (r) {
+static void run_end(struct run *r)
+{
+	replay_run_free(r->run);
+	config_free(r->config);
+}
+
+/* error: 0, REPLAY_E_*, -errno. Returns the exit status; what is wrong was told then. */
+static int run_failed(int error, struct buffer *errors)
+{
+	while (errors->len && errors->data[errors->len - 1] == '\n')
+		errors->len--;
+	buffer_append_char(errors, 0);
+	switch (error) {
 	case 0:
-		if (result->replay.files_cut)
-			cli_fail(0, "replay", "read up to where a file is cut short or damaged: %s",
-				 errors.data);
 		return EXIT_DONE;
 	case REPLAY_E_FILE:
-		return cli_fail(EXIT_USAGE, "replay", "%s", errors.data);
+		return cli_fail(EXIT_USAGE, "replay", "%s", errors->data);
 	case REPLAY_E_PERMISSION:
-		return cli_fail(EXIT_NOT_PERMITTED, "replay", "%s", errors.data);
+		return cli_fail(EXIT_NOT_PERMITTED, "replay", "%s", errors->data);
 	case REPLAY_E_UNSUPPORTED:
-		return cli_fail(EXIT_KERNEL, "replay", "%s", errors.data);
+		return cli_fail(EXIT_KERNEL, "replay", "%s", errors->data);
 	default:
-		return cli_fail(EXIT_NO, "replay", "%s", strerror(-r));
+		return cli_fail(EXIT_NO, "replay", "%s", strerror(-error));
 	}
+}
+
+/* Zeroed before; run_end it in any case. policy: NULL for the default one. */
+static int run_begin(struct run *r, const struct options *o, const char *policy,
+		     void (*event)(void *arg, const struct event *e), void *arg)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
+	int status = config_read(o, policy, &r->config);
+
+	if (status)
+		return status;
+	r->options = (struct replay_run_options){.config = r->config,
+						 .ports = o->ports,
+						 .port_count = o->port_count,
+						 .files = o->files,
+						 .file_count = o->file_count,
+						 .event = event,
+						 .arg = arg};
+	return run_failed(replay_run_new(&r->options, &r->run, &errors), &errors);
+}
+
+/* Before the first byte of a capture is read. */
+static int give_up_rights(const struct config *config)
+{
+	uid_t uid;
+	gid_t gid;
+	int r = sandbox_user(config->user, &uid, &gid);
+
+	if (!r)
+		r = sandbox_replay(uid, gid);
+	return r ? cli_fail(EXIT_NO, "replay", "rights cannot be given up: %s", strerror(-r)) : EXIT_DONE;
+}
+
+static int run_go(struct run *r, struct replay_result *result)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
+	int status = run_failed(replay_run_go(r->run, result, &errors), &errors);
+
+	if (!status && result->replay.files_cut)
+		cli_fail(0, "replay", "read up to where a file is cut short or damaged: %s", errors.data);
+	return status;
 }
 
 /* --- events as they come --- */
@@ -204,16 +245,18 @@ static int show(const struct cli *cli, const struct options *o)
 	struct printer p = {
 		.cli = cli, .json = BUFFER_INIT(LINE_BYTES_MAX), .line = BUFFER_INIT(LINE_BYTES_MAX)};
 	struct replay_result result = {0};
-	struct config *config = NULL;
-	int r = config_read(o, NULL, &config);
+	struct run run = {0};
+	int r = run_begin(&run, o, NULL, print_event, &p);
 
 	if (!r)
-		r = run(o, config, print_event, &p, &result);
+		r = give_up_rights(run.config);
+	if (!r)
+		r = run_go(&run, &result);
 	if (!r && !cli->json)
 		print_summary(&p, &result);
 	if (!r && p.failed)
 		r = cli_fail(EXIT_NO, "replay", "stdout cannot be written");
-	config_free(config);
+	run_end(&run);
 	buffer_free(&p.json);
 	buffer_free(&p.line);
 	return r;
@@ -322,17 +365,33 @@ static uint64_t print_differences(struct printer *p, const struct decisions *bef
 	return differ;
 }
 
-static int decide(const struct options *o, const char *policy, struct decisions *ret)
+/* Both were loaded before, as loading takes the rights that are gone by now. */
+static int decide(struct run *before, struct run *after)
 {
 	struct replay_result result = {0};
-	struct config *config = NULL;
-	int r = config_read(o, policy, &config);
+	int r = give_up_rights(before->config);
 
 	if (!r)
-		r = run(o, config, decision_keep, ret, &result);
-	config_free(config);
-	decisions_sort(ret);
+		r = run_go(before, &result);
+	if (!r)
+		r = run_go(after, &result);
 	return r;
+}
+
+static int print_comparison(struct printer *p, const struct options *o, struct decisions *before,
+			    struct decisions *after)
+{
+	decisions_sort(before);
+	decisions_sort(after);
+	uint64_t differ = print_differences(p, before, after);
+
+	if (!p->cli->json)
+		printf("%zu decisions by default, %zu by %s, %llu differ\n", before->count, after->count,
+		       o->policy, (unsigned long long)differ);
+	if (before->beyond || after->beyond)
+		return cli_fail(EXIT_NO, "replay", "more than %d decisions: the rest was not compared",
+				DECISIONS_MAX);
+	return differ ? EXIT_NO : EXIT_DONE;
 }
 
 static int compare(const struct cli *cli, const struct options *o)
@@ -340,25 +399,22 @@ static int compare(const struct cli *cli, const struct options *o)
 	struct printer p = {
 		.cli = cli, .json = BUFFER_INIT(LINE_BYTES_MAX), .line = BUFFER_INIT(LINE_BYTES_MAX)};
 	struct decisions before = {0}, after = {0};
-	uint64_t differ = 0;
-	int r = decide(o, NULL, &before);
+	struct run first = {0}, second = {0};
+	int r = run_begin(&first, o, NULL, decision_keep, &before);
 
 	if (!r)
-		r = decide(o, o->policy, &after);
-	if (!r) {
-		differ = print_differences(&p, &before, &after);
-		if (!cli->json)
-			printf("%zu decisions by default, %zu by %s, %llu differ\n", before.count,
-			       after.count, o->policy, (unsigned long long)differ);
-		if (before.beyond || after.beyond)
-			r = cli_fail(EXIT_NO, "replay", "more than %d decisions: the rest was not compared",
-				     DECISIONS_MAX);
-	}
+		r = run_begin(&second, o, o->policy, decision_keep, &after);
+	if (!r)
+		r = decide(&first, &second);
+	if (!r)
+		r = print_comparison(&p, o, &before, &after);
 	decisions_free(&before);
 	decisions_free(&after);
+	run_end(&first);
+	run_end(&second);
 	buffer_free(&p.json);
 	buffer_free(&p.line);
-	return r ? r : differ ? EXIT_NO : EXIT_DONE;
+	return r;
 }
 
 int cli_replay(const struct cli *cli, int argc, char **argv)

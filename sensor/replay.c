@@ -186,21 +186,17 @@ static int frame_run(struct replay *r, const struct pcap_frame *f)
 	return n < 0 ? n : 0;
 }
 
-int replay_file(struct replay *r, const char *path, struct buffer *errors)
+int replay_file(struct replay *r, struct pcap_file *file, struct buffer *errors)
 {
-	struct pcap_file *file = NULL;
 	struct pcap_frame frame;
-	int next, error = pcap_file_open(path, &file, errors);
+	int next, error = 0;
 
-	if (error)
-		return error < 0 ? error : REPLAY_E_FILE;
 	while ((next = pcap_file_next(file, &frame, errors)) == 0 && !error)
 		error = frame_run(r, &frame);
 	if (next == PCAP_FILE_E_CUT)
 		r->counts.files_cut++;
 	for (unsigned i = 0; i < PCAP_REFUSED_MAX; i++)
 		r->counts.refused[i] += pcap_file_refused(file, (enum pcap_refusal)i);
-	pcap_file_close(file);
 	return error;
 }
 

@@ -37,8 +37,8 @@ struct replay_counts {
 };
 
 int replay_new(const struct replay_hooks *hooks, struct replay **ret, struct buffer *errors);
-/* 0, REPLAY_E_FILE (told), -errno. */
-int replay_file(struct replay *r, const char *path, struct buffer *errors);
+/* Reads a file to its end; one that is cut short or damaged is counted and told. 0 or -errno. */
+int replay_file(struct replay *r, struct pcap_file *file, struct buffer *errors);
 /* The capture's time; boot and wall clock are one. */
 const struct clock *replay_clock(const struct replay *r);
 struct replay_counts replay_counts(const struct replay *r);

@@ -24,6 +24,8 @@ struct replay_run {
 	struct guard *guard;
 	struct capture *capture;
 	struct protected_set nobody;
+	struct pcap_file **files;
+	unsigned file_count; /* open */
 };
 
 static uint64_t run_now(const struct replay_run *r)
@@ -141,18 +143,27 @@ static int capture_start(struct replay_run *r)
 	return capture_new(&parts, &r->capture);
 }
 
-static int files_read(struct replay_run *r, struct buffer *errors)
+static int files_open(struct replay_run *r, struct buffer *errors)
 {
-	for (unsigned i = 0; i < r->options->file_count; i++) {
-		int error = replay_file(r->replay, r->options->files[i], errors);
+	r->files = calloc(r->options->file_count, sizeof *r->files);
+	if (!r->files)
+		return -ENOMEM;
+	for (; r->file_count < r->options->file_count; r->file_count++) {
+		const char *path = r->options->files[r->file_count];
+		int error = pcap_file_open(path, &r->files[r->file_count], errors);
 		if (error)
-			return error;
+			return error < 0 ? error : REPLAY_E_FILE;
 	}
 	return 0;
 }
 
-static void run_free(struct replay_run *r)
+void replay_run_free(struct replay_run *r)
 {
+	if (!r)
+		return;
+	for (unsigned i = 0; i < r->file_count; i++)
+		pcap_file_close(r->files[i]);
+	free(r->files);
 	capture_free(r->capture);
 	guard_free(r->guard);
 	clients_free(r->clients);
@@ -164,26 +175,40 @@ static void run_free(struct replay_run *r)
 	routes_free(r->routes); /* events are gone by now */
 	operations_free(r->operations);
 	protected_set_free(&r->nobody);
+	free(r);
 }
 
-int replay_run(const struct replay_run_options *options, struct replay_result *ret, struct buffer *errors)
+int replay_run_new(const struct replay_run_options *options, struct replay_run **ret, struct buffer *errors)
 {
-	struct replay_run r = {.options = options};
-	struct replay_hooks hooks = {.record = on_record, .tick = on_tick, .arg = &r};
-	int error = parts_start(&r, errors);
+	struct replay_run *r = calloc(1, sizeof *r);
 
+	if (!r)
+		return -ENOMEM;
+	r->options = options;
+	struct replay_hooks hooks = {.record = on_record, .tick = on_tick, .arg = r};
+	int error = parts_start(r, errors);
 	if (!error)
-		error = replay_new(&hooks, &r.replay, errors);
+		error = files_open(r, errors);
 	if (!error)
-		error = capture_start(&r);
+		error = replay_new(&hooks, &r->replay, errors);
 	if (!error)
-		error = files_read(&r, errors);
-	/* What was read before a fault is worth telling, too. */
-	if (r.capture) {
-		capture_end(r.capture, run_now(&r));
-		*ret = (struct replay_result){.replay = replay_counts(r.replay),
-					      .capture = capture_counts(r.capture)};
+		error = capture_start(r);
+	if (error) {
+		replay_run_free(r);
+		return error;
 	}
-	run_free(&r);
+	*ret = r;
+	return 0;
+}
+
+int replay_run_go(struct replay_run *r, struct replay_result *ret, struct buffer *errors)
+{
+	int error = 0;
+
+	for (unsigned i = 0; !error && i < r->file_count; i++)
+		error = replay_file(r->replay, r->files[i], errors);
+	capture_end(r->capture, run_now(r));
+	*ret = (struct replay_result){.replay = replay_counts(r->replay),
+				      .capture = capture_counts(r->capture)};
 	return error;
 }

@@ -12,6 +12,8 @@
 #include "sensor/capture.h"
 #include "sensor/replay.h"
 
+struct replay_run;
+
 struct replay_run_options {
 	const struct config *config;
 	const uint16_t *ports;
@@ -27,7 +29,13 @@ struct replay_result {
 	struct capture_counts capture;
 };
 
-/* 0, REPLAY_E_*, or -errno; errors says what. */
-int replay_run(const struct replay_run_options *options, struct replay_result *ret, struct buffer *errors);
+/*
+ * Everything that needs rights: loads the program and opens the files. 0, REPLAY_E_*, -errno; errors says
+ * what. options is borrowed until replay_run_free. Afterwards sandbox_replay may take all rights but CAP_BPF.
+ */
+int replay_run_new(const struct replay_run_options *options, struct replay_run **ret, struct buffer *errors);
+/* Once. 0 or -errno; errors also says which file is cut short. *ret: what was read before a fault, too. */
+int replay_run_go(struct replay_run *r, struct replay_result *ret, struct buffer *errors);
+void replay_run_free(struct replay_run *r);
 
 #endif

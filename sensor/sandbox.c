@@ -104,6 +104,21 @@ int sandbox_sensor(uid_t uid, gid_t gid, pid_t parent, bool *ret_kept)
 	return getppid() == parent ? 0 : -ESRCH;
 }
 
+int sandbox_replay(uid_t uid, gid_t gid)
+{
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+		return -errno;
+	if ((setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)) && errno != EPERM)
+		return -errno;
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_BPF);
+	if (capng_apply(CAPNG_SELECT_CAPS))
+		return -EPERM;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		return -errno;
+	return 0;
+}
+
 /*
  * What libcurl, libmicrohttpd, OpenSSL, glibc's resolver and our own threads use. Not among them: bpf,
  * ptrace, execve, kill, mount, setuid and their like; files open for reading only.

@@ -26,6 +26,11 @@ int sandbox_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
  * lives.
  */
 int sandbox_sensor(uid_t uid, gid_t gid, pid_t parent, bool *ret_kept);
+/*
+ * picket replay, once program and files are open: what reads captures keeps CAP_BPF alone (test runs take
+ * it), as another user where that may be changed. 0 or -errno.
+ */
+int sandbox_replay(uid_t uid, gid_t gid);
 /* The allow list; last, before threads start. What is not on it answers EPERM. */
 int sandbox_seccomp(void);
 /* Close every descriptor above 2 that is not in keep: SANDBOX_KEEP_MAX at most, perf events of many CPUs

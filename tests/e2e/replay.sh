@@ -73,6 +73,20 @@ exits 2 "$PICKET_BIN" replay --port 0 "$DIR/eth.pcap"
 exits 3 setpriv --reuid=65534 --regid=65534 --clear-groups "$PICKET_BIN" replay "$DIR/eth.pcap"
 tell "what is no capture, and who may not"
 
+# What reads outside bytes may not do more than run tests: seen while it waits for the rest of a pipe.
+mkfifo "$DIR/pipe"
+"$PICKET_BIN" replay "$DIR/pipe" >/dev/null &
+READER=$!
+own $READER
+exec 9>"$DIR/pipe"
+head -c 1000 "$DIR/eth.pcap" >&9
+has_caps() { [ "$(awk '$1 == "CapEff:" { print $2 }' "/proc/$READER/status")" = 0000008000000000 ]; }
+wait_until 10 "only CAP_BPF is left" has_caps
+equal "no_new_privs" 1 "$(awk '$1 == "NoNewPrivs:" { print $2 }' "/proc/$READER/status")"
+exec 9>&-
+wait_until 10 "the reader ends with its pipe" gone $READER
+tell "reading takes CAP_BPF alone"
+
 # Other detections decide otherwise.
 cat >"$DIR/strict.yaml" <<'YAML'
 detections:
