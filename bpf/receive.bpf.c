@@ -7,8 +7,9 @@
  * in the packet buffer, options of the IP header and extension headers already behind it.
  *
  * What it cannot see, because no socket does: bad checksums, ports where nobody listens, connections in
- * TIME_WAIT, a SYN sent again while its handshake is under way. Segments that the card, GRO or a busy
- * socket's backlog merged are one. A hit inside another on the same CPU (a softirq that interrupts a socket's
+ * TIME_WAIT, a SYN sent again while its handshake is under way. Segments that the card, GRO or the backlog of
+ * a busy socket merged are one; of the backlog's the header is the first one's, with the window of the last.
+ * A hit inside another on the same CPU (a softirq that interrupts a socket's
  * backlog) is missed, and counted by the kernel (recursion_misses of the program).
  *
  * Optional: many kernels have no kprobes. Nothing but header events comes from here.

@@ -21,6 +21,7 @@ sensor/main.c             lib/ sensor/ bpf/ policies/ forwarder/
 sensor/sensor.[ch]        lib/ sensor/ bpf/ policies/ forwarder/
 sensor/warden*.[ch]       lib/ sensor/ bpf/ policies/
 sensor/capture.[ch]       lib/ sensor/ bpf/abi.h policies/
+sensor/headers.[ch]       lib/ sensor/ bpf/abi.h policies/packet_watch.h
 sensor/fragments.c        lib/ sensor/ policies/table.h
 sensor/tcp_track*        lib/ sensor/ bpf/ policies/table.h
 sensor/proxied.[ch]      lib/ sensor/ bpf/abi.h policies/
