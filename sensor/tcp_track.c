@@ -378,7 +378,7 @@ static void report(const struct look *l, enum tcp_anomaly anomaly, enum side_nam
 
 	if (tcp_anomaly_is_ordinary(anomaly) && !t->options.ordinary)
 		return;
-	if (anomaly <= TCP_FIN_SYN && t->options.headers_elsewhere)
+	if (anomaly <= TCP_BAD_HEADER_LENGTH && t->options.headers_elsewhere)
 		return;
 	if (l->c) {
 		uint64_t *word = &l->c->reported[from][anomaly / 64], bit = 1ull << anomaly % 64;
