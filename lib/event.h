@@ -78,7 +78,7 @@ struct event_request {
 	unsigned header_count;
 	struct span host;     /* server.address: Host without port; empty if none */
 	struct span consumer; /* keyed hash of the credential, "c_..."; empty if none was sent */
-	struct span consumer_previous; /* the same under the key before; empty but for some time after a change */
+	struct span consumer_previous; /* the same under the key before; empty but after a change of keys */
 	struct span user_agent;
 	/* http.route: a template ("/users/{id}"); empty if none is known. Not in the tail: it points to text that
 	 * outlives all events of the process (policies/routes.h). */

@@ -307,7 +307,7 @@ static uint8_t id_after(const struct redact_keys *keys)
 static int keys_change(const char *path, bool add, unsigned previous, struct redact_keys *ret,
 		       struct buffer *errors)
 {
-	struct redact_keys old, keys = {.count = 0};
+	struct redact_keys old = {.count = 0}, keys = {.count = 0};
 	_cleanup_close_ int lock = folder_lock(path);
 
 	if (lock < 0)

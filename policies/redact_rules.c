@@ -38,13 +38,13 @@ static inline unsigned char lower(char c)
 /* Length and both ends tell apart nearly all names; what is left is compared. */
 static inline unsigned name_slot(struct span name)
 {
-	if (!name.len)
-		return 0;
 	return (unsigned)(name.len * 7 + lower(name.ptr[0]) * 31u + lower(name.ptr[name.len - 1])) & 0xff;
 }
 
 const struct redact_name *redact_name_find(const struct redact_names *names, struct span name)
 {
+	if (!name.len)
+		return NULL;
 	for (const struct redact_name *n = names->slots[name_slot(name)]; n; n = n->next) {
 		if (n->name.len != name.len)
 			continue;
@@ -458,7 +458,7 @@ static bool contains(struct span text, struct span word)
 static bool pattern_matches(const char *pattern, struct span name)
 {
 	struct span word = span_from(pattern);
-	bool open_start = word.ptr[0] == '*', open_end;
+	bool open_start = pattern[0] == '*', open_end;
 
 	if (open_start)
 		word = (struct span){word.ptr + 1, word.len - 1};

@@ -106,10 +106,12 @@ static const struct entry entries[] = {
 	 "  Not kept over a restart: use proxies.trusted and proxies.direct in the configuration for "
 	 "that.\n"},
 	{{"gateway", "list", "gateways, their state and last error", cli_gateway}, NULL},
-	{{"config", "check|show|schema [FILE] | redact ...", "check or show the configuration, print its schema",
-	  cli_config},
-	 "  check, show, schema    what is wrong; what is in effect (--origin: and why); JSON Schema for editors\n"
-	 "  redact --test REQUEST  what of a request would leave the process: 'GET /a?b=c HTTP/1.1', -H 'Name: value'\n"
+	{{"config", "check|show|schema [FILE] | redact ...",
+	  "check or show the configuration, print its schema", cli_config},
+	 "  check, show, schema    what is wrong; what is in effect (--origin: and why); JSON Schema for "
+	 "editors\n"
+	 "  redact --test REQUEST  what of a request would leave the process: 'GET /a?b=c HTTP/1.1', -H "
+	 "'Name: value'\n"
 	 "                         adds headers, - reads a whole head from stdin\n"
 	 "  redact keys            the keys of its hashes: ids and ages\n"
 	 "  redact rotate-key      a new key; --keep N of the old ones stay (1)\n"

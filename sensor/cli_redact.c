@@ -287,8 +287,10 @@ int cli_config_redact(const struct cli *cli, int argc, char **argv)
 
 	if (!r)
 		r = load(cli, &o, &config);
-	if (!r)
-		r = o.action ? keys_action(cli, config, &o) : test(cli, config, &o);
+	if (!r && o.action)
+		r = keys_action(cli, config, &o);
+	else if (!r && o.test)
+		r = test(cli, config, &o);
 	config_free(config);
 	return r;
 }
