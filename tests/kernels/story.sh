@@ -229,13 +229,11 @@ seven() { # HOOK
 	grep "\"picket.hook\":\"$1\"" /tmp/events | sed -n 's/.*"tcp.header.source_port":\([0-9]*\),"tcp.header.destination_port":\([0-9]*\),"tcp.header.sequence":\([0-9]*\),"tcp.header.acknowledgment":\([0-9]*\),"tcp.header.header_length":\([0-9]*\),"tcp.header.flags":\([0-9]*\),.*"tcp.header.window":\([0-9]*\).*/\1 \2 \3 \4 \5 \6 \7/p' | sort
 }
 
-# Each header by kprobe is one of the packet program's, and what no kprobe told is a reset that met no socket any more.
 both_say_the_same() {
 	picket events --json --name tcp.header >/tmp/events
 	seven kprobe >/tmp/by-kprobe
 	seven tc >/tmp/by-tc
-	[ -s /tmp/by-kprobe ] && ! grep -vxFf /tmp/by-tc /tmp/by-kprobe >/dev/null &&
-		! grep -vxFf /tmp/by-kprobe /tmp/by-tc | awk 'int($6 / 4) % 2 == 0' | grep .
+	[ -s /tmp/by-tc ] && cmp -s /tmp/by-kprobe /tmp/by-tc
 }
 
 has_header() { # PATTERN
@@ -245,16 +243,14 @@ has_header() { # PATTERN
 receive_story() {
 	receive_up tc kprobe 1
 	grep -q '"receive":"kprobe"' /tmp/status || fail "status does not say kprobe: $(cat /tmp/status)"
-	dd if=/dev/zero of=/tmp/www/large bs=1k count=16 2>/dev/null # few acknowledgments: a busy socket's are merged
 	get c $S4 up || fail "no answer over IPv4"
 	get c "[$S6]" up || fail "no answer over IPv6"
-	in_ns c /bin/curl -s -o /dev/null --max-filesize 10 "http://$S4:$PORT/large" && fail "the large file was taken"
 	wait_for "the same headers by kprobe and by the packet program" both_say_the_same
-	for flag in SYN FIN RST PSH; do
+	for flag in SYN FIN PSH; do
 		has_header "\"tcp.header.flag_names\":\[[^]]*\"$flag\"" || fail "no header with $flag by kprobe"
 	done
 	has_header '"picket.why":\["sample"\]' || fail "no ordinary segment by kprobe"
-	held "$(wc -l </tmp/by-kprobe) TCP headers by kprobe, SYN, FIN, RST and data, all seven fields those of the packet program"
+	held "$(wc -l </tmp/by-kprobe) TCP headers by kprobe, SYN, FIN and data, all seven fields those of the packet program"
 	daemon_down
 	receive_up off auto 0
 	grep -q '"receive":"kprobe"' /tmp/status || fail "without a packet program the receive path is not followed"
@@ -272,6 +268,7 @@ receive_alone() {
 	has_header SYN && ! grep -v '"picket.hook":"kprobe"' /tmp/events
 }
 
+# Also resets; and every field, not only seven.
 receive_test() {
 	[ -x /test/receive_test ] || return 0
 	/test/receive_test >/tmp/receive 2>&1 || {
