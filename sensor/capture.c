@@ -40,6 +40,7 @@ struct capture {
 	struct connections *connections;
 	struct segments *segments; /* NULL: no packets */
 	struct anomalies *anomalies;
+	bool header_events;          /* packets: those of odd segments are made here */
 	bool ordinary;               /* packets: what networks do by themselves is named, too */
 	struct exchanges *exchanges; /* likewise */
 	struct refused_kept *refused;
@@ -945,6 +946,8 @@ static void on_packets_close(void *arg, const struct pk_flow *flow, const struct
 	finish(c, conn, time_ns);
 }
 
+static void on_packets_segment(void *arg, const struct pk_segment *rec, enum segments_side from);
+
 static void on_segment(struct capture *c, const struct pk_segment *rec)
 {
 	if (!c->segments)
@@ -952,10 +955,13 @@ static void on_segment(struct capture *c, const struct pk_segment *rec)
 	COUNT(c, segments, 1);
 	c->time_ns = rec->header.rec.time_ns;
 	/* A decoy must not stand in the place of what the server gets. */
-	if (anomalies_segment(c->anomalies, rec))
+	if (anomalies_segment(c->anomalies, rec)) {
 		segments_feed(c->segments, rec);
-	else
-		COUNT(c, segments_refused, 1);
+		return;
+	}
+	COUNT(c, segments_refused, 1);
+	if (c->header_events)
+		on_packets_segment(c, rec, SEGMENTS_STRANGER);
 }
 
 static void on_frame(struct capture *c, const struct pk_frame *rec)
@@ -988,8 +994,6 @@ static int anomalies_start(struct capture *c)
 	return anomalies_new(&options, &c->anomalies);
 }
 
-static void on_packets_segment(void *arg, const struct pk_segment *rec, enum segments_side from);
-
 static int packets_new(struct capture *c)
 {
 	const struct capture_packets *p = c->parts.packets;
@@ -1015,6 +1019,7 @@ static int packets_new(struct capture *c)
 					      .wait_ns = p->answer_wait_ns,
 					      .bytes_max = ANSWERS_BYTES};
 	c->ordinary = p->ordinary;
+	c->header_events = p->header_events;
 	int r = anomalies_start(c);
 	if (!r)
 		r = exchanges_new(&exchanges, &c->exchanges);
