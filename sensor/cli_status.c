@@ -85,6 +85,12 @@ static void show_capture(const cJSON *a, struct buffer *b)
 	buffer_printf(b, "%llu seen, %llu dropped (%s)", count_of(a, "kernel.packets"),
 		      count_of(a, "kernel.packets_dropped"),
 		      print_bytes(cli_uint(a, "kernel.packets_dropped_bytes"), text));
+	if (count_of(a, "kernel.udp_to_watched_ports"))
+		buffer_printf(b, "; %llu UDP to watched ports", count_of(a, "kernel.udp_to_watched_ports"));
+	if (*cli_text(a, "capture.receive"))
+		buffer_printf(b, "; headers also by %s", cli_text(a, "capture.receive"));
+	if (count_of(a, "packet_criteria.alerts"))
+		buffer_printf(b, "; %llu alerts by criteria", count_of(a, "packet_criteria.alerts"));
 	field("packets", b);
 	buffer_printf(b, "%llu on %llu connections (%llu open), through the %s buffer",
 		      count_of(a, "capture.requests"), count_of(a, "capture.connections_opened"),
