@@ -61,8 +61,8 @@ struct write {
 };
 
 /*
- * Where the bytes to be written stand in user memory; NULL: elsewhere (sendfile, the kernel's own). Loads
- * from the argument itself need no helper.
+ * Where the bytes to be written stand in user memory; NULL: elsewhere (sendfile, the kernel's own). What
+ * stands in the union is read by helper: verifiers differ in which member they take it for.
  */
 static __always_inline const void *write_bytes(const struct msghdr *msg)
 {
@@ -71,15 +71,14 @@ static __always_inline const void *write_bytes(const struct msghdr *msg)
 
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
-		/* By helper: some verifiers take what is loaded there for another member of its union. */
 		return (const char *)BPF_CORE_READ(msg, msg_iter.ubuf) + msg->msg_iter.iov_offset;
 	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
 		return NULL;
 	if (bpf_core_field_exists(msg->msg_iter.__iov))
-		iov = msg->msg_iter.__iov;
+		iov = BPF_CORE_READ(msg, msg_iter.__iov);
 	else
-		iov = ((const struct iov_iter___old *)&msg->msg_iter)->iov;
-	return (const char *)iov->iov_base + msg->msg_iter.iov_offset;
+		iov = BPF_CORE_READ((const struct iov_iter___old *)&msg->msg_iter, iov);
+	return (const char *)BPF_CORE_READ(iov, iov_base) + msg->msg_iter.iov_offset;
 }
 
 static __always_inline bool digit(char c)

@@ -550,6 +550,20 @@ static void loop_trials(struct loop *l)
 
 /* --- the process --- */
 
+static void answers_told(struct loop *l)
+{
+	struct check c = check_of("attach.answers", NULL);
+
+	if (kernel_answers(l->kernel)) {
+		check_say(&c, CHECK_OK, "what servers answer is seen");
+	} else {
+		check_say(&c, CHECK_SKIP, "this kernel offers no place to look at what servers answer: neither "
+					  "the tracepoint tcp_sendmsg_locked nor tracing of functions");
+		check_cost(&c, "requests have no status, latency and size; rules with a status never count");
+	}
+	tell(l, &c);
+}
+
 static int tracepoints_attach(struct loop *l)
 {
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(16384);
@@ -574,6 +588,8 @@ static int tracepoints_attach(struct loop *l)
 		check_say(&c, CHECK_OK, "the TCP tracepoints are attached and the rings are read");
 	}
 	tell(l, &c);
+	if (!r && !opened)
+		answers_told(l);
 	return r ? r : opened;
 }
 
