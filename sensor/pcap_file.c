@@ -30,6 +30,7 @@ struct pcap_file {
 	pcap_t *pcap;
 	const struct link_type *type;
 	uint64_t refused[PCAP_REFUSED_MAX];
+	uint64_t runts;
 	size_t size; /* of frame */
 	uint8_t *frame;
 };
@@ -145,6 +146,7 @@ static bool frame_of(struct pcap_file *f, const struct pcap_pkthdr *h, const uin
 	if (ret->len >= ETHERNET_HEADER)
 		return true;
 	f->refused[PCAP_REFUSED_SHORT]++;
+	f->runts += ret->original_len < ETHERNET_HEADER;
 	return false;
 }
 
@@ -161,6 +163,11 @@ int pcap_file_next(struct pcap_file *f, struct pcap_frame *ret, struct buffer *e
 		return PCAP_FILE_E_END;
 	buffer_printf(errors, "%s\n", pcap_geterr(f->pcap));
 	return PCAP_FILE_E_CUT;
+}
+
+uint64_t pcap_file_runts(const struct pcap_file *f)
+{
+	return f->runts;
 }
 
 uint64_t pcap_file_refused(const struct pcap_file *f, enum pcap_refusal r)

@@ -41,6 +41,8 @@ int pcap_file_open(const char *path, struct pcap_file **ret, struct buffer *erro
 /* 0, PCAP_FILE_E_END, PCAP_FILE_E_CUT. */
 int pcap_file_next(struct pcap_file *f, struct pcap_frame *ret, struct buffer *errors);
 uint64_t pcap_file_refused(const struct pcap_file *f, enum pcap_refusal r);
+/* Of the short ones, those that already were on the wire, on an Ethernet. */
+uint64_t pcap_file_runts(const struct pcap_file *f);
 void pcap_file_close(struct pcap_file *f);
 
 #endif

@@ -186,13 +186,30 @@ static int frame_run(struct replay *r, const struct pcap_frame *f)
 	return n < 0 ? n : 0;
 }
 
+/* The kernel takes no frame without a whole Ethernet header: what is known of such is that it came. */
+static void runts_tell(struct replay *r, const struct pcap_file *file, uint64_t *told)
+{
+	for (; *told < pcap_file_runts(file); ++*told) {
+		r->copy.frame = (struct pk_frame){
+			.rec = {.kind = PK_FRAME, .size = sizeof(struct pk_frame), .time_ns = r->now_ns},
+			.hook = PK_HOOK_XDP,
+		};
+		r->counts.records++;
+		r->hooks.record(r->hooks.arg, &r->copy.rec);
+	}
+}
+
 int replay_file(struct replay *r, struct pcap_file *file, struct buffer *errors)
 {
 	struct pcap_frame frame;
+	uint64_t runts = 0;
 	int next, error = 0;
 
-	while ((next = pcap_file_next(file, &frame, errors)) == 0 && !error)
+	while ((next = pcap_file_next(file, &frame, errors)) == 0 && !error) {
+		runts_tell(r, file, &runts);
 		error = frame_run(r, &frame);
+	}
+	runts_tell(r, file, &runts);
 	if (next == PCAP_FILE_E_CUT)
 		r->counts.files_cut++;
 	for (unsigned i = 0; i < PCAP_REFUSED_MAX; i++)

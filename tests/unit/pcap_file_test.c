@@ -151,6 +151,7 @@ static void every_link_type_becomes_ethernet_or_is_refused(void **state)
 		if (!l->type) {
 			if (r != PCAP_FILE_E_END || pcap_file_refused(f, l->refusal) != 1)
 				fail_msg("%s: %d", l->name, r);
+			assert_int_equal(pcap_file_runts(f), l->link == LINK_ETHERNET);
 			file_end(&c, f);
 			continue;
 		}
