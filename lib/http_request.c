@@ -52,6 +52,10 @@ const char *http_deviation_name(enum http_deviation bit)
 		return "in_doubtful_body";
 	case HTTP_DEV_JUNK_BEFORE:
 		return "junk_before";
+	case HTTP_DEV_BAD_HOST:
+		return "bad_host";
+	case HTTP_DEV_HOST_MISMATCH:
+		return "host_mismatch";
 	}
 	return "unknown";
 }
@@ -80,6 +84,10 @@ const char *http_anomaly_name(enum http_deviation bit)
 		return "http_missing_host_header";
 	case HTTP_DEV_TWO_HOSTS:
 		return "http_request_header_repetition";
+	case HTTP_DEV_BAD_HOST:
+		return "http_request_header_host_invalid";
+	case HTTP_DEV_HOST_MISMATCH:
+		return "http_host_header_ambiguous";
 	case HTTP_DEV_TOO_MANY_HEADERS:
 		return "http_request_too_many_headers";
 	case HTTP_DEV_HEAD_TOO_LARGE:

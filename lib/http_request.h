@@ -39,10 +39,12 @@ enum http_deviation {
 	HTTP_DEV_HEAD_TOO_LARGE = 1u << 19,   /* cut at the ceiling */
 	HTTP_DEV_BAD_CHUNK = 1u << 20,        /* reported on the request whose body it is */
 	HTTP_DEV_AFTER_GAP = 1u << 21,        /* found while resynchronising after bytes we did not see */
-	HTTP_DEV_IN_BODY = 1u << 22,     /* found inside a body of doubtful length: perhaps its content */
-	HTTP_DEV_JUNK_BEFORE = 1u << 23, /* what came before it on its connection was no request */
+	HTTP_DEV_IN_BODY = 1u << 22,       /* found inside a body of doubtful length: perhaps its content */
+	HTTP_DEV_JUNK_BEFORE = 1u << 23,   /* what came before it on its connection was no request */
+	HTTP_DEV_BAD_HOST = 1u << 24,      /* Host, or the authority of the target, is no host and port */
+	HTTP_DEV_HOST_MISMATCH = 1u << 25, /* an absolute target names another host than Host does */
 };
-#define HTTP_DEV_BITS 24
+#define HTTP_DEV_BITS 26
 const char *http_deviation_name(enum http_deviation bit); /* "bare_lf", ... */
 /* http.anomaly.name of it: the common name where there is one ("http_missing_host_header"; several deviations
  * may share one), else the deviation's. Static text. */

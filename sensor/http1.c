@@ -7,6 +7,7 @@
  */
 #include "sensor/http1.h"
 #include "lib/util.h"
+#include "sensor/http1_host.h"
 
 enum { CLASS_TOKEN = 1, CLASS_TARGET = 2, CLASS_SPACE = 4, CLASS_CONTROL = 8, CLASS_UPPER = 16 };
 
@@ -593,6 +594,7 @@ static void decide_body(const struct framing *f, struct http_request *r)
 		r->deviations |= HTTP_DEV_TWO_HOSTS;
 	if (!f->hosts && (r->version_major > 1 || (r->version_major == 1 && r->version_minor >= 1)))
 		r->deviations |= HTTP_DEV_NO_HOST;
+	r->deviations |= http1_host_deviations(r);
 }
 
 /* The header lines from `at` on. Returns how many bytes of the head are used; *ret_ended: the empty line was

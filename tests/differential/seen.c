@@ -57,7 +57,9 @@ static void on_request(void *arg, struct stream *stream, const struct http_reque
 
 	(void)stream;
 	seen_line(s, r->method, r->target);
-	s->list[s->count].deviations = r->deviations;
+	/* Whose request it is changes nothing of how it is read. */
+	s->list[s->count].deviations =
+		r->deviations & ~(uint32_t)(HTTP_DEV_BAD_HOST | HTTP_DEV_HOST_MISMATCH);
 	for (unsigned i = 0; i < r->header_count; i++)
 		seen_header(s, r->headers[i].name, r->headers[i].value);
 	seen_end(s);
