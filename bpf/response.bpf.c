@@ -61,9 +61,16 @@ struct write {
 };
 
 /*
- * Where the bytes to be written stand in user memory; NULL: elsewhere (sendfile, the kernel's own). What
- * stands in the union is read by helper: verifiers differ in which member they take it for.
+ * What stands in the union of iov_iter: verifiers before about 6.16 differ in which member they take it for.
+ * Where they can be asked a plain load is a tenth of a helper.
  */
+#ifdef PK_FENTRY
+#define LOAD(from, member) BPF_CORE_READ(from, member)
+#else
+#define LOAD(from, member) ((from)->member)
+#endif
+
+/* Where the bytes to be written stand in user memory; NULL: elsewhere (sendfile, the kernel's own). */
 static __always_inline const void *write_bytes(const struct msghdr *msg)
 {
 	__u8 type = msg->msg_iter.iter_type;
@@ -71,14 +78,14 @@ static __always_inline const void *write_bytes(const struct msghdr *msg)
 
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
-		return (const char *)BPF_CORE_READ(msg, msg_iter.ubuf) + msg->msg_iter.iov_offset;
+		return (const char *)LOAD(msg, msg_iter.ubuf) + msg->msg_iter.iov_offset;
 	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
 		return NULL;
 	if (bpf_core_field_exists(msg->msg_iter.__iov))
-		iov = BPF_CORE_READ(msg, msg_iter.__iov);
+		iov = LOAD(msg, msg_iter.__iov);
 	else
 		iov = BPF_CORE_READ((const struct iov_iter___old *)&msg->msg_iter, iov);
-	return (const char *)BPF_CORE_READ(iov, iov_base) + msg->msg_iter.iov_offset;
+	return (const char *)LOAD(iov, iov_base) + msg->msg_iter.iov_offset;
 }
 
 static __always_inline bool digit(char c)

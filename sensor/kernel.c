@@ -353,17 +353,22 @@ bool kernel_kill_get(const struct kernel *k)
 
 /* --- loading --- */
 
-static int map_memory(struct kernel *k, const char *name, size_t size, void **ret)
+static int map_protected(struct kernel *k, const char *name, size_t size, int protection, void **ret)
 {
 	int fd = kernel_map_fd(k, name);
 
 	if (fd < 0)
 		return 0; /* not on this path */
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *at = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return -errno;
 	*ret = at;
 	return 0;
+}
+
+static int map_memory(struct kernel *k, const char *name, size_t size, void **ret)
+{
+	return map_protected(k, name, size, PROT_READ | PROT_WRITE, ret);
 }
 
 static int map_memories(struct kernel *k)
@@ -378,7 +383,8 @@ static int map_memories(struct kernel *k)
 	if (!r)
 		r = map_memory(k, "pk_perf_level", PK_PERF_CPUS * sizeof(struct pk_perf_level), &levels);
 	if (!r)
-		r = map_memory(k, "pk_answers", PK_ANSWER_SLOTS * sizeof(struct pk_answer_slot), &answers);
+		r = map_protected(k, "pk_answers", PK_ANSWER_SLOTS * sizeof(struct pk_answer_slot), PROT_READ,
+				  &answers);
 	k->skip = skip;
 	k->skipped = skipped;
 	k->seen = seen;
