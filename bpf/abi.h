@@ -156,7 +156,6 @@ struct pk_listen {
 #define PK_WHY_ODD       0x10 /* null, xmas, SYN+FIN, SYN+RST, reserved bits, URG */
 #define PK_WHY_SAMPLE    0x20 /* one in N of the rest */
 #define PK_WHY_DENIED    0x40 /* the packet was dropped */
-#define PK_WHY_CRITERION 0x80 /* only a criterion wants it (pk_config), beside other bits: the port is not watched */
 #define PK_WHY_CRITERION \
 	0x80 /* only a criterion wants it (pk_config), beside other bits: the port is not watched */
 
