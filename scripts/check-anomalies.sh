@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-sources="sensor/frames.c sensor/tcp_track.c sensor/refused.c sensor/headers.c sensor/http1_response.c sensor/exchange.h lib/http_request.c"
+sources="sensor/frames.c sensor/tcp_track.c sensor/refused.c sensor/headers.c sensor/http1_response.c sensor/exchange.h sensor/http1_host.h lib/http_request.c"
 # shellcheck disable=SC2086
 said=$(
 	grep -ohE '"(tcp|http|ipv4|ipv6|ipraw|ethernet|sll|vlan)_[a-z0-9_]+"|"(null_scan|xmas_scan|syn_fin|syn_rst|urgent|reserved_flags|bad_header_length|too_many_layers)"' $sources |

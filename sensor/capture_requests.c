@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/capture_internal.h"
 #include <stddef.h>
+#include "sensor/http1_host.h"
 
 static void on_verdict(void *arg, const struct verdict *v)
 {
@@ -119,6 +120,16 @@ static void emit_request(struct capture *c, struct connection *conn, struct even
 		capture_emit(c, e);
 }
 
+static void check_port(struct capture *c, const struct connection *conn, const struct http_request *r)
+{
+	char id[EVENT_ID_TEXT_MAX];
+	int port = c->ordinary && conn->packets ? http1_host_port(r) : -1;
+
+	if (port >= 0 && port != conn->flow.local.port)
+		capture_http_anomaly(c, conn, SPAN(HTTP1_PORT_MISMATCH),
+				     span_from(event_id_format(&(struct event){.id = conn->request_id}, id)));
+}
+
 /*
  * Takes the reference. Where nothing waits for answers the event goes first, so that whoever gets a verdict
  * has what it cites. Else it goes last, so that the rules that wait for its status are known when that comes.
@@ -133,6 +144,7 @@ static void judge_request(struct capture *c, struct connection *conn, const stru
 		emit_request(c, conn, e);
 	if (r->deviations)
 		capture_deviations(c, conn, r->deviations);
+	check_port(c, conn, r);
 	if (c->parts.detect)
 		detect_request(c->parts.detect, r, e, waits ? &e->request.pending : NULL, on_verdict, c);
 	if (waits)

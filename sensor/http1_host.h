@@ -11,6 +11,9 @@
 
 /* HTTP_DEV_BAD_HOST, HTTP_DEV_HOST_MISMATCH, or 0. */
 uint32_t http1_host_deviations(const struct http_request *r);
+/* http.anomaly.name where Host names another port than the connection's: ordinary behind address translation.
+ */
+#define HTTP1_PORT_MISMATCH "http_request_server_port_tcp_port_mismatch"
 /* The port that Host names; -1: none, or none that can be read. */
 int http1_host_port(const struct http_request *r);
 
