@@ -196,6 +196,14 @@ static void leave_head(struct stream *s, struct span junk, const struct stream_h
 	enter_resync(s, junk.ptr[junk.len - 1] == '\n' ? LINE_START : INSIDE_LINE, hooks);
 }
 
+/* Does a head begin here: a start line and what came behind it, or a line that is a request by itself? */
+static bool is_head(struct span bytes, struct http_request *ret)
+{
+	if (!http1_start_line(bytes, false))
+		return !http1_parse_head(bytes, ret);
+	return !http1_parse(bytes, ret) && ret->deviations & HTTP_DEV_NO_VERSION;
+}
+
 /* A head begun before the presumed end of a body goes on behind it: is there one that begins at that end? */
 static bool hand_over_fork(struct stream *s, struct span head, size_t fork, struct http_request *r,
 			   const struct stream_hooks *hooks)
@@ -206,7 +214,7 @@ static bool hand_over_fork(struct stream *s, struct span head, size_t fork, stru
 	/* The end may lie before the end of a line that the body began. */
 	for (; behind.len && (behind.ptr[0] == '\r' || behind.ptr[0] == '\n'); leading = true)
 		behind = (struct span){behind.ptr + 1, behind.len - 1};
-	if (!fork || http1_start_line(behind, false) || http1_parse_head(behind, r))
+	if (!fork || !is_head(behind, r))
 		return false;
 	s->leading = leading;
 	hand_over(s, r, hooks);

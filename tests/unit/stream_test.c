@@ -326,6 +326,9 @@ static void after_a_doubtful_length_no_byte_is_skipped_and_nothing_hidden(void *
 		/* The length's end lies before the line feed of a decoy's start line. */
 		{"POST /a HTTP/1.1\r\n" H "X: \r\r\nContent-Length: 16\r\n\r\nGET /x HTTP/1.1\r\n" REAL,
 		 "POST /a 3 400 4:1 1:0 14:2\nGET /x 2 400a00 18:0 4:1\nGET /real 1 2 4:1\n"},
+		/* What begins there is a request without a version. */
+		{"POST /a HTTP/1.1\r\n" H "X: \r\r\nContent-Length: 17\r\n\r\nGET /x HTTP/1.1\r\nGET /y\r\n",
+		 "POST /a 3 400 4:1 1:0 14:2\nGET /x 1 410a00 6:0\nGET /y 0 10\n"},
 		/* Its end, inside of the outer body, lies inside of a line that is no start line. */
 		{"POST /a HTTP/1.1\r\n" H "Content-Length : 341\r\n\r\n"
 		 "GET /b HTTP/1.1\r\nContent-Length: 7\r\n\r\n0123456OPTIONS /c\r\n",
