@@ -44,14 +44,15 @@ const char *client_source_name(enum client_source source); /* "peer", "proxy_pro
 
 /* What made it uncertain: picket.client.flags. */
 enum client_flag {
-	CLIENT_FLAG_UNREADABLE_HOP = 1u << 0,       /* what a proxy was said to have written is no address */
-	CLIENT_FLAG_HIDDEN_HOP = 1u << 1,           /* ... is "unknown", or an obfuscated name */
-	CLIENT_FLAG_TOO_MANY_HOPS = 1u << 2,        /* more trusted hops than are looked at */
-	CLIENT_FLAG_CONFLICT = 1u << 3,             /* another header names another client */
-	CLIENT_FLAG_HEADERS_CUT = 1u << 4,          /* the head was too large, its headers are not believed */
-	CLIENT_FLAG_BAD_PROXY_HEADER = 1u << 5,     /* a trusted proxy's PROXY header that says nothing usable */
+	CLIENT_FLAG_UNREADABLE_HOP = 1u << 0,   /* what a proxy was said to have written is no address */
+	CLIENT_FLAG_HIDDEN_HOP = 1u << 1,       /* ... is "unknown", or an obfuscated name */
+	CLIENT_FLAG_TOO_MANY_HOPS = 1u << 2,    /* more trusted hops than are looked at */
+	CLIENT_FLAG_CONFLICT = 1u << 3,         /* another header names another client */
+	CLIENT_FLAG_HEADERS_CUT = 1u << 4,      /* the head was too large, its headers are not believed */
+	CLIENT_FLAG_BAD_PROXY_HEADER = 1u << 5, /* a trusted proxy's PROXY header that says nothing usable */
 	CLIENT_FLAG_PROXY_HEADER_REFUSED = 1u << 6, /* a PROXY header of a peer that is not trusted */
-	CLIENT_FLAG_UNCERTAIN = 1u << 7, /* found behind a gap or inside a body: its headers are not believed */
+	CLIENT_FLAG_UNCERTAIN =
+		1u << 7, /* found behind a gap or inside a body: its headers are not believed */
 };
 #define CLIENT_FLAG_BITS 8
 const char *client_flag_name(enum client_flag bit); /* "unreadable_hop", ... */
@@ -76,32 +77,33 @@ struct event_request {
 	struct endpoint client; /* who it really is; the peer unless a configured proxy said otherwise */
 	struct event_header *headers; /* those the allow list lets through, in order of arrival */
 	unsigned header_count;
-	struct span host;     /* server.address: Host without port; empty if none */
-	struct span consumer; /* keyed hash of the credential, "c_..."; empty if none was sent */
+	struct span host;              /* server.address: Host without port; empty if none */
+	struct span consumer;          /* keyed hash of the credential, "c_..."; empty if none was sent */
 	struct span consumer_previous; /* the same under the key before; empty but after a change of keys */
 	struct span user_agent;
-	/* http.route: a template ("/users/{id}"); empty if none is known. Not in the tail: it points to text that
-	 * outlives all events of the process (policies/routes.h). */
+	/* http.route: a template ("/users/{id}"); empty if none is known. Not in the tail: it points to text
+	 * that outlives all events of the process (policies/routes.h). */
 	struct span route;
-	/* Of the process that read it, "" = not known, or in no container. Not in the tail either (sensor/processes.h). */
+	/* Of the process that read it, "" = not known, or in no container. Not in the tail either
+	 * (sensor/processes.h). */
 	struct span process_name, container;
 	uint32_t route_id;  /* of policies/routes.h; 0: none */
 	uint8_t documented; /* in the OpenAPI file: 1 yes, 2 no; 0: there is no file */
 	unsigned version_major, version_minor;
 	enum http_body body;
 	uint64_t content_length;
-	uint32_t deviations;     /* enum http_deviation */
-	uint16_t stream_index;   /* number of this request on its connection, from 0 */
-	uint8_t forwarded;       /* carries X-Forwarded-For, Forwarded, Via or came after a PROXY header */
-	uint8_t client_source;   /* enum client_source */
-	uint8_t client_behind;   /* only its proxy's packets come here, not the client's own */
-	uint16_t client_flags;   /* enum client_flag */
+	uint32_t deviations;   /* enum http_deviation */
+	uint16_t stream_index; /* number of this request on its connection, from 0 */
+	uint8_t forwarded;     /* carries X-Forwarded-For, Forwarded, Via or came after a PROXY header */
+	uint8_t client_source; /* enum client_source */
+	uint8_t client_behind; /* only its proxy's packets come here, not the client's own */
+	uint16_t client_flags; /* enum client_flag */
 	uint64_t client_connection_id; /* the client's own connection to a proxy on this host; 0: not known */
-	uint8_t truncated;       /* a text of it was longer than an event keeps (REDACT_TEXT_MAX) */
-	struct event_pending pending; /* policies/detect.c's */
-	uint8_t answered;        /* EVENT_ANSWER_*; 0: no answer was seen, the four below are 0 */
-	uint16_t status;         /* of the final answer, or 101; never another 1xx */
-	uint64_t latency_ns;     /* from time_ns to the answer's first byte; 0 if that came earlier */
+	uint8_t truncated;             /* a text of it was longer than an event keeps (REDACT_TEXT_MAX) */
+	struct event_pending pending;  /* policies/detect.c's */
+	uint8_t answered;              /* EVENT_ANSWER_*; 0: no answer was seen, the four below are 0 */
+	uint16_t status;               /* of the final answer, or 101; never another 1xx */
+	uint64_t latency_ns;           /* from time_ns to the answer's first byte; 0 if that came earlier */
 	uint64_t response_bytes; /* of the answer's body, without chunks' framing, if EVENT_ANSWER_BODY */
 	uint64_t response_size;  /* of all of the answer, head and body, if EVENT_ANSWER_SIZE */
 };
@@ -133,8 +135,9 @@ struct event_tcp_header {
 };
 
 struct event_anomaly {
-	struct span name;       /* tcp.anomaly.name, http.anomaly.name */
-	struct span severity;   /* of a criterion of policies/packets.yaml: "low", "medium", "high"; else empty */
+	struct span name; /* tcp.anomaly.name, http.anomaly.name */
+	struct span
+		severity; /* of a criterion of policies/packets.yaml: "low", "medium", "high"; else empty */
 	struct span request_id; /* http: the event id of the request, else empty */
 	struct endpoint client; /* http: as in the request; ADDR_NONE: the peer */
 	uint8_t client_source;

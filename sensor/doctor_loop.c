@@ -557,8 +557,9 @@ static void answers_told(struct loop *l)
 	if (kernel_answers(l->kernel)) {
 		check_say(&c, CHECK_OK, "what servers answer is seen");
 	} else {
-		check_say(&c, CHECK_SKIP, "this kernel offers no place to look at what servers answer: neither "
-					  "the tracepoint tcp_sendmsg_locked nor tracing of functions");
+		check_say(&c, CHECK_SKIP,
+			  "this kernel offers no place to look at what servers answer: neither "
+			  "the tracepoint tcp_sendmsg_locked nor tracing of functions");
 		check_cost(&c, "requests have no status, latency and size; rules with a status never count");
 	}
 	tell(l, &c);
