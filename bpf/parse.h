@@ -34,7 +34,7 @@ enum parse_reach {
 
 /* What was odd on a way that was gone all the same: bits of packet.odd. */
 #define ODD_OPTIONS  0x01 /* IPv4 options, or IPv6 extension headers */
-#define ODD_FRAGMENT 0x02 /* any fragment, the first one included (IPv6: ODD_OPTIONS) */
+#define ODD_FRAGMENT 0x02 /* any fragment, the first one included */
 #define ODD_SHORT    0x04 /* the frame is shorter than the IP header says */
 
 /* Where the bytes are. */
@@ -139,11 +139,12 @@ static __always_inline bool ipv6_is_extension(__u8 next)
 
 #define EXT_TRUNCATED -1
 #define EXT_FRAGMENT  -2
+#define EXT_MORE      (1 << 20) /* of a fragment header: others follow */
 
 /*
- * One extension header: the next one's kind in bits 0-7, its length in bits 8-19, or EXT_*. A global
- * function: the verifier looks at it once by itself instead of following every kind of header through every
- * round of the walk.
+ * One extension header: the next one's kind in bits 0-7, its length in bits 8-19, EXT_MORE, or EXT_*. A
+ * global function: the verifier looks at it once by itself instead of following every kind of header through
+ * every round of the walk.
  */
 __noinline int parse_extension(PACKET_CTX *ctx, __u32 off, __u32 kind, __u32 l3_only)
 {
@@ -166,7 +167,7 @@ __noinline int parse_extension(PACKET_CTX *ctx, __u32 off, __u32 kind, __u32 l3_
 		length = (ext[1] + 2) * 4;
 	else
 		length = (ext[1] + 1) * 8;
-	return ext[0] | length << 8;
+	return ext[0] | length << 8 | (ext[3] & 1) * EXT_MORE;
 }
 
 static __always_inline enum parse_reach parse_extensions(const struct frame *f, struct packet *p, __u8 next,
@@ -192,6 +193,8 @@ static __always_inline enum parse_reach parse_extensions(const struct frame *f, 
 		ext = parse_extension(f->ctx, off, next, f->l3_only);
 		if (ext < 0)
 			return ext == EXT_FRAGMENT ? REACH_FRAGMENT : REACH_TRUNCATED;
+		if (next == IPV6_FRAGMENT && (ext & EXT_MORE))
+			p->odd |= ODD_FRAGMENT;
 		next = ext & 0xff;
 		off += ext >> 8 & 0xfff;
 	}

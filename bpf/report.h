@@ -249,7 +249,9 @@ __noinline int packet_report(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex, __u3
 		return 0;
 	r.now = bpf_ktime_get_boot_ns();
 	reach = r.cpu->packet.reach;
-	if (reach == REACH_L4 && r.cpu->packet.protocol == IPPROTO_TCP_ && r.cpu->packet.l4_len >= TCP_HEADER)
+	/* The beginning of a segment is none: its receiver gets all of it or nothing. */
+	if (reach == REACH_L4 && !(r.cpu->packet.odd & ODD_FRAGMENT) &&
+	    r.cpu->packet.protocol == IPPROTO_TCP_ && r.cpu->packet.l4_len >= TCP_HEADER)
 		odd = !segment_report(&r);
 	if (!odd && !frame_wanted(r.config, &r.cpu->packet, reach))
 		return 0;

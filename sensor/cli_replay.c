@@ -232,6 +232,8 @@ static void print_summary(const struct printer *p, const struct replay_result *r
 		       (unsigned long long)f->refused_large);
 	if (f->refused_kernel)
 		printf("%llu frames refused by the kernel\n", (unsigned long long)f->refused_kernel);
+	if (f->datagrams)
+		printf("%llu datagrams put together of fragments\n", (unsigned long long)f->datagrams);
 	if (f->records_lost)
 		printf("%llu records lost\n", (unsigned long long)f->records_lost);
 	printf("%llu connections, %llu requests, %llu answered, %llu decisions, %llu gaps (%s)\n",

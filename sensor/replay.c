@@ -8,6 +8,7 @@
 #include "ingress_tc.skel.h"
 #include "ingress_xdp.skel.h"
 #include "lib/util.h"
+#include "sensor/defrag.h"
 
 #define RING_BYTES (1u << 20) /* emptied behind each frame, which makes two records at most */
 #define RECORD_MAX (sizeof(struct pk_segment) + PK_SEGMENT_MAX)
@@ -17,6 +18,7 @@ struct replay {
 	struct replay_counts counts;
 	struct bpf_object *object;
 	struct ring_buffer *ring;
+	struct defrag *defrag;
 	int program;
 	struct clock clock;
 	uint64_t now_ns, tick_ns;
@@ -142,7 +144,12 @@ int replay_new(const struct replay_hooks *hooks, struct replay **ret, struct buf
 	r->hooks = *hooks;
 	r->clock = (struct clock){.boot_ns = now_ns, .wall_ns = now_ns, .arg = r};
 	libbpf_set_print(quiet);
-	int error = load(r);
+	int error = defrag_new(&r->defrag);
+	if (error) {
+		replay_free(r);
+		return error;
+	}
+	error = load(r);
 	if (error) {
 		replay_free(r);
 		return load_failure(error, errors);
@@ -180,8 +187,6 @@ static int frame_run(struct replay *r, const struct pcap_frame *f)
 			r->counts.refused_kernel++;
 		return 0;
 	}
-	r->counts.frames++;
-	r->counts.bytes += f->len;
 	int n = ring_buffer__consume(r->ring);
 	return n < 0 ? n : 0;
 }
@@ -199,6 +204,20 @@ static void runts_tell(struct replay *r, const struct pcap_file *file, uint64_t 
 	}
 }
 
+/* A fragment is seen as it came; its datagram, too, once it is whole. */
+static int frame_read(struct replay *r, const struct pcap_frame *f)
+{
+	struct pcap_frame whole;
+	int error = frame_run(r, f);
+
+	r->counts.frames++;
+	r->counts.bytes += f->len;
+	if (!error && defrag_add(r->defrag, f, &whole))
+		error = frame_run(r, &whole);
+	r->counts.datagrams = defrag_counts(r->defrag).whole;
+	return error;
+}
+
 int replay_file(struct replay *r, struct pcap_file *file, struct buffer *errors)
 {
 	struct pcap_frame frame;
@@ -207,7 +226,7 @@ int replay_file(struct replay *r, struct pcap_file *file, struct buffer *errors)
 
 	while ((next = pcap_file_next(file, &frame, errors)) == 0 && !error) {
 		runts_tell(r, file, &runts);
-		error = frame_run(r, &frame);
+		error = frame_read(r, &frame);
 	}
 	runts_tell(r, file, &runts);
 	if (next == PCAP_FILE_E_CUT)
@@ -248,6 +267,7 @@ void replay_free(struct replay *r)
 	if (!r)
 		return;
 	ring_buffer__free(r->ring);
+	defrag_free(r->defrag);
 	bpf_object__close(r->object);
 	free(r);
 }

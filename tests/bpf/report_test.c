@@ -259,6 +259,27 @@ static void make_first_fragment(struct frame_buf *f)
 	make4(f, &to_server, 0, 0x2000, 16);
 }
 
+static void make_fragment6(struct frame_buf *f, int more)
+{
+	packet_begin(f);
+	packet_eth(f, 0x86dd);
+	packet_ipv6(f, CLIENT6, SERVER6, 44);
+	packet_fragment(f, 6, 0, more);
+	packet_tcp(f, &to_server);
+	packet_bytes(f, 4);
+	packet_end(f);
+}
+
+static void make_first_fragment6(struct frame_buf *f)
+{
+	make_fragment6(f, 1);
+}
+
+static void make_atomic_fragment6(struct frame_buf *f)
+{
+	make_fragment6(f, 0);
+}
+
 static void make_later_fragment(struct frame_buf *f)
 {
 	make4(f, &to_server, 0, 5, 16);
@@ -350,7 +371,9 @@ static const struct oddity {
 	{"UDP", make_udp, 0, 0},
 	{"ICMP", make_icmp, 0, 0},
 	{"IP options", make_options, 1, 1},
-	{"first fragment", make_first_fragment, 1, 1},
+	{"first fragment", make_first_fragment, 0, 1},
+	{"first fragment, IPv6", make_first_fragment6, 0, 1},
+	{"fragment of one, IPv6", make_atomic_fragment6, 1, 1},
 	{"later fragment", make_later_fragment, 0, 1},
 	{"TCP header cut by the IP length", make_short_tcp, 0, 1},
 	{"unknown protocol", make_unknown_protocol, 0, 1},
