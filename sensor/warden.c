@@ -190,6 +190,8 @@ static void kernel_config_fill(struct warden *w)
 		.header_rate = c->capture.header_rate,
 		.header_burst = c->capture.header_burst,
 		.read_max = c->capture.read_max,
+		.packets = c->capture.packets == CAPTURE_PACKETS_FORWARDED ? PK_PACKETS_FORWARDED
+									   : PK_PACKETS_OFF,
 		.share_divisor = 8,
 	};
 	criteria_fill(w);

@@ -209,7 +209,8 @@ static void watch_receive(struct warden *w)
 		log_warning("receive path program not attached: capture.receive is without effect",
 			    LOG_SPAN("detail", buffer_span(&errors)));
 	else
-		log_info("receive path program not attached: interfaces without a packet program report no headers",
+		log_info("receive path program not attached: interfaces without a packet program report no "
+			 "headers",
 			 LOG_SPAN("detail", buffer_span(&errors)));
 }
 
