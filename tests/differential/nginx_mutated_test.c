@@ -180,7 +180,7 @@ static int run_batch(uint64_t first, unsigned count, uint64_t *outcomes, uint64_
 {
 	static struct nginx_answers answers[BATCH];
 	static struct buffer inputs[BATCH];
-	struct span spans[BATCH];
+	struct span spans[BATCH] = {0};
 
 	for (unsigned i = 0; i < count; i++) {
 		inputs[i] = BUFFER_INIT(1 << 20);
