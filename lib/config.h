@@ -96,7 +96,8 @@ struct config {
 		enum config_proxy_default peers; /* proxies.default: unclassified | direct */
 		struct config_prefixes trusted;
 		struct config_prefixes direct;
-		struct config_strings headers; /* how trusted proxies name clients, lower case; the first counts */
+		struct config_strings
+			headers; /* how trusted proxies name clients, lower case; the first counts */
 	} proxies;
 	struct {
 		/* limits.protect: never blocked, beside those found by itself */

@@ -20,9 +20,9 @@ enum kernel_object {
 	OBJECT_XDP,
 	OBJECT_XDP_FRAGS, /* the same programs, declared able to take packets in pieces; loaded when first
 			     needed */
-	OBJECT_RECEIVE, /* loaded when first attached */
-	OBJECT_RESPONSE, /* NULL: this kernel shows no answers */
-	OBJECT_DROPS, /* NULL: this kernel's kfree_skb does not tell enough */
+	OBJECT_RECEIVE,   /* loaded when first attached */
+	OBJECT_RESPONSE,  /* NULL: this kernel shows no answers */
+	OBJECT_DROPS,     /* NULL: this kernel's kfree_skb does not tell enough */
 	OBJECT_COUNT,
 };
 

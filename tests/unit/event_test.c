@@ -207,7 +207,8 @@ static void every_deviation_has_a_name_as_an_anomaly(void **state)
 			assert_ptr_not_equal(name, http_anomaly_name(1u << k));
 	}
 	assert_string_equal(http_anomaly_name(HTTP_DEV_NO_HOST), "http_missing_host_header");
-	assert_ptr_equal(http_anomaly_name(HTTP_DEV_SPACE_BEFORE_COLON), http_anomaly_name(HTTP_DEV_BAD_HEADER_NAME));
+	assert_ptr_equal(http_anomaly_name(HTTP_DEV_SPACE_BEFORE_COLON),
+			 http_anomaly_name(HTTP_DEV_BAD_HEADER_NAME));
 	assert_string_equal(http_anomaly_name(HTTP_DEV_BARE_LF), "bare_lf");
 }
 
