@@ -108,7 +108,7 @@ static ssize_t proc_read(uint32_t pid, const char *file, char *to, size_t room)
 
 static bool process_read(uint32_t pid, struct process *ret)
 {
-	char text[4096];
+	char text[4096] = "";
 	ssize_t n = proc_read(pid, "comm", text, sizeof text);
 
 	memset(ret, 0, sizeof *ret);
