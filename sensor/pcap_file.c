@@ -60,7 +60,10 @@ int pcap_file_open(const char *path, struct pcap_file **ret, struct buffer *erro
 		return -ENOMEM;
 	f->pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, message);
 	if (!f->pcap) {
-		buffer_printf(errors, "%s\n", message);
+		/* libpcap names the file only where it could not be opened. */
+		bool named = strstr(message, path) != NULL;
+		buffer_printf(errors, "%s%s%s\n", named ? "" : path,
+			      named ? "" : ": not a pcap or pcapng file: ", message);
 		pcap_file_close(f);
 		return PCAP_FILE_E_INVALID;
 	}
