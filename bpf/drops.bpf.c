@@ -17,22 +17,9 @@
 #include "refused.h"
 #include "ring.h"
 #include "scope.h"
+#include "tcp_head.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-#define TCP_HEADER 20
-
-struct tcp_head {
-	__be16 source;
-	__be16 destination;
-	__be32 sequence;
-	__be32 acknowledgment;
-	__u8 offset_reserved; /* 4 bits data offset, 3 reserved, NS */
-	__u8 flags;
-	__be16 window;
-	__be16 check;
-	__be16 urgent;
-};
 
 /* Values of the kernel's enum move between versions: the loader puts in this kernel's own (CO-RE). */
 #define REASON_IS(reason, name)                                                      \

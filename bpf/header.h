@@ -8,20 +8,7 @@
 
 #include "maps.h"
 #include "ring.h"
-
-#define TCP_HEADER 20
-
-struct tcp_head {
-	__be16 source;
-	__be16 destination;
-	__be32 sequence;
-	__be32 acknowledgment;
-	__u8 offset_reserved; /* 4 bits data offset, 3 reserved, NS */
-	__u8 flags;
-	__be16 window;
-	__be16 check;
-	__be16 urgent;
-};
+#include "tcp_head.h"
 
 /* What the L4 header says, as far as it is there. */
 struct segment {
