@@ -65,13 +65,15 @@ connections() {
 # on this kernel: of two runs a request, one is the client's, which the program leaves at its first questions.
 clock() { # MODE LOAD
 	local n
-	programs | cut -d ' ' -f 1 >"$DIR/others" # of other daemons on this machine
+	programs | sed 's/^\([0-9]* pk_[^ ]* \).*/\1/' >"$DIR/others" # of other daemons on this machine
 	attached "$1"
 	sysctl -q kernel.bpf_stats_enabled=1
-	programs | awk 'NR == FNR { other[$1] = 1; next } !($1 in other)' "$DIR/others" - >"$DIR/before"
+	programs | grep -vwFf "$DIR/others" >"$DIR/before" # no other daemon: an empty list takes nothing out
 	n=$($2)
 	programs >"$DIR/after"
 	sysctl -q kernel.bpf_stats_enabled=0
+	at_least "programs that ran" 1 "$(wc -l <"$DIR/before")"
+	at_least "requests" 1 "$n"
 	printf '%s, %s: kernel clock per request:\n' "$1" "$2"
 	awk -v n="$n" 'NR == FNR { time[$1] = $3; runs[$1] = $4; next }
 		$1 in time { t = $3 - time[$1]; c = $4 - runs[$1] }
