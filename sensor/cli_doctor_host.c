@@ -296,14 +296,14 @@ static void interface_tell(struct doctor *d, const struct config *config, const 
 		check_say(&c, CHECK_OK, "driver %s; %s, because capture.packet_mode asks for it", driver,
 			  config_packet_mode_name(want));
 	} else {
-		check_say(&c, CHECK_OK, "driver %s; auto takes %s: %s%s", driver,
-			  config_packet_mode_name(mode),
-			  ours         ? "picket itself holds XDP here: "
-			  : holder[0]  ? "XDP is held by "
-			  : i.physical ? "a network card, where it is the cheapest"
-				       : "a virtual interface, where native XDP would switch off "
-					 "segmentation offload",
-			  holder);
+		check_say(
+			&c, CHECK_OK, "driver %s; auto takes %s: %s%s", driver, config_packet_mode_name(mode),
+			ours         ? "picket itself holds XDP here: "
+			: holder[0]  ? "XDP is held by "
+			: i.physical ? "a network card, where it is the cheapest (tc, if the driver refuses)"
+				     : "a virtual interface, where native XDP would switch off "
+				       "segmentation offload",
+			holder);
 	}
 	check_fact_text(&c, "driver", i.driver);
 	check_fact_text(&c, "mode", config_packet_mode_name(taken ? PACKET_TC : mode));
