@@ -307,15 +307,6 @@ struct pk_ports {
 #define pk_skip_tag(cookie)  (((__u32)(((__u64)(cookie)) >> 16)) | 0x80000000u) /* never 0 */
 
 /*
- * pk_seen: mmapable array, slot and tag as in pk_skip: up to where the sensor has read a connection. Of reads
- * of PK_SEEN_READ bytes and more, bodies most likely, that come when PK_SEEN_WINDOW bytes are copied but not
- * read yet, only the length is told: a body goes by faster than its end can be made known. The kernel half
- * puts in where it began.
- */
-#define PK_SEEN_READ   1024
-#define PK_SEEN_WINDOW (128 * 1024)
-
-/*
  * Deny. pk_allow4/6 and pk_deny4p/6p are LPM tries (key: struct pk_lpm4/6), pk_deny4/6 exact hashes (key: the
  * address in network order). Value: struct pk_deny. The kernel enforces the deadline itself.
  */

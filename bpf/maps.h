@@ -313,16 +313,6 @@ struct {
 	__type(value, __u64);
 } pk_skipped SEC(".maps");
 
-/* Written by the sensor through its mapping, and by pk_data where nothing is known of a connection; read by
- * pk_data. See abi.h. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PK_SKIP_SLOTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} pk_seen SEC(".maps");
-
 #endif
 
 #define PK_ONLY(map)                                 \

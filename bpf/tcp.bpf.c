@@ -113,25 +113,6 @@ static __always_inline void reading_skip(struct reading *r, __u32 *len, struct p
 	*skipped = value >> 32 << 32 | r->head.seq;
 }
 
-/* Is the sensor so far behind that of a large read only the length is told? */
-static __always_inline bool reading_ahead(const struct reading *r, __u32 len)
-{
-	__u32 index = r->head.skip_slot & (PK_SKIP_SLOTS - 1);
-	__u64 tag = pk_skip_tag(r->head.flow.cookie);
-	__u64 *seen;
-
-	if (len < PK_SEEN_READ)
-		return false;
-	seen = bpf_map_lookup_elem(&pk_seen, &index);
-	if (!seen)
-		return false;
-	if (*seen >> 32 != tag) {
-		*seen = tag << 32 | r->head.seq;
-		return false;
-	}
-	return (__s32)(r->head.seq - (__u32)*seen) > PK_SEEN_WINDOW;
-}
-
 /*
  * Urgent data ends the skipping: a record without bytes says how far it came, so that what is missing from
  * there on is known to be urgent.
@@ -247,8 +228,6 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	answer_carry(&r.head.answer, r.head.flow.cookie, sk);
 	r.head.len = left;
 	r.head.captured = left < config->read_max ? left : config->read_max;
-	if (reading_ahead(&r, left))
-		r.head.captured = 0;
 	r.head.lead = r.off;
 	if (r.off + r.head.captured > PERF_READ_MAX)
 		r.head.captured = r.off < PERF_READ_MAX ? PERF_READ_MAX - r.off : 0;
@@ -393,7 +372,7 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct sock *sk = skb->sk;
 	struct reading r = {};
-	__u32 left, most;
+	__u32 left;
 
 	if (!config || !c || len <= 0 || !sk || !scope_reader(config, sk))
 		return 0;
@@ -405,10 +384,9 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	if (!left)
 		return 0;
 	answer_carry(&r.head.answer, r.head.flow.cookie, sk);
-	most = reading_ahead(&r, left) ? 0 : config->read_max;
-	if (left > most) {
-		r.cut = left - most;
-		left = most;
+	if (left > config->read_max) {
+		r.cut = left - config->read_max;
+		left = config->read_max;
 		count(c, PK_C_DATA_CUT, r.cut);
 	}
 	r.left = left;

@@ -294,15 +294,6 @@ static void on_close(struct capture *c, const struct pk_conn *rec)
 
 /* --- data --- */
 
-/* The kernel half goes on copying (abi.h: pk_seen). */
-static void store_seen(struct capture *c, const struct pk_flow *flow, uint32_t seq)
-{
-	if (!c->parts.seen || !flow->cookie)
-		return;
-	uint64_t value = (uint64_t)pk_skip_tag(flow->cookie) << 32 | seq;
-	__atomic_store_n(&c->parts.seen[pk_skip_slot(flow->cookie)], value, __ATOMIC_RELAXED);
-}
-
 static void store_skip(struct capture *c, const struct pk_flow *flow, uint32_t skip_to)
 {
 	/* Without a cookie all connections would share one tag. */
@@ -348,8 +339,6 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 		stream_urgent(&conn->stream, rec->seq, rec->flags & PK_DATA_URGENT_BEFORE, &c->hooks);
 	if (stream_feed(&conn->stream, rec->seq, bytes, rec->len, &c->hooks, &skip_to))
 		store_skip(c, &rec->flow, skip_to);
-	if (rec->len >= PK_SEEN_READ)
-		store_seen(c, &rec->flow, conn->stream.next_seq);
 	capture_note_wait(conn, now);
 	capture_account(c, conn, &b);
 	c->current = NULL;
