@@ -88,11 +88,15 @@ class Connection:
                 self.send(flags=ACK)
 
     def open(self):
-        self.send(flags=SYN)
-        self.seq += 1
-        self.receive(2, lambda: self.ack)
-        if not self.ack:
+        for _ in range(4):  # a busy machine's queues lose packets: again, as any TCP would (RFC 6298: after 1 s)
+            self.send(flags=SYN)
+            self.receive(1, lambda: self.ack)
+            if self.ack:
+                break
+            print("no answer to the SYN within a second", file=sys.stderr)
+        else:
             sys.exit("no answer to the SYN")
+        self.seq += 1
         self.send(flags=ACK)
         time.sleep(0.02)
 
