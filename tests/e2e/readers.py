@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A server that takes requests of known length from its sockets in every way there is, and its client.
+"""A server that takes requests of known length from its sockets in every way that Python has, and the client of every
+such server.
 
 readers.py serve PORT          the way is the port's distance from PORT, in the order of WAYS
-readers.py ask ADDRESS PORT WAY CONNECTIONS REQUESTS    prints the bytes sent
+readers.py ask ADDRESS PORT WAY CONNECTIONS REQUESTS    WAY stands in the targets; prints the bytes sent
 """
 import os
 import selectors
@@ -68,7 +69,7 @@ def request(way, connection, number):
 def ask(address, port, way, connections, requests):
     sent = 0
     for i in range(connections):
-        with socket.create_connection((address, port + WAYS.index(way)), timeout=5) as s:
+        with socket.create_connection((address, port), timeout=5) as s:
             for k in range(requests):
                 s.sendall(request(way, i, k))
                 sent += SIZE
