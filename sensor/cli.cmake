@@ -22,6 +22,9 @@ target_sources(picket_sensor PRIVATE
 	control_routes.c
 	control_settings.c
 	control_status.c
+	control_status_account.c
+	control_status_capture.c
+	control_status_hints.c
 	control_why.c
 )
 set_source_files_properties(cli.c control_status.c PROPERTIES

@@ -19,6 +19,9 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/sensor/control_routes.c
 	${CMAKE_SOURCE_DIR}/sensor/control_settings.c
 	${CMAKE_SOURCE_DIR}/sensor/control_status.c
+	${CMAKE_SOURCE_DIR}/sensor/control_status_account.c
+	${CMAKE_SOURCE_DIR}/sensor/control_status_capture.c
+	${CMAKE_SOURCE_DIR}/sensor/control_status_hints.c
 	${CMAKE_SOURCE_DIR}/sensor/control_why.c
 	${CMAKE_SOURCE_DIR}/sensor/tail.c
 )

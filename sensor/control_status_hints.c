@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The hints of status: what needs attention, how much, and the command that mends it. */
+#include <stdarg.h>
+#include <stdio.h>
+#include "sensor/control_status.h"
+
+#define PEERS_HINTED_MAX 4
+
+static void hint(struct json_writer *w, const char *severity, const char *command, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void hint(struct json_writer *w, const char *severity, const char *command, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	json_object_begin(w);
+	put_text(w, "severity", severity);
+	put_text(w, "text", text);
+	put_text(w, "command", command);
+	json_object_end(w);
+}
+
+static void hint_attachments(struct json_writer *w, const struct status *s)
+{
+	unsigned attached = 0;
+
+	for (unsigned i = 0; i < attachment_count(s); i++) {
+		const struct kernel_attachment *a = &s->warden.status.attachments[i];
+
+		attached += a->mode != PACKET_OFF;
+		if (a->mode == PACKET_OFF)
+			hint(w, "warning", "picket doctor",
+			     "nothing is attached to %s: its packets cannot be dropped%s%s", a->name,
+			     a->note[0] ? ": " : "", a->note);
+	}
+	if (!attached)
+		hint(w, "error", "picket doctor",
+		     "no interface is attached: packets are neither counted nor dropped");
+	if (!status_ports_count(s))
+		hint(w, "warning", "picket doctor",
+		     "no server listens on a watched port: there is no request to see");
+}
+
+static void hint_proxies(struct json_writer *w, const struct status *s)
+{
+	char command[96], text[ADDR_TEXT_MAX];
+	unsigned shown = 0, more = 0;
+
+	for (size_t i = 0; i < s->peer_count; i++) {
+		const struct proxy_peer *p = &s->peers[i];
+
+		if (p->class != PROXY_CLASS_UNCLASSIFIED)
+			continue;
+		if (shown == PEERS_HINTED_MAX) {
+			more++;
+			continue;
+		}
+		shown++;
+		addr_format(&p->addr, text);
+		snprintf(command, sizeof command, "picket proxies trust %s", text);
+		hint(w, "warning", command,
+		     "%s sends forwarding headers (%llu of its %llu requests; it makes %.0f %% of all) and "
+		     "is no "
+		     "configured proxy: it is never dropped automatically; if it is a client, say `picket "
+		     "proxies "
+		     "direct %s`",
+		     text, (unsigned long long)p->forwarded, (unsigned long long)p->requests,
+		     100 * share_of(s, p), text);
+	}
+	if (more)
+		hint(w, "warning", "picket proxies", "%u more such peers", more);
+}
+
+#define NAMELESS_REQUESTS 100 /* fewer may be a proxy's own health checks */
+
+/* A trusted proxy that never named a client: all who are behind it count as one, which cannot be blocked. */
+static void hint_nameless_proxies(struct json_writer *w, const struct status *s)
+{
+	char text[ADDR_TEXT_MAX];
+	unsigned shown = 0;
+
+	for (size_t i = 0; i < s->peer_count && shown < PEERS_HINTED_MAX; i++) {
+		const struct proxy_peer *p = &s->peers[i];
+
+		if (p->class != PROXY_CLASS_TRUSTED || p->clients_by != CLIENT_BY_PEER ||
+		    p->requests < NAMELESS_REQUESTS)
+			continue;
+		shown++;
+		hint(w, "info", "picket proxies",
+		     "%s is a trusted proxy, but none of its %llu requests names a client: all behind it "
+		     "count as "
+		     "one; let it "
+		     "send the PROXY protocol or a header of proxies.headers",
+		     addr_format(&p->addr, text), (unsigned long long)p->requests);
+	}
+}
+
+static void hint_gateways(struct json_writer *w, const struct status *s)
+{
+	for (unsigned i = 0; i < s->gateway_count; i++) {
+		const struct gateway_counts *g = &s->gateways[i];
+
+		if (!strcmp(g->state, "failed") || !strcmp(g->state, "backing off"))
+			hint(w, "warning", "picket gateway list", "gateway %s is %s: %s", g->name, g->state,
+			     g->last_error[0] ? g->last_error : "no answer");
+	}
+}
+
+static void hint_losses(struct json_writer *w, const struct stage *stages, unsigned count,
+			const struct status *s)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct stage *t = &stages[i];
+
+		if (t->lost)
+			hint(w, "warning", "picket events --name picket.loss",
+			     "stage %s (%s) lost %llu of %llu", t->stage, t->kind,
+			     (unsigned long long)t->lost, (unsigned long long)t->produced);
+		if (!t->balanced)
+			hint(w, "error", NULL,
+			     "the account of stage %s (%s) does not balance: please report this", t->stage,
+			     t->kind);
+	}
+	if (s->capture.gaps)
+		hint(w, "warning", "picket events --name picket.loss",
+		     "%llu gaps in request streams: what lay in them is missing",
+		     (unsigned long long)s->capture.gaps);
+	if (s->capture.connections_refused)
+		hint(w, "warning", NULL,
+		     "%llu connections were not followed, the table is full: raise capture.connections_max",
+		     (unsigned long long)s->capture.connections_refused);
+	if (stat_of(s, PK_C_HDR_THROTTLED))
+		hint(w, "info", NULL,
+		     "%llu TCP headers were not reported, they came faster than capture.header_rate; "
+		     "requests are not "
+		     "affected",
+		     (unsigned long long)stat_of(s, PK_C_HDR_THROTTLED));
+	if (stat_of(s, PK_C_UDP))
+		hint(w, "warning", "picket doctor",
+		     "%llu UDP packets came to watched ports: if they are QUIC (HTTP/3), their requests are "
+		     "not "
+		     "seen",
+		     (unsigned long long)stat_of(s, PK_C_UDP));
+	if (s->reader.malformed)
+		hint(w, "error", NULL, "%llu records of the kernel half did not fit: please report this",
+		     (unsigned long long)s->reader.malformed);
+}
+
+static void hint_judgment(struct json_writer *w, const struct status *s)
+{
+	const struct enforcer_counts *e = &s->enforcer;
+
+	if (e->missing)
+		hint(w, "error", "picket blocks", "%zu blocks are wanted but not in the kernel", e->missing);
+	if (e->extra)
+		hint(w, "warning", "picket blocks", "the kernel holds %zu blocks that are not in the list",
+		     e->extra);
+	if (e->pending)
+		hint(w, "info", "picket pending", "%zu decisions wait for your answer", e->pending);
+	if (s->mode == MODE_OBSERVE)
+		hint(w, "info", "picket mode enforce",
+		     "mode observe: verdicts are written down, nothing is blocked automatically");
+}
+
+void status_write_hints(struct json_writer *w, const struct status *s, const struct stage *stages,
+			unsigned count)
+{
+	json_key(w, "hints");
+	json_array_begin(w);
+	if (s->warden_result)
+		hint(w, "error", NULL,
+		     "the privileged process does not answer (%s): no block can be set or lifted; restart "
+		     "picket",
+		     strerror(-s->warden_result));
+	if (!s->warden_result && s->warden.status.kill)
+		hint(w, "error", "picket resume", "the kill switch is on: picket drops nothing");
+	if (!s->warden_result) {
+		hint_attachments(w, s);
+		if (s->warden.status.sensor_restarts)
+			hint(w, "warning", NULL,
+			     "the sensor process had to be restarted (%u times): its log says why",
+			     s->warden.status.sensor_restarts);
+		if (!s->warden.status.sources.sessions_seen && !s->warden.status.sources.sshd_seen)
+			hint(w, "warning", NULL,
+			     "no login session can be seen: put the address you administer from into "
+			     "limits.protect");
+	}
+	hint_losses(w, stages, count, s);
+	hint_gateways(w, s);
+	hint_proxies(w, s);
+	hint_nameless_proxies(w, s);
+	hint_judgment(w, s);
+	json_array_end(w);
+}
