@@ -191,12 +191,16 @@ static void draft_header(const struct redact *r, struct draft *d, struct redact_
 static void draft_consumer(struct draft *d, struct redact_writer *w)
 {
 	struct span credential = d->credential.credential;
+	bool encodable = !credential.len || d->credential.rank == REDACT_RANK_COOKIE;
 	char text[REDACT_HASH_MAX];
 
 	if (!credential.len)
 		credential = w->credential;
 	if (!credential.len)
 		return;
+	/* "abc%3D" of a query and "abc=" of a header are one. */
+	if (encodable && memchr(credential.ptr, '%', credential.len))
+		credential = (struct span){w->work, token_percent_decode(credential, w->work)};
 	redact_hash_consumer(w->hash, 0, credential, text);
 	d->consumer = redact_put(w, span_from(text));
 	if (redact_hash_keys(w->hash) < 2)

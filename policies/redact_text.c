@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/redact_text.h"
 #include <ctype.h>
+#include "lib/addr.h"
 #include "lib/util.h"
 
 #define NAME_MAX_LEN  64 /* a longer parameter or cookie name is no name */
@@ -97,13 +98,20 @@ static inline struct span from_at(struct span s, size_t from)
 
 /* --- names and values --- */
 
+/* These before a "=" tell that something else than a list of parameters was split: an object of JSON, a text.
+ */
+static bool is_no_name(struct span text)
+{
+	return find_any(text, "\"\\<>,") < text.len;
+}
+
 /*
  * A part without a value is a flag ("?wsdl") or a bare token ("?3f9a…"). Kept is what reads like a word: it
- * starts with a letter, and has digits only if it is short.
+ * starts with a letter, has digits only if it is short, and is no text with values in it ("password:x").
  */
 static bool name_looks_like_one(struct span name)
 {
-	if (!name.len || name.len > BARE_NAME_MAX ||
+	if (!name.len || name.len > BARE_NAME_MAX || is_no_name(name) || memchr(name.ptr, ':', name.len) ||
 	    !(isalpha((unsigned char)name.ptr[0]) || name.ptr[0] == '_'))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
@@ -112,15 +120,23 @@ static bool name_looks_like_one(struct span name)
 	return true;
 }
 
-/* A name may hold a secret itself; one that is too long to be a name goes. */
+/* A name may hold a secret itself; one that is too long to be a name goes, and so does, beyond the last hash,
+ * what is none. */
 static void put_name(struct redact_writer *w, struct span name)
 {
+	struct span reading = name;
+	enum token_kind kind = TOKEN_NONE;
+
 	if (name.len > NAME_MAX_LEN)
 		return;
 	if (token_signs(name) & (TOKEN_SIGN_RUN | TOKEN_SIGN_SPECIAL))
-		put_unit(w, name);
-	else
+		kind = token_find_decoded(&w->rules->tokens, &reading, w->work);
+	if (kind != TOKEN_NONE)
+		put_placeholder(w, kind, reading);
+	else if (!is_no_name(reading))
 		put(w, name);
+	else if (w->hashes_left)
+		put_placeholder(w, TOKEN_TEXT, reading);
 }
 
 /* Words, numbers, lists of them; and none that is a token. */
@@ -218,15 +234,52 @@ struct span redact_without_userinfo(struct span authority)
 	return at ? from_at(authority, (size_t)(at + 1 - authority.ptr)) : authority;
 }
 
+/*
+ * A name or an address, and a port: what else a client puts there may be a password whose "@" stands behind a
+ * slash, or a query. "%", bytes beyond ASCII and braces are for put_unit to look at.
+ */
+static bool is_host(struct span s)
+{
+	struct span host = s, port = SPAN_NULL;
+	const char *end = s.len && s.ptr[0] == '[' ? memchr(s.ptr, ']', s.len) : NULL;
+	const char *colon = s.len ? memchr(s.ptr, ':', s.len) : NULL;
+	struct addr address;
+
+	if (end) {
+		host = (struct span){s.ptr + 1, (size_t)(end - s.ptr) - 1};
+		port = from_at(s, host.len + 2);
+		if (port.len && port.ptr[0] != ':')
+			return false;
+	} else if (colon && colon == memrchr(s.ptr, ':', s.len)) {
+		host.len = (size_t)(colon - s.ptr);
+		port = from_at(s, host.len);
+	}
+	for (size_t i = 1; i < port.len; i++)
+		if (!isdigit((unsigned char)port.ptr[i]))
+			return false;
+	if (host.len && memchr(host.ptr, ':', host.len))
+		return addr_parse(host, &address) == 0;
+	for (size_t i = 0; i < host.len; i++)
+		if (!isalnum((unsigned char)host.ptr[i]) && !(host.ptr[i] & 0x80) &&
+		    !memchr(".-_%{}*~", host.ptr[i], 8))
+			return false;
+	return true;
+}
+
 struct span redact_put_authority(struct redact_writer *w, struct span authority)
 {
 	const char *from = w->at;
-	struct span host = w->off ? authority : redact_without_userinfo(authority);
+	struct span host = w->off ? authority : redact_without_userinfo(authority), reading = host;
+	enum token_kind kind = TOKEN_NONE;
 
-	if (w->off || !(token_signs(host) & ~(unsigned)TOKEN_SIGN_PAIR))
+	if (!w->off && token_signs(host))
+		kind = token_find_decoded(&w->rules->tokens, &reading, w->work);
+	if (!w->off && kind == TOKEN_NONE && !is_host(host))
+		kind = TOKEN_TEXT;
+	if (kind == TOKEN_NONE)
 		put(w, host);
 	else
-		put_unit(w, host);
+		put_placeholder(w, kind, reading);
 	return since(w, from);
 }
 
@@ -379,44 +432,95 @@ static size_t name_start(struct span value, size_t end)
 	return end;
 }
 
-static bool has_secret_pair(const struct redact_writer *w, struct span value)
+/* The first name of a secret in front of a "=", whose place is returned. text.len: none. */
+static size_t secret_pair_find(const struct redact_writer *w, struct span text, struct span *ret_name)
 {
-	for (size_t i = find_any(value, "="); i < value.len; i += 1 + find_any(from_at(value, i + 1), "=")) {
-		size_t start = name_start(value, i);
-		if (name_is_secret(w, (struct span){value.ptr + start, i - start}))
-			return true;
+	for (size_t i = find_any(text, "="); i < text.len; i += 1 + find_any(from_at(text, i + 1), "=")) {
+		size_t start = name_start(text, i);
+		*ret_name = (struct span){text.ptr + start, i - start};
+		if (name_is_secret(w, *ret_name))
+			return i;
 	}
-	return false;
+	return text.len;
 }
 
-static void put_word(struct redact_writer *w, struct span word)
+/* Of what begins with a value: how much is it? In quotes up to the closing one, which is part of it. */
+static size_t value_len(struct span rest)
 {
-	if (memmem(word.ptr, word.len, "://", 3)) {
-		redact_put_target(w, word);
-		return;
+	if (rest.len && (rest.ptr[0] == '"' || rest.ptr[0] == '\'')) {
+		const char stop[] = {rest.ptr[0], 0};
+		return MIN(rest.len, 2 + find_any(from_at(rest, 1), stop));
 	}
-	for (size_t i = find_any(word, "="); i < word.len; i += 1 + find_any(from_at(word, i + 1), "=")) {
-		size_t start = name_start(word, i);
-		struct span name = {word.ptr + start, i - start};
-		if (!name_is_secret(w, name))
-			continue;
-		put_unit(w, (struct span){word.ptr, i});
+	size_t len = 0;
+	while (len < rest.len && !is_gap(rest.ptr[len]))
+		len++;
+	return len;
+}
+
+/* rest: what stands behind the "=" of a secret's name. Returns how much of it was the value, or before it. */
+static size_t put_secret(struct redact_writer *w, struct span name, struct span rest)
+{
+	size_t before = 0, len;
+
+	while (before < rest.len && (rest.ptr[before] == ' ' || rest.ptr[before] == '\t'))
+		before++;
+	len = value_len(from_at(rest, before));
+	struct span value = {rest.ptr + before, len};
+	bool quoted = len && is_gap(value.ptr[0]);
+	if (!len)
+		return 0;
+	put(w, (struct span){rest.ptr, before + quoted});
+	if (quoted) {
+		value = from_at(value, 1);
+		value.len -= value.len && value.ptr[value.len - 1] == rest.ptr[before];
+	}
+	if (value.len)
+		put_value_hash(w, name, value);
+	if (quoted && 1 + value.len < len)
+		put_char(w, rest.ptr[before]);
+	return before + len;
+}
+
+/* A URL in a text: gaps are part of it, but not at its end ("(+http://a.test/)"). */
+static size_t url_len(struct span text)
+{
+	size_t len = find_any(text, " \t\"<>");
+
+	while (len && is_gap(text.ptr[len - 1]))
+		len--;
+	return len;
+}
+
+/* text begins with a word. Returns how much of it was written. */
+static size_t put_word(struct redact_writer *w, struct span text)
+{
+	struct span word = {text.ptr, value_len(text)}, name;
+	const char *url = memmem(word.ptr, word.len, "://", 3);
+	size_t pair = secret_pair_find(w, word, &name);
+
+	if (pair < word.len && (!url || word.ptr + pair < url)) {
+		put_unit(w, (struct span){word.ptr, pair});
 		put_char(w, '=');
-		if (i + 1 < word.len)
-			put_value_hash(w, name, from_at(word, i + 1));
-		return;
+		return pair + 1 + put_secret(w, name, from_at(text, pair + 1));
 	}
-	put_unit(w, word);
+	if (url) {
+		word.len = url_len(text);
+		redact_put_target(w, word);
+	} else {
+		put_unit(w, word);
+	}
+	return word.len;
 }
 
 struct span redact_put_words(struct redact_writer *w, struct span value)
 {
 	const char *from = w->at;
 	unsigned signs = w->off ? 0 : token_signs(value);
+	struct span name;
 
-	if (signs == TOKEN_SIGN_PAIR && !has_secret_pair(w, value))
+	if (signs == TOKEN_SIGN_PAIR && secret_pair_find(w, value, &name) == value.len)
 		signs = 0;
-	if (!signs)
+	if (!signs && (w->off || !value.len || !memmem(value.ptr, value.len, "://", 3)))
 		return redact_put(w, value);
 	/* A card's number may be several words. */
 	if (token_find(&(struct token_rules){.find = w->rules->tokens.find & 1u << TOKEN_CARD}, value) ==
@@ -425,13 +529,10 @@ struct span redact_put_words(struct redact_writer *w, struct span value)
 		return since(w, from);
 	}
 	for (size_t i = 0; i < value.len;) {
-		size_t start = i;
-		while (i < value.len && !is_gap(value.ptr[i]))
-			i++;
-		if (i > start)
-			put_word(w, (struct span){value.ptr + start, i - start});
-		while (i < value.len && is_gap(value.ptr[i]))
+		if (is_gap(value.ptr[i]))
 			put_char(w, value.ptr[i++]);
+		else
+			i += put_word(w, from_at(value, i));
 	}
 	return since(w, from);
 }

@@ -418,8 +418,8 @@ static bool has_email(struct span text)
 	for (const char *at = text.ptr; (at = memchr(at, '@', (size_t)(end - at))); at++) {
 		if (at == text.ptr || at + 1 == end)
 			continue;
-		bool before =
-			class_of(at[-1]) & WORD || strchr(".+%!#$&'*=?^`{|}~\"", at[-1]) || at[-1] & 0x80;
+		bool before = class_of(at[-1]) & WORD || strchr(".+%!#$&'()*,:;=?^`{|}~\"", at[-1]) ||
+			      at[-1] & 0x80;
 		bool behind = class_of(at[1]) & ALNUM || at[1] == '[' || at[1] & 0x80;
 		if (before && behind)
 			return true;

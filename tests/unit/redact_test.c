@@ -213,6 +213,19 @@ static void a_token_without_a_name_does_not_pass_as_one(void **state)
 	assert_target(f, "/x?joe%40shop.test=1", "/x?{email:h_~}=h_~", "/x");
 	assert_target(f, "/soap?wsdl", "/soap?wsdl", "/soap"); /* a flag is worth knowing */
 	assert_target(f, "/a?v2", "/a?v2", "/a");
+	assert_target(f, "/a?password:hunter", "/a?", "/a");
+	assert_target(f, "/a;password:hunter/b", "/a;{text:h_~}/b", "/a;{text:h_~}/b");
+}
+
+static void json_in_a_query_is_no_list_of_names(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_target(f, "/a?{\"password\":\"hunter2\",\"sig\":\"x=y\"}", "/a?{text:h_~}=h_~", "/a");
+	assert_target(f, "/a?%7B%22password%22:%22hunter2%22,%22s%22:%22=x", "/a?{text:h_~}=h_~", "/a");
+	assert_target(f, "/a?{\"password\":\"hunter2\"}=1", "/a?{text:h_~}=h_~", "/a");
+	assert_target(f, "/a?name:contains=eve&filter[x]=1", "/a?name:contains=h_~&filter[x]=h_~", "/a");
+	assert_header(f, "Cookie", "{\"pw\":\"hunter2\"}=1; a=b", "{text:h_~}=h_~; a=h_~");
 }
 
 static void a_fragment_is_dropped_and_path_parameters_are_hashed(void **state)
@@ -242,6 +255,11 @@ static void user_information_is_removed(void **state)
 	assert_target(f, "http://joe:pw%40api.test/", "http://{email:h_~}/", "/");
 	assert_target(f, "//joe:pw@api.test/", "//{email:h_~}/", "//{email:h_~}/");
 	assert_target(f, "/go?u=http://joe:pw@x/", "/go?u=h_~", "/go");
+	/* RFC 3986 section 3.2.1: any of these may stand before the "@". */
+	assert_target(f, "//joe:pw)@api.test/x", "//{email:h_~}/x", "//{email:h_~}/x");
+	assert_target(f, "//joe:@api.test/x", "//{email:h_~}/x", "//{email:h_~}/x");
+	/* A password with a slash in it ends the authority before the "@". */
+	assert_target(f, "http://joe:hunter2/x@api.test/", "http://{text:h_~}/{email:h_~}/", "/{email:h_~}/");
 	f->request.method = SPAN("CONNECT");
 	assert_target(f, "joe:pw@api.test:443", "api.test:443", "api.test:443");
 }
@@ -410,6 +428,24 @@ static void headers_that_stay_lose_what_looks_like_a_secret(void **state)
 		{"User-Agent", "card 4111%201111%201111%201111", "card {card:h_~}"},
 		{"User-Agent", "Basic am9lOmh1bnRlcjIx", "Basic {token:h_~}"},
 		{"Content-Type", "text/plain; password=hunter2", "text/plain; password=h_~"},
+		{"Content-Type", "text/plain; password=\"hunter2\"; a=b",
+		 "text/plain; password=\"h_~\"; a=b"},
+		{"User-Agent", "app token='hunter2 two' x", "app token='h_~' x"},
+		{"User-Agent", "app token=\"hunter2", "app token=\"h_~"},
+		{"User-Agent", "app token=\"\" x", "app token=\"\" x"},
+		{"User-Agent", "app token= hunter2 x", "app token= h_~ x"},
+		{"User-Agent", "app token=; x", "app token=; x"},
+		{"User-Agent", "app password=abc://hunter2/", "app password=h_~"},
+		{"User-Agent", "bot (+http://bot.test/?k=v&foo=hunter2,b)",
+		 "bot (+http://bot.test/?k=h_~&foo=h_~)"},
+		{"User-Agent", "bot (+http://bot.test/a;jsessionid=hunter2); x",
+		 "bot (+http://bot.test/a;jsessionid=h_~); x"},
+		{"User-Agent", "bot (+http://bot.test/bot.html; a=b) c",
+		 "bot (+http://bot.test/bot.html; a=b) c"},
+		{"Host", "api.test?token=hunter2", "{text:h_~}"},
+		{"Host", "joe:hunter2", "{text:h_~}"},
+		{"Host", "[2001:db8::1]:80", "[2001:db8::1]:80"},
+		{"User-Agent", "via joe:pw!@proxy.test", "via {email:h_~}"},
 		{"Referer", "https://joe:pw@shop.test/u/joe@shop.test?token=abc&page=2#x",
 		 "https://shop.test/u/{email:h_~}?token=h_~&page=2"},
 		{"Host", "joe:pw@api.test", "api.test"},
@@ -516,6 +552,10 @@ static void one_credential_is_one_consumer_wherever_it_stands(void **state)
 	assert_consumer(f, "Authorization", "Bearer", NULL);
 	assert_consumer(f, "Authorization", "", NULL);
 	assert_consumer(f, "X-Unrelated", "abc", NULL);
+	assert_consumer(f, "Authorization", "Bearer abc==", "abc==");
+	assert_consumer(f, "Cookie", "connect.sid=abc%3D%3D", "abc==");
+	set_target(f, "/a?access_token=abc%3D%3d");
+	assert_consumer(f, "X-Unrelated", "abc", "abc==");
 }
 
 static void a_signature_made_anew_for_each_request_does_not_make_a_new_consumer(void **state)
@@ -817,6 +857,7 @@ int main(void)
 		TEST(dropped_values_leave_no_hash),
 		TEST(a_value_has_one_hash_for_each_name_however_it_is_encoded),
 		TEST(a_token_without_a_name_does_not_pass_as_one),
+		TEST(json_in_a_query_is_no_list_of_names),
 		TEST(a_fragment_is_dropped_and_path_parameters_are_hashed),
 		TEST(user_information_is_removed),
 		TEST(segments_that_look_like_secrets_become_placeholders),
