@@ -84,8 +84,7 @@ struct event_request {
 	/* http.route: a template ("/users/{id}"); empty if none is known. Not in the tail: it points to text
 	 * that outlives all events of the process (policies/routes.h). */
 	struct span route;
-	/* Of the process that read it, "" = not known, or in no container. Not in the tail either
-	 * (sensor/processes.h). */
+	/* Of the process that read it, "" = not known, or in no container (sensor/processes.h). */
 	struct span process_name, container;
 	uint32_t route_id;  /* of policies/routes.h; 0: none */
 	uint8_t documented; /* in the OpenAPI file: 1 yes, 2 no; 0: there is no file */

@@ -268,10 +268,10 @@ static void move_span(struct span *s, const char *from, const char *to)
 		s->ptr = to + (s->ptr - from);
 }
 
-static struct event *draft_to_event(struct draft *d, const char *text, size_t len)
+static struct event *draft_to_event(struct draft *d, const char *text, size_t len, size_t room)
 {
 	size_t headers_len = d->header_count * sizeof *d->headers;
-	struct event *e = event_new(EVENT_HTTP_REQUEST, headers_len + 8 + len);
+	struct event *e = event_new(EVENT_HTTP_REQUEST, headers_len + 8 + len + room);
 
 	if (!e)
 		return NULL;
@@ -302,7 +302,7 @@ static struct event *draft_to_event(struct draft *d, const char *text, size_t le
 
 struct event *redact_request(const struct redact *r, const struct http_request *request,
 			     const struct flow *flow, const struct endpoint *client, bool forwarded,
-			     uint16_t stream_index, uint64_t time_ns, uint64_t wall_ns)
+			     uint16_t stream_index, uint64_t time_ns, uint64_t wall_ns, size_t room)
 {
 	struct draft d;
 	struct redact_writer w = {.rules = r->rules,
@@ -324,7 +324,7 @@ struct event *redact_request(const struct redact *r, const struct http_request *
 		abort();
 	if (w.hashes_refused)
 		__atomic_add_fetch(r->refused, w.hashes_refused, __ATOMIC_RELAXED);
-	struct event *e = draft_to_event(&d, text, (size_t)(w.at - text));
+	struct event *e = draft_to_event(&d, text, (size_t)(w.at - text), room);
 	if (!e)
 		return NULL;
 	e->time_ns = time_ns;

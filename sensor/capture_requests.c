@@ -152,15 +152,24 @@ static void judge_request(struct capture *c, struct connection *conn, const stru
 	event_unref(e);
 }
 
-static void note_process(struct capture *c, uint32_t pid, struct event *e)
+/* NULL: not known. */
+static const struct process *process_of(struct capture *c, const struct connection *conn)
 {
-	const struct process *p =
-		c->parts.processes ? processes_find(c->parts.processes, pid, c->time_ns) : NULL;
+	return c->parts.processes ? processes_find(c->parts.processes, conn->flow.pid, c->time_ns) : NULL;
+}
 
+static size_t process_room(const struct process *p)
+{
+	return p ? strlen(p->name) + strlen(p->container) : 0;
+}
+
+/* p stays its own: the event has copies. */
+static void note_process(struct event *e, const struct process *p)
+{
 	if (!p)
 		return;
-	e->request.process_name = span_from(p->name);
-	e->request.container = span_from(p->container);
+	e->request.process_name = event_tail_copy(e, span_from(p->name));
+	e->request.container = event_tail_copy(e, span_from(p->container));
 }
 
 void capture_on_request(void *arg, struct stream *s, const struct http_request *r)
@@ -168,13 +177,14 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 	struct capture *c = arg;
 	struct connection *conn = c->current;
 	bool forwarded = s->proxy_header || origin_claimed(r);
+	const struct process *process = process_of(c, conn);
 	struct proxied_client client;
 
 	COUNT(c, requests, 1);
 	proxied_request(&c->proxied, conn, r, forwarded, c->time_ns, &client);
 	struct event *e = redact_request(c->parts.redact, r, &conn->flow, &client.who.endpoint, forwarded,
 					 (uint16_t)MIN(s->requests, (uint32_t)UINT16_MAX), c->time_ns,
-					 capture_wall(c, c->time_ns));
+					 capture_wall(c, c->time_ns), process_room(process));
 	conn->request_id = e ? e->id : 0;
 	if (!e) {
 		COUNT(c, events_lost, 1);
@@ -184,7 +194,7 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 	e->request.client_flags = client.who.flags;
 	e->request.client_behind = client.behind;
 	e->request.client_connection_id = client.connection_id;
-	note_process(c, conn->flow.pid, e);
+	note_process(e, process);
 	if (c->parts.routes)
 		routes_find(c->parts.routes, r->path, e);
 	judge_request(c, conn, r, e);

@@ -240,7 +240,7 @@ static int show_redacted(const struct cli *cli, const struct config *config, con
 
 	if (r)
 		return cli_fail(EXIT_USAGE, COMMAND, "%.*s", (int)errors.len, errors.data ? errors.data : "");
-	struct event *e = redact_request(redact, request, &flow, &nobody, false, 0, 0, 0);
+	struct event *e = redact_request(redact, request, &flow, &nobody, false, 0, 0, 0, 0);
 	if (e && cli->json)
 		print_json(e);
 	else if (e)

@@ -16,16 +16,14 @@
 
 struct entry {
 	uint32_t pid; /* 0: free */
+	bool known;
 	uint64_t read_ns;
-	const struct process *process; /* NULL: not known */
+	struct process process; /* if known */
 };
 
 struct processes {
 	bool available;
-	unsigned kept_count;
-	uint64_t refused;
 	struct entry entries[PROCESSES_MAX];
-	struct process *kept[PROCESSES_KEPT_MAX];
 };
 
 static bool in_first_namespace(void)
@@ -52,16 +50,7 @@ int processes_new(struct processes **ret)
 
 void processes_free(struct processes *p)
 {
-	if (!p)
-		return;
-	for (unsigned i = 0; i < p->kept_count; i++)
-		free(p->kept[i]);
 	free(p);
-}
-
-uint64_t processes_refused(const struct processes *p)
-{
-	return p->refused;
 }
 
 bool processes_available(const struct processes *p)
@@ -124,21 +113,6 @@ static bool process_read(uint32_t pid, struct process *ret)
 	return true;
 }
 
-static const struct process *keep(struct processes *p, const struct process *found)
-{
-	for (unsigned i = 0; i < p->kept_count; i++)
-		if (memcmp(p->kept[i], found, sizeof *found) == 0)
-			return p->kept[i];
-	struct process *copy = p->kept_count < PROCESSES_KEPT_MAX ? malloc(sizeof *copy) : NULL;
-	if (!copy) {
-		p->refused++;
-		return NULL;
-	}
-	*copy = *found;
-	p->kept[p->kept_count++] = copy;
-	return copy;
-}
-
 const struct process *processes_find(struct processes *p, uint32_t pid, uint64_t now_ns)
 {
 	struct entry *e = &p->entries[pid % PROCESSES_MAX];
@@ -148,8 +122,7 @@ const struct process *processes_find(struct processes *p, uint32_t pid, uint64_t
 	if (e->pid != pid || now_ns - e->read_ns >= PROCESSES_FRESH_NS) {
 		e->pid = pid;
 		e->read_ns = now_ns;
-		struct process found;
-		e->process = process_read(pid, &found) ? keep(p, &found) : NULL;
+		e->known = process_read(pid, &e->process);
 	}
-	return e->process;
+	return e->known ? &e->process : NULL;
 }

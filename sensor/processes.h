@@ -6,7 +6,8 @@
  * says so.
  *
  * Remembered for PROCESSES_FRESH_NS, in a table of PROCESSES_MAX slots by process id; a newcomer takes the
- * slot. Reads two small files of /proc per process then, no disk. Not thread safe.
+ * slot, so that more processes than slots cost reads of /proc and no name. Reads two small files of it per
+ * process then, no disk. Not thread safe.
  */
 #ifndef PICKET_PROCESSES_H
 #define PICKET_PROCESSES_H
@@ -16,7 +17,6 @@
 #include "lib/span.h"
 
 #define PROCESSES_MAX      256
-#define PROCESSES_KEPT_MAX 1024
 #define PROCESSES_FRESH_NS (10 * 1000000000ull)
 
 #define PROCESS_NAME_MAX      16 /* TASK_COMM_LEN */
@@ -31,10 +31,8 @@ struct processes;
 
 int processes_new(struct processes **ret);
 void processes_free(struct processes *p);
-/* NULL: gone, hidden, of a PID namespace that is not ours, or no room. What it gives stays as it is until
- * processes_free. */
+/* NULL: gone, hidden, or of a PID namespace that is not ours. What it gives is valid until the next call. */
 const struct process *processes_find(struct processes *p, uint32_t pid, uint64_t now_ns);
-uint64_t processes_refused(const struct processes *p); /* not told for want of room */
 /* False: process ids mean nothing here. */
 bool processes_available(const struct processes *p);
 /*

@@ -105,7 +105,7 @@ static double bench_redact(struct redact *r, const struct story *s, unsigned req
 	for (int round = 0; round < 5; round++) {
 		double start = now_ns();
 		for (unsigned i = 0; i < requests; i++)
-			event_unref(redact_request(r, &request, &flow, &client, false, 0, i, i));
+			event_unref(redact_request(r, &request, &flow, &client, false, 0, i, i, 0));
 		double took = (now_ns() - start) / requests;
 		best = took < best ? took : best;
 	}

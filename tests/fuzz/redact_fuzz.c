@@ -95,7 +95,7 @@ static void check_request(const struct http_request *request, struct span part)
 	struct endpoint client = {0};
 	struct buffer json = BUFFER_INIT(16 * HEAD_MAX);
 	struct json_writer w = JSON_WRITER(&json);
-	struct event *e = redact_request(redact_get(), request, &flow, &client, false, 0, 0, 0);
+	struct event *e = redact_request(redact_get(), request, &flow, &client, false, 0, 0, 0, 0);
 
 	assert(e);
 	const char *tail = (const char *)(&e->request + 1); /* only the kind's own member is allocated */

@@ -64,11 +64,36 @@ static void a_process_is_found_by_its_id_and_read_again_later(void **state)
 	processes_free(p);
 }
 
+/* Every short-lived worker has a name of its own, and the sensor runs for months. */
+static void a_process_is_named_however_many_were_before(void **state)
+{
+	(void)state;
+	struct processes *p;
+	uint64_t now = 1;
+	char name[PROCESS_NAME_MAX];
+
+	assert_int_equal(processes_new(&p), 0);
+	if (!processes_available(p)) {
+		processes_free(p);
+		print_message("this is not the first PID namespace\n");
+		skip();
+	}
+	for (unsigned i = 0; i < 3000; i++, now += PROCESSES_FRESH_NS) {
+		snprintf(name, sizeof name, "worker-%u", i);
+		assert_int_equal(prctl(PR_SET_NAME, name), 0);
+		const struct process *found = processes_find(p, (uint32_t)getpid(), now);
+		if (!found || strcmp(found->name, name) != 0)
+			fail_msg("%s is called %s", name, found ? found->name : "nothing");
+	}
+	processes_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_container_is_found_by_how_runtimes_name_its_cgroup),
 		cmocka_unit_test(a_process_is_found_by_its_id_and_read_again_later),
+		cmocka_unit_test(a_process_is_named_however_many_were_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
