@@ -125,6 +125,7 @@ void capture_finish(struct capture *c, struct connection *conn, uint64_t time_ns
 		exchange_flush(conn->exchange);
 	if (c->answers)
 		answers_end(c->answers, &conn->answers);
+	refused_forget(c->refused, conn->key.cookie);
 	if (conn->end.time_ns) {
 		struct event_connection what = {
 			.duration_ns =
@@ -348,6 +349,18 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 
 /* --- segments that the kernel refused --- */
 
+/* Bytes before seq: has the application yet to read any of them? */
+static bool may_be_read(const struct stream *s, uint32_t seq)
+{
+	return !s->started || (int32_t)(seq - s->next_seq) > 0;
+}
+
+static void keep_refused(struct capture *c, const struct pk_refused *rec, struct span bytes)
+{
+	refused_keep(c->refused, rec->cookie, rec->header.sequence, bytes);
+	__atomic_store_n(&c->counts.refused_evicted, refused_kept_evicted(c->refused), __ATOMIC_RELAXED);
+}
+
 static void on_refused(struct capture *c, const struct pk_refused *rec)
 {
 	const struct pk_header *h = &rec->header;
@@ -365,8 +378,8 @@ static void on_refused(struct capture *c, const struct pk_refused *rec)
 	if (conn && refused_bytes_tell(rec)) {
 		if (stream_differs(&conn->stream, h->sequence, bytes))
 			name = REFUSED_OVERLAP;
-		else
-			refused_keep(c->refused, rec->cookie, h->sequence, bytes);
+		else if (may_be_read(&conn->stream, h->sequence + rec->captured))
+			keep_refused(c, rec, bytes);
 	}
 	if (name)
 		capture_tcp_anomaly(c, conn ? &conn->flow : &flow, name);

@@ -75,8 +75,9 @@ struct capture_counts {
 	uint64_t segments, frames;                 /* records of packets */
 	uint64_t segments_refused;                 /* whose payload a careful receiver does not take */
 	uint64_t proxy_headers_refused;            /* PROXY headers of peers that are not trusted */
-	uint64_t values_dropped; /* of requests with more secrets than are hashed (policies/redact_text.h) */
-	uint64_t passed_bytes;   /* captured, but passed over in search of the next request; told as loss */
+	uint64_t values_dropped;  /* of requests with more secrets than are hashed (policies/redact_text.h) */
+	uint64_t refused_evicted; /* segments that TCP refused, given up for room before they were compared */
+	uint64_t passed_bytes;    /* captured, but passed over in search of the next request; told as loss */
 };
 
 int capture_new(const struct capture_parts *parts, struct capture **ret);

@@ -153,6 +153,7 @@ void status_write_capture(struct json_writer *w, const struct status *s)
 	put_uint(w, "events_lost", c->events_lost);
 	put_uint(w, "passed_bytes", c->passed_bytes);
 	put_uint(w, "heads_refused", c->heads_refused);
+	put_uint(w, "refused_evicted", c->refused_evicted);
 	put_uint(w, "values_dropped", c->values_dropped);
 	put_uint(w, "proxy_headers_refused", c->proxy_headers_refused);
 	put_uint(w, "stream_bytes_held", c->stream_bytes_held);

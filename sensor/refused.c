@@ -63,15 +63,17 @@ const char *refused_name(const struct pk_refused *r)
 /* --- kept bytes --- */
 
 struct kept {
-	uint64_t cookie; /* 0: free */
+	uint64_t number; /* in the order they came */
 	uint32_t seq;
 	uint32_t len;
 	char bytes[PK_REFUSED_MAX];
 };
 
 struct refused_kept {
-	unsigned count, next;
-	uint64_t evicted;
+	unsigned count;
+	uint64_t numbers, evicted;
+	uint64_t cookies[REFUSED_KEPT_MAX]; /* of items, 0: free. Apart, as each read of bytes looks at all of
+					       them */
 	struct kept items[REFUSED_KEPT_MAX];
 };
 
@@ -86,21 +88,40 @@ void refused_kept_free(struct refused_kept *k)
 	free(k);
 }
 
+static void item_drop(struct refused_kept *k, unsigned i)
+{
+	k->cookies[i] = 0;
+	k->count--;
+}
+
+/* A free place; where there is none, that of the oldest. */
+static unsigned place_make(struct refused_kept *k)
+{
+	unsigned oldest = 0;
+
+	for (unsigned i = 0; i < REFUSED_KEPT_MAX; i++) {
+		if (!k->cookies[i])
+			return i;
+		if (k->items[i].number < k->items[oldest].number)
+			oldest = i;
+	}
+	item_drop(k, oldest);
+	k->evicted++;
+	return oldest;
+}
+
 void refused_keep(struct refused_kept *k, uint64_t cookie, uint32_t seq, struct span bytes)
 {
-	struct kept *at = &k->items[k->next];
-
-	if (!cookie || !bytes.len || bytes.len > sizeof at->bytes)
+	if (!cookie || !bytes.len || bytes.len > PK_REFUSED_MAX)
 		return;
-	k->next = (k->next + 1) % REFUSED_KEPT_MAX;
-	if (at->cookie)
-		k->evicted++;
-	else
-		k->count++;
-	at->cookie = cookie;
-	at->seq = seq;
-	at->len = (uint32_t)bytes.len;
-	memcpy(at->bytes, bytes.ptr, bytes.len);
+	unsigned i = place_make(k);
+	struct kept *item = &k->items[i];
+	k->cookies[i] = cookie;
+	k->count++;
+	item->number = ++k->numbers;
+	item->seq = seq;
+	item->len = (uint32_t)bytes.len;
+	memcpy(item->bytes, bytes.ptr, bytes.len);
 }
 
 /* Compares the range that both have. */
@@ -122,16 +143,23 @@ bool refused_differs(struct refused_kept *k, uint64_t cookie, uint32_t seq, stru
 	if (!k->count || !cookie)
 		return false;
 	for (unsigned i = 0; i < REFUSED_KEPT_MAX; i++) {
-		struct kept *item = &k->items[i];
-		if (item->cookie != cookie)
+		const struct kept *item = &k->items[i];
+		if (k->cookies[i] != cookie)
 			continue;
 		differs = differs || item_differs(item, seq, bytes);
-		if (!behind(seq + (uint32_t)bytes.len, item->seq + item->len)) {
-			item->cookie = 0;
-			k->count--;
-		}
+		if (!behind(seq + (uint32_t)bytes.len, item->seq + item->len))
+			item_drop(k, i);
 	}
 	return differs;
+}
+
+void refused_forget(struct refused_kept *k, uint64_t cookie)
+{
+	if (!k->count || !cookie)
+		return;
+	for (unsigned i = 0; i < REFUSED_KEPT_MAX; i++)
+		if (k->cookies[i] == cookie)
+			item_drop(k, i);
 }
 
 uint64_t refused_kept_evicted(const struct refused_kept *k)

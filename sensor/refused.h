@@ -5,8 +5,9 @@
  * bytes that are there already, so the refused ones are compared with those that the application gets (RFC
  * 9293 3.10.7.4; the first copy stays).
  *
- * Bytes refused before the application has read that range are kept: REFUSED_KEPT_MAX segments in all, the
- * oldest makes room and is counted. Not thread safe.
+ * Bytes refused before the application has read that range are kept until it has, or until its connection is
+ * forgotten: REFUSED_KEPT_MAX segments in all (a quarter of a megabyte), the oldest makes room and is
+ * counted. Not thread safe.
  */
 #ifndef PICKET_REFUSED_H
 #define PICKET_REFUSED_H
@@ -32,9 +33,11 @@ void refused_kept_free(struct refused_kept *k);
 void refused_keep(struct refused_kept *k, uint64_t cookie, uint32_t seq, struct span bytes);
 /*
  * The application read bytes at seq: is anything kept of that range, and does it differ? What was compared is
- * forgotten. Costs a load while nothing is kept.
+ * forgotten. Costs a load while nothing is kept, else a look at 2 KiB of cookies.
  */
 bool refused_differs(struct refused_kept *k, uint64_t cookie, uint32_t seq, struct span bytes);
+/* The connection is over: nothing of it will be read any more. */
+void refused_forget(struct refused_kept *k, uint64_t cookie);
 uint64_t refused_kept_evicted(const struct refused_kept *k);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "sensor/headers.h"
+#include "sensor/refused.h"
 #include "tests/unit/capture_rig.h"
 
 #define assert_span(s, text) assert_true(span_equal((s), span_from(text)))
@@ -656,7 +657,9 @@ static void one_source_cannot_take_the_room_of_all_heads(void **state)
 		rig_data(rig, &flow, ISN, "GET /other HTTP/1.1\r\nHost: h\r\nX: ");
 		rig_piece(rig, &flow, ISN + 33, filler, sizeof filler, sizeof filler);
 	}
-	assert_int_equal(capture_counts(rig->capture).heads_refused, n.heads_refused);
+	/* One may share the slot of the many (HELD_SLOTS), as the slots have a secret; two never do. */
+	assert_in_range(capture_counts(rig->capture).heads_refused, n.heads_refused, n.heads_refused + 1);
+	n = capture_counts(rig->capture);
 	/* What is given back counts no more. */
 	for (unsigned i = 0; i < 256; i++) {
 		struct pk_flow flow = rig_flow(1 + i, 7, (uint16_t)i);
@@ -849,6 +852,66 @@ static void a_local_verdict_comes_after_the_event_it_cites(void **state)
 	assert_true(prefix_contains(&v->target, &peer));
 }
 
+static void refuse(struct rig *rig, const struct pk_flow *flow, uint32_t seq, const char *text)
+{
+	size_t len = strlen(text);
+	struct pk_refused *r = calloc(1, sizeof *r + len);
+
+	assert_non_null(r);
+	r->header = (struct pk_header){
+		.rec = {.kind = PK_REFUSED, .size = (uint32_t)(sizeof *r + len), .time_ns = rig->now_ns},
+		.family = flow->family,
+		.source_port = flow->peer_port,
+		.destination_port = flow->local_port,
+		.sequence = seq,
+		.payload_len = (uint16_t)len,
+		.flags = PK_TCP_ACK,
+	};
+	r->cookie = flow->cookie;
+	r->rcv_nxt = seq + (uint32_t)len;
+	r->rcv_wnd = 1000;
+	r->refusal = PK_REFUSED_DUPLICATE;
+	r->captured = (uint32_t)len;
+	memcpy(r + 1, text, len);
+	capture_record(rig->capture, &r->header.rec);
+	free(r);
+}
+
+static void refused_bytes_are_compared_with_what_is_read_later(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_flow flow = rig_flow(1, 7, 1);
+
+	rig_open(rig, &flow, ISN);
+	refuse(rig, &flow, ISN, "GET /fake");
+	assert_int_equal(count_kind(rig, EVENT_TCP_ANOMALY), 0);
+	rig_data(rig, &flow, ISN, GET);
+	assert_int_equal(count_kind(rig, EVENT_TCP_ANOMALY), 1);
+	assert_span(get(rig, EVENT_TCP_ANOMALY, 0)->anomaly.name, REFUSED_OVERLAP);
+}
+
+/* More than are kept, none of which can be compared any more. */
+static void refused_bytes_of_what_is_over_are_not_kept(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_flow waits = rig_flow(1, 7, 1), read = rig_flow(2, 7, 2);
+
+	rig_open(rig, &waits, ISN);
+	refuse(rig, &waits, ISN, "GET /fake");
+	rig_open(rig, &read, ISN);
+	rig_data(rig, &read, ISN, GET);
+	for (uint64_t i = 0; i < REFUSED_KEPT_MAX + 1; i++) {
+		struct pk_flow closed = rig_flow(100 + i, 7, (uint16_t)(100 + i));
+		rig_open(rig, &closed, ISN);
+		refuse(rig, &closed, ISN, "xy");
+		rig_close(rig, &closed, 0, 0);
+		refuse(rig, &read, ISN, "GET");
+	}
+	assert_int_equal(capture_counts(rig->capture).refused_evicted, 0);
+	rig_data(rig, &waits, ISN, GET);
+	assert_int_equal(count_kind(rig, EVENT_TCP_ANOMALY), 1);
+}
+
 static void unknown_and_listen_records_are_ignored(void **state)
 {
 	struct rig *rig = *state;
@@ -899,6 +962,8 @@ int main(void)
 		story(probes_of_other_ports_are_a_scan),
 		story(handshakes_are_no_part_of_a_flood),
 		story(a_local_verdict_comes_after_the_event_it_cites),
+		story(refused_bytes_are_compared_with_what_is_read_later),
+		story(refused_bytes_of_what_is_over_are_not_kept),
 		story(unknown_and_listen_records_are_ignored),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,12 +104,34 @@ static void a_full_store_gives_up_its_oldest(void **state)
 	refused_kept_free(k);
 }
 
+static void what_is_over_takes_no_place(void **state)
+{
+	(void)state;
+	struct refused_kept *k;
+
+	assert_int_equal(refused_kept_new(&k), 0);
+	refused_keep(k, 1, 0, SPAN("x")); /* waits for long */
+	for (uint64_t i = 2; i <= 2 * REFUSED_KEPT_MAX; i++) {
+		refused_keep(k, i, 0, SPAN("x"));
+		if (i % 2)
+			refused_forget(k, i);
+		else
+			assert_false(refused_differs(k, i, 0, SPAN("x")));
+	}
+	assert_int_equal(refused_kept_evicted(k), 0);
+	assert_true(refused_differs(k, 1, 0, SPAN("y")));
+	refused_forget(k, 7);
+	refused_forget(k, 0);
+	refused_kept_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_refusal_is_called),
 		cmocka_unit_test(kept_bytes_are_compared_where_both_have_them),
 		cmocka_unit_test(a_full_store_gives_up_its_oldest),
+		cmocka_unit_test(what_is_over_takes_no_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
