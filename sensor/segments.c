@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * segments.c: a chained hash table of connections (its hash has a secret, as outsiders choose the tuples),
- * each with two directions. Positions in a direction are 64-bit offsets from the first byte seen; sequence
- * numbers are only compared with the next one expected, within 2^31.
+ * segments.c: what each segment means to its connection: bytes handed on in order, holes, ends. Positions in
+ * a direction are 64-bit offsets from the first byte seen; sequence numbers are only compared with the next
+ * one expected, within 2^31. The connections themselves, and who is the client, are pairs.c's.
  */
 #include "sensor/segments.h"
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include "lib/util.h"
-#include "sensor/http1.h"
-#include "sensor/http1_response.h"
+#include "sensor/pairs.h"
 
 #define TCP_HEADER 20
 
@@ -23,55 +21,10 @@ struct block {
 	char bytes[];
 };
 
-/* One direction: what one side sends. */
-struct half {
-	uint64_t next;     /* offset of the first byte not handed on */
-	uint32_t next_seq; /* the same as a sequence number */
-	uint32_t first_seq;
-	struct block *held;
-	uint64_t held_bytes;
-	uint64_t fin;      /* offset behind its last byte, if fin_known */
-	uint64_t hole_ns;  /* since when something waits */
-	uint64_t acked_ns; /* since when what it waits for is acknowledged; 0: it is not */
-	uint32_t acked;    /* the other side's acknowledgment, if ack_known */
-	uint32_t urgent;   /* sequence number of the urgent byte, if has_urgent */
-	bool has_urgent;
-	bool started;  /* next_seq is known */
-	bool complete; /* ... from its SYN */
-	bool ack_known, fin_known, finished;
-	bool unaccepted; /* bytes came with the SYN, and the server has not said yet whether it takes them */
-};
-
-enum { LIVE, CLOSING, CLOSED, LISTS };
-
-struct connection_pair {
-	struct connection_pair *chain, *older, *newer; /* of the list `list` */
-	struct connection_pair *waits_older, *waits_newer;
-	struct pk_flow flow; /* as the hooks get it, once sides are known */
-	uint8_t addr[2][16];
-	uint16_t port[2], family;
-	uint8_t list;
-	bool sides_known, opened, waits;
-	bool syn, syn_ack, handshake;
-	uint8_t client; /* index of the client's half, if sides_known */
-	uint32_t syn_seq, reused_isn;
-	bool reused; /* a SYN with another ISN came: reused_isn */
-	uint64_t last_ns, closing_ns;
-	struct half half[2]; /* by address and port, the lower first */
-};
-
-struct list {
-	struct connection_pair *oldest, *newest;
-};
-
 struct segments {
 	struct segments_options options;
 	struct segments_counts counts;
-	size_t count, buckets;
-	uint64_t secret[2];
-	struct list lists[LISTS];
-	struct connection_pair *waiting; /* those with bytes behind a hole */
-	struct connection_pair *table[];
+	struct pairs *pairs;
 };
 
 /* One segment, taken apart. */
@@ -84,97 +37,6 @@ struct piece {
 	unsigned from; /* index of the sender's half */
 };
 
-/* --- table --- */
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	__uint128_t m = (__uint128_t)a * b;
-
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
-static size_t bucket_of(const struct segments *t, const struct connection_pair *k)
-{
-	uint64_t w[4];
-
-	memcpy(w, k->addr, sizeof w);
-	uint64_t h = mix(w[0] ^ t->secret[1], w[1] ^ ((uint64_t)k->port[0] << 32 | k->port[1]));
-	h = mix(h ^ w[2], w[3] ^ t->secret[0] ^ k->family);
-	return mix(h ^ t->secret[0], t->secret[1] | 1) & (t->buckets - 1);
-}
-
-/* The tuple with its ends in order; which of them sent. */
-static unsigned tuple_of(const struct pk_header *h, struct connection_pair *ret)
-{
-	int order = memcmp(h->source_addr, h->destination_addr, 16);
-	unsigned from = order > 0 || (order == 0 && h->source_port > h->destination_port);
-
-	memcpy(ret->addr[from], h->source_addr, 16);
-	memcpy(ret->addr[!from], h->destination_addr, 16);
-	ret->port[from] = h->source_port;
-	ret->port[!from] = h->destination_port;
-	ret->family = h->family;
-	return from;
-}
-
-static bool same_tuple(const struct connection_pair *a, const struct connection_pair *b)
-{
-	return a->family == b->family && a->port[0] == b->port[0] && a->port[1] == b->port[1] &&
-	       memcmp(a->addr, b->addr, sizeof a->addr) == 0;
-}
-
-static struct connection_pair *find(const struct segments *t, const struct connection_pair *key)
-{
-	struct connection_pair *c = t->table[bucket_of(t, key)];
-
-	while (c && !same_tuple(c, key))
-		c = c->chain;
-	return c;
-}
-
-static void list_add(struct segments *t, struct connection_pair *c, unsigned which)
-{
-	struct list *l = &t->lists[which];
-
-	c->list = (uint8_t)which;
-	c->newer = NULL;
-	c->older = l->newest;
-	*(l->newest ? &l->newest->newer : &l->oldest) = c;
-	l->newest = c;
-}
-
-static void list_take(struct segments *t, struct connection_pair *c)
-{
-	struct list *l = &t->lists[c->list];
-
-	*(c->older ? &c->older->newer : &l->oldest) = c->newer;
-	*(c->newer ? &c->newer->older : &l->newest) = c->older;
-}
-
-static void list_move(struct segments *t, struct connection_pair *c, unsigned which)
-{
-	list_take(t, c);
-	list_add(t, c, which);
-}
-
-static void waits_set(struct segments *t, struct connection_pair *c, bool waits)
-{
-	if (c->waits == waits)
-		return;
-	c->waits = waits;
-	if (waits) {
-		c->waits_older = NULL;
-		c->waits_newer = t->waiting;
-		if (t->waiting)
-			t->waiting->waits_older = c;
-		t->waiting = c;
-		return;
-	}
-	*(c->waits_older ? &c->waits_older->waits_newer : &t->waiting) = c->waits_newer;
-	if (c->waits_newer)
-		c->waits_newer->waits_older = c->waits_older;
-}
-
 static void half_drop(struct segments *t, struct half *h)
 {
 	while (h->held) {
@@ -186,88 +48,21 @@ static void half_drop(struct segments *t, struct half *h)
 	h->held_bytes = 0;
 }
 
-static void forget(struct segments *t, struct connection_pair *c)
+static void forget(struct segments *t, struct pair *c)
 {
-	struct connection_pair **at = &t->table[bucket_of(t, c)];
-
-	while (*at != c)
-		at = &(*at)->chain;
-	*at = c->chain;
 	half_drop(t, &c->half[0]);
 	half_drop(t, &c->half[1]);
-	waits_set(t, c, false);
-	list_take(t, c);
-	t->count--;
-	free(c);
+	pairs_remove(t->pairs, c);
 }
 
-/* --- sides --- */
-
-static void set_sides(struct connection_pair *c, unsigned client)
-{
-	c->sides_known = true;
-	c->client = (uint8_t)client;
-	c->flow = (struct pk_flow){
-		.family = c->family, .peer_port = c->port[client], .local_port = c->port[!client]};
-	memcpy(c->flow.peer_addr, c->addr[client], 16);
-	memcpy(c->flow.local_addr, c->addr[!client], 16);
-}
-
-static bool port_named(const struct segments *t, uint16_t port)
-{
-	for (unsigned i = 0; i < t->options.port_count; i++)
-		if (t->options.ports[i] == port)
-			return true;
-	return false;
-}
-
-/* By its first bytes: 1 a client's, 0 a server's, -1 unknown. */
-static int client_speaks(struct span bytes)
-{
-	unsigned status;
-
-	if (bytes.len >= 6 && bytes.ptr[0] == 0x16 && bytes.ptr[1] == 3) { /* TLS handshake record */
-		if (bytes.ptr[5] == 1)
-			return 1;
-		if (bytes.ptr[5] == 2)
-			return 0;
-	}
-	if (http1_status(bytes, &status) == 0)
-		return 0;
-	return http1_start_line(bytes, true) == 0 ? 1 : -1;
-}
-
-/* False: none of the ports that are looked at. */
-static bool find_sides(const struct segments *t, struct connection_pair *c, const struct piece *p)
-{
-	bool first = port_named(t, c->port[0]), second = port_named(t, c->port[1]);
-
-	if (t->options.port_count && !first && !second)
-		return false;
-	if (p->flags & PK_TCP_SYN) {
-		set_sides(c, p->flags & PK_TCP_ACK ? !p->from : p->from);
-		return true;
-	}
-	if (first != second) {
-		set_sides(c, first ? 1 : 0);
-		return true;
-	}
-	int speaks = client_speaks(p->bytes);
-	if (speaks >= 0)
-		set_sides(c, speaks ? p->from : !p->from);
-	else
-		set_sides(c, c->port[0] == c->port[1] ? p->from : c->port[0] < c->port[1]);
-	return true;
-}
-
-static enum segments_side side_of(const struct connection_pair *c, unsigned half)
+static enum segments_side side_of(const struct pair *c, unsigned half)
 {
 	return half == c->client ? SEGMENTS_CLIENT : SEGMENTS_SERVER;
 }
 
 /* --- handing on --- */
 
-static void open_once(struct segments *t, struct connection_pair *c, uint64_t time_ns)
+static void open_once(struct segments *t, struct pair *c, uint64_t time_ns)
 {
 	const struct half *client = &c->half[c->client];
 
@@ -279,7 +74,7 @@ static void open_once(struct segments *t, struct connection_pair *c, uint64_t ti
 }
 
 /* As hand_on, without urgent data in it. */
-static void hand_on_piece(struct segments *t, struct connection_pair *c, unsigned which, uint64_t offset,
+static void hand_on_piece(struct segments *t, struct pair *c, unsigned which, uint64_t offset,
 			  struct span bytes, uint64_t len, uint64_t time_ns)
 {
 	struct half *h = &c->half[which];
@@ -293,7 +88,7 @@ static void hand_on_piece(struct segments *t, struct connection_pair *c, unsigne
 }
 
 /* The next byte is urgent data, and is no part of the stream. */
-static void pass_urgent(struct segments *t, struct connection_pair *c, unsigned which, uint64_t time_ns)
+static void pass_urgent(struct segments *t, struct pair *c, unsigned which, uint64_t time_ns)
 {
 	struct half *h = &c->half[which];
 
@@ -313,8 +108,8 @@ static struct span span_from_offset(struct span s, uint64_t n)
 
 /* [offset, offset + len) of a half, len > 0, offset >= next: from there on nothing before it is waited for.
  */
-static void hand_on(struct segments *t, struct connection_pair *c, unsigned which, uint64_t offset,
-		    struct span bytes, uint64_t len, uint64_t time_ns)
+static void hand_on(struct segments *t, struct pair *c, unsigned which, uint64_t offset, struct span bytes,
+		    uint64_t len, uint64_t time_ns)
 {
 	struct half *h = &c->half[which];
 	uint32_t ahead = h->urgent - (h->next_seq + (uint32_t)(offset - h->next));
@@ -345,7 +140,7 @@ static struct block *held_take(struct segments *t, struct half *h)
 }
 
 /* The first waiting block, as far as it is not handed on yet. */
-static void hand_on_held(struct segments *t, struct connection_pair *c, unsigned which, uint64_t time_ns)
+static void hand_on_held(struct segments *t, struct pair *c, unsigned which, uint64_t time_ns)
 {
 	struct half *h = &c->half[which];
 	struct block *b = held_take(t, h);
@@ -359,7 +154,7 @@ static void hand_on_held(struct segments *t, struct connection_pair *c, unsigned
 }
 
 /* What is in sequence by now. */
-static void drain(struct segments *t, struct connection_pair *c, unsigned which, uint64_t time_ns)
+static void drain(struct segments *t, struct pair *c, unsigned which, uint64_t time_ns)
 {
 	struct half *h = &c->half[which];
 
@@ -376,7 +171,7 @@ static void drain(struct segments *t, struct connection_pair *c, unsigned which,
 }
 
 /* The first hole is given up. */
-static void give_up(struct segments *t, struct connection_pair *c, unsigned which, uint64_t time_ns)
+static void give_up(struct segments *t, struct pair *c, unsigned which, uint64_t time_ns)
 {
 	struct half *h = &c->half[which];
 
@@ -396,8 +191,7 @@ static bool acked_to(const struct half *h, uint64_t offset)
 }
 
 /* answered: the other side sends bytes, which belong behind what it acknowledges. */
-static void check_hole(struct segments *t, struct connection_pair *c, unsigned which, bool answered,
-		       uint64_t now_ns)
+static void check_hole(struct segments *t, struct pair *c, unsigned which, bool answered, uint64_t now_ns)
 {
 	struct half *h = &c->half[which];
 
@@ -512,7 +306,7 @@ static void block_insert(struct segments *t, struct half *h, struct block *n)
 	block_cover(t, h, n);
 }
 
-static void keep(struct segments *t, struct connection_pair *c, const struct piece *p, uint64_t offset)
+static void keep(struct segments *t, struct pair *c, const struct piece *p, uint64_t offset)
 {
 	struct half *h = &c->half[p->from];
 	uint32_t len = (uint32_t)MIN(p->bytes.len, (size_t)p->len);
@@ -535,7 +329,7 @@ static void keep(struct segments *t, struct connection_pair *c, const struct pie
 
 /* --- one segment --- */
 
-static void take_payload(struct segments *t, struct connection_pair *c, const struct piece *p)
+static void take_payload(struct segments *t, struct pair *c, const struct piece *p)
 {
 	struct half *h = &c->half[p->from];
 	struct piece rest = *p;
@@ -556,7 +350,7 @@ static void take_payload(struct segments *t, struct connection_pair *c, const st
 }
 
 /* As Linux reads the pointer: one behind the byte (net/ipv4/tcp_input.c: tcp_check_urg). */
-static void take_urgent(struct connection_pair *c, const struct piece *p)
+static void take_urgent(struct pair *c, const struct piece *p)
 {
 	struct half *h = &c->half[p->from];
 	uint32_t at = p->seq + p->urgent - 1;
@@ -569,7 +363,7 @@ static void take_urgent(struct connection_pair *c, const struct piece *p)
 	h->urgent = at;
 }
 
-static void take_ack(struct connection_pair *c, const struct piece *p)
+static void take_ack(struct pair *c, const struct piece *p)
 {
 	struct half *other = &c->half[!p->from];
 
@@ -582,7 +376,7 @@ static void take_ack(struct connection_pair *c, const struct piece *p)
 }
 
 /* The server takes bytes that came with the SYN (RFC 7413), or will get them again. */
-static void settle_syn_data(struct segments *t, struct connection_pair *c, const struct piece *p)
+static void settle_syn_data(struct segments *t, struct pair *c, const struct piece *p)
 {
 	struct half *client = &c->half[c->client];
 
@@ -609,7 +403,7 @@ static void half_begin(struct half *h, uint32_t first_seq)
 	h->next_seq = h->first_seq = first_seq;
 }
 
-static void take_syn(struct segments *t, struct connection_pair *c, struct piece *p)
+static void take_syn(struct segments *t, struct pair *c, struct piece *p)
 {
 	half_begin(&c->half[p->from], p->seq + 1);
 	p->seq++; /* of the payload, if any */
@@ -626,17 +420,17 @@ static void take_syn(struct segments *t, struct connection_pair *c, struct piece
 	settle_syn_data(t, c, p);
 }
 
-static void close_pair(struct segments *t, struct connection_pair *c, uint64_t time_ns)
+static void close_pair(struct segments *t, struct pair *c, uint64_t time_ns)
 {
 	struct segments_end end = {.handshake = c->handshake};
 
-	if (c->list == CLOSED)
+	if (c->list == PAIRS_CLOSED)
 		return;
 	for (unsigned i = 0; i < 2; i++)
 		while (c->half[i].held)
 			give_up(t, c, i, time_ns);
-	waits_set(t, c, false);
-	list_move(t, c, CLOSED);
+	pairs_set_waiting(t->pairs, c, false);
+	pairs_move(t->pairs, c, PAIRS_CLOSED);
 	c->closing_ns = time_ns;
 	if (!c->opened)
 		return;
@@ -645,7 +439,7 @@ static void close_pair(struct segments *t, struct connection_pair *c, uint64_t t
 	t->options.hooks.close(t->options.hooks.arg, &c->flow, &end, time_ns);
 }
 
-static void take_end(struct segments *t, struct connection_pair *c, const struct piece *p)
+static void take_end(struct segments *t, struct pair *c, const struct piece *p)
 {
 	struct half *h = &c->half[p->from];
 
@@ -653,9 +447,9 @@ static void take_end(struct segments *t, struct connection_pair *c, const struct
 		/* A receiver takes it at the expected place only (RFC 5961), or where it refused a SYN. */
 		bool exact = !h->started || p->seq == h->next_seq || h->held ||
 			     (h->ack_known && p->seq == h->acked);
-		if (exact && c->list == LIVE) {
+		if (exact && c->list == PAIRS_LIVE) {
 			c->closing_ns = p->time_ns;
-			list_move(t, c, CLOSING);
+			pairs_move(t->pairs, c, PAIRS_CLOSING);
 		}
 		return;
 	}
@@ -667,9 +461,9 @@ static void take_end(struct segments *t, struct connection_pair *c, const struct
 	drain(t, c, p->from, p->time_ns);
 	if (c->half[0].finished && c->half[1].finished)
 		close_pair(t, c, p->time_ns);
-	else if (h->fin_known && h->next >= h->fin && c->half[!p->from].fin_known && c->list == LIVE) {
+	else if (h->fin_known && h->next >= h->fin && c->half[!p->from].fin_known && c->list == PAIRS_LIVE) {
 		c->closing_ns = p->time_ns;
-		list_move(t, c, CLOSING);
+		pairs_move(t->pairs, c, PAIRS_CLOSING);
 	}
 }
 
@@ -677,45 +471,46 @@ static void take_end(struct segments *t, struct connection_pair *c, const struct
 
 static void make_room(struct segments *t, uint64_t now_ns)
 {
-	struct connection_pair *c = t->lists[CLOSED].oldest;
+	struct pair *c = pairs_oldest(t->pairs, PAIRS_CLOSED);
 
 	if (!c)
-		c = t->lists[CLOSING].oldest;
+		c = pairs_oldest(t->pairs, PAIRS_CLOSING);
 	if (!c) {
-		c = t->lists[LIVE].oldest;
+		c = pairs_oldest(t->pairs, PAIRS_LIVE);
 		t->counts.evicted++;
 	}
 	close_pair(t, c, now_ns);
 	forget(t, c);
 }
 
-static struct connection_pair *begin(struct segments *t, const struct connection_pair *key,
-				     const struct piece *p)
+static struct pair *begin(struct segments *t, const struct pair *key, const struct piece *p)
 {
-	if (t->count == t->options.connections_max)
-		make_room(t, p->time_ns);
-	struct connection_pair *c = calloc(1, sizeof *c);
+	struct pair_hint hint = {.ports = t->options.ports,
+				 .port_count = t->options.port_count,
+				 .from = p->from,
+				 .flags = p->flags,
+				 .bytes = p->bytes};
+
+	struct pair *c = calloc(1, sizeof *c);
 	if (!c)
 		return NULL;
 	memcpy(c->addr, key->addr, sizeof c->addr);
 	memcpy(c->port, key->port, sizeof c->port);
 	c->family = key->family;
-	if (!find_sides(t, c, p)) {
+	if (!pair_find_sides(c, &hint)) {
 		free(c);
 		return NULL;
 	}
-	struct connection_pair **bucket = &t->table[bucket_of(t, c)];
-	c->chain = *bucket;
-	*bucket = c;
+	if (pairs_full(t->pairs))
+		make_room(t, p->time_ns);
 	c->last_ns = p->time_ns;
-	list_add(t, c, LIVE);
-	t->count++;
+	pairs_add(t->pairs, c);
 	t->counts.connections++;
 	return c;
 }
 
 /* Is p the beginning of another connection between the same ports? */
-static bool begins_anew(struct connection_pair *c, const struct piece *p)
+static bool begins_anew(struct pair *c, const struct piece *p)
 {
 	const struct half *h = &c->half[p->from];
 	bool syn = p->flags & PK_TCP_SYN && !(p->flags & PK_TCP_ACK);
@@ -723,7 +518,7 @@ static bool begins_anew(struct connection_pair *c, const struct piece *p)
 	if (syn) {
 		if (c->syn && p->seq == c->syn_seq && c->client == p->from)
 			return false;
-		if (c->list != LIVE || !c->opened)
+		if (c->list != PAIRS_LIVE || !c->opened)
 			return true;
 		/* Perhaps forged: believed once the server answers it, or the client goes on with it. */
 		c->reused = true;
@@ -737,17 +532,16 @@ static bool begins_anew(struct connection_pair *c, const struct piece *p)
 			return true;
 	}
 	/* Bytes of a closed connection that cannot be its own. */
-	if (c->list == CLOSED && p->len && h->started) {
+	if (c->list == PAIRS_CLOSED && p->len && h->started) {
 		int32_t ahead = (int32_t)(p->seq - h->next_seq);
 		return ahead > (1 << 20) || ahead < -(1 << 24);
 	}
 	return false;
 }
 
-static struct connection_pair *place_of(struct segments *t, const struct connection_pair *key,
-					const struct piece *p)
+static struct pair *place_of(struct segments *t, const struct pair *key, const struct piece *p)
 {
-	struct connection_pair *c = find(t, key);
+	struct pair *c = pairs_find(t->pairs, key);
 	bool useful = p->flags & PK_TCP_SYN || p->len;
 	uint32_t isn = 0;
 	bool reused = false;
@@ -796,7 +590,7 @@ static bool takes_payload(const struct piece *p)
 
 void segments_feed(struct segments *t, const struct pk_segment *rec)
 {
-	struct connection_pair key = {0};
+	struct pair key = {0};
 	struct piece p;
 
 	t->counts.segments++;
@@ -804,15 +598,15 @@ void segments_feed(struct segments *t, const struct pk_segment *rec)
 		t->counts.refused++;
 		return;
 	}
-	p.from = tuple_of(&rec->header, &key);
-	struct connection_pair *c = place_of(t, &key, &p);
+	p.from = pair_ends(&rec->header, &key);
+	struct pair *c = place_of(t, &key, &p);
 	if (t->options.hooks.segment)
 		t->options.hooks.segment(t->options.hooks.arg, rec,
 					 c ? side_of(c, p.from) : SEGMENTS_STRANGER);
-	if (!c || c->list == CLOSED || (c->reused && p.flags & PK_TCP_SYN))
+	if (!c || c->list == PAIRS_CLOSED || (c->reused && p.flags & PK_TCP_SYN))
 		return;
-	if (c->list == LIVE && p.time_ns >= c->last_ns)
-		list_move(t, c, LIVE);
+	if (c->list == PAIRS_LIVE && p.time_ns >= c->last_ns)
+		pairs_move(t->pairs, c, PAIRS_LIVE);
 	c->last_ns = MAX(c->last_ns, p.time_ns);
 	if (p.flags & PK_TCP_SYN)
 		take_syn(t, c, &p);
@@ -833,24 +627,24 @@ void segments_feed(struct segments *t, const struct pk_segment *rec)
 	drain(t, c, p.from, p.time_ns);
 	check_hole(t, c, p.from, false, p.time_ns);
 	take_end(t, c, &p);
-	waits_set(t, c, c->list != CLOSED && (c->half[0].held || c->half[1].held));
+	pairs_set_waiting(t->pairs, c, c->list != PAIRS_CLOSED && (c->half[0].held || c->half[1].held));
 }
 
 void segments_tick(struct segments *t, uint64_t now_ns)
 {
-	struct connection_pair *c, *next;
+	struct pair *c, *next;
 
-	for (c = t->waiting; c; c = next) {
+	for (c = pairs_waiting(t->pairs); c; c = next) {
 		next = c->waits_newer;
 		check_hole(t, c, 0, false, now_ns);
 		check_hole(t, c, 1, false, now_ns);
-		waits_set(t, c, c->half[0].held || c->half[1].held);
+		pairs_set_waiting(t->pairs, c, c->half[0].held || c->half[1].held);
 	}
-	while ((c = t->lists[CLOSING].oldest) && now_ns >= c->closing_ns + SEGMENTS_CLOSE_NS)
+	while ((c = pairs_oldest(t->pairs, PAIRS_CLOSING)) && now_ns >= c->closing_ns + SEGMENTS_CLOSE_NS)
 		close_pair(t, c, now_ns);
-	while ((c = t->lists[CLOSED].oldest) && now_ns >= c->closing_ns + SEGMENTS_CLOSED_NS)
+	while ((c = pairs_oldest(t->pairs, PAIRS_CLOSED)) && now_ns >= c->closing_ns + SEGMENTS_CLOSED_NS)
 		forget(t, c);
-	while ((c = t->lists[LIVE].oldest) && now_ns >= c->last_ns + SEGMENTS_IDLE_NS) {
+	while ((c = pairs_oldest(t->pairs, PAIRS_LIVE)) && now_ns >= c->last_ns + SEGMENTS_IDLE_NS) {
 		t->counts.evicted++;
 		close_pair(t, c, now_ns);
 	}
@@ -858,9 +652,9 @@ void segments_tick(struct segments *t, uint64_t now_ns)
 
 void segments_end(struct segments *t, uint64_t now_ns)
 {
-	struct connection_pair *c;
+	struct pair *c;
 
-	while ((c = t->lists[CLOSING].oldest) || (c = t->lists[LIVE].oldest))
+	while ((c = pairs_oldest(t->pairs, PAIRS_CLOSING)) || (c = pairs_oldest(t->pairs, PAIRS_LIVE)))
 		close_pair(t, c, now_ns);
 }
 
@@ -871,29 +665,29 @@ struct segments_counts segments_counts(const struct segments *t)
 
 int segments_new(const struct segments_options *options, struct segments **ret)
 {
-	size_t buckets = 16;
+	struct segments *t = calloc(1, sizeof *t);
 
-	while (buckets < options->connections_max)
-		buckets *= 2;
-	struct segments *t = calloc(1, sizeof *t + buckets * sizeof t->table[0]);
 	if (!t)
 		return -ENOMEM;
-	if (getrandom(t->secret, sizeof t->secret, 0) != (ssize_t)sizeof t->secret) {
-		free(t);
-		return -EIO;
-	}
 	t->options = *options;
-	t->buckets = buckets;
+	int r = pairs_new(options->connections_max, &t->pairs);
+	if (r) {
+		free(t);
+		return r;
+	}
 	*ret = t;
 	return 0;
 }
 
 void segments_free(struct segments *t)
 {
+	struct pair *c;
+
 	if (!t)
 		return;
-	for (unsigned i = 0; i < LISTS; i++)
-		while (t->lists[i].oldest)
-			forget(t, t->lists[i].oldest);
+	for (unsigned i = 0; i < PAIRS_LISTS; i++)
+		while ((c = pairs_oldest(t->pairs, i)))
+			forget(t, c);
+	pairs_free(t->pairs);
 	free(t);
 }
