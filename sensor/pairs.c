@@ -18,7 +18,7 @@ struct pairs {
 	size_t count, max, buckets;
 	uint64_t secret[2];
 	struct list lists[PAIRS_LISTS];
-	struct pair *waiting;
+	struct list waiting; /* by waits_older, waits_newer */
 	struct pair *table[];
 };
 
@@ -162,25 +162,25 @@ struct pair *pairs_oldest(const struct pairs *t, enum pairs_list list)
 
 void pairs_set_waiting(struct pairs *t, struct pair *c, bool waits)
 {
+	struct list *l = &t->waiting;
+
 	if (c->waits == waits)
 		return;
 	c->waits = waits;
 	if (waits) {
-		c->waits_older = NULL;
-		c->waits_newer = t->waiting;
-		if (t->waiting)
-			t->waiting->waits_older = c;
-		t->waiting = c;
+		c->waits_newer = NULL;
+		c->waits_older = l->newest;
+		*(l->newest ? &l->newest->waits_newer : &l->oldest) = c;
+		l->newest = c;
 		return;
 	}
-	*(c->waits_older ? &c->waits_older->waits_newer : &t->waiting) = c->waits_newer;
-	if (c->waits_newer)
-		c->waits_newer->waits_older = c->waits_older;
+	*(c->waits_older ? &c->waits_older->waits_newer : &l->oldest) = c->waits_newer;
+	*(c->waits_newer ? &c->waits_newer->waits_older : &l->newest) = c->waits_older;
 }
 
 struct pair *pairs_waiting(const struct pairs *t)
 {
-	return t->waiting;
+	return t->waiting.oldest;
 }
 
 bool pairs_full(const struct pairs *t)

@@ -14,16 +14,14 @@
 #include <stdint.h>
 #include "bpf/abi.h"
 #include "lib/span.h"
-
-struct block;
+#include "sensor/reassembly.h"
 
 /* One direction: what one end sends. Offsets count from the first byte seen. */
 struct half {
 	uint64_t next;     /* offset of the first byte not handed on */
 	uint32_t next_seq; /* the same as a sequence number */
 	uint32_t first_seq;
-	struct block *held;
-	uint64_t held_bytes;
+	struct reassembly held;
 	uint64_t fin;      /* offset behind its last byte, if fin_known */
 	uint64_t hole_ns;  /* since when something waits */
 	uint64_t acked_ns; /* since when what it waits for is acknowledged; 0: it is not */
@@ -83,7 +81,7 @@ void pairs_add(struct pairs *t, struct pair *c);
 void pairs_remove(struct pairs *t, struct pair *c);
 void pairs_move(struct pairs *t, struct pair *c, enum pairs_list list);
 struct pair *pairs_oldest(const struct pairs *t, enum pairs_list list); /* NULL: the list is empty */
-/* Those with bytes behind a hole: the first; the next is waits_newer. */
+/* Those with bytes behind a hole, by when that began: the oldest; the next is waits_newer. */
 void pairs_set_waiting(struct pairs *t, struct pair *c, bool waits);
 struct pair *pairs_waiting(const struct pairs *t);
 

@@ -12,18 +12,10 @@
 
 #define TCP_HEADER 20
 
-/* Bytes that wait behind a hole. Sorted by start; they do not overlap. */
-struct block {
-	struct block *after;
-	uint64_t start, end; /* offsets; end - start may be more than len: not all was captured */
-	uint64_t origin;     /* where the segment began that it is of, before its beginning was cut off */
-	uint32_t len, size;  /* captured; what there is room for */
-	char bytes[];
-};
-
 struct segments {
 	struct segments_options options;
-	struct segments_counts counts;
+	struct segments_counts counts; /* without those of `queued` */
+	struct reassembly_counts queued;
 	struct pairs *pairs;
 };
 
@@ -37,21 +29,10 @@ struct piece {
 	unsigned from; /* index of the sender's half */
 };
 
-static void half_drop(struct segments *t, struct half *h)
-{
-	while (h->held) {
-		struct block *b = h->held;
-		h->held = b->after;
-		free(b);
-	}
-	t->counts.held -= h->held_bytes;
-	h->held_bytes = 0;
-}
-
 static void forget(struct segments *t, struct pair *c)
 {
-	half_drop(t, &c->half[0]);
-	half_drop(t, &c->half[1]);
+	reassembly_clear(&c->half[0].held, &t->queued);
+	reassembly_clear(&c->half[1].held, &t->queued);
 	pairs_remove(t->pairs, c);
 }
 
@@ -129,28 +110,29 @@ static void hand_on(struct segments *t, struct pair *c, unsigned which, uint64_t
 			      len - ahead - 1, time_ns);
 }
 
-static struct block *held_take(struct segments *t, struct half *h)
-{
-	struct block *b = h->held;
-
-	h->held = b->after;
-	h->held_bytes -= b->len;
-	t->counts.held -= b->len;
-	return b;
-}
-
 /* The first waiting block, as far as it is not handed on yet. */
 static void hand_on_held(struct segments *t, struct pair *c, unsigned which, uint64_t time_ns)
 {
 	struct half *h = &c->half[which];
-	struct block *b = held_take(t, h);
+	struct reassembly_block *b = reassembly_take(&h->held, &t->queued);
 
 	if (b->end > h->next) {
 		uint64_t old = h->next > b->start ? h->next - b->start : 0;
-		struct span bytes = old < b->len ? (struct span){b->bytes + old, b->len - old} : SPAN_NULL;
+		struct span bytes = span_from_offset(reassembly_bytes(b), old);
 		hand_on(t, c, which, b->start + old, bytes, b->end - b->start - old, time_ns);
 	}
 	free(b);
+}
+
+static bool waits(const struct half *h)
+{
+	return h->held.count > 0;
+}
+
+/* There are bytes, but not the next ones. */
+static bool has_hole(const struct half *h)
+{
+	return waits(h) && reassembly_first(&h->held)->start > h->next;
 }
 
 /* What is in sequence by now. */
@@ -158,9 +140,9 @@ static void drain(struct segments *t, struct pair *c, unsigned which, uint64_t t
 {
 	struct half *h = &c->half[which];
 
-	while (h->held && h->held->start <= h->next && !h->unaccepted)
+	while (waits(h) && !has_hole(h) && !h->unaccepted)
 		hand_on_held(t, c, which, time_ns);
-	if (h->held)
+	if (waits(h))
 		return;
 	h->hole_ns = h->acked_ns = 0;
 	if (h->fin_known && h->next >= h->fin && !h->finished) {
@@ -176,9 +158,9 @@ static void give_up(struct segments *t, struct pair *c, unsigned which, uint64_t
 	struct half *h = &c->half[which];
 
 	h->unaccepted = false;
-	if (h->held && h->held->start > h->next)
+	if (has_hole(h))
 		t->counts.holes++;
-	if (h->held)
+	if (waits(h))
 		hand_on_held(t, c, which, time_ns);
 	h->hole_ns = time_ns;
 	h->acked_ns = 0;
@@ -195,8 +177,8 @@ static void check_hole(struct segments *t, struct pair *c, unsigned which, bool 
 {
 	struct half *h = &c->half[which];
 
-	while (h->held && h->held->start > h->next) {
-		bool acked = acked_to(h, h->held->start);
+	while (has_hole(h)) {
+		bool acked = acked_to(h, reassembly_first(&h->held)->start);
 
 		if (acked && !h->acked_ns)
 			h->acked_ns = now_ns;
@@ -209,122 +191,40 @@ static void check_hole(struct segments *t, struct pair *c, unsigned which, bool 
 
 /* --- keeping what is ahead --- */
 
-static void check_conflict(struct segments *t, const struct block *b, const struct block *n)
+/* For want of room. */
+static void give_up_crowded(struct segments *t, struct pair *c, unsigned which, uint64_t time_ns)
 {
-	uint64_t from = MAX(b->start, n->start), to = MIN(b->start + b->len, n->start + n->len);
-
-	if (from < to && memcmp(b->bytes + (from - b->start), n->bytes + (from - n->start), to - from))
-		t->counts.conflicts++;
+	t->counts.crowded += has_hole(&c->half[which]);
+	give_up(t, c, which, time_ns);
 }
 
-/* Cuts off what lies before `start`. */
-static void block_trim(struct segments *t, struct half *h, struct block *b, uint64_t start)
+/* The hole that c has waited for longest. */
+static void make_room_in(struct segments *t, struct pair *c, uint64_t time_ns)
 {
-	uint64_t cut = MIN(start - b->start, (uint64_t)b->len);
+	unsigned which =
+		!waits(&c->half[0]) || (waits(&c->half[1]) && c->half[1].hole_ns < c->half[0].hole_ns);
 
-	memmove(b->bytes, b->bytes + cut, b->len - cut);
-	b->len -= (uint32_t)cut;
-	b->start = start;
-	h->held_bytes -= cut;
-	t->counts.held -= cut;
-}
-
-static void block_free(struct segments *t, struct half *h, struct block **at)
-{
-	struct block *b = *at;
-
-	*at = b->after;
-	h->held_bytes -= b->len;
-	t->counts.held -= b->len;
-	free(b);
-}
-
-/* n begins right behind *at: both become one, whose beginning is that of the first. False: no memory. */
-static bool block_join(struct block **at, struct block *n)
-{
-	struct block *b = *at;
-
-	if (b->len != b->end - b->start)
-		return false; /* not all of it was captured */
-	if (b->size - b->len < n->len) {
-		uint32_t size = MAX(2 * b->size, b->len + n->len);
-		struct block *larger = realloc(b, sizeof *b + size);
-		if (!larger)
-			return false;
-		*at = b = larger;
-		b->size = size;
-	}
-	memcpy(b->bytes + b->len, n->bytes, n->len);
-	b->len += n->len;
-	b->end = n->end;
-	free(n);
-	return true;
-}
-
-/* What overlaps *at behind it: the earlier beginning counts. */
-static void block_cover(struct segments *t, struct half *h, struct block *n)
-{
-	while (n->after && n->after->start < n->end) {
-		check_conflict(t, n, n->after);
-		if (n->after->end <= n->end)
-			block_free(t, h, &n->after);
-		else
-			block_trim(t, h, n->after, n->end);
-	}
-}
-
-/* As Linux queues what is out of order: see segments.h. */
-static void block_insert(struct segments *t, struct half *h, struct block *n)
-{
-	struct block **at = &h->held;
-
-	h->held_bytes += n->len;
-	t->counts.held += n->len;
-	while (*at && (*at)->origin <= n->origin) {
-		struct block *b = *at;
-
-		check_conflict(t, b, n);
-		if (n->end <= b->end) {
-			t->counts.duplicates += n->len;
-			block_free(t, h, &n);
-			return;
-		}
-		if (b->origin == n->origin) {
-			block_free(t, h, at);
-			continue;
-		}
-		if (n->start == b->end && n->origin == n->start && block_join(at, n)) {
-			block_cover(t, h, *at);
-			return;
-		}
-		if (n->start < b->end)
-			block_trim(t, h, n, b->end);
-		at = &b->after;
-	}
-	n->after = *at;
-	*at = n;
-	block_cover(t, h, n);
+	give_up_crowded(t, c, which, time_ns);
+	if (!waits(&c->half[0]) && !waits(&c->half[1]))
+		pairs_set_waiting(t->pairs, c, false);
 }
 
 static void keep(struct segments *t, struct pair *c, const struct piece *p, uint64_t offset)
 {
 	struct half *h = &c->half[p->from];
-	uint32_t len = (uint32_t)MIN(p->bytes.len, (size_t)p->len);
-	struct block *n = malloc(sizeof *n + len);
+	struct span bytes = {p->bytes.ptr, MIN(p->bytes.len, (size_t)p->len)};
 
-	if (!n) {
+	if (!waits(h))
+		h->hole_ns = p->time_ns;
+	if (reassembly_add(&h->held, &t->queued, offset, bytes, p->len)) {
 		t->counts.refused++;
 		return;
 	}
-	*n = (struct block){
-		.start = offset, .origin = offset, .end = offset + p->len, .len = len, .size = len};
-	if (len)
-		memcpy(n->bytes, p->bytes.ptr, len);
-	if (!h->held)
-		h->hole_ns = p->time_ns;
-	block_insert(t, h, n);
-	while (h->held && (h->held_bytes > SEGMENTS_HALF_MAX || t->counts.held > t->options.held_max))
-		give_up(t, c, p->from, p->time_ns);
+	pairs_set_waiting(t->pairs, c, true);
+	while (h->held.charged > SEGMENTS_HALF_MAX)
+		give_up_crowded(t, c, p->from, p->time_ns);
+	while (t->queued.charged > t->options.held_max)
+		make_room_in(t, pairs_waiting(t->pairs), p->time_ns);
 }
 
 /* --- one segment --- */
@@ -384,7 +284,7 @@ static void settle_syn_data(struct segments *t, struct pair *c, const struct pie
 		return;
 	client->unaccepted = false;
 	if (p->from != c->client && p->ack == client->first_seq)
-		half_drop(t, client);
+		reassembly_clear(&client->held, &t->queued);
 	drain(t, c, c->client, p->time_ns);
 }
 
@@ -427,7 +327,7 @@ static void close_pair(struct segments *t, struct pair *c, uint64_t time_ns)
 	if (c->list == PAIRS_CLOSED)
 		return;
 	for (unsigned i = 0; i < 2; i++)
-		while (c->half[i].held)
+		while (waits(&c->half[i]))
 			give_up(t, c, i, time_ns);
 	pairs_set_waiting(t->pairs, c, false);
 	pairs_move(t->pairs, c, PAIRS_CLOSED);
@@ -445,7 +345,7 @@ static void take_end(struct segments *t, struct pair *c, const struct piece *p)
 
 	if (p->flags & PK_TCP_RST) {
 		/* A receiver takes it at the expected place only (RFC 5961), or where it refused a SYN. */
-		bool exact = !h->started || p->seq == h->next_seq || h->held ||
+		bool exact = !h->started || p->seq == h->next_seq || waits(h) ||
 			     (h->ack_known && p->seq == h->acked);
 		if (exact && c->list == PAIRS_LIVE) {
 			c->closing_ns = p->time_ns;
@@ -627,7 +527,7 @@ void segments_feed(struct segments *t, const struct pk_segment *rec)
 	drain(t, c, p.from, p.time_ns);
 	check_hole(t, c, p.from, false, p.time_ns);
 	take_end(t, c, &p);
-	pairs_set_waiting(t->pairs, c, c->list != PAIRS_CLOSED && (c->half[0].held || c->half[1].held));
+	pairs_set_waiting(t->pairs, c, waits(&c->half[0]) || waits(&c->half[1]));
 }
 
 void segments_tick(struct segments *t, uint64_t now_ns)
@@ -638,7 +538,7 @@ void segments_tick(struct segments *t, uint64_t now_ns)
 		next = c->waits_newer;
 		check_hole(t, c, 0, false, now_ns);
 		check_hole(t, c, 1, false, now_ns);
-		pairs_set_waiting(t->pairs, c, c->half[0].held || c->half[1].held);
+		pairs_set_waiting(t->pairs, c, waits(&c->half[0]) || waits(&c->half[1]));
 	}
 	while ((c = pairs_oldest(t->pairs, PAIRS_CLOSING)) && now_ns >= c->closing_ns + SEGMENTS_CLOSE_NS)
 		close_pair(t, c, now_ns);
@@ -660,7 +560,12 @@ void segments_end(struct segments *t, uint64_t now_ns)
 
 struct segments_counts segments_counts(const struct segments *t)
 {
-	return t->counts;
+	struct segments_counts counts = t->counts;
+
+	counts.duplicates += t->queued.duplicates;
+	counts.conflicts = t->queued.conflicts;
+	counts.held = t->queued.charged;
+	return counts;
 }
 
 int segments_new(const struct segments_options *options, struct segments **ret)

@@ -13,8 +13,11 @@
  * Who is who: the sender of a SYN is the client; else a port that was named; else who sends a request line or
  * a TLS ClientHello, or is answered by a status line; else the lower port is the server's.
  *
- * Full: a connection too many gives up one that is closed, else the one idle longest (counted); waiting bytes
- * beyond the ceiling, of all connections or of one direction, give up the hole they wait for.
+ * Full: a connection too many gives up one that is closed, else the one idle longest (evicted). Bytes that
+ * wait are charged with their memory, and no segment with less than 768 bytes (sensor/reassembly.h). Beyond
+ * SEGMENTS_HALF_MAX of one direction that direction gives up the hole that it waits for, beyond held_max of
+ * all together the connection that has waited longest does, until there is room (crowded). That is a gap of
+ * the stream then, and told as one.
  */
 #ifndef PICKET_SEGMENTS_H
 #define PICKET_SEGMENTS_H
@@ -34,8 +37,9 @@ enum segments_side { SEGMENTS_CLIENT = 0, SEGMENTS_SERVER = 1, SEGMENTS_STRANGER
 #define SEGMENTS_CLOSED_NS                                                               \
 	(60ull * 1000000000) /* what comes again of a closed connection is known as such \
 			      */
-#define SEGMENTS_IDLE_NS  (3600ull * 1000000000)
-#define SEGMENTS_HALF_MAX (4u * 1024 * 1024) /* bytes that may wait in one direction */
+#define SEGMENTS_IDLE_NS (3600ull * 1000000000)
+/* Memory for what waits in one direction: the ceiling of a receiver's by default (net.ipv4.tcp_rmem). */
+#define SEGMENTS_HALF_MAX (6u * 1024 * 1024)
 
 /* What is known of a connection at its end. */
 struct segments_end {
@@ -77,14 +81,15 @@ struct segments_counts {
 	uint64_t connections, evicted;
 	uint64_t refused;    /* segments: no memory, or none of a connection that is looked at */
 	uint64_t duplicates; /* bytes seen again */
-	uint64_t held;       /* bytes that wait now */
+	uint64_t held;       /* memory of what waits now, bytes */
 	uint64_t holes;      /* given up */
+	uint64_t crowded;    /* ... for want of room */
 	uint64_t conflicts;  /* waiting bytes that came again with other content */
 };
 
 struct segments_options {
 	unsigned connections_max;
-	uint64_t held_max;           /* bytes that may wait, of all connections together */
+	uint64_t held_max;           /* memory for what waits, of all connections together, bytes */
 	const uint16_t *ports;       /* of servers; borrowed */
 	unsigned port_count;         /* 0: any port */
 	struct segments_hooks hooks; /* copied */

@@ -11,12 +11,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include "lib/util.h"
+#include "sensor/reassembly.h"
 #include "sensor/segments.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CONNECTIONS_MAX 3
-#define HELD_MAX        2000
+#define HELD_MAX        (10 * REASSEMBLY_LEAST)
 
 struct heard {
 	struct {

@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include "lib/util.h"
+#include "sensor/reassembly.h"
 
 #define CLIENT_PORT 40000
 #define SERVER_PORT 8080
 #define ISN         1000u /* of the client, if a test does not say */
 #define SERVER_ISN  5000u
 #define MS          1000000ull
-#define TEXT_MAX    4096
+#define NOBODY      1 /* a port of no client */
+#define TEXT_MAX    16384
 
 /* What the hooks said: "open", bytes of each side, gaps as "<n>", "fin", "close". */
 struct heard {
@@ -24,6 +26,7 @@ struct heard {
 	unsigned opens, closes, finishes[2];
 	bool complete, handshake, end_handshake;
 	uint16_t server_port;
+	uint16_t only; /* what is kept is of this client port; 0: of any */
 	uint64_t now;
 };
 
@@ -58,9 +61,10 @@ static void on_bytes(void *arg, const struct pk_flow *flow, enum segments_side f
 	struct heard *h = arg;
 	char gap[32];
 
-	(void)flow;
 	(void)time_ns;
 	assert_true(len >= bytes.len && len > 0);
+	if (h->only && flow->peer_port != h->only)
+		return;
 	if (h->started[from] && seq != h->next[from])
 		say(h, from, gap, (size_t)snprintf(gap, sizeof gap, "<%u>", seq - h->next[from]));
 	say(h, from, bytes.ptr, bytes.len);
@@ -422,19 +426,105 @@ static void the_end_hands_over_what_waits(void **state)
 
 static void bytes_that_wait_have_a_ceiling(void **state)
 {
-	char text[101] = "";
+	char text[1001] = "";
 	struct heard h;
 
 	(void)state;
-	memset(text, 'x', 100);
-	start_with(&h, (struct segments_options){.held_max = 450});
+	memset(text, 'x', 1000);
+	start_with(&h, (struct segments_options){.held_max = 5000});
 	handshake(&h);
 	for (uint32_t i = 1; i <= 8; i++) {
-		client(&h, 0, 1000 * i, 0, text);
-		assert_true(segments_counts(h.t).held <= 450);
+		client(&h, 0, 2000 * i, 0, text);
+		assert_in_range(segments_counts(h.t).held, 1000, 5000);
 	}
 	assert_int_equal(segments_counts(h.t).holes, 4);
-	assert_memory_equal(h.text[SEGMENTS_CLIENT], "<1000>xx", 8);
+	assert_int_equal(segments_counts(h.t).crowded, 4);
+	assert_memory_equal(h.text[SEGMENTS_CLIENT], "<2000>xx", 8);
+	stop(&h);
+}
+
+static void what_waits_is_charged_with_the_memory_it_takes(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	/* One byte each, and nothing captured at all. */
+	for (size_t captured = 0; captured < 2; captured++) {
+		start_with(&h, (struct segments_options){.held_max = 100 * REASSEMBLY_LEAST});
+		h.only = NOBODY;
+		handshake(&h);
+		for (uint32_t i = 1; i <= 1000; i++) {
+			send_one(&h, &(struct sent){.from = CLIENT_PORT,
+						    .to = SERVER_PORT,
+						    .flags = PK_TCP_ACK,
+						    .seq = ISN + 1 + 2 * i,
+						    .text = "x",
+						    .captured = captured});
+			assert_int_equal(segments_counts(h.t).held, MIN(i, 100u) * REASSEMBLY_LEAST);
+		}
+		assert_int_equal(segments_counts(h.t).crowded, 900);
+		stop(&h);
+	}
+}
+
+/* Two orders in which each finds its place behind, or before, all that wait. */
+static void one_direction_holds_as_many_pieces_as_a_receiver(void **state)
+{
+	enum { PIECES = 200000, MOST = SEGMENTS_HALF_MAX / REASSEMBLY_LEAST };
+	struct heard h;
+
+	(void)state;
+	for (int backwards = 0; backwards < 2; backwards++) {
+		start_with(&h, (struct segments_options){.held_max = 1ull << 40});
+		h.only = NOBODY;
+		handshake(&h);
+		for (uint32_t i = 1; i <= PIECES; i++)
+			client(&h, 0, 2 * (backwards ? PIECES - i + 1 : i), 0, "x");
+		struct segments_counts counts = segments_counts(h.t);
+		assert_true(counts.held <= SEGMENTS_HALF_MAX);
+		assert_true(backwards || counts.holes == PIECES - MOST);
+		stop(&h);
+	}
+}
+
+/* Who fills the room of all is who gives it back, and not the next one that needs a little of it. */
+static void the_connection_that_waits_longest_makes_room(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	start_with(&h, (struct segments_options){.held_max = 20 * REASSEMBLY_LEAST});
+	h.only = CLIENT_PORT;
+	for (uint16_t port = 1; port <= 4; port++)
+		for (uint32_t i = 0; i < 6; i++)
+			send_one(&h, &(struct sent){.from = (uint16_t)(30000 + port),
+						    .to = SERVER_PORT,
+						    .flags = PK_TCP_ACK,
+						    .seq = 2 * i,
+						    .text = "x",
+						    .captured = SIZE_MAX});
+	handshake(&h);
+	client(&h, 0, 3, 0, "def");
+	assert_string_equal(h.text[SEGMENTS_CLIENT], "");
+	client(&h, 0, 0, 0, "abc");
+	assert_string_equal(h.text[SEGMENTS_CLIENT], "abcdef");
+	assert_int_equal(segments_counts(h.t).crowded, 1);
+	stop(&h);
+}
+
+static void a_segment_of_other_ports_gives_up_nobody(void **state)
+{
+	static const uint16_t ports[] = {SERVER_PORT};
+	struct heard h;
+
+	(void)state;
+	start_with(&h, (struct segments_options){.connections_max = 1, .ports = ports, .port_count = 1});
+	client(&h, 0, 0, 0, "abc");
+	send_one(&h,
+		 &(struct sent){.from = 1, .to = 2, .flags = PK_TCP_ACK, .text = "x", .captured = SIZE_MAX});
+	client(&h, 0, 3, 0, "def");
+	assert_string_equal(h.text[SEGMENTS_CLIENT], "abcdef");
+	assert_int_equal(segments_counts(h.t).evicted, 0);
 	stop(&h);
 }
 
@@ -682,6 +772,10 @@ int main(void)
 		cmocka_unit_test(a_hole_that_nobody_acknowledges_is_waited_for_three_seconds),
 		cmocka_unit_test(the_end_hands_over_what_waits),
 		cmocka_unit_test(bytes_that_wait_have_a_ceiling),
+		cmocka_unit_test(what_waits_is_charged_with_the_memory_it_takes),
+		cmocka_unit_test(one_direction_holds_as_many_pieces_as_a_receiver),
+		cmocka_unit_test(the_connection_that_waits_longest_makes_room),
+		cmocka_unit_test(a_segment_of_other_ports_gives_up_nobody),
 		cmocka_unit_test(the_client_is_who_begins),
 		cmocka_unit_test(only_named_ports_are_looked_at),
 		cmocka_unit_test(midway_the_beginning_is_unknown),
