@@ -66,7 +66,7 @@ struct pk_answer {
 	__u32 number;  /* answers of this connection so far, this one included; 0: unknown */
 	__u16 status;
 	__u16 pad;
-	__u32 pad2;
+	__u32 since; /* `number` counts from this sequence number; 0: from the connection's beginning */
 };
 
 /* PK_ANSWER. Another one began at answer.end, or its number is 0. */
@@ -80,6 +80,7 @@ struct pk_answered {
  * pk_answers: mmapable array, written by the programs, read by the sensor, which looks there for the answers
  * of connections that went idle. `version` is odd during a change. A slot counts only for the connection
  * whose cookie it has; another that falls on it has each of its answers told by PK_ANSWER, with number 0.
+ * Once the slot is free again, its next answer takes it, and is number 1 of another `since`.
  */
 #define PK_ANSWER_SLOTS        65536
 #define pk_answer_slot(cookie) ((__u32)((cookie) & (PK_ANSWER_SLOTS - 1)))

@@ -35,12 +35,12 @@ static __always_inline void answer_change(struct pk_answer_slot *slot)
 	__sync_fetch_and_add(&slot->version, 1);
 }
 
-static __always_inline void answer_claim(struct pk_answer_slot *slot, __u64 cookie)
+static __always_inline void answer_claim(struct pk_answer_slot *slot, __u64 cookie, __u32 since)
 {
 	answer_change(slot);
 	slot->cookie = cookie;
 	slot->carried = 0;
-	slot->answer = (struct pk_answer){};
+	slot->answer = (struct pk_answer){.since = since};
 	answer_change(slot);
 }
 
@@ -50,7 +50,7 @@ static __always_inline void answer_open(__u64 cookie)
 	struct pk_answer_slot *slot = answer_slot(cookie);
 
 	if (slot && cookie)
-		answer_claim(slot, cookie);
+		answer_claim(slot, cookie, 0);
 }
 
 /* The answer that no record told yet, if there is one: in the record at hand. */
@@ -81,7 +81,7 @@ static __always_inline void answer_close(struct pk_answer *ret, __u64 cookie, co
 	*ret = slot->answer;
 	if (end != ret->end)
 		ret->end = end - 1;
-	answer_claim(slot, 0);
+	answer_claim(slot, 0, 0);
 }
 
 #endif

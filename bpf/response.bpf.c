@@ -168,6 +168,7 @@ static __always_inline void write_own(void *ctx, struct write *w, struct pk_answ
 	}
 	next = answer_new(w);
 	next.number = slot->answer.number + 1;
+	next.since = slot->answer.since;
 	answer_change(slot);
 	slot->answer = next;
 	answer_change(slot);
@@ -217,7 +218,7 @@ static __always_inline int on_write(void *ctx, const struct sock *sk, const stru
 	if (!slot)
 		return 0;
 	if (!slot->cookie)
-		answer_claim(slot, w.cookie);
+		answer_claim(slot, w.cookie, w.begin ? w.begin : 1);
 	if (slot->cookie == w.cookie)
 		write_own(ctx, &w, slot, msg, c);
 	else

@@ -158,20 +158,30 @@ static void pass_missed(struct answers *a, struct answers_line *l, uint32_t n)
 	}
 }
 
-/* True: it is a new one. */
+/*
+ * True: it is a new one. Where the numbers end or begin anew, the kernel half's place for them went to
+ * another connection: an answer may have gone with it.
+ */
 static bool take_number(struct answers *a, struct answers_line *l, const struct answer *answer)
 {
-	int32_t ahead = (int32_t)(answer->number - l->number);
+	uint32_t end = answer->seq + (uint32_t)answer->size, next = 1;
 
-	if (!answer->number)
-		return true;
-	if (!l->number && l->joined)
-		ahead = 1;
-	if (ahead <= 0)
-		return false;
-	if (ahead > 1)
-		pass_missed(a, l, (uint32_t)ahead - 1);
+	if (answer->number && answer->since == l->since && !l->joined) {
+		next = l->number + 1;
+		if ((int32_t)(answer->number - next) < 0)
+			return false;
+	} else if (answer->number || l->number) {
+		l->doubt |= l->number != 0;
+	} else if (l->heard && l->end == end) {
+		return false; /* another piece of the same write */
+	}
+	if (answer->number && !l->joined && answer->number != next)
+		pass_missed(a, l, answer->number - next);
 	l->number = answer->number;
+	l->since = answer->since;
+	l->end = end;
+	l->heard = 1;
+	l->joined = 0;
 	l->looked = 0;
 	return true;
 }
@@ -345,11 +355,12 @@ static void look(struct answers *a, struct answers_line *l, uint64_t now_ns)
 
 	if (!a->hooks.look || !a->hooks.look(a->hooks.arg, l, &answer) || !answer.number)
 		return;
-	if (answer.number == l->number)
-		look_again(a, l, &answer, now_ns);
-	else if (answer.number == l->number + 1 || (l->joined && !l->number && l->asked == 1))
+	/* Else records of those in between are on their way; or may be, where the numbers began anew. */
+	bool counted = answer.since == l->since;
+	if (l->joined ? l->asked == 1 : counted && answer.number == l->number + 1)
 		answers_seen(a, l, &answer);
-	/* Else records of those in between are on their way. */
+	else if (!l->joined && counted && answer.number == l->number)
+		look_again(a, l, &answer, now_ns);
 }
 
 static void expire(struct answers *a, struct answers_line *l)

@@ -35,6 +35,7 @@ struct answer {
 	uint64_t size;    /* bytes, head and body; as far as it has been written, unless `final` */
 	uint32_t seq;     /* sequence number of its first byte */
 	uint32_t number;  /* of this connection, from 1; 0: unknown */
+	uint32_t since;   /* what the numbers count from: equal for all that were counted in one go */
 	uint16_t status;
 	uint8_t final;
 	uint8_t open; /* the server had read some of a request that is not held yet */
@@ -48,12 +49,13 @@ struct answers_line {
 	uint64_t looked_size;              /* of the latest answer when answers_poll looked */
 	uint32_t asked, got;               /* requests and answers since the two were equal */
 	uint32_t gone;                     /* requests before `waiting` that went without answer */
-	uint32_t number;                   /* of the latest answer */
+	uint32_t number, since, end;       /* of the latest answer; end: as it was first told */
 	uint8_t expired;                   /* requests in a row that nobody answered in time, saturating */
 	uint64_t last_ns;                  /* of the latest request or answer */
 	uint8_t lost;                      /* requests nobody knows */
-	uint8_t joined;                    /* set it where the connection's beginning was not seen */
-	uint8_t doubt;                     /* answers or requests of the group were missed */
+	uint8_t joined; /* set it where the connection's beginning was not seen; 0 once an answer came */
+	uint8_t heard;  /* an answer came */
+	uint8_t doubt;  /* answers or requests of the group were missed */
 	uint8_t looked;
 };
 

@@ -36,6 +36,7 @@ static struct answer answer_of(const struct stream *s, const struct pk_answer *r
 		.size = (uint32_t)(rec->end - rec->seq),
 		.seq = rec->seq,
 		.number = rec->number,
+		.since = rec->since,
 		.status = rec->status,
 		.final = final,
 		.open = read > stream_boundary(s),

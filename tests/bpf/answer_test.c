@@ -284,6 +284,41 @@ static void who_finds_its_slot_taken_has_records(void **state)
 	talk_close(&t);
 }
 
+/* It counts anew, and says so: else its first answers would look like old ones told again. */
+static void who_is_given_a_slot_back_counts_from_there(void **state)
+{
+	static const char *const said[] = {NO, NO, OK, NO};
+	struct talk t;
+
+	(void)state;
+	talk_open(&t);
+	ask(&t);
+	say(&t, said[0]);
+	ask(&t);
+	assert_true(reader_drain(t.half.reader) > 0);
+	const struct pk_data *d = collect_get(&t.half.got, PK_DATA, 0);
+	uint32_t index = pk_answer_slot(d->flow.cookie);
+	struct pk_answer_slot other = {.cookie = d->flow.cookie + PK_ANSWER_SLOTS};
+	int map = kernel_map_fd(t.half.kernel, "pk_answers");
+	assert_int_equal(bpf_map_update_elem(map, &index, &other, BPF_ANY), 0);
+	say(&t, said[1]);
+	assert_int_equal(bpf_map_update_elem(map, &index, &(struct pk_answer_slot){0}, BPF_ANY), 0);
+	ask(&t);
+	say(&t, said[2]);
+	ask(&t);
+	say(&t, said[3]);
+	hang_up(&t);
+	assert_answer(carried(&t, 1), 1, 404, strlen(said[0]));
+	assert_int_equal(carried(&t, 1)->since, 0);
+	const struct pk_answered *r = collect_get(&t.half.got, PK_ANSWER, 0);
+	assert_answer(&r->answer, 0, 404, strlen(said[1]));
+	assert_answer(carried(&t, 3), 1, 200, strlen(said[2]));
+	assert_int_equal(carried(&t, 3)->since, carried(&t, 3)->seq);
+	assert_answer(last(&t), 2, 404, strlen(said[3]));
+	assert_int_equal(last(&t)->since, carried(&t, 3)->seq);
+	talk_close(&t);
+}
+
 static bool answers_are_seen(void)
 {
 	struct half h;
@@ -311,6 +346,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_answer_is_as_long_as_all_its_writes),
 		cmocka_unit_test(other_writes_are_no_answers),
 		cmocka_unit_test(who_finds_its_slot_taken_has_records),
+		cmocka_unit_test(who_is_given_a_slot_back_counts_from_there),
 	};
 
 	if (argc < 2 || (strcmp(argv[1], "ring") && strcmp(argv[1], "perf"))) {

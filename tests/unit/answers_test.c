@@ -18,6 +18,7 @@ struct rig {
 	struct answer slot; /* what the kernel half shows; number 0: nothing */
 	char log[4096];     /* "/a:200/3 " status and size of each event emitted, "-" where unknown */
 	uint32_t seq;
+	uint32_t since; /* of the answers to come */
 };
 
 static void on_event(void *arg, struct event *e)
@@ -83,6 +84,7 @@ static struct answer answer(struct rig *rig, uint32_t number, uint16_t status, u
 	struct answer a = {.time_ns = 1, .read = read, .size = size, .number = number, .status = status};
 
 	a.seq = rig->seq;
+	a.since = number ? rig->since : 0;
 	rig->seq += size;
 	return a;
 }
@@ -320,6 +322,96 @@ static void test_numberless(void **state)
 	stop(rig, "/a:200/5 /b:404/5 ");
 }
 
+/* The place where the kernel half counts a connection's answers went to another one, and was given back. */
+static void test_numbers_begin_anew(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		ask(rig, "/a", 40 * i, 0);
+		say(rig, i + 1, 200, 40 * i + 40, 5);
+	}
+	rig->log[0] = 0;
+	rig->since = rig->seq;
+	ask(rig, "/b", 200, 0);
+	say(rig, 1, 404, 240, 5);
+	ask(rig, "/c", 240, 0);
+	say(rig, 2, 201, 280, 5);
+	/* One that nobody told may have gone with the place: what waited then has no status. */
+	stop(rig, "/b:- /c:201/5 ");
+}
+
+static void test_numbers_begin_anew_and_an_answer_is_missed(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 0);
+	say(rig, 1, 200, 40, 5);
+	ask(rig, "/b", 40, 0);
+	ask(rig, "/c", 80, 0);
+	rig->since = rig->seq;
+	say(rig, 2, 404, 120, 5); /* the first of these found no room */
+	ask(rig, "/d", 120, 0);
+	assert_int_equal(answers_counts(rig->answers).missed, 1);
+	stop(rig, "/a:200/5 /b:- /c:- /d:- ");
+}
+
+/* Its number and size say that it is the latest one; it is not. */
+static void test_another_answer_of_the_same_number_is_looked_at(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 1000 * MS);
+	struct answer a = answer(rig, 1, 200, 40, 7);
+	answers_seen(rig->answers, &rig->line, &a);
+	rig->since = rig->seq;
+	rig->slot = answer(rig, 1, 500, 40, 9999);
+	for (uint64_t t = 1020; t < 2990; t += 10)
+		answers_poll(rig->answers, t * MS);
+	assert_string_equal(rig->log, "");
+	stop(rig, "/a:200 ");
+}
+
+static void test_numbers_end(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 0);
+	say(rig, 1, 200, 40, 5);
+	ask(rig, "/b", 40, 0);
+	say(rig, 0, 404, 80, 5); /* the first that is told without one */
+	ask(rig, "/c", 80, 0);
+	say(rig, 0, 201, 120, 5);
+	rig->since = rig->seq;
+	ask(rig, "/d", 120, 0);
+	say(rig, 1, 202, 160, 5); /* nothing can be missed here */
+	stop(rig, "/a:200/5 /b:- /c:201/5 /d:202/5 ");
+}
+
+/* The kernel half keeps nothing of a connection without a place: it tells a long write piece by piece. */
+static void test_numberless_write_in_pieces(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 0);
+	ask(rig, "/b", 40, 0);
+	struct answer whole = answer(rig, 0, 200, 80, 100000), piece = whole;
+	answers_seen(rig->answers, &rig->line, &whole);
+	piece.seq += 65536;
+	piece.size -= 65536;
+	piece.status = 500;
+	answers_seen(rig->answers, &rig->line, &piece);
+	say(rig, 0, 404, 80, 5);
+	ask(rig, "/c", 80, 0);
+	assert_int_equal(answers_counts(rig->answers).surplus, 0);
+	stop(rig, "/a:200 /b:404/5 /c:- ");
+}
+
 static void test_connection_whose_answers_cannot_be_seen(void **state)
 {
 	struct rig *rig = start();
@@ -368,11 +460,11 @@ static void test_flush(void **state)
 #define SIM_ASKED 120
 #define RECORDS   4096
 
-enum { SIM_MERGES = 1, SIM_LOSES = 2 };
+enum { SIM_MERGES = 1, SIM_LOSES = 2, SIM_BORROWS = 4 };
 
 struct sim_record {
 	unsigned first, count; /* requests whose bytes it brings */
-	struct answer answer;  /* number 0: none */
+	struct answer answer;  /* status 0: none */
 	bool final;
 	uint64_t time_ns;
 };
@@ -386,6 +478,7 @@ struct sim {
 	unsigned asked_then;     /* asked, when the server replied last */
 	struct answer slot;      /* the kernel half's */
 	uint32_t carried;
+	bool borrowed; /* the slot, by another connection */
 	struct sim_record ring[RECORDS];
 	unsigned read, written;
 	unsigned known; /* requests that the user half knows, lost ones included */
@@ -459,14 +552,31 @@ static void sim_reply(struct sim *s)
 		sim_record(s, (struct sim_record){.answer = s->slot});
 		s->carried = s->slot.number;
 	}
-	s->slot = (struct answer){
+	struct answer next = {
 		.time_ns = s->now_ns,
 		.read = (uint64_t)s->asked * HEAD_LEN,
 		.size = 10,
 		.seq = which * 10,
 		.number = s->slot.number + 1,
+		.since = s->slot.since,
 		.status = (uint16_t)status_of(which),
 	};
+	if (s->borrowed) {
+		next.number = next.since = 0;
+		sim_record(s, (struct sim_record){.answer = next});
+		return;
+	}
+	if (s->faults & SIM_BORROWS && next.number == 1 && which)
+		next.since = next.seq;
+	s->slot = next;
+}
+
+/* Another connection opens that falls on the slot, or ends. What no record took along yet is gone. */
+static void sim_borrow(struct sim *s)
+{
+	s->borrowed = !s->borrowed;
+	s->slot = (struct answer){0};
+	s->carried = 0;
 }
 
 static void sim_take(struct sim *s)
@@ -481,7 +591,7 @@ static void sim_take(struct sim *s)
 	/* Records are in order: the server had read something that no record brought. */
 	if (rec.answer.read > (uint64_t)s->known * HEAD_LEN)
 		answers_lost(s->answers, &s->line);
-	if (rec.answer.number) {
+	if (rec.answer.status) {
 		rec.answer.final = rec.final;
 		rec.answer.open = rec.answer.read > (uint64_t)s->known * HEAD_LEN;
 		answers_seen(s->answers, &s->line, &rec.answer);
@@ -519,6 +629,8 @@ static void sim_step(struct sim *s)
 			sim_take(s);
 		break;
 	default:
+		if (s->faults & SIM_BORROWS && dice(s, s->borrowed ? 4 : 100) == 0)
+			sim_borrow(s);
 		/* Two seconds of silence after a loss mean that nothing is owed. */
 		s->now_ns += dice(s, 40) * MS;
 		if (dice(s, 50) == 0 && (!waiting || !(s->faults & SIM_LOSES)))
@@ -547,7 +659,7 @@ static void sim_run(struct sim *s, uint64_t seed, unsigned faults)
 
 static void test_no_request_gets_anothers_answer(void **state)
 {
-	static const unsigned faults[] = {0, SIM_MERGES, SIM_LOSES, SIM_MERGES | SIM_LOSES};
+	static const unsigned faults[] = {0, SIM_MERGES, SIM_LOSES, SIM_MERGES | SIM_LOSES, SIM_BORROWS};
 	static struct sim s;
 
 	(void)state;
@@ -583,6 +695,11 @@ int main(void)
 		cmocka_unit_test(test_answer_without_request),
 		cmocka_unit_test(test_joined_midway),
 		cmocka_unit_test(test_numberless),
+		cmocka_unit_test(test_numbers_begin_anew),
+		cmocka_unit_test(test_numbers_begin_anew_and_an_answer_is_missed),
+		cmocka_unit_test(test_another_answer_of_the_same_number_is_looked_at),
+		cmocka_unit_test(test_numbers_end),
+		cmocka_unit_test(test_numberless_write_in_pieces),
 		cmocka_unit_test(test_connection_whose_answers_cannot_be_seen),
 		cmocka_unit_test(test_store_is_full),
 		cmocka_unit_test(test_flush),
