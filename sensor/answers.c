@@ -106,8 +106,7 @@ static void settle(struct answers *a, struct answers_line *l)
 	l->looked = 0;
 	if (l->asked != l->got)
 		return;
-	if (sure)
-		l->expired = 0;
+	l->expired = 0;
 	begin_anew(l);
 }
 
@@ -274,19 +273,58 @@ void answers_seen(struct answers *a, struct answers_line *l, const struct answer
 		give(a, l, answer);
 }
 
+/* So long a silence that most likely no answer is owed any longer. */
+static void count_anew(struct answers_line *l)
+{
+	l->lost = 0;
+	l->gone = 0;
+	l->expired = 0;
+	begin_anew(l);
+	l->doubt = 1;
+}
+
+static void expire(struct answers *a, struct answers_line *l)
+{
+	bool alone = l->asked == 1;
+
+	if (alone && l->first->answer.status) {
+		settle(a, l);
+		return;
+	}
+	if (l->waiting == l->first) {
+		l->gone++;
+		l->expired += l->expired < UINT8_MAX;
+		COUNT(a, expired, 1);
+	} else {
+		COUNT(a, unsure, 1);
+	}
+	emit_first(a, l, false);
+}
+
+/* What was before the request at hand: how long did neither side say anything? */
+static uint64_t silence(struct answers_line *l, uint64_t now_ns)
+{
+	uint64_t silent_ns = now_ns > l->last_ns ? now_ns - l->last_ns : 0;
+
+	if (l->lost_now) /* who knows when */
+		silent_ns = 0;
+	l->lost_now = 0;
+	l->last_ns = MAX(l->last_ns, now_ns);
+	return silent_ns;
+}
+
 void answers_hold(struct answers *a, struct answers_line *l, struct event *e, uint64_t start, uint64_t now_ns)
 {
-	COUNT(a, taken, 1);
-	bool silent = now_ns >= l->last_ns + ANSWERS_WAIT_NS;
+	uint64_t silent_ns = silence(l, now_ns);
 
-	l->last_ns = MAX(l->last_ns, now_ns);
+	COUNT(a, taken, 1);
 	if (!l->waiting)
 		settle(a, l);
-	if (l->lost && silent) {
-		l->lost = 0;
-		l->gone = 0;
-		begin_anew(l);
-	}
+	while (l->first && silent_ns >= ANSWERS_WAIT_NS)
+		expire(a, l);
+	/* Without a loss, `got` says that the two are uneven, and that the server answers at all. */
+	if (l->lost ? silent_ns >= ANSWERS_WAIT_NS : l->got && silent_ns >= ANSWERS_FORGET_NS)
+		count_anew(l);
 	if (l->lost || l->expired >= EXPIRED_MAX) {
 		COUNT(a, unsure, 1);
 		emit_at_once(a, l, e);
@@ -322,7 +360,7 @@ void answers_lost(struct answers *a, struct answers_line *l)
 		emit_first(a, l, false);
 	}
 	l->early = (struct answer){0};
-	l->lost = 1;
+	l->lost = l->lost_now = 1;
 }
 
 void answers_end(struct answers *a, struct answers_line *l)
@@ -361,24 +399,6 @@ static void look(struct answers *a, struct answers_line *l, uint64_t now_ns)
 		answers_seen(a, l, &answer);
 	else if (!l->joined && counted && answer.number == l->number)
 		look_again(a, l, &answer, now_ns);
-}
-
-static void expire(struct answers *a, struct answers_line *l)
-{
-	bool alone = l->asked == 1;
-
-	if (alone && l->first->answer.status) {
-		settle(a, l);
-		return;
-	}
-	if (l->waiting == l->first) {
-		l->gone++;
-		l->expired += l->expired < UINT8_MAX;
-		COUNT(a, expired, 1);
-	} else {
-		COUNT(a, unsure, 1);
-	}
-	emit_first(a, l, false);
 }
 
 void answers_poll(struct answers *a, uint64_t now_ns)

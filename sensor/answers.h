@@ -12,7 +12,11 @@
  * where that is in doubt, the event has none.
  *
  * Where requests were lost nobody knows how many answers are theirs: from then on the connection's events
- * have none and do not wait, until it was silent for ANSWERS_WAIT_NS.
+ * have none and do not wait, until it was silent for ANSWERS_WAIT_NS. Where answers were not seen (several in
+ * one write, or a status line in pieces), their requests and the later ones have none, until it was silent
+ * for ANSWERS_FORGET_NS: to look at, the server may as well be slow, and owe them. It surely does where it
+ * answered nothing at all; then the count goes on. Behind such a silence an exchange that comes out even is
+ * needed before the count is believed again: an answer that was owed after all would be one too many.
  *
  * Full: an event goes out at once, without answer (counted). Not thread safe, but for answers_counts.
  */
@@ -21,9 +25,10 @@
 
 #include "lib/event.h"
 
-#define ANSWERS_WAIT_NS (2ull * 1000000000) /* an event waits no longer */
-#define ANSWERS_MAX     65536               /* events that wait at once */
-#define ANSWERS_BYTES   (32u << 20)         /* ... and what they hold: clients choose how large one is */
+#define ANSWERS_WAIT_NS   (2ull * 1000000000)  /* an event waits no longer */
+#define ANSWERS_FORGET_NS (10ull * 1000000000) /* a server that was silent for so long owes no answer */
+#define ANSWERS_MAX       65536                /* events that wait at once */
+#define ANSWERS_BYTES     (32u << 20)          /* ... and what they hold: clients choose how large one is */
 
 struct answers;
 struct answers_held;
@@ -53,6 +58,7 @@ struct answers_line {
 	uint8_t expired;                   /* requests in a row that nobody answered in time, saturating */
 	uint64_t last_ns;                  /* of the latest request or answer */
 	uint8_t lost;                      /* requests nobody knows */
+	uint8_t lost_now;                  /* ... since the latest that is known */
 	uint8_t joined; /* set it where the connection's beginning was not seen; 0 once an answer came */
 	uint8_t heard;  /* an answer came */
 	uint8_t doubt;  /* answers or requests of the group were missed */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The other ends of answers.sh.
+"""The other ends of answers.sh and answers-merged.sh.
 
 answers.py backend PORT                 what nginx stands in front of: /ws becomes a WebSocket that says a few frames, anything
                                         else has its body read and is answered 201
@@ -8,6 +8,10 @@ answers.py websocket ADDRESS PORT PATH  asks for one, reads until it is closed, 
 answers.py pipeline ADDRESS PORT N      N requests in one write, then 3 in pieces; prints how many answers came
 answers.py early ADDRESS PORT PATH      announces a body, sends half of it only after the answer, prints the status
 answers.py slow ADDRESS PORT PATH       a keep-alive connection: one request, silence, and another one; prints both statuses
+answers.py merge PORT                   a server whose paths say their status (/404/...): whatever it has read whole, it answers
+                                        in one write
+answers.py merged ADDRESS PORT SECONDS  four requests in one write to that server, silence, then three one by one; prints the
+                                        statuses
 """
 import re
 import socket
@@ -55,6 +59,22 @@ def backend(port):
     while True:
         sock, _ = server.accept()
         threading.Thread(target=serve, args=(sock,), daemon=True).start()
+
+
+def merge(sock):
+    data = b""
+    while piece := sock.recv(65536):
+        data += piece
+        *heads, data = data.split(b"\r\n\r\n")
+        if heads:
+            sock.sendall(b"".join(b"HTTP/1.1 %s x\r\nContent-Length: 3\r\n\r\nok\n" % h.split(b"/")[1] for h in heads))
+
+
+def serve_merged(port):
+    server = socket.create_server(("0.0.0.0", port), backlog=64)
+    while True:
+        sock, _ = server.accept()
+        threading.Thread(target=merge, args=(sock,), daemon=True).start()
 
 
 def statuses(data):
@@ -107,10 +127,27 @@ def slow(sock, path):
         print(statuses(until_quiet(sock, 0.4))[0].decode())
 
 
+def merged(sock, silence):
+    def ask(*paths):
+        sock.sendall(b"".join(b"GET /%d/x HTTP/1.1\r\nHost: a\r\n\r\n" % path for path in paths))
+        data = b""
+        while len(statuses(data)) < len(paths) or not data.endswith(b"ok\n"):
+            data += sock.recv(65536)
+        return [int(status) for status in statuses(data)]
+
+    got = ask(200, 404, 500, 201)
+    time.sleep(silence)  # what is tried here is silence itself
+    print(*got, *ask(202), *ask(403), *ask(204))
+
+
 if sys.argv[1] == "backend":
     backend(int(sys.argv[2]))
+if sys.argv[1] == "merge":
+    serve_merged(int(sys.argv[2]))
 with socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=5) as s:
     if sys.argv[1] == "pipeline":
         pipeline(s, int(sys.argv[4]))
+    elif sys.argv[1] == "merged":
+        merged(s, float(sys.argv[4]))
     else:
         {"websocket": websocket, "early": early, "slow": slow}[sys.argv[1]](s, sys.argv[4].encode())

@@ -268,9 +268,107 @@ static void test_requests_were_lost(void **state)
 	say(rig, 3, 500, 120, 5);
 	ask(rig, "/d", 120, 2000 * MS);
 	say(rig, 4, 200, 160, 5);
-	ask(rig, "/e", 160, 5000 * MS); /* silence: all of these were answered */
+	ask(rig, "/e", 160, 5000 * MS); /* silence: all of these were answered, most likely */
 	say(rig, 5, 201, 200, 5);
-	stop(rig, "/a:- /c:- /d:- /e:201/5 ");
+	ask(rig, "/f", 200, 5001 * MS); /* ... and now that is certain */
+	say(rig, 6, 202, 240, 5);
+	stop(rig, "/a:- /c:- /d:- /e:- /f:202/5 ");
+}
+
+/* The silence before that says nothing: one of the lost requests may have ended it. */
+static void test_requests_were_lost_in_silence(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 1000 * MS);
+	say(rig, 1, 200, 40, 5);
+	answers_lost(rig->answers, &rig->line);
+	ask(rig, "/c", 80, 5000 * MS);
+	say(rig, 2, 404, 120, 5); /* the lost one's */
+	ask(rig, "/d", 120, 5001 * MS);
+	say(rig, 3, 500, 160, 5);
+	stop(rig, "/a:200/5 /c:- /d:- ");
+}
+
+/* No number tells of it: its status line came in pieces, for instance. */
+static void test_unnoticed_answer_then_silence(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 1000 * MS);
+	ask(rig, "/b", 40, 1001 * MS);
+	say(rig, 1, 201, 80, 5); /* of /b */
+	ask(rig, "/c", 80, 1002 * MS);
+	say(rig, 2, 202, 120, 5);
+	answers_poll(rig->answers, 3100 * MS);
+	ask(rig, "/d", 120, 1102 * MS + ANSWERS_FORGET_NS);
+	say(rig, 3, 203, 160, 5);
+	ask(rig, "/e", 160, 1103 * MS + ANSWERS_FORGET_NS);
+	say(rig, 4, 204, 200, 5);
+	stop(rig, "/a:- /b:- /c:- /d:- /e:204/5 ");
+}
+
+static void test_merged_answers_then_silence(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 1000 * MS);
+	ask(rig, "/b", 40, 1000 * MS);
+	ask(rig, "/c", 80, 1000 * MS);
+	say(rig, 1, 201, 120, 15); /* and all others in the same write */
+	answers_poll(rig->answers, 3100 * MS);
+	assert_string_equal(rig->log, "/a:- /b:- /c:- ");
+	ask(rig, "/d", 120, 1100 * MS + ANSWERS_FORGET_NS);
+	say(rig, 2, 204, 160, 5);
+	ask(rig, "/e", 160, 1101 * MS + ANSWERS_FORGET_NS);
+	say(rig, 3, 205, 200, 5);
+	stop(rig, "/a:- /b:- /c:- /d:- /e:205/5 ");
+}
+
+/* The same to look at, but for the time: a server that thinks, and a client that does not wait for it. */
+static void test_slow_answer_is_given_to_no_later_request(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 1000 * MS);
+	ask(rig, "/slow", 40, 1000 * MS);
+	say(rig, 1, 201, 80, 5);
+	answers_poll(rig->answers, 3100 * MS);
+	ask(rig, "/c", 80, 6000 * MS);
+	say(rig, 2, 500, 120, 5); /* of /slow */
+	say(rig, 3, 203, 120, 5);
+	ask(rig, "/d", 120, 6001 * MS);
+	say(rig, 4, 204, 160, 5);
+	/* Nothing at all was answered: it is owed, however long that takes. */
+	ask(rig, "/slower", 160, 7000 * MS);
+	answers_poll(rig->answers, 9100 * MS);
+	ask(rig, "/f", 200, 9200 * MS + ANSWERS_FORGET_NS);
+	say(rig, 5, 504, 240, 5);
+	say(rig, 6, 206, 240, 5);
+	stop(rig, "/a:- /slow:- /c:203/5 /d:204/5 /slower:- /f:206/5 ");
+}
+
+/* ... and one that does not wait for the next one either: what comes behind the silence proves nothing yet.
+ */
+static void test_answer_slower_than_the_silence(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 1000 * MS);
+	ask(rig, "/slow", 40, 1000 * MS);
+	say(rig, 1, 201, 80, 5);
+	answers_poll(rig->answers, 3100 * MS);
+	ask(rig, "/c", 80, 1100 * MS + ANSWERS_FORGET_NS);
+	say(rig, 2, 500, 120, 5); /* of /slow */
+	say(rig, 3, 203, 120, 5);
+	ask(rig, "/d", 120, 1101 * MS + ANSWERS_FORGET_NS);
+	say(rig, 4, 204, 160, 5);
+	stop(rig, "/a:- /slow:- /c:- /d:204/5 ");
 }
 
 static void test_answer_before_the_head_was_whole(void **state)
@@ -423,7 +521,14 @@ static void test_connection_whose_answers_cannot_be_seen(void **state)
 	}
 	ask(rig, "/b", 120, 9000 * MS); /* waits no more */
 	assert_string_equal(rig->log, "/a:- /a:- /a:- /b:- ");
-	stop(rig, "/a:- /a:- /a:- /b:- ");
+	/* Then they are. */
+	say(rig, 1, 201, 160, 5);
+	rig->log[0] = 0;
+	ask(rig, "/c", 160, 9100 * MS + ANSWERS_FORGET_NS);
+	say(rig, 2, 202, 200, 5);
+	ask(rig, "/d", 200, 9101 * MS + ANSWERS_FORGET_NS);
+	say(rig, 3, 203, 240, 5);
+	stop(rig, "/c:- /d:203/5 ");
 }
 
 static void test_store_is_full(void **state)
@@ -635,6 +740,8 @@ static void sim_step(struct sim *s)
 		s->now_ns += dice(s, 40) * MS;
 		if (dice(s, 50) == 0 && (!waiting || !(s->faults & SIM_LOSES)))
 			s->now_ns += dice(s, 3000) * MS;
+		if (!waiting && dice(s, 50) == 0)
+			s->now_ns += ANSWERS_FORGET_NS;
 		answers_poll(s->answers, s->now_ns);
 		break;
 	}
@@ -659,7 +766,8 @@ static void sim_run(struct sim *s, uint64_t seed, unsigned faults)
 
 static void test_no_request_gets_anothers_answer(void **state)
 {
-	static const unsigned faults[] = {0, SIM_MERGES, SIM_LOSES, SIM_MERGES | SIM_LOSES, SIM_BORROWS};
+	static const unsigned faults[] = {
+		0, SIM_MERGES, SIM_LOSES, SIM_MERGES | SIM_LOSES, SIM_BORROWS, SIM_BORROWS | SIM_LOSES};
 	static struct sim s;
 
 	(void)state;
@@ -691,6 +799,11 @@ int main(void)
 		cmocka_unit_test(test_body_that_looks_like_an_answer),
 		cmocka_unit_test(test_records_were_lost),
 		cmocka_unit_test(test_requests_were_lost),
+		cmocka_unit_test(test_requests_were_lost_in_silence),
+		cmocka_unit_test(test_unnoticed_answer_then_silence),
+		cmocka_unit_test(test_merged_answers_then_silence),
+		cmocka_unit_test(test_slow_answer_is_given_to_no_later_request),
+		cmocka_unit_test(test_answer_slower_than_the_silence),
 		cmocka_unit_test(test_answer_before_the_head_was_whole),
 		cmocka_unit_test(test_answer_without_request),
 		cmocka_unit_test(test_joined_midway),
