@@ -105,25 +105,6 @@ static __always_inline bool header_sampled(struct pk_ingress_cpu *cpu, const str
 	return --cpu->sample_left == 0;
 }
 
-/* Token bucket: header_rate a second, header_burst deep. Kept as time: one event costs 1 s / rate. */
-static __always_inline bool header_paid(struct pk_ingress_cpu *cpu, const struct pk_config *config, __u64 now)
-{
-	__u64 cost, full;
-
-	if (!config->header_rate)
-		return false;
-	cost = 1000000000ull / config->header_rate;
-	full = cost * config->header_burst;
-	cpu->credit_ns += now - cpu->credit_at;
-	cpu->credit_at = now;
-	if (cpu->credit_ns > full)
-		cpu->credit_ns = full;
-	if (cpu->credit_ns < cost)
-		return false;
-	cpu->credit_ns -= cost;
-	return true;
-}
-
 static __always_inline void header_fill(struct pk_header *h, const struct packet *p, const struct segment *s,
 					__u32 ifindex, __u8 why, __u64 now)
 {
@@ -178,7 +159,7 @@ static __always_inline void header_event(struct pk_counters *c, struct pk_ingres
 	if (!why)
 		return;
 	now = bpf_ktime_get_boot_ns();
-	if (!header_paid(cpu, config, now)) {
+	if (!bucket_paid(&cpu->bucket, config, now)) {
 		count(c, PK_C_HDR_THROTTLED, 1);
 		return;
 	}

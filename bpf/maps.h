@@ -3,8 +3,9 @@
  * maps.h: every map of the kernel half. The loader creates each once and shares it among the objects by name.
  * Sizes that depend on the configuration are set by the loader; what stands here is the smallest useful size.
  *
- * An object defines PK_MAPS_INGRESS or PK_MAPS_TCP (PK_PERF with it for the perf path) to say which maps it
- * has.
+ * An object says by a definition before it includes this which of them it has: PK_MAPS_INGRESS (packet
+ * program), PK_MAPS_TCP (requests and answers; with PK_PERF on the perf path), PK_MAPS_DROPS (refused
+ * segments), PK_MAPS_RECEIVE (receive path).
  */
 #ifndef PICKET_BPF_MAPS_H
 #define PICKET_BPF_MAPS_H
@@ -20,6 +21,13 @@ struct pk_ring_cpu {
 	__u32 since_look; /* ... since the fill level was last looked at */
 	__u32 level;      /* enum ring_level at the last look */
 	__u32 turn;       /* perf path: the reader's turn that since_look counts from */
+};
+
+/* Token bucket: header_rate a second, header_burst deep. Kept as time: one event costs 1 s / rate.
+ * Approximate where a softirq interrupts the update, as pk_ring_cpu is. */
+struct pk_bucket {
+	__u64 credit_ns; /* nanoseconds of waiting */
+	__u64 credit_at; /* when it was last filled */
 };
 
 /* What the parser found out about the packet at hand (parse.h). */
@@ -41,8 +49,7 @@ struct packet {
 
 struct pk_ingress_cpu {
 	struct pk_ring_cpu ring;
-	__u64 credit_ns;   /* token bucket, in nanoseconds of waiting */
-	__u64 credit_at;   /* when it was last filled */
+	struct pk_bucket bucket;
 	__u32 sample_left; /* ordinary segments until the next sample */
 	__u32 pad;
 	/*
@@ -51,12 +58,6 @@ struct pk_ingress_cpu {
 	 * 280,000).
 	 */
 	struct packet packet;
-};
-
-/* Token bucket: header_rate a second, header_burst deep. Kept as time: one event costs 1 s / rate. */
-struct pk_bucket {
-	__u64 credit_ns; /* nanoseconds of waiting */
-	__u64 credit_at; /* when it was last filled */
 };
 
 enum { PK_SHARE_REQUESTS = 1, PK_SHARE_HEADERS = 2 };
@@ -92,7 +93,8 @@ struct {
 	__type(value, struct pk_ports);
 } pk_ports SEC(".maps");
 
-/* Written by every program, each counter by one of them only; read by the warden, summed over CPUs. */
+/* Written by every program: several share a counter, and softirqs interrupt each other's, so all add by
+ * count(). Read by the warden, summed over CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -122,10 +124,11 @@ struct {
 
 #endif
 
-/* --- drops.bpf.c --- */
-#ifdef PK_MAPS_DROPS
+/* --- drops.bpf.c, tcp.bpf.c --- */
+#if defined(PK_MAPS_DROPS) || (defined(PK_MAPS_TCP) && !defined(PK_PERF))
 
-/* Its own state: how many refusals it may still tell. */
+/* Written and read by pk_refused, and by pk_data for overlaps: how many records of refused segments may still
+ * be told. Used up: PK_C_REFUSED_THROTTLED is counted, and no record made. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -217,11 +220,11 @@ struct {
 
 #endif
 
-/* --- tcp.bpf.c, drops.bpf.c --- */
+/* --- tcp.bpf.c, response.bpf.c, drops.bpf.c --- */
 #if defined(PK_MAPS_TCP) || defined(PK_MAPS_DROPS)
 
-/* Requests, connections, refused segments: written by the TCP programs and pk_refused, read by the sensor.
- * Full: the record is lost and counted. */
+/* Requests, connections, answers, refused segments: written by the programs of these three, read by the
+ * sensor. Full: the record is lost and counted. */
 #ifdef PK_PERF
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);

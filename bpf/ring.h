@@ -89,7 +89,7 @@ static __always_inline enum ring_level ring_level(void *ring, struct pk_ring_cpu
 	return cpu->level;
 }
 
-/* May one more event be made now? */
+/* May one more event be made now? `now` may lie before the last time asked: a softirq asked in between. */
 static __always_inline bool bucket_paid(struct pk_bucket *b, const struct pk_config *config, __u64 now)
 {
 	__u64 cost, full;
@@ -98,8 +98,10 @@ static __always_inline bool bucket_paid(struct pk_bucket *b, const struct pk_con
 		return false;
 	cost = 1000000000ull / config->header_rate;
 	full = cost * config->header_burst;
-	b->credit_ns += now - b->credit_at;
-	b->credit_at = now;
+	if ((__s64)(now - b->credit_at) > 0) {
+		b->credit_ns += now - b->credit_at;
+		b->credit_at = now;
+	}
 	if (b->credit_ns > full)
 		b->credit_ns = full;
 	if (b->credit_ns < cost)
