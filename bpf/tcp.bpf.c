@@ -101,8 +101,9 @@ static __always_inline void reading_skip(struct reading *r, __u32 *len, struct p
 	if (!value || !skipped || value >> 32 != pk_skip_tag(r->head.flow.cookie) || r->head.flags)
 		return;
 	if (ahead <= 0) { /* passed: out of the way before the sequence numbers come round again */
-		*slot = 0;
-		*skipped = 0;
+		/* The sensor may have stored the next body's end meanwhile: that one stays. */
+		if (__sync_val_compare_and_swap(slot, value, 0) == value)
+			*skipped = 0;
 		return;
 	}
 	skip = (__u32)ahead < *len ? (__u32)ahead : *len;

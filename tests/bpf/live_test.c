@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -677,6 +678,69 @@ static void a_known_body_is_not_copied_and_what_follows_is(void **state)
 	half_close(&h);
 }
 
+/*
+ * The sensor stores the next body's end while the kernel clears the one before: whatever the order, what was
+ * stored last stays. Each turn leaves the two some time to meet, and a little more than the turn before.
+ */
+struct storing {
+	uint64_t *slot;
+	uint64_t passed, next;
+	int turn; /* odd: the kernel is about to look */
+};
+
+#define STORE_TURNS 20000
+
+static void *store_next(void *arg)
+{
+	struct storing *s = arg;
+
+	for (int turn = 1; turn < 2 * STORE_TURNS; turn += 2) {
+		while (__atomic_load_n(&s->turn, __ATOMIC_ACQUIRE) != turn)
+			;
+		for (volatile int i = 0; i < turn / 2 % 4000; i++)
+			;
+		__atomic_store_n(s->slot, s->next, __ATOMIC_RELEASE);
+		__atomic_store_n(&s->turn, turn + 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+static void a_skip_that_is_stored_while_the_last_one_is_cleared_stays(void **state)
+{
+	struct storing s = {0};
+	struct half h;
+	pthread_t thread;
+	unsigned cleared = 0;
+	char byte;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	struct pair p = pair_open("127.0.0.1", "127.0.0.1", PORT);
+	send_all(p.client, "A", 1);
+	receive_all(p.server, 1, 1, false);
+	assert_true(reader_drain(h.reader) > 0);
+	const struct pk_data *d = collect_get(&h.got, PK_DATA, 0);
+	uint64_t tag = (uint64_t)pk_skip_tag(d->flow.cookie) << 32;
+	s = (struct storing){.slot = &kernel_skip(h.kernel)[d->skip_slot],
+			     .passed = tag | d->seq,
+			     .next = tag | (uint32_t)(d->seq + (1u << 30))};
+	send_all(p.client, "B", 1);
+	assert_int_equal(pthread_create(&thread, NULL, store_next, &s), 0);
+	for (int turn = 1; turn < 2 * STORE_TURNS; turn += 2) {
+		__atomic_store_n(s.slot, s.passed, __ATOMIC_RELEASE);
+		__atomic_store_n(&s.turn, turn, __ATOMIC_RELEASE);
+		assert_int_equal(recv(p.server, &byte, 1, MSG_PEEK), 1);
+		while (__atomic_load_n(&s.turn, __ATOMIC_ACQUIRE) != turn + 1)
+			;
+		cleared += __atomic_load_n(s.slot, __ATOMIC_ACQUIRE) == 0;
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(cleared, 0);
+	receive_all(p.server, 1, 1, false);
+	pair_close(&p);
+	half_close(&h);
+}
+
 static void a_skip_of_another_connection_in_the_same_slot_is_ignored(void **state)
 {
 	struct half h;
@@ -886,6 +950,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_new_listener_is_watched_from_its_first_connection_on),
 		cmocka_unit_test(loopback_sshd_and_excluded_ports_are_not_followed),
 		cmocka_unit_test(a_known_body_is_not_copied_and_what_follows_is),
+		cmocka_unit_test(a_skip_that_is_stored_while_the_last_one_is_cleared_stays),
 		cmocka_unit_test(a_skip_of_another_connection_in_the_same_slot_is_ignored),
 		cmocka_unit_test(what_is_beyond_read_max_is_announced_by_length),
 		cmocka_unit_test(an_overrun_is_accounted_for_exactly),
