@@ -30,8 +30,8 @@ static __always_inline enum pk_refusal refusal_of(int reason)
 {
 	if (REASON_IS(reason, TCP_CSUM))
 		return PK_REFUSED_CHECKSUM;
-	if (REASON_IS(reason, TCP_INVALID_SEQUENCE) || REASON_IS(reason, TCP_INVALID_END_SEQUENCE) ||
-	    REASON_IS(reason, TCP_OVERWINDOW))
+	if (REASON_IS(reason, TCP_OLD_SEQUENCE) || REASON_IS(reason, TCP_INVALID_SEQUENCE) ||
+	    REASON_IS(reason, TCP_INVALID_END_SEQUENCE) || REASON_IS(reason, TCP_OVERWINDOW))
 		return PK_REFUSED_SEQUENCE;
 	if (REASON_IS(reason, TCP_ACK_UNSENT_DATA) || REASON_IS(reason, TCP_TOO_OLD_ACK))
 		return PK_REFUSED_ACK;

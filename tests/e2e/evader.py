@@ -37,6 +37,7 @@ class Connection:
         self.mac = self.wire.getsockname()[4]
         self.peer_mac = self.find(address)
         self.seq, self.ack = random.randrange(1 << 32), 0
+        self.acked = None  # by the peer, of ours
         self.received = b""
 
     def find(self, address):
@@ -79,6 +80,7 @@ class Connection:
             source, target, seq, ack, offset, flags = struct.unpack("!HHIIBB", tcp[:14])
             if (source, target) != (self.port, self.local_port):
                 continue
+            self.acked = ack
             data = tcp[(offset >> 4) * 4 :]
             if flags & SYN:
                 self.ack = seq + 1 & 0xFFFFFFFF
@@ -138,6 +140,13 @@ def play(c, trick):
         time.sleep(0.05)
         c.send(fake[cut:], seq=c.seq - (half - cut))
         c.seq += len(real) - half
+        return
+    elif trick == "old-rewritten":
+        half = cut + 6
+        c.say(real[:half])
+        c.receive(1, lambda: c.acked == c.seq)
+        c.send(fake[cut : half - 2], seq=c.seq - (half - cut))
+        c.say(real[half:])
         return
     elif trick == "out-of-window":
         c.send(fake, seq=c.seq + (1 << 30))

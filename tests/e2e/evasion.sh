@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck source=tests/e2e/lib.sh
-# Ten tricks that show observers of packets other bytes than the server takes. For each: what picket saw is what nginx
+# Eleven tricks that show observers of packets other bytes than the server takes. For each: what picket saw is what nginx
 # logged, and the trick has its name.
 . "$(dirname "$0")/lib.sh"
 story "what the client's tricks hide from others is seen as the server saw it, and named"
@@ -29,6 +29,7 @@ trick bad-checksum tcp_invalid_checksum 200
 trick out-of-order - 200
 trick two-versions tcp_overlap_different_data 200
 trick old-overlapped tcp_overlap_different_data 200
+trick old-rewritten tcp_overlap_different_data 200
 trick out-of-window tcp_established_packet_out_of_window 200
 trick bad-ack tcp_established_invalid_ack 200
 trick no-ack-flag tcp_ack_flag_missing 200
