@@ -246,7 +246,9 @@ enum pk_refusal {
 #define PK_REFUSED_MAX 1024 /* bytes captured */
 struct pk_refused {
 	struct pk_header header;
-	__u64 cookie;   /* of the receiving socket, 0 = none, or not known */
+	__u64 cookie; /* of the receiving socket, 0 = none, or not known */
+	__u32 netns;  /* inode number of its network namespace, or of the interface's */
+	__u32 pad;
 	__u32 rcv_nxt;  /* next sequence number it expected */
 	__u32 rcv_wnd;  /* its receive window, bytes */
 	__u32 refusal;  /* enum pk_refusal */
@@ -274,7 +276,7 @@ struct pk_config {
 	__u64 cgroup_id;     /* only sockets of this cgroup or below; 0 = any */
 	__u32 follow_listen; /* 1: a new non-loopback listener's port is watched at once */
 	__u32 sample_n;      /* one in N ordinary TCP segments becomes a header event; 0 = none */
-	__u32 header_rate;   /* header events per second and CPU (token bucket) */
+	__u32 header_rate;   /* header events per second and CPU (token bucket), likewise refused segments */
 	__u32 header_burst;  /* its depth, per CPU */
 	__u32 read_max;      /* bytes captured of one read, <= PK_READ_MAX */
 	__u32 share_divisor; /* default 8; 0 = no share. See below. */
@@ -386,7 +388,7 @@ enum pk_counter {
 	PK_C_HDR_PRODUCED,
 	PK_C_HDR_LOST,
 	PK_C_HDR_SHARE,
-	PK_C_HDR_THROTTLED, /* over the token bucket */
+	PK_C_HDR_THROTTLED, /* over the token bucket: not produced */
 	/* packet path */
 	PK_C_PACKETS, /* packets the ingress program saw */
 	PK_C_ALLOWED, /* a deny entry matched, the allow list kept the packet */
@@ -410,6 +412,7 @@ enum pk_counter {
 	PK_C_ANSWERS,        /* answers that servers began */
 	PK_C_ANSWER_RECORDS, /* of these: told in records of their own */
 	PK_C_ANSWER_UNREAD,  /* writes whose first bytes could not be read, so that an answer may be unseen */
+	PK_C_REFUSED_THROTTLED, /* refused segments and overlaps over their token bucket: not produced */
 	PK_C_MAX = 40,
 };
 
@@ -431,7 +434,7 @@ _Static_assert(sizeof(struct pk_deny) == 8, "pk_deny");
 _Static_assert(sizeof(struct pk_hit_key) == 20, "pk_hit_key");
 _Static_assert(sizeof(struct pk_segment) == 96, "pk_segment");
 _Static_assert(sizeof(struct pk_frame) == 32, "pk_frame");
-_Static_assert(sizeof(struct pk_refused) == 104, "pk_refused");
+_Static_assert(sizeof(struct pk_refused) == 112, "pk_refused");
 _Static_assert(sizeof(struct pk_config) == 88, "pk_config");
 #endif
 

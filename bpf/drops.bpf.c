@@ -148,14 +148,14 @@ int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct
 	const struct pk_ports *ports = PK_ONLY(pk_ports);
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
-	struct pk_bucket *bucket = PK_ONLY(pk_refused_cpu);
 	struct pk_refused r = {.refusal = why};
 	const __u8 *head;
 	__u32 off;
 
-	if (!why || !config || !ports || !c || !cpu || !bucket)
+	if (!why || !config || !ports || !c || !cpu)
 		return 0;
-	if (config->netns && netns_of(skb, rx_sk) != config->netns)
+	r.netns = netns_of(skb, rx_sk);
+	if (config->netns && r.netns != config->netns)
 		return 0;
 	if (config->cgroup_id &&
 	    (!rx_sk || !socket_is_full(rx_sk) || !scope_cgroup(config->cgroup_id, rx_sk)))
@@ -163,10 +163,8 @@ int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct
 	head = BPF_CORE_READ(skb, head);
 	if (!header_fill(&r.header, skb, head) || !port_bit(ports->watched, r.header.destination_port))
 		return 0;
-	if (!bucket_paid(bucket, config, r.header.rec.time_ns)) {
-		count(c, PK_C_HDR_THROTTLED, 1);
+	if (!refused_paid(c, config, r.header.rec.time_ns))
 		return 0;
-	}
 	if (rx_sk && socket_is_full(rx_sk))
 		socket_fill(&r, rx_sk);
 	off = payload_find(&r, skb, head);

@@ -48,6 +48,17 @@ static __always_inline int refused_send(struct pk_refused *r, struct sk_buff *sk
 	return 0;
 }
 
+/* May one more be told now? Counts it where not: segments that TCP refuses cost their sender nothing. */
+static __always_inline bool refused_paid(struct pk_counters *c, const struct pk_config *config, __u64 now_ns)
+{
+	struct pk_bucket *bucket = PK_ONLY(pk_refused_cpu);
+
+	if (bucket && bucket_paid(bucket, config, now_ns))
+		return true;
+	count(c, PK_C_REFUSED_THROTTLED, 1);
+	return false;
+}
+
 /* Offers it; counts what becomes of it. off: of the bytes, from skb->data on. */
 static __always_inline void refused_offer(struct pk_refused *r, struct sk_buff *skb, __u32 off,
 					  struct pk_counters *c, struct pk_ring_cpu *cpu,

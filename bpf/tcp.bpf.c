@@ -262,6 +262,8 @@ static __always_inline void overlap_tell(const struct reading *r, struct pk_coun
 	struct pk_refused refused = {.refusal = PK_REFUSED_DUPLICATE};
 	struct pk_header *h = &refused.header;
 
+	if (!refused_paid(c, config, r->head.rec.time_ns))
+		return;
 	h->rec.time_ns = r->head.rec.time_ns;
 	h->family = r->head.flow.family;
 	h->hook = PK_HOOK_READ;
@@ -272,6 +274,7 @@ static __always_inline void overlap_tell(const struct reading *r, struct pk_coun
 	h->sequence = r->head.seq - r->off;
 	h->payload_len = r->off > 65535 ? 65535 : r->off;
 	refused.cookie = r->head.flow.cookie;
+	refused.netns = r->head.flow.netns;
 	refused.rcv_nxt = r->head.seq;
 	refused_offer(&refused, (struct sk_buff *)r->skb, 0, c, cpu, config);
 }

@@ -368,6 +368,7 @@ static void on_refused(struct capture *c, const struct pk_refused *rec)
 	struct connection *conn = rec->cookie ? connections_find(c->connections, &key) : NULL;
 	struct flow flow = {
 		.connection_id = rec->cookie,
+		.netns = rec->netns,
 		.peer = {addr_from_bytes(h->family, h->source_addr), h->source_port},
 		.local = {addr_from_bytes(h->family, h->destination_addr), h->destination_port},
 	};

@@ -39,6 +39,7 @@ struct status {
 struct stage {
 	const char *stage, *kind;
 	uint64_t produced, delivered, delivered_earlier, lost, held;
+	uint64_t throttled; /* held back by a token bucket: not produced */
 	bool balanced;
 };
 

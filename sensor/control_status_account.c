@@ -56,6 +56,8 @@ unsigned status_stages_read(const struct status *s, struct stage ret[static STAG
 		ret[n++] =
 			ring_stage("headers", stat_of(s, PK_C_HDR_PRODUCED), s->reader.headers,
 				   earlier.headers, stat_of(s, PK_C_HDR_LOST) + stat_of(s, PK_C_HDR_SHARE));
+		ret[0].throttled = stat_of(s, PK_C_REFUSED_THROTTLED);
+		ret[1].throttled = stat_of(s, PK_C_HDR_THROTTLED);
 	}
 	ret[n++] = counted_stage("answers", "events", s->answers.taken, s->answers.emitted, 0,
 				 s->answers.taken - s->answers.emitted);
@@ -90,6 +92,7 @@ void status_write_account(struct json_writer *w, const struct stage *stages, uns
 			{"delivered_earlier", t->delivered_earlier},
 			{"lost", t->lost},
 			{"held", t->held},
+			{"throttled", t->throttled},
 		};
 
 		json_object_begin(w);

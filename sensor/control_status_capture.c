@@ -83,6 +83,7 @@ void status_write_kernel(struct json_writer *w, const struct status *s)
 		{"headers_lost", PK_C_HDR_LOST},
 		{"headers_over_share", PK_C_HDR_SHARE},
 		{"headers_throttled", PK_C_HDR_THROTTLED},
+		{"refused_throttled", PK_C_REFUSED_THROTTLED},
 		{"packets", PK_C_PACKETS},
 		{"packets_allowed", PK_C_ALLOWED},
 		{"packets_dropped", PK_C_DROPPED},

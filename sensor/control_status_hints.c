@@ -139,6 +139,11 @@ static void hint_losses(struct json_writer *w, const struct stage *stages, unsig
 		     "requests are not "
 		     "affected",
 		     (unsigned long long)stat_of(s, PK_C_HDR_THROTTLED));
+	if (stat_of(s, PK_C_REFUSED_THROTTLED))
+		hint(w, "info", NULL,
+		     "%llu segments that TCP refused were not looked at, they came faster than "
+		     "capture.header_rate; requests are not affected",
+		     (unsigned long long)stat_of(s, PK_C_REFUSED_THROTTLED));
 	if (stat_of(s, PK_C_UDP))
 		hint(w, "warning", "picket doctor",
 		     "%llu UDP packets came to watched ports: if they are QUIC (HTTP/3), their requests are "

@@ -639,6 +639,71 @@ static void loopback_sshd_and_excluded_ports_are_not_followed(void **state)
 	half_close(&h);
 }
 
+/* --- what TCP refused ------------------------------------------------------------------------- */
+
+/* The client sends a segment that the server has had already: a window probe, as one leaves TCP_REPAIR. */
+static void probe(const struct pair *p)
+{
+	for (int on = 1; on >= 0; on--)
+		assert_int_equal(setsockopt(p->client, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)), 0);
+}
+
+static void probes_arrive(const struct pair *p, int count)
+{
+	for (int i = 0; i < count; i++)
+		probe(p);
+	send_all(p->client, "x", 1);
+	receive_all(p->server, 1, 1, false);
+}
+
+static void a_refused_segment_is_told_with_its_connection_and_namespace(void **state)
+{
+	struct half h;
+
+	(void)state;
+	if (source == CAPTURE_PERF)
+		skip(); /* there it has no name */
+	half_open(&h, &world, source, 1 << 20);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	probes_arrive(&p, 1);
+	pair_close(&p);
+	assert_true(reader_drain(h.reader) > 0);
+	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0);
+	const struct pk_refused *r = collect_get(&h.got, PK_REFUSED, 0);
+	assert_non_null(open);
+	assert_non_null(r);
+	assert_int_equal(r->refusal, PK_REFUSED_SEQUENCE);
+	assert_int_equal(r->cookie, open->flow.cookie);
+	assert_int_equal(r->netns, world_netns(world.server_ns));
+	assert_int_equal(r->header.sequence, open->isn - 1);
+	assert_int_equal(r->header.destination_port, PORT);
+	half_assert_balance(&h);
+	half_close(&h);
+}
+
+/* By a counter of its own: the ring of headers has nothing to do with it. */
+static void refused_segments_over_their_rate_are_counted_and_not_told(void **state)
+{
+	struct half h;
+
+	(void)state;
+	if (source == CAPTURE_PERF)
+		skip();
+	half_open(&h, &world, source, 1 << 20);
+	h.pk.header_rate = 1;
+	h.pk.header_burst = 1;
+	kernel_config_set(h.kernel, &h.pk);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	probes_arrive(&p, 50);
+	pair_close(&p);
+	half_assert_balance(&h);
+	size_t told = collect_count(&h.got, PK_REFUSED);
+	assert_true(told > 0 && told < 50);
+	assert_int_equal(told + half_stat(&h, PK_C_REFUSED_THROTTLED), 50);
+	assert_int_equal(half_stat(&h, PK_C_HDR_THROTTLED), 0);
+	half_close(&h);
+}
+
 /* --- bodies and limits ------------------------------------------------------------------------ */
 
 static void a_known_body_is_not_copied_and_what_follows_is(void **state)
@@ -949,6 +1014,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(only_sockets_of_the_cgroup_and_below_are_in_scope),
 		cmocka_unit_test(a_new_listener_is_watched_from_its_first_connection_on),
 		cmocka_unit_test(loopback_sshd_and_excluded_ports_are_not_followed),
+		cmocka_unit_test(a_refused_segment_is_told_with_its_connection_and_namespace),
+		cmocka_unit_test(refused_segments_over_their_rate_are_counted_and_not_told),
 		cmocka_unit_test(a_known_body_is_not_copied_and_what_follows_is),
 		cmocka_unit_test(a_skip_that_is_stored_while_the_last_one_is_cleared_stays),
 		cmocka_unit_test(a_skip_of_another_connection_in_the_same_slot_is_ignored),

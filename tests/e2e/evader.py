@@ -99,6 +99,7 @@ class Connection:
         else:
             sys.exit("no answer to the SYN")
         self.seq += 1
+        self.first = self.seq
         self.send(flags=ACK)
         time.sleep(0.02)
 
@@ -116,7 +117,29 @@ def request(trick, what):
     return b"GET /%s/%s HTTP/1.1\r\nHost: evader\r\nConnection: close\r\n\r\n" % (trick.encode(), what)
 
 
+FLOOD = 300
+
+
+def flood(c, trick):
+    """Segment after segment that costs nothing to send, and could each cost a record."""
+    real = request(trick, b"real")
+    real = real[:-2] + b"X: " + b"x" * FLOOD + b"\r\n\r\n"
+    begin = len(real) - FLOOD - 4
+    c.say(real[:begin])
+    c.receive(1, lambda: c.acked == c.seq)
+    for i in range(begin, begin + FLOOD):
+        if trick == "refused-flood":
+            c.send(b"x", spoil=True)
+        else:  # begins before what was read, and ends one byte behind it
+            c.send(real[i - 4 : i + 1], seq=c.seq - 4)
+            c.seq += 1
+    c.say(real[c.seq - c.first :])
+
+
 def play(c, trick):
+    if trick.endswith("-flood"):
+        flood(c, trick)
+        return
     real, fake = request(trick, b"real"), request(trick, b"fake")
     cut = real.index(b"real")
     if trick == "bad-checksum":

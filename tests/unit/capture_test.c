@@ -890,6 +890,29 @@ static void refused_bytes_are_compared_with_what_is_read_later(void **state)
 	assert_span(get(rig, EVENT_TCP_ANOMALY, 0)->anomaly.name, REFUSED_OVERLAP);
 }
 
+/* Of a socket that no record told of: its beginning was before ours. */
+static void a_refused_segment_of_an_unknown_connection_has_its_ends_and_namespace(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_refused r = {
+		.header = {.rec = {.kind = PK_REFUSED, .size = sizeof r, .time_ns = rig->now_ns},
+			   .family = PK_AF_INET,
+			   .source_port = 4000,
+			   .destination_port = 80,
+			   .source_addr = {198, 51, 100, 9},
+			   .destination_addr = {192, 0, 2, 1}},
+		.netns = 4026531840u,
+		.refusal = PK_REFUSED_CHECKSUM,
+	};
+
+	capture_record(rig->capture, &r.header.rec);
+	assert_int_equal(count_kind(rig, EVENT_TCP_ANOMALY), 1);
+	const struct flow *flow = &get(rig, EVENT_TCP_ANOMALY, 0)->flow;
+	assert_int_equal(flow->netns, 4026531840u);
+	assert_int_equal(flow->peer.port, 4000);
+	assert_int_equal(flow->local.port, 80);
+}
+
 /* More than are kept, none of which can be compared any more. */
 static void refused_bytes_of_what_is_over_are_not_kept(void **state)
 {
@@ -963,6 +986,7 @@ int main(void)
 		story(handshakes_are_no_part_of_a_flood),
 		story(a_local_verdict_comes_after_the_event_it_cites),
 		story(refused_bytes_are_compared_with_what_is_read_later),
+		story(a_refused_segment_of_an_unknown_connection_has_its_ends_and_namespace),
 		story(refused_bytes_of_what_is_over_are_not_kept),
 		story(unknown_and_listen_records_are_ignored),
 	};

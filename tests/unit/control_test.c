@@ -203,6 +203,8 @@ static void status_reports_lost_records_at_the_stage_that_lost_them(void **state
 	fake.warden.status.stats[PK_C_REQ_PRODUCED] = 100;
 	fake.warden.status.stats[PK_C_REQ_LOST] = 70;
 	fake.warden.status.stats[PK_C_REQ_SHARE] = 7;
+	fake.warden.status.stats[PK_C_REFUSED_THROTTLED] = 9; /* never produced: of no weight in the sums */
+	fake.warden.status.stats[PK_C_HDR_THROTTLED] = 11;
 	fake.queue.refused = 5;
 	fake.queue.pushed = 20;
 	fake.queue.held = 8;
@@ -210,12 +212,16 @@ static void status_reports_lost_records_at_the_stage_that_lost_them(void **state
 
 	assert_int_equal(number_at(a, "accounting.stages.0.lost"), 77);
 	assert_int_equal(number_at(a, "accounting.stages.0.held"), 3);
+	assert_int_equal(number_at(a, "accounting.stages.0.throttled"), 9);
+	assert_int_equal(number_at(a, "accounting.stages.1.throttled"), 11);
+	assert_int_equal(number_at(a, "kernel.refused_throttled"), 9);
 	assert_int_equal(number_at(a, "accounting.stages.3.produced"), 25);
 	assert_int_equal(number_at(a, "accounting.lost"), 82);
 	assert_int_equal(number_at(a, "accounting.held"), 11);
 	assert_true(cJSON_IsTrue(at(a, "accounting.balanced")));
 	assert_non_null(hint(a, "stage ring (requests) lost 77 of 100"));
 	assert_non_null(hint(a, "stage queue (events) lost 5 of 25"));
+	assert_non_null(hint(a, "9 segments that TCP refused"));
 	cJSON_Delete(a);
 }
 
