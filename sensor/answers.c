@@ -11,7 +11,7 @@
 
 #define POLL_NS       (10 * NS_PER_MS)
 #define LOOK_AFTER_NS (5 * NS_PER_MS)   /* until then the next record most likely brings the answer */
-#define QUIET_NS      (100 * NS_PER_MS) /* after its last answer a group is complete */
+#define QUIET_NS      (500 * NS_PER_MS) /* after its last answer a group is complete */
 #define EXPIRED_MAX   3                 /* in a row: this connection's answers are not to be seen */
 
 struct answers_held {
@@ -209,17 +209,27 @@ static void refine(struct answers *a, struct answers_line *l, const struct answe
 		settle(a, l);
 }
 
-/* Nobody waits for it. */
-static void keep_early(struct answers *a, struct answers_line *l, const struct answer *answer)
+/* Of all that the server wrote to this connection. */
+static bool is_first(const struct answer *answer)
 {
-	if (answer->open && !l->early.status) {
+	return answer->number == 1 && !answer->since;
+}
+
+/*
+ * Nobody waits for it. first: nothing was written before on this connection. Else it may as well be some of
+ * the body of the answer before.
+ */
+static void keep_early(struct answers *a, struct answers_line *l, const struct answer *answer, bool first)
+{
+	if (answer->open && first) {
 		l->early = *answer;
 		return;
 	}
 	COUNT(a, surplus, 1);
-	/* Which one was it? The first behind a request that waited alone is its own. */
-	if (l->asked > 1 || l->early.status)
-		l->doubt = 1;
+	/* Which one was it? Of the connection's first request that is certain. */
+	const struct answers_held *last = latest(l);
+	l->doubt |= l->asked > 1 || (last && !is_first(&last->answer));
+	l->unclear |= answer->open && !l->early.status;
 }
 
 /* To a request that has gone out. */
@@ -262,13 +272,15 @@ static void give(struct answers *a, struct answers_line *l, const struct answer 
 
 void answers_seen(struct answers *a, struct answers_line *l, const struct answer *answer)
 {
+	bool first = !l->heard && !l->joined && is_first(answer);
+
 	l->last_ns = MAX(l->last_ns, answer->time_ns);
 	if (!take_number(a, l, answer))
 		refine(a, l, answer);
 	else if (l->lost)
 		COUNT(a, late, 1);
 	else if (l->asked == l->got)
-		keep_early(a, l, answer);
+		keep_early(a, l, answer, first);
 	else
 		give(a, l, answer);
 }
@@ -344,6 +356,8 @@ void answers_hold(struct answers *a, struct answers_line *l, struct event *e, ui
 	h->since_ns = now_ns;
 	append(a, l, h);
 	l->asked++;
+	l->doubt |= l->unclear;
+	l->unclear = 0;
 	if (l->early.status) {
 		struct answer early = l->early;
 
@@ -360,7 +374,7 @@ void answers_lost(struct answers *a, struct answers_line *l)
 		emit_first(a, l, false);
 	}
 	l->early = (struct answer){0};
-	l->lost = l->lost_now = 1;
+	l->lost = l->lost_now = l->heard = 1;
 }
 
 void answers_end(struct answers *a, struct answers_line *l)

@@ -8,8 +8,10 @@
  * request that was answered before the next one was read has the first answer behind it. Requests that waited
  * together (pipelined) are a group: its events go out when all have an answer and the server went on to
  * something else or fell silent; if their number and that of the answers differ, none of the group gets any.
+ * An answer that came before its request was whole is taken for that only where it is the connection's first.
  * So an answer is never given to another request than its own, as far as the kernel half sees answers at all;
- * where that is in doubt, the event has none.
+ * where that is in doubt, the event has none. What remains is a body that looks like answers, with a request
+ * behind it that was sent before its end, and the real answer so late that the other one seemed to be it.
  *
  * Where requests were lost nobody knows how many answers are theirs: from then on the connection's events
  * have none and do not wait, until it was silent for ANSWERS_WAIT_NS. Where answers were not seen (several in
@@ -59,9 +61,10 @@ struct answers_line {
 	uint64_t last_ns;                  /* of the latest request or answer */
 	uint8_t lost;                      /* requests nobody knows */
 	uint8_t lost_now;                  /* ... since the latest that is known */
-	uint8_t joined; /* set it where the connection's beginning was not seen; 0 once an answer came */
-	uint8_t heard;  /* an answer came */
-	uint8_t doubt;  /* answers or requests of the group were missed */
+	uint8_t joined;  /* set it where the connection's beginning was not seen; 0 once an answer came */
+	uint8_t heard;   /* an answer came, or may have */
+	uint8_t doubt;   /* answers or requests of the group were missed */
+	uint8_t unclear; /* ... of the next one: it may have been answered */
 	uint8_t looked;
 };
 

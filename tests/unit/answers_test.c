@@ -197,7 +197,9 @@ static void test_pipelined_then_idle(void **state)
 	answers_poll(rig->answers, 1040 * MS);
 	answers_poll(rig->answers, 1060 * MS);
 	assert_string_equal(rig->log, ""); /* a group: the server may go on */
-	answers_poll(rig->answers, 1120 * MS);
+	answers_poll(rig->answers, 1490 * MS);
+	assert_string_equal(rig->log, "");
+	answers_poll(rig->answers, 1510 * MS);
 	assert_string_equal(rig->log, "/a:200/5 /b:404/6 ");
 	stop(rig, "/a:200/5 /b:404/6 ");
 }
@@ -381,6 +383,63 @@ static void test_answer_before_the_head_was_whole(void **state)
 	answers_seen(rig->answers, &rig->line, &a);
 	ask(rig, "/long", 0, 0);
 	stop(rig, "/long:431 ");
+}
+
+/* A write of /a's body that looks like an answer, while some of /b has been read: it is not /b's. */
+static void test_body_that_looks_like_an_early_answer(void **state)
+{
+	struct rig *rig = start();
+	struct answer a = answer(rig, 1, 200, 60, 5), body = answer(rig, 2, 404, 60, 50);
+
+	(void)state;
+	a.time_ns = body.time_ns = 1000 * MS;
+	a.open = body.open = 1;
+	ask(rig, "/a", 0, 1000 * MS);
+	answers_seen(rig->answers, &rig->line, &a);
+	answers_seen(rig->answers, &rig->line, &body);
+	rig->slot = body;
+	ask(rig, "/b", 40, 1010 * MS);
+	for (uint64_t t = 1020; t < 1900; t += 10)
+		answers_poll(rig->answers, t * MS);
+	assert_string_equal(rig->log, "/a:200 ");
+	say(rig, 3, 201, 80, 5);
+	ask(rig, "/c", 80, 1900 * MS);
+	say(rig, 4, 202, 120, 5);
+	stop(rig, "/a:200 /b:- /c:202/5 ");
+}
+
+/* The same, with all of /b read. */
+static void test_body_that_looks_like_the_next_answer(void **state)
+{
+	struct rig *rig = start();
+	struct answer a = answer(rig, 1, 200, 40, 5);
+
+	(void)state;
+	ask(rig, "/a", 0, 0);
+	answers_seen(rig->answers, &rig->line, &a);
+	ask(rig, "/b", 40, 0);
+	struct answer body = answer(rig, 2, 404, 80, 50);
+	answers_seen(rig->answers, &rig->line, &body);
+	say(rig, 3, 201, 80, 5);
+	ask(rig, "/c", 80, 0);
+	say(rig, 4, 202, 120, 5);
+	stop(rig, "/a:200 /b:- /c:202/5 ");
+}
+
+/* The same, and it was one: a second status line of it is no more /b's than the first. */
+static void test_early_answer_behind_another(void **state)
+{
+	struct rig *rig = start();
+	struct answer early = answer(rig, 2, 408, 60, 5);
+
+	(void)state;
+	ask(rig, "/a", 0, 0);
+	say(rig, 1, 200, 40, 5);
+	early.open = 1;
+	answers_seen(rig->answers, &rig->line, &early);
+	ask(rig, "/b", 40, 0);
+	say(rig, 3, 500, 80, 5);
+	stop(rig, "/a:200/5 /b:- ");
 }
 
 static void test_answer_without_request(void **state)
@@ -805,6 +864,9 @@ int main(void)
 		cmocka_unit_test(test_slow_answer_is_given_to_no_later_request),
 		cmocka_unit_test(test_answer_slower_than_the_silence),
 		cmocka_unit_test(test_answer_before_the_head_was_whole),
+		cmocka_unit_test(test_body_that_looks_like_an_early_answer),
+		cmocka_unit_test(test_body_that_looks_like_the_next_answer),
+		cmocka_unit_test(test_early_answer_behind_another),
 		cmocka_unit_test(test_answer_without_request),
 		cmocka_unit_test(test_joined_midway),
 		cmocka_unit_test(test_numberless),
