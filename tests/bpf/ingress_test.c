@@ -682,7 +682,7 @@ static void a_deny_ends_at_its_deadline(void **state)
 	(void)state;
 	deny_for(V4, 2, PK_ACT_DROP, PK_SCOPE_HOST);
 	frame_drops(V4, true);
-	while (boot_in(0) < boot_in(0) + NS_PER_S) {
+	for (;;) {
 		struct pk_deny d;
 		struct prefix p = net(V4);
 
@@ -1106,9 +1106,11 @@ static void the_token_bucket_lets_a_burst_through_and_counts_the_rest(void **sta
 	c.header_rate = 1;
 	c.header_burst = 5;
 	kernel_config_set(kernel, &c);
+	uint64_t began = boot_in(0);
 	for (int i = 0; i < 12; i++)
 		segment_run(&syn, 0);
-	assert_in_range(reader_drain(reader), 5, 6);
+	/* The burst, and one for each second that a busy machine took, begun ones included. */
+	assert_in_range(reader_drain(reader), 5, 5 + 1 + (boot_in(0) - began) / NS_PER_S);
 	assert_int_equal(stat_of(PK_C_HDR_PRODUCED) + stat_of(PK_C_HDR_THROTTLED), 12);
 	assert_int_equal(reader_counts(reader).headers, stat_of(PK_C_HDR_PRODUCED));
 	usleep(1100000); /* one more is paid for */

@@ -69,7 +69,7 @@ static void conversation(const char *listen_on, const char *to, uint16_t port, b
 	assert_true(recv(server, &byte, 1, 0) <= 0);
 	close(server);
 	close(listener);
-	usleep(20000); /* the last acknowledgment */
+	assert_true(world_until_quiet(port)); /* the last acknowledgment */
 }
 
 /* --- what came --- */

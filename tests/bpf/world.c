@@ -5,12 +5,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -53,18 +56,117 @@ static int own_ns(void)
 	return fd;
 }
 
+/* --- waiting for what can be asked --- */
+
+bool world_until(bool (*holds)(const void *arg), const void *arg)
+{
+	for (int i = 0; i < 2000; i++) {
+		if (holds(arg))
+			return true;
+		usleep(5000);
+	}
+	return false;
+}
+
+struct wanted {
+	int fd, bytes;
+	unsigned char state;
+	uint16_t port;
+};
+
+static bool has_bytes(const void *arg)
+{
+	const struct wanted *w = arg;
+	int n = 0;
+
+	return ioctl(w->fd, FIONREAD, &n) == 0 && n == w->bytes;
+}
+
+bool world_until_bytes(int fd, int bytes)
+{
+	return world_until(has_bytes, &(struct wanted){.fd = fd, .bytes = bytes});
+}
+
+static bool has_state(const void *arg)
+{
+	const struct wanted *w = arg;
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return getsockopt(w->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == w->state;
+}
+
+bool world_until_state(int fd, unsigned char state)
+{
+	return world_until(has_state, &(struct wanted){.fd = fd, .state = state});
+}
+
+/* A line of /proc/net/tcp: is it of a connection of that port that is neither open nor over? */
+static bool line_is_between(const char *line, uint16_t port)
+{
+	unsigned local, state;
+
+	return sscanf(line, " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &local, &state) == 2 && local == port &&
+	       state != TCP_LISTEN && state != TCP_ESTABLISHED && state != TCP_TIME_WAIT;
+}
+
+static bool is_quiet(const void *arg)
+{
+	static const char *const tables[] = {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"};
+	const struct wanted *w = arg;
+	char line[512];
+	bool between = false;
+
+	for (int i = 0; i < 2; i++) {
+		FILE *f = fopen(tables[i], "re");
+		if (!f)
+			continue;
+		while (fgets(line, sizeof(line), f))
+			between = between || line_is_between(line, w->port);
+		fclose(f);
+	}
+	return !between;
+}
+
+bool world_until_quiet(uint16_t port)
+{
+	return world_until(is_quiet, &(struct wanted){.port = port});
+}
+
 /* A process that stands in the client's namespace, so that ip can name it. */
 static pid_t stand_in(const struct world *w)
 {
-	pid_t pid = fork();
+	int there[2];
+	char byte;
 
-	if (pid)
+	if (pipe(there))
+		die("pipe");
+	pid_t pid = fork();
+	if (pid) {
+		close(there[1]);
+		if (read(there[0], &byte, 1) != 1)
+			die("a process in the client's namespace");
+		close(there[0]);
 		return pid;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (setns(w->client_ns, CLONE_NEWNET))
+	if (setns(w->client_ns, CLONE_NEWNET) || write(there[1], "x", 1) != 1)
 		_exit(1);
 	for (;;)
 		pause();
+}
+
+/* Both ends are up then. */
+static bool has_carrier(const void *device)
+{
+	struct ifreq ask = {.ifr_flags = 0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strncpy(ask.ifr_name, device, IFNAMSIZ - 1);
+	bool running = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &ask) == 0 && ask.ifr_flags & IFF_RUNNING;
+	if (fd >= 0)
+		close(fd);
+	return running;
 }
 
 static void wire(const struct world *w)
@@ -72,7 +174,6 @@ static void wire(const struct world *w)
 	char command[160];
 	pid_t pid = stand_in(w);
 
-	usleep(50000);
 	world_run("/sbin/ip link add " WORLD_SERVER " type veth peer name " WORLD_CLIENT);
 	snprintf(command, sizeof(command), "/sbin/ip link set " WORLD_CLIENT " netns %d", pid);
 	world_run(command);
@@ -88,7 +189,8 @@ static void wire(const struct world *w)
 		  "nodad; /sbin/ip "
 		  "link set pk-c up");
 	world_enter(w, false);
-	usleep(100000); /* carrier and link-local addresses */
+	if (!world_until(has_carrier, WORLD_SERVER))
+		die("no carrier");
 }
 
 int world_new(struct world *ret)
@@ -153,7 +255,12 @@ int world_listen(const char *addr, uint16_t port)
 
 int world_connect(const struct world *w, const char *from, const char *to, uint16_t port)
 {
-	struct timeval second = {.tv_sec = 1};
+	return world_connect_within(w, from, to, port, 10);
+}
+
+int world_connect_within(const struct world *w, const char *from, const char *to, uint16_t port, int seconds)
+{
+	struct timeval limit = {.tv_sec = seconds};
 	socklen_t len;
 	struct sockaddr_storage a = world_addr(to, port, &len);
 
@@ -162,8 +269,8 @@ int world_connect(const struct world *w, const char *from, const char *to, uint1
 	world_enter(w, false);
 	if (fd < 0)
 		die("socket");
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (from) {
 		socklen_t from_len;
 		struct sockaddr_storage f = world_addr(from, 0, &from_len);

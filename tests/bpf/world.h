@@ -34,7 +34,17 @@ uint32_t world_netns(int ns_fd);
 struct sockaddr_storage world_addr(const char *text, uint16_t port, socklen_t *ret_len);
 /* A listening socket in the namespace at hand; port 0: any. */
 int world_listen(const char *addr, uint16_t port);
-/* A connected client socket of the other namespace, or -errno (1 s at most). from: NULL = any address. */
+/* A connected client socket of the other namespace, or -errno (10 s at most). from: NULL = any address. */
 int world_connect(const struct world *w, const char *from, const char *to, uint16_t port);
+/* The same in a time of one's own choice, where it is expected to fail. */
+int world_connect_within(const struct world *w, const char *from, const char *to, uint16_t port, int seconds);
+
+/* Until it holds, 10 s at most. */
+bool world_until(bool (*holds)(const void *arg), const void *arg);
+/* Until a socket has that many bytes to read; until it is in that state (netinet/tcp.h). */
+bool world_until_bytes(int fd, int bytes);
+bool world_until_state(int fd, unsigned char state);
+/* Until no connection of that local port is on its way up or down, in the namespace at hand. */
+bool world_until_quiet(uint16_t port);
 
 #endif

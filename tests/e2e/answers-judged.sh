@@ -41,6 +41,7 @@ tell "thirty different paths that are not there are enough; forty that are there
 
 # What it rests on can be looked up.
 id=$(events_of picket.decision | jq -r "select($(by login-failures $C4)) | .\"picket.decision.evidence\"[0]")
+wait_until 10 "the request that is named as evidence" events_reach http.request 1 ".\"picket.event.id\" == \"$id\""
 equal "status of the request that is named as evidence" 401 \
 	"$(events_of http.request | jq -r --arg i "$id" 'select(."picket.event.id" == $i) | ."http.response.status_code"')"
 tell "the evidence is a request with status 401"

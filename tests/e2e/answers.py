@@ -81,34 +81,41 @@ def statuses(data):
     return re.findall(rb"HTTP/1\.1 (\d{3}) ", data)
 
 
-def until_quiet(sock, quiet=0.5):
+def until(sock, enough):
+    """What comes until there is enough of it, the peer closes, or ten seconds pass."""
     data = b""
-    sock.settimeout(quiet)
+    sock.settimeout(10)
     try:
-        while piece := sock.recv(65536):
+        while not enough(data) and (piece := sock.recv(65536)):
             data += piece
     except (TimeoutError, ConnectionError):
         pass
     return data
 
 
+def answered(sock, count):
+    """How many answers came, of count that are awaited; another one of what was awaited too little is found by who reads next."""
+    return len(statuses(until(sock, lambda data: len(statuses(data)) >= count)))
+
+
 def websocket(sock, path):
     sock.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" % path)
     head, rest = read_head(sock)
     sock.sendall(b"\x81\x05hello")
-    print(statuses(head)[0].decode(), len(rest + until_quiet(sock)))
+    print(statuses(head)[0].decode(), len(rest + until(sock, lambda data: False)))
 
 
 def pipeline(sock, count):
     paths = [b"/p/%d" % i if i % 3 else b"/missing/%d" % i for i in range(count)]
     heads = [b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path for path in paths]
     sock.sendall(b"".join(heads))
-    got = len(statuses(until_quiet(sock)))
+    got = answered(sock, count)
     for head in heads[:3]:
         for i in range(0, len(head), 7):
             sock.sendall(head[i : i + 7])
             time.sleep(0.001)
-    print(got + len(statuses(until_quiet(sock))))
+    sock.shutdown(socket.SHUT_WR)
+    print(got + answered(sock, 1 << 30))
 
 
 def early(sock, path):
@@ -124,7 +131,8 @@ def early(sock, path):
 def slow(sock, path):
     for i in range(2):
         sock.sendall(b"GET %s/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (path, i))
-        print(statuses(until_quiet(sock, 0.4))[0].decode())
+        print(statuses(until(sock, statuses))[0].decode())
+        time.sleep(0.4)  # the silence
 
 
 def merged(sock, silence):
@@ -144,7 +152,7 @@ if sys.argv[1] == "backend":
     backend(int(sys.argv[2]))
 if sys.argv[1] == "merge":
     serve_merged(int(sys.argv[2]))
-with socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=5) as s:
+with socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=10) as s:
     if sys.argv[1] == "pipeline":
         pipeline(s, int(sys.argv[4]))
     elif sys.argv[1] == "merged":

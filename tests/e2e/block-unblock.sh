@@ -20,7 +20,7 @@ own $!
 server_for() { case $1 in *:*) printf '%s' "$S6" ;; *) printf '%s' "$S4" ;; esac; }
 host_for() { case $1 in *:*) printf '[%s]' "$S6" ;; *) printf '%s' "$S4" ;; esac; }
 reaches() { # SOURCE
-	in_c curl -s -o /dev/null -m "${2:-3}" --interface "$1" "http://$(host_for "$1"):$PORT/from/$1"
+	in_c curl -s -o /dev/null -m "${2:-10}" --interface "$1" "http://$(host_for "$1"):$PORT/from/$1"
 }
 reaches_not() {
 	local before

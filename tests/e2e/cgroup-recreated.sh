@@ -28,10 +28,9 @@ server_down() {
 	wait_until 10 "nginx has left the cgroup" empty
 }
 empty() { ! grep -q . "$group/cgroup.procs"; }
-get() { in_c curl -s -o /dev/null -m 2 "http://$S4:$1$2"; }
+get() { in_c curl -s -o /dev/null -m 5 "http://$S4:$1$2"; }
 seen() { # PATH
 	get $PORT "$1"
-	sleep 0.1
 	events_reach http.request 1 ".\"url.path\" == \"$1\""
 }
 

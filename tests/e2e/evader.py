@@ -80,8 +80,9 @@ class Connection:
             source, target, seq, ack, offset, flags = struct.unpack("!HHIIBB", tcp[:14])
             if (source, target) != (self.port, self.local_port):
                 continue
-            self.acked = ack
             data = tcp[(offset >> 4) * 4 :]
+            if flags & ACK:
+                self.acked = ack
             if flags & SYN:
                 self.ack = seq + 1 & 0xFFFFFFFF
             elif seq == self.ack and (data or flags & FIN):
@@ -108,7 +109,7 @@ class Connection:
         self.seq += len(data)
 
     def answer(self):
-        self.receive(3, lambda: b"\r\n\r\n" in self.received)
+        self.receive(10, lambda: b"\r\n\r\n" in self.received)
         found = re.search(rb"HTTP/1\.[01] (\d{3})", self.received)
         return found.group(1).decode() if found else "none"
 

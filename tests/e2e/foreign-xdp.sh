@@ -21,7 +21,7 @@ fi
 exits 0 pk block $C4 --ttl 1m
 in_c curl -s -o /dev/null -m 1 --interface $C4 "http://$S4:$PORT/" && fail "served although blocked"
 exits 0 pk unblock $C4
-in_c curl -s -o /dev/null -m 2 --interface $C4 "http://$S4:$PORT/" || fail "not served after unblock"
+in_c curl -s -o /dev/null -m 10 --interface $C4 "http://$S4:$PORT/" || fail "not served after unblock"
 picket_down
 equal "the foreign program's id after picket is gone" "$id" "$(in_s ip -j link show eth0 | jq -r '.[0].xdp.prog.id')"
 tell "blocking works beside it, and it is still there afterwards"

@@ -72,6 +72,6 @@ for i in $(seq 2 "$times"); do
 	wait_until 10 "nothing of ours is attached or loaded (kill $i)" nothing_left
 done
 good_unharmed
-in_c curl -s -o /dev/null -m 2 --interface $C4 "http://$S4:$PORT/" || fail "after the warden's death somebody is still dropped"
+in_c curl -s -o /dev/null -m 10 --interface $C4 "http://$S4:$PORT/" || fail "after the warden's death somebody is still dropped"
 tell "the warden: $times times killed, nothing left attached; $(good_count) requests of the good client, 0 errors"
 PICKET_PID=

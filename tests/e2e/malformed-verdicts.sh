@@ -56,7 +56,7 @@ PY
 refused() { pk gateway list --json | jq -r --arg r "$1" 'select(.name == "test").verdicts_refused[$r] // 0'; }
 counted() { [ "$(refused "$reason")" -gt "$before" ]; }
 answered() {
-	in_c curl -s -o /dev/null -m 2 "http://$S4:$PORT/more"
+	in_c curl -s -o /dev/null -m 5 "http://$S4:$PORT/more"
 	[ -e "$DIR/answers/$name.done" ]
 }
 for case in "$DIR"/cases/*.answer; do

@@ -16,7 +16,7 @@ nginx_up 'location /missing { return 404; } location /created { return 201 "made
 	location /moved { return 302 /elsewhere; } location /broken { return 503 "no\n"; }'
 gateway_up
 picket_up "$(gateway_yaml)"
-mac=$(in_c cat /sys/class/net/eth0/address)
+mac=$(mac_of "$NS_C" eth0)
 ip -n "$NS_S" neigh replace 10.77.0.9 lladdr "$mac" dev eth0 nud permanent
 
 for i in $(seq 200); do

@@ -21,7 +21,7 @@ is_blocked $C4 || fail "not blocked after approve"
 in_c curl -s -o /dev/null -m 1 --interface $C4 "http://$S4:$PORT/" && fail "served although approved for blocking"
 exits 0 pk reject "$(pending_of $D4)"
 equal "pending items" 0 "$(pending)"
-in_c curl -s -o /dev/null -m 2 --interface $D4 "http://$S4:$PORT/" || fail "the rejected item's client is not served"
+in_c curl -s -o /dev/null -m 10 --interface $D4 "http://$S4:$PORT/" || fail "the rejected item's client is not served"
 exits 1 pk approve 999999
 tell "approved: dropped; rejected: served; an unknown number: exit 1"
 picket_down

@@ -19,8 +19,10 @@ jq -e --argjson p $GATEWAY_PORT 'index($p)' <<<"$(status_of '.capture.watched_po
 got() { grep -q "\"url.path\":\"$1\"" "$DIR/gateway.jsonl"; }
 posts() { status_of '.gateways[] | select(.name == "test") | .batches'; }
 
-in_c curl -s -o /dev/null -m 3 "http://$S4:$PORT/foreign"
+in_c curl -s -o /dev/null -m 10 "http://$S4:$PORT/foreign"
 wait_until 10 "the gateway has the foreign request" got /foreign
+# Its connection's end may be told by a POST of its own: counted is what follows when all has been told.
+wait_until 10 "all of it is delivered" at_rest
 before=$(posts)
 # What is counted is silence: it takes its time.
 sleep 3
@@ -31,7 +33,7 @@ equal "own POSTs among the requests that the gateway got" 0 "$(gateway_requests 
 tell "$((after - before)) POSTs in 3 s after it, none about itself"
 
 # Somebody else's request to the gateway's port is no report of ours, and is seen.
-in_c curl -s -o /dev/null -m 3 -X POST -H 'Content-Type: application/json' -d '[]' "http://$S4:$GATEWAY_PORT/somebody"
+in_c curl -s -o /dev/null -m 10 -X POST -H 'Content-Type: application/json' -d '[]' "http://$S4:$GATEWAY_PORT/somebody"
 wait_until 10 "another client's request to the same port is reported" got /somebody
 tell "another client's request to the same port is seen"
 picket_down

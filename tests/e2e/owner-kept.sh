@@ -20,7 +20,7 @@ gateway_says() { # block|unblock ADDRESS
 		$number "$1" "$2" >"$DIR/answers/$number.tmp"
 	mv "$DIR/answers/$number.tmp" "$DIR/answers/$number.answer"
 	# Somebody who is never blocked here makes the batch that is answered so.
-	in_c curl -s -o /dev/null -m 3 "http://[$S6]:$PORT/asks/$number"
+	in_c curl -s -o /dev/null -m 10 "http://[$S6]:$PORT/asks/$number"
 	wait_until 10 "the gateway's verdict $number ($1 $2) is decided" verdicts_reach $((before + 1))
 }
 served() { in_c curl -s -o /dev/null -m "${2:-0.7}" --interface "$1" "http://$S4:$PORT/"; }
@@ -31,8 +31,8 @@ blocked_by() { # SOURCE ADDRESS WHEN
 }
 
 # Automatic verdicts ask for a completed handshake.
-served $C4 3 || fail "$C4 is not served"
-served $D4 3 || fail "$D4 is not served"
+served $C4 10 || fail "$C4 is not served"
+served $D4 10 || fail "$D4 is not served"
 
 exits 0 pk block $C4 --ttl 5m
 blocked_by operator $C4 "at first"
@@ -51,10 +51,10 @@ tell "in mode observe its unblock changes nothing, of its own block either"
 exits 0 pk mode enforce
 gateway_says unblock $D4
 if is_blocked $D4; then fail "in mode enforce the gateway may not lift its own block"; fi
-served $D4 3 || fail "$D4 is not served after the gateway lifted its block"
+served $D4 10 || fail "$D4 is not served after the gateway lifted its block"
 blocked_by operator $C4 "at the end"
 tell "in mode enforce it lifts its own"
 
 exits 0 pk unblock $C4
-served $C4 3 || fail "$C4 is not served after the operator's unblock"
+served $C4 10 || fail "$C4 is not served after the operator's unblock"
 picket_down

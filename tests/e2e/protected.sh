@@ -43,7 +43,7 @@ hostile() { # ADDRESS
 	printf '200\napplication/json\n{"verdicts":[{"id":"h-1","action":"block","target":{"scope":"ip","value":"%s"},"ttl_s":60,"confidence":1,"reason":"x","evidence":[]}]}' "$1" \
 		>"$DIR/answers/1.tmp"
 	mv "$DIR/answers/1.tmp" "$DIR/answers/1.answer"
-	in_c curl -s -o /dev/null -m 2 "http://$S4:$PORT/x"
+	in_c curl -s -o /dev/null -m 10 "http://$S4:$PORT/x"
 	wait_until 10 "the answer was taken" test -e "$DIR/answers/1.done"
 	rm -f "$DIR/answers/1.done"
 }

@@ -103,7 +103,7 @@ events_start
 
 # What the client forges comes first on the line, or in a header of its own.
 ask() { # SOURCE HOST:PORT PATH
-	in_k curl -g -s -o /dev/null -m 5 --interface "$1" -H 'X-Forwarded-For: 192.0.2.66, 10.77.0.2' \
+	in_k curl -g -s -o /dev/null -m 10 --interface "$1" -H 'X-Forwarded-For: 192.0.2.66, 10.77.0.2' \
 		-H 'Forwarded: for="192.0.2.66' -H 'Forwarded: for=192.0.2.66' "http://$2$3" || fail "no answer from $2"
 }
 named() { # PATH ADDRESS SOURCE
@@ -134,8 +134,8 @@ equal "requests flagged because another header contradicts the proxy's" 2 \
 tell "PROXY v1 and v2, X-Forwarded-For, Forwarded, X-Real-IP: each client by its own address, never the forged one"
 
 # Who is not trusted is not believed, and counted.
-in_p curl -s -o /dev/null -m 5 --interface $E4 --haproxy-protocol "http://$S4:8081/untrusted"
-in_p curl -s -o /dev/null -m 5 --interface $E4 -H 'X-Forwarded-For: 192.0.2.66' "http://$S4:$PORT/untrusted-xff"
+in_p curl -s -o /dev/null -m 10 --interface $E4 --haproxy-protocol "http://$S4:8081/untrusted"
+in_p curl -s -o /dev/null -m 10 --interface $E4 -H 'X-Forwarded-For: 192.0.2.66' "http://$S4:$PORT/untrusted-xff"
 wait_until 10 "the untrusted PROXY header is flagged" events_reach http.request 1 \
 	".\"url.path\" == \"/untrusted\" and .\"client.address\" == \"$E4\" and .\"picket.client.flags\" == [\"proxy_header_refused\"]"
 wait_until 10 "the untrusted X-Forwarded-For is not believed" events_reach http.request 1 \
@@ -158,7 +158,7 @@ NS_C=$NS_P
 tell "the attacker behind the proxy is told from the other client; its block is refused with the reason"
 
 # The proxy on this host: the client's own connection is named, and the kernel can block it.
-in_p curl -s -o /dev/null -m 5 --interface $D4 "http://$S4:8090/local"
+in_p curl -s -o /dev/null -m 10 --interface $D4 "http://$S4:8090/local"
 joined() {
 	events_of http.request | jq -se --arg a "$D4" 'map(select(."url.path" == "/local")) |
 		(map(select(."server.port" == 8090))[0]) as $front | (map(select(."server.port" == 8082))[0]) as $behind |

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that no ordinary tool is.
 
-raw.py send ADDRESS PORT BYTES         writes BYTES (with Python escapes), prints the status of each answer until it is quiet
-raw.py third-ack ADDRESS PORT N PATH   N connections whose request rides on the handshake's third segment; prints how many
-                                       did so on the wire, and how many were answered
+raw.py send ADDRESS PORT BYTES         writes BYTES (with Python escapes), closes its half, prints the status of each answer
+raw.py third-ack ADDRESS PORT N PATH   connections whose request is to ride on the handshake's third segment, until N of them
+                                       did so on the wire (a busy machine acknowledges sooner than the client writes), at
+                                       most 20 N; prints how many did, how many there were, and how many were answered
 raw.py each ADDRESS PORT SOURCE...     one request from each source address; prints how many were answered
 raw.py udp-sink PORT FILE              appends one line per datagram: source address and text
 raw.py udp-send ADDRESS PORT SOURCE TEXT
@@ -44,7 +45,8 @@ def send(address, port, text):
     data = text.encode("latin-1").decode("unicode_escape").encode("latin-1")
     with socket.create_connection((address, port), timeout=5) as s:
         s.sendall(data)
-        print(" ".join(re.findall(r"HTTP/1\.[01] (\d{3})", answers(s).decode("latin-1"))))
+        s.shutdown(socket.SHUT_WR)  # so that its end tells that there is no more
+        print(" ".join(re.findall(r"HTTP/1\.[01] (\d{3})", answers(s, 10).decode("latin-1"))))
 
 
 def third_ack(address, port, count, path):
@@ -53,22 +55,29 @@ def third_ack(address, port, count, path):
     wire.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
     wire.bind(("eth0", 0))
     wire.setblocking(False)
-    answered = 0
-    ports = set()
-    for i in range(count):
+    answered = made = 0
+    first = {}  # by port: bytes in the first segment behind the SYN
+    while made < 20 * count and sum(1 for size in first.values() if size > 0) < count:
         s = socket.socket(family(address), socket.SOCK_STREAM)
         s.setsockopt(socket.IPPROTO_TCP, TCP_QUICKACK, 0)
         s.connect((address, port))
-        s.sendall(b"GET %s/%d HTTP/1.1\r\nHost: third\r\nConnection: close\r\n\r\n" % (path.encode(), i))
-        ports.add(s.getsockname()[1])
-        answered += b" 200 " in answers(s, 2)
+        s.sendall(b"GET %s/%d HTTP/1.1\r\nHost: third\r\nConnection: close\r\n\r\n" % (path.encode(), made))
+        made += 1
+        answered += b" 200 " in answers(s, 10)
+        for source, size in firsts(wire, port):
+            if source == s.getsockname()[1]:
+                first.setdefault(source, size)
         s.close()
-    first = {}
+    print(sum(1 for size in first.values() if size > 0), made, answered)
+
+
+def firsts(wire, port):
+    """Source port and bytes of each segment to port that is no SYN, of what came so far."""
     while True:
         try:
             packet = wire.recv(65536)
         except BlockingIOError:
-            break
+            return
         kind = struct.unpack("!H", packet[12:14])[0]
         if kind == 0x0800 and packet[23] == 6:
             start = 14 + (packet[14] & 15) * 4
@@ -79,12 +88,8 @@ def third_ack(address, port, count, path):
         else:
             continue
         source, target = struct.unpack("!HH", packet[start : start + 4])
-        if target != port or source not in ports:
-            continue
-        syn = packet[start + 13] & 2
-        if not syn and source not in first:
-            first[source] = length - (packet[start + 12] >> 4) * 4
-    print(sum(1 for size in first.values() if size > 0), answered)
+        if target == port and not packet[start + 13] & 2:
+            yield source, length - (packet[start + 12] >> 4) * 4
 
 
 def one(address, port, source, path="/", timeout=5):

@@ -28,7 +28,7 @@ gone=
 for _ in 1 2 3; do
 	# shellcheck disable=SC2086
 	bpftool map delete id "$deny" key ${C4//./ } 2>/dev/null || true
-	if served 1; then
+	if served 5; then
 		gone=yes
 		break
 	fi
@@ -56,5 +56,5 @@ even() { status_of .blocks | jq -e '.desired == 1 and .installed == 1 and .missi
 wait_until 10 "status: one desired, one installed" even
 tell "it came back with the same end, and status said so"
 exits 0 pk unblock $C4
-served 3 || fail "$C4 is not served after unblock"
+served 10 || fail "$C4 is not served after unblock"
 picket_down

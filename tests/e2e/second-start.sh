@@ -12,7 +12,7 @@ cp "$DIR/kill.id" "$DIR/kill.before"
 [ -s "$DIR/kill.before" ] || fail "no kill.id beside the control socket"
 
 second() { # CONFIGURATION
-	exits 1 in_s timeout 20 "$PICKET_BIN" run -c "$1"
+	exits 1 in_s timeout 60 "$PICKET_BIN" run -c "$1"
 	grep -q -i 'another picket' "$DIR/err" "$DIR/out" || fail "it does not say why: $(cat "$DIR/err" "$DIR/out")"
 	same_file "kill.id" "$DIR/kill.before" "$DIR/kill.id"
 	[ -S "$PICKET_CONTROL" ] || fail "the control socket is gone"
@@ -21,7 +21,7 @@ second() { # CONFIGURATION
 	is_blocked $C4 || fail "the block is gone"
 	if served; then fail "$C4 is served although it is blocked"; fi
 	exits 0 pk panic
-	served 3 || fail "panic does not reach the running daemon's kill switch"
+	served 10 || fail "panic does not reach the running daemon's kill switch"
 	exits 0 pk resume
 	if served; then fail "$C4 is served after resume"; fi
 }

@@ -45,14 +45,14 @@ listen_to_all() {
 	pk blocks --json >"$DIR/said/blocks.json"
 	pk gateway list --json >"$DIR/said/gateways.json"
 	sed -n 's#^  \(/v1/[a-z/]*\):$#\1#p' "$E2E/../../docs/openapi.yaml" | while read -r path; do
-		curl -s -m 2 --unix-socket "$PICKET_CONTROL" "http://x$path" >"$DIR/said/api${path//\//-}" || true
+		curl -s -m 10 --unix-socket "$PICKET_CONTROL" "http://x$path" >"$DIR/said/api${path//\//-}" || true
 	done
 }
 
 places=$(plant "$DIR/planted" 1)
 at_least "places with a secret" 500 "$places"
-settled 20 gateway_count >"$DIR/count"
-at_least "requests that the gateway got" 400 "$(cat "$DIR/count")"
+wait_until 60 "all of it is told" at_rest
+at_least "requests that the gateway got" 400 "$(gateway_count)"
 listen_to_all
 
 hunt() { # WHAT PATH...
@@ -87,7 +87,7 @@ consumer_of() { # TARGET KEY
 }
 consumer_known() { [ -n "$(consumer_of "$1" picket.consumer)" ]; }
 ask_as_joe() { # TARGET
-	in_c curl -s -o /dev/null -m 2 -H 'Authorization: Bearer joe-1' "http://$S4:$PORT$1"
+	in_c curl -s -o /dev/null -m 10 -H 'Authorization: Bearer joe-1' "http://$S4:$PORT$1"
 	wait_until 10 "the request $1 is seen" consumer_known "$1"
 }
 ask_as_joe /before
@@ -110,7 +110,7 @@ tell "a consumer is known under both keys after a change of keys"
 kill -SEGV "$(sensor_pid)"
 wait_until 20 "the sensor is there again" picket_ready
 plant "$DIR/planted.again" 2 >"$DIR/again"
-settled 20 gateway_count >"$DIR/count"
+wait_until 60 "all of it is told" at_rest
 "$PYTHON" - "$DIR" <<-'PY'
 	import json, sys
 	folder = sys.argv[1]

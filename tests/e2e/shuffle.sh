@@ -8,7 +8,7 @@ net_up
 nginx_up
 picket_up
 events_start
-mac=$(in_c cat /sys/class/net/eth0/address)
+mac=$(mac_of "$NS_C" eth0)
 ip -n "$NS_S" neigh replace 10.77.0.9 lladdr "$mac" dev eth0 nud permanent
 equal "requests answered" 300 "$(in_c "$PYTHON" "$E2E/shuffle.py" 10.77.0.9 $S4 $PORT 300 /shuffled)"
 equal "requests that nginx logged" 300 "$(settled 5 logged)"

@@ -23,7 +23,7 @@ refused() { # SOURCE WHEN
 	exits 4 pk block "$1" --ttl 5m
 	grep -q "login session" "$DIR/err" || fail "$2: the refusal does not name the login session: $(cat "$DIR/err")"
 	if is_blocked "$1"; then fail "$2: $1 is blocked although the answer was no"; fi
-	in_c curl -s -o /dev/null -m 3 --interface "$1" "http://$S4:$PORT/" || fail "$2: $1 is not served"
+	in_c curl -s -o /dev/null -m 10 --interface "$1" "http://$S4:$PORT/" || fail "$2: $1 is not served"
 }
 not_watched() { # PORT WHEN
 	status_of '.capture.watched_ports | tojson' >"$DIR/watched"

@@ -409,7 +409,7 @@ static void quiet_streams_hold_up_nobody(void **state)
 		ask_for_silence(fds[i] = connect_to(path));
 	uint64_t began = clock_boot_ns(&clock_system);
 	call("GET", "/v1/hello", SPAN_NULL, 200, NULL);
-	assert_true(clock_boot_ns(&clock_system) - began < NS_PER_S);
+	assert_true(clock_boot_ns(&clock_system) - began < 10 * NS_PER_S);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close(fds[i]);
 }
@@ -456,7 +456,7 @@ static void stop_ends_streams_that_are_open(void **state)
 	uint64_t began = clock_boot_ns(&clock_system);
 	api_free(api);
 	api = NULL;
-	assert_true(clock_boot_ns(&clock_system) - began < 2 * NS_PER_S);
+	assert_true(clock_boot_ns(&clock_system) - began < 10 * NS_PER_S);
 	while (recv(fd, answer, sizeof answer, 0) > 0)
 		continue;
 	close(fd);

@@ -83,10 +83,11 @@ CONF
 # Not by in_ns: $! would be a subshell, and nginx would stay when that is ended.
 nsenter --net=/run/netns/$ns nginx -p "$dir" -c "$dir/nginx.conf" 2>>"$dir/error.log" &
 nginx=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
 	in_ns curl -s -o /dev/null http://127.0.0.1:8080/ && break
 	sleep 0.05
 done
+in_ns curl -s -o /dev/null http://127.0.0.1:8080/ || fail "nginx does not answer: $(cat "$dir/error.log")"
 in_ns curl -sk -o /dev/null https://127.0.0.1/ || skip "nginx does not serve TLS here"
 
 # --- what it proves -------------------------------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ for after in 0.05 0.15 0.3 0.5; do
 	sleep $after
 	kill -KILL $pid 2>/dev/null || true
 	wait $pid 2>/dev/null || true
-	for _ in $(seq 40); do
+	for _ in $(seq 400); do
 		left=$(ps -o pid= --sid $pid || true)
 		[ -n "$left" ] || break
 		sleep 0.05

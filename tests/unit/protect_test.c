@@ -400,7 +400,7 @@ static void peers_of_sshd_are_protected_and_those_of_the_api_are_not(void **stat
 	kill(world.other, SIGKILL); /* the session ends */
 	waitpid(world.other, NULL, 0);
 	world.other = 0;
-	run("for i in 1 2 3 4 5 6 7 8 9 10; do ss -Htn state established sport = :2222 | grep -q . || exit "
+	run("for i in $(seq 200); do ss -Htn state established sport = :2222 | grep -q . || exit "
 	    "0; sleep 0.1; done; "
 	    "exit 1");
 	collect(f);
