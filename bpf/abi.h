@@ -310,6 +310,37 @@ struct pk_ports {
 #define pk_skip_tag(cookie)  (((__u32)(((__u64)(cookie)) >> 16)) | 0x80000000u) /* never 0 */
 
 /*
+ * pk_seen: mmapable array, slot and tag as in pk_skip: up to where the sensor has read a connection's last
+ * record that begins as pk_may_have_body says. From there on what pk_skip says counts, and nothing else.
+ * Until then the kernel half reads that head itself (bpf/body.h), and of reads of PK_BODY_READ bytes and
+ * more, more than PK_BODY_WINDOW behind the head's begin, that lie in its body, only the length is told.
+ */
+#define PK_BODY_READ   1024
+#define PK_BODY_WINDOW (128 * 1024)
+#define PK_HEAD_MIN    16 /* bytes, of a record that is to be looked at like that */
+#define PK_HEAD_BYTES  1024
+#define PK_HEAD_SLOTS  1024
+
+struct pk_head {
+	__u64 cookie; /* 0: not whole */
+	__u32 seq;    /* of bytes[0] */
+	__u32 len;
+	__u32 read;   /* 1: body and length are known */
+	__u32 body;   /* where the body begins, from seq on */
+	__u32 length; /* of the body; 0: none, or in doubt */
+	__u32 pad;
+	__u8 bytes[PK_HEAD_BYTES];
+};
+
+/* Is it the begin of a request that usually has a body: POST, PUT, PATCH? begin: its first four bytes. */
+static inline int pk_may_have_body(const __u8 *begin)
+{
+	return begin[0] == 'P' && ((begin[1] == 'O' && begin[2] == 'S' && begin[3] == 'T') ||
+				   (begin[1] == 'U' && begin[2] == 'T' && begin[3] == ' ') ||
+				   (begin[1] == 'A' && begin[2] == 'T' && begin[3] == 'C'));
+}
+
+/*
  * Deny. pk_allow4/6 and pk_deny4p/6p are LPM tries (key: struct pk_lpm4/6), pk_deny4/6 exact hashes (key: the
  * address in network order). Value: struct pk_deny. The kernel enforces the deadline itself.
  */

@@ -282,6 +282,24 @@ struct {
 	__type(value, __u32);
 } pk_partial SEC(".maps");
 
+/* The latest heads that may have a body. Full: two connections share a slot, and the later one has it
+ * (body.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PK_HEAD_SLOTS);
+	__type(key, __u32);
+	__type(value, struct pk_head);
+} pk_heads SEC(".maps");
+
+/* Written by the sensor through its mapping, read by pk_data. See abi.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PK_SKIP_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} pk_seen SEC(".maps");
+
 #endif
 
 #ifdef PK_MAPS_TCP

@@ -249,6 +249,7 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 
 #else
 
+#include "body.h"
 #include "refused.h"
 
 /*
@@ -314,6 +315,7 @@ static __always_inline void overlap_look(const struct reading *r, struct pk_coun
 			count(c, PK_C_READ_ERROR, 1);                        \
 			n = 0;                                               \
 		}                                                            \
+		head = n >= PK_HEAD_MIN && pk_may_have_body(rec->data);      \
 		bpf_ringbuf_submit(rec, ring_wake(cpu, sizeof(*rec)));       \
 	} while (0)
 
@@ -321,6 +323,7 @@ static __always_inline int reading_send(struct reading *r, __u32 n, struct pk_co
 					struct pk_ring_cpu *cpu)
 {
 	struct bpf_dynptr bytes;
+	bool head;
 
 	if (bpf_dynptr_from_skb((struct __sk_buff *)r->skb, 0, &bytes))
 		return -1;
@@ -340,6 +343,8 @@ static __always_inline int reading_send(struct reading *r, __u32 n, struct pk_co
 	else
 		return -1;
 	count(c, PK_C_DATA_BYTES, n);
+	if (head)
+		head_keep(r->head.flow.cookie, r->head.seq, &bytes, r->off, n);
 	return 0;
 }
 
@@ -376,7 +381,7 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct sock *sk = skb->sk;
 	struct reading r = {};
-	__u32 left;
+	__u32 left, most;
 
 	if (!config || !c || len <= 0 || !sk || !scope_reader(config, sk))
 		return 0;
@@ -388,9 +393,10 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 	if (!left)
 		return 0;
 	answer_carry(&r.head.answer, r.head.flow.cookie, sk);
-	if (left > config->read_max) {
-		r.cut = left - config->read_max;
-		left = config->read_max;
+	most = body_is_ahead(r.head.flow.cookie, r.head.seq, left) ? 0 : config->read_max;
+	if (left > most) {
+		r.cut = left - most;
+		left = most;
 		count(c, PK_C_DATA_CUT, r.cut);
 	}
 	r.left = left;

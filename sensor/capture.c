@@ -295,6 +295,15 @@ static void on_close(struct capture *c, const struct pk_conn *rec)
 
 /* --- data --- */
 
+/* From here on the kernel half goes by pk_skip again (abi.h: pk_seen). */
+static void store_seen(struct capture *c, const struct pk_flow *flow, uint32_t seq)
+{
+	if (!c->parts.seen || !flow->cookie)
+		return;
+	uint64_t value = (uint64_t)pk_skip_tag(flow->cookie) << 32 | seq;
+	__atomic_store_n(&c->parts.seen[pk_skip_slot(flow->cookie)], value, __ATOMIC_RELAXED);
+}
+
 static void store_skip(struct capture *c, const struct pk_flow *flow, uint32_t skip_to)
 {
 	/* Without a cookie all connections would share one tag. */
@@ -340,6 +349,8 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 		stream_urgent(&conn->stream, rec->seq, rec->flags & PK_DATA_URGENT_BEFORE, &c->hooks);
 	if (stream_feed(&conn->stream, rec->seq, bytes, rec->len, &c->hooks, &skip_to))
 		store_skip(c, &rec->flow, skip_to);
+	if (rec->captured >= PK_HEAD_MIN && pk_may_have_body((const __u8 *)bytes.ptr))
+		store_seen(c, &rec->flow, rec->seq + rec->captured);
 	capture_note_wait(conn, now);
 	capture_account(c, conn, &b);
 	c->current = NULL;

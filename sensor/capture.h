@@ -55,6 +55,7 @@ struct capture_parts {
 	struct clients
 		*behind; /* clients of which only a trusted proxy's packets come here; NULL: not noted */
 	uint64_t *skip;  /* PK_SKIP_SLOTS slots, or NULL */
+	uint64_t *seen;  /* PK_SKIP_SLOTS slots, told up to where connections are read; or NULL */
 	const uint64_t *skipped;              /* how far the kernel half skipped, by slot and tag; or NULL */
 	const struct pk_answer_slot *answers; /* PK_ANSWER_SLOTS slots; NULL: the kernel half shows no
 						 answers, and no event waits for one */

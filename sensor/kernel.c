@@ -373,11 +373,13 @@ static int map_memory(struct kernel *k, const char *name, size_t size, void **re
 
 static int map_memories(struct kernel *k)
 {
-	void *skip = NULL, *skipped = NULL, *levels = NULL, *answers = NULL;
+	void *skip = NULL, *skipped = NULL, *seen = NULL, *levels = NULL, *answers = NULL;
 	int r = map_memory(k, "pk_skip", PK_SKIP_SLOTS * sizeof(uint64_t), &skip);
 
 	if (!r)
 		r = map_memory(k, "pk_skipped", PK_SKIP_SLOTS * sizeof(uint64_t), &skipped);
+	if (!r)
+		r = map_memory(k, "pk_seen", PK_SKIP_SLOTS * sizeof(uint64_t), &seen);
 	if (!r)
 		r = map_memory(k, "pk_perf_level", PK_PERF_CPUS * sizeof(struct pk_perf_level), &levels);
 	if (!r)
@@ -385,6 +387,7 @@ static int map_memories(struct kernel *k)
 				  &answers);
 	k->skip = skip;
 	k->skipped = skipped;
+	k->seen = seen;
 	k->answers = answers;
 	k->perf_levels = levels;
 	return r;
@@ -550,6 +553,8 @@ void kernel_free(struct kernel *k)
 		munmap(k->skip, PK_SKIP_SLOTS * sizeof(uint64_t));
 	if (k->skipped)
 		munmap(k->skipped, PK_SKIP_SLOTS * sizeof(uint64_t));
+	if (k->seen)
+		munmap(k->seen, PK_SKIP_SLOTS * sizeof(uint64_t));
 	if (k->answers)
 		munmap(k->answers, PK_ANSWER_SLOTS * sizeof(struct pk_answer_slot));
 	if (k->perf_levels)
@@ -598,6 +603,11 @@ uint64_t *kernel_skip(const struct kernel *k)
 const uint64_t *kernel_skipped(const struct kernel *k)
 {
 	return k->skipped;
+}
+
+uint64_t *kernel_seen(const struct kernel *k)
+{
+	return k->seen;
 }
 
 const struct pk_answer_slot *kernel_answers(const struct kernel *k)

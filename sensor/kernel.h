@@ -84,6 +84,8 @@ int kernel_config_set(struct kernel *k, const struct pk_config *c);
 uint64_t *kernel_skip(const struct kernel *k);
 /* How far it skipped, by slot, likewise (abi.h: pk_skip). */
 const uint64_t *kernel_skipped(const struct kernel *k);
+/* Up to where connections are read, by slot, written by the sensor (abi.h: pk_seen). */
+uint64_t *kernel_seen(const struct kernel *k);
 /* The answers array, for reading only; NULL: no program fills it, as this kernel offers no place to look at
  * answers. */
 const struct pk_answer_slot *kernel_answers(const struct kernel *k);

@@ -48,7 +48,7 @@ struct kernel {
 	unsigned tcp_link_count;
 	struct bpf_link *receive_links[2];
 	unsigned receive_link_count;
-	uint64_t *skip, *skipped;
+	uint64_t *skip, *skipped, *seen;
 	struct pk_answer_slot *answers;
 	int *perf_events; /* perf path only: one per possible CPU, -1: that CPU is off */
 	int perf_cpus;

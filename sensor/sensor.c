@@ -561,6 +561,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.behind = s->behind,
 		.skip = kernel_skip(start->kernel),
 		.skipped = kernel_skipped(start->kernel),
+		.seen = kernel_seen(start->kernel),
 		.answers = kernel_answers(start->kernel),
 		.event = on_event,
 		.verdict = on_local_verdict,

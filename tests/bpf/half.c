@@ -8,8 +8,10 @@
 
 #include "half.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #include "lib/clock.h"
@@ -94,4 +96,14 @@ void half_undeny(struct half *h, const char *who)
 	struct prefix p = net(who);
 
 	assert_int_equal(deny_remove(kernel_deny_maps(h->kernel), &p), 0);
+}
+
+bool half_ring_expected(void)
+{
+	struct utsname kernel;
+	unsigned major, minor;
+
+	if (uname(&kernel) || sscanf(kernel.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major > 6 || (major == 6 && minor >= 12);
 }

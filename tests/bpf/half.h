@@ -4,6 +4,8 @@
 #ifndef PICKET_TESTS_HALF_H
 #define PICKET_TESTS_HALF_H
 
+#include <stdbool.h>
+
 #include "collect.h"
 #include "sensor/kernel.h"
 #include "sensor/ports.h"
@@ -20,6 +22,8 @@ struct half {
 	struct pk_config pk; /* as set; change and kernel_config_set */
 };
 
+/* Is this a kernel on which the ring path has to load: Linux 6.12 and later? */
+bool half_ring_expected(void);
 /* Fails the test when it cannot. Scope: the server's namespace. */
 void half_open(struct half *h, const struct world *w, enum config_capture_source source, uint64_t ring_bytes);
 void half_close(struct half *h);

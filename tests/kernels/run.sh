@@ -4,7 +4,7 @@
 # the tests among FILE (receive_test), which need kprobes.
 # Prints what held, verified instructions of each program, and seconds.
 #
-# In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 200) until the machine is given up
+# In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 330) until the machine is given up
 # Exit: 0 held; 1 did not; 77 the kernel, or what boots it, cannot be had here
 set -eu
 
@@ -45,7 +45,7 @@ shift 2
 
 booted=$(date +%s.%N)
 status=0
-"$here/boot.sh" "$dir" "$work/root.cpio" "$work/log" "${PICKET_VM_SECONDS:-200}" "EXPECT_PATH=$path" || status=$?
+"$here/boot.sh" "$dir" "$work/root.cpio" "$work/log" "${PICKET_VM_SECONDS:-330}" "EXPECT_PATH=$path" || status=$?
 tr -d '\r' <"$work/log" >"$work/text"
 
 if [ "$status" != 0 ]; then

@@ -26,7 +26,7 @@ struct rig {
 	struct clients *clients, *behind;
 	struct detect *detect;
 	struct packet_watch *packet_watch;
-	uint64_t *skip, *skipped;
+	uint64_t *skip, *skipped, *seen;
 	struct capture *capture;
 	struct event **events;
 	unsigned event_count;
@@ -85,7 +85,8 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 	rig->events = calloc(RIG_EVENTS_MAX, sizeof rig->events[0]);
 	rig->skip = calloc(PK_SKIP_SLOTS, sizeof rig->skip[0]);
 	rig->skipped = calloc(PK_SKIP_SLOTS, sizeof rig->skip[0]);
-	if (!rig->events || !rig->skip || !rig->skipped)
+	rig->seen = calloc(PK_SKIP_SLOTS, sizeof rig->seen[0]);
+	if (!rig->events || !rig->skip || !rig->skipped || !rig->seen)
 		return 1;
 	r = redact_new(&rig->config, key, &rig->redact);
 	if (!r)
@@ -111,6 +112,7 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 				      .behind = rig->behind,
 				      .skip = rig->skip,
 				      .skipped = rig->skipped,
+				      .seen = rig->seen,
 				      .event = rig_event,
 				      .verdict = rig_verdict,
 				      .arg = rig};
@@ -137,6 +139,7 @@ static inline void rig_stop(struct rig *rig)
 	free(rig->events);
 	free(rig->skip);
 	free(rig->skipped);
+	free(rig->seen);
 }
 
 /* 198.51.100.PEER:port → 192.0.2.1:80 */

@@ -478,6 +478,27 @@ static void the_kernel_is_told_how_much_of_a_body_to_skip(void **state)
 	assert_int_equal(rig->skip[0], 0);
 }
 
+/* Of each record that begins as a request with a body does, and of no other. */
+static void the_kernel_is_told_which_heads_were_read(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_flow flow = rig_flow(0x1234500042ull, 7, 1), none = rig_flow(0, 8, 1);
+	static const char head[] = "PUT /u HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nPOST ";
+	uint64_t *seen = &rig->seen[pk_skip_slot(flow.cookie)];
+
+	rig_open(rig, &flow, ISN);
+	rig_data(rig, &flow, ISN, GET);
+	assert_int_equal(*seen, 0);
+	rig_data(rig, &flow, ISN + LEN(GET), head);
+	assert_int_equal(*seen >> 32, pk_skip_tag(flow.cookie));
+	assert_int_equal((uint32_t)*seen, ISN + LEN(GET) + LEN(head));
+	rig_data(rig, &flow, ISN + LEN(GET) + LEN(head), GET);
+	assert_int_equal((uint32_t)*seen, ISN + LEN(GET) + LEN(head));
+	rig_open(rig, &none, ISN);
+	rig_data(rig, &none, ISN, head);
+	assert_int_equal(rig->seen[0], 0);
+}
+
 static void without_cookies_addresses_and_ports_tell_connections_apart(void **state)
 {
 	struct rig *rig = *state;
@@ -970,6 +991,7 @@ int main(void)
 		story(what_is_read_after_the_close_still_counts),
 		story(an_unfinished_head_is_handed_over_at_the_close),
 		story(the_kernel_is_told_how_much_of_a_body_to_skip),
+		story(the_kernel_is_told_which_heads_were_read),
 		story(without_cookies_addresses_and_ports_tell_connections_apart),
 		story(a_connection_older_than_us_is_joined_and_said_to_be_incomplete),
 		story(bytes_in_which_no_request_could_be_made_out_are_told_as_loss),
