@@ -489,10 +489,12 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 	}
 	capture_tell_waits(c, now_ns);
 	capture_tell_losses(c, now_ns);
+	capture_packets_count(c);
 }
 
 bool capture_poll(struct capture *c, uint64_t now_ns)
 {
+	capture_packets_count(c);
 	if (!c->answers)
 		return false;
 	answers_poll(c->answers, now_ns);

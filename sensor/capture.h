@@ -26,9 +26,11 @@
 #include "policies/proxies.h"
 #include "policies/redact.h"
 #include "policies/routes.h"
+#include "sensor/anomalies.h"
 #include "sensor/answers.h"
 #include "sensor/clients.h"
 #include "sensor/processes.h"
+#include "sensor/segments.h"
 
 struct capture;
 
@@ -65,6 +67,13 @@ struct capture_parts {
 	const struct capture_packets *packets; /* NULL: such records are not expected, and passed over */
 };
 
+/* The tables that follow packets; as of the end of the reader's latest turn. */
+struct capture_packet_counts {
+	struct segments_counts streams;
+	struct tcp_track_counts tracked;
+	struct fragments_counts datagrams;
+};
+
 struct capture_counts {
 	uint64_t records, requests, connections_opened, connections_closed;
 	uint64_t connections_held, connections_refused; /* refused: table full, bytes counted as lost */
@@ -79,6 +88,7 @@ struct capture_counts {
 	uint64_t values_dropped;  /* of requests with more secrets than are hashed (policies/redact_text.h) */
 	uint64_t refused_evicted; /* segments that TCP refused, given up for room before they were compared */
 	uint64_t passed_bytes;    /* captured, but passed over in search of the next request; told as loss */
+	struct capture_packet_counts packets;
 };
 
 int capture_new(const struct capture_parts *parts, struct capture **ret);

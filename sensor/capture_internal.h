@@ -87,6 +87,8 @@ void capture_header(struct capture *c, const struct pk_header *rec);
 int capture_packets_new(struct capture *c); /* 0 or -errno; nothing where no packets are wanted */
 void capture_segment(struct capture *c, const struct pk_segment *rec);
 void capture_frame(struct capture *c, const struct pk_frame *rec);
+/* Shows other threads what the tables of packets counted. */
+void capture_packets_count(struct capture *c);
 
 /* capture_requests.c */
 

@@ -180,6 +180,23 @@ void capture_frame(struct capture *c, const struct pk_frame *rec)
 	anomalies_frame(c->anomalies, rec);
 }
 
+void capture_packets_count(struct capture *c)
+{
+	if (!c->segments)
+		return;
+	const struct capture_packet_counts now = {
+		.streams = segments_counts(c->segments),
+		.tracked = anomalies_tcp_counts(c->anomalies),
+		.datagrams = anomalies_fragments_counts(c->anomalies),
+	};
+	const uint64_t *from = (const uint64_t *)&now;
+	uint64_t *to = (uint64_t *)&c->counts.packets;
+
+	_Static_assert(sizeof now % sizeof *to == 0, "all counts are uint64_t");
+	for (size_t i = 0; i < sizeof now / sizeof *to; i++)
+		__atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+}
+
 static void on_anomaly(void *arg, const struct flow *flow, const char *name)
 {
 	capture_tcp_anomaly(arg, flow, name);

@@ -234,6 +234,15 @@ static void print_summary(const struct printer *p, const struct replay_result *r
 		printf("%llu frames refused by the kernel\n", (unsigned long long)f->refused_kernel);
 	if (f->datagrams)
 		printf("%llu datagrams put together of fragments\n", (unsigned long long)f->datagrams);
+	if (f->datagrams_overlapping || f->datagrams_given_up)
+		printf("%llu datagrams void for fragments that overlap, %llu given up before they were "
+		       "whole\n",
+		       (unsigned long long)f->datagrams_overlapping,
+		       (unsigned long long)f->datagrams_given_up);
+	if (c->packets.tracked.evicted || c->packets.datagrams.evicted)
+		printf("given up for want of room: %llu connections, %llu fragmented datagrams\n",
+		       (unsigned long long)c->packets.tracked.evicted,
+		       (unsigned long long)c->packets.datagrams.evicted);
 	if (f->records_lost)
 		printf("%llu records lost\n", (unsigned long long)f->records_lost);
 	printf("%llu connections, %llu requests, %llu answered, %llu decisions, %llu gaps (%s)\n",

@@ -76,6 +76,23 @@ static void show_ports(const cJSON *a, struct buffer *b)
 	field("ports", b);
 }
 
+static void show_passing(const cJSON *a, struct buffer *b)
+{
+	if (!cJSON_IsObject(cli_at(a, "capture.packets")))
+		return;
+	buffer_printf(b, "%llu segments, %llu of at most %llu connections followed",
+		      count_of(a, "capture.packets.segments"), count_of(a, "capture.packets.tracked.held"),
+		      count_of(a, "capture.packets.tracked.max"));
+	if (count_of(a, "capture.packets.tracked.evicted"))
+		buffer_printf(b, " (%llu given up)", count_of(a, "capture.packets.tracked.evicted"));
+	buffer_printf(b, ", %llu of at most %llu fragmented datagrams",
+		      count_of(a, "capture.packets.datagrams.held"),
+		      count_of(a, "capture.packets.datagrams.max"));
+	if (count_of(a, "capture.packets.datagrams.evicted"))
+		buffer_printf(b, " (%llu given up)", count_of(a, "capture.packets.datagrams.evicted"));
+	field("passing", b);
+}
+
 static void show_capture(const cJSON *a, struct buffer *b)
 {
 	char text[32];
@@ -92,6 +109,7 @@ static void show_capture(const cJSON *a, struct buffer *b)
 	if (count_of(a, "packet_criteria.alerts"))
 		buffer_printf(b, "; %llu alerts by criteria", count_of(a, "packet_criteria.alerts"));
 	field("packets", b);
+	show_passing(a, b);
 	buffer_printf(b, "%llu on %llu connections (%llu open), through the %s buffer",
 		      count_of(a, "capture.requests"), count_of(a, "capture.connections_opened"),
 		      count_of(a, "capture.connections_held"), cli_text(a, "capture.path"));

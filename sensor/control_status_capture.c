@@ -125,6 +125,55 @@ static void write_answers(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 }
 
+/* Of packets that no socket here ends. */
+static void write_packets(struct json_writer *w, const struct status *s)
+{
+	const struct capture_counts *c = &s->capture;
+	const struct segments_counts *streams = &c->packets.streams;
+	const struct tcp_track_counts *tracked = &c->packets.tracked;
+	const struct fragments_counts *datagrams = &c->packets.datagrams;
+
+	json_key(w, "packets");
+	if (s->parts->config->capture.packets == CAPTURE_PACKETS_OFF) {
+		json_null(w);
+		return;
+	}
+	json_object_begin(w);
+	put_uint(w, "segments", c->segments);
+	put_uint(w, "segments_refused", c->segments_refused);
+	put_uint(w, "frames", c->frames);
+	json_key(w, "streams");
+	json_object_begin(w);
+	put_uint(w, "connections", streams->connections);
+	put_uint(w, "evicted", streams->evicted);
+	put_uint(w, "refused", streams->refused);
+	put_uint(w, "holes", streams->holes);
+	put_uint(w, "crowded", streams->crowded);
+	put_uint(w, "conflicts", streams->conflicts);
+	put_uint(w, "bytes_held", streams->held);
+	put_uint(w, "bytes_max", streams->held_max);
+	json_object_end(w);
+	json_key(w, "tracked");
+	json_object_begin(w);
+	put_uint(w, "held", tracked->held);
+	put_uint(w, "max", tracked->held_max);
+	put_uint(w, "evicted", tracked->evicted);
+	put_uint(w, "refused", tracked->refused);
+	put_uint(w, "uncompared", tracked->uncompared);
+	put_uint(w, "bytes_held", tracked->history_bytes);
+	put_uint(w, "bytes_max", tracked->history_bytes_max);
+	put_uint(w, "findings", tracked->findings);
+	json_object_end(w);
+	json_key(w, "datagrams");
+	json_object_begin(w);
+	put_uint(w, "held", datagrams->held);
+	put_uint(w, "max", datagrams->held_max);
+	put_uint(w, "evicted", datagrams->evicted);
+	put_uint(w, "uncompared", datagrams->uncompared);
+	json_object_end(w);
+	json_object_end(w);
+}
+
 void status_write_capture(struct json_writer *w, const struct status *s)
 {
 	const struct capture_counts *c = &s->capture;
@@ -159,5 +208,6 @@ void status_write_capture(struct json_writer *w, const struct status *s)
 	put_uint(w, "proxy_headers_refused", c->proxy_headers_refused);
 	put_uint(w, "stream_bytes_held", c->stream_bytes_held);
 	write_answers(w, s);
+	write_packets(w, s);
 	json_object_end(w);
 }

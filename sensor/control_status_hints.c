@@ -110,6 +110,29 @@ static void hint_gateways(struct json_writer *w, const struct status *s)
 	}
 }
 
+/* Of connections and datagrams that pass here: what is forgotten can no longer be compared with what comes.
+ */
+static void hint_packets(struct json_writer *w, const struct status *s)
+{
+	const struct capture_packet_counts *p = &s->capture.packets;
+
+	if (p->tracked.evicted)
+		hint(w, "info", NULL,
+		     "%llu connections that pass here were forgotten before their time, the table of %llu is "
+		     "full: "
+		     "raise capture.connections_max",
+		     (unsigned long long)p->tracked.evicted, (unsigned long long)p->tracked.held_max);
+	if (p->tracked.refused)
+		hint(w, "warning", NULL, "%llu segments were not judged: memory is out",
+		     (unsigned long long)p->tracked.refused);
+	if (p->datagrams.evicted)
+		hint(w, "info", "picket events --name tcp.anomaly",
+		     "%llu fragmented datagrams were forgotten before their time, %llu are remembered: "
+		     "somebody "
+		     "sends very many",
+		     (unsigned long long)p->datagrams.evicted, (unsigned long long)p->datagrams.held_max);
+}
+
 static void hint_losses(struct json_writer *w, const struct stage *stages, unsigned count,
 			const struct status *s)
 {
@@ -195,6 +218,7 @@ void status_write_hints(struct json_writer *w, const struct status *s, const str
 			     "limits.protect");
 	}
 	hint_losses(w, stages, count, s);
+	hint_packets(w, s);
 	hint_gateways(w, s);
 	hint_proxies(w, s);
 	hint_nameless_proxies(w, s);

@@ -174,5 +174,8 @@ bool fragments_add(struct fragments *t, const struct fragment_key *key, const st
 
 struct fragments_counts fragments_counts(const struct fragments *t)
 {
-	return t->counts;
+	struct fragments_counts counts = t->counts;
+
+	counts.held_max = t->max;
+	return counts;
 }

@@ -35,8 +35,9 @@ struct fragment {
 };
 
 struct fragments_counts {
-	uint64_t held, evicted; /* evicted: given up for room before their minute was over */
-	uint64_t uncompared;    /* beyond FRAGMENTS_EACH_MAX, or memory was out */
+	uint64_t held, held_max;
+	uint64_t evicted;    /* given up for room before their minute was over */
+	uint64_t uncompared; /* beyond FRAGMENTS_EACH_MAX, or memory was out */
 };
 
 struct fragments;

@@ -214,7 +214,10 @@ static int frame_read(struct replay *r, const struct pcap_frame *f)
 	r->counts.bytes += f->len;
 	if (!error && defrag_add(r->defrag, f, &whole))
 		error = frame_run(r, &whole);
-	r->counts.datagrams = defrag_counts(r->defrag).whole;
+	struct defrag_counts d = defrag_counts(r->defrag);
+	r->counts.datagrams = d.whole;
+	r->counts.datagrams_overlapping = d.overlapping;
+	r->counts.datagrams_given_up = d.given_up;
 	return error;
 }
 

@@ -30,6 +30,8 @@ struct replay_hooks {
 struct replay_counts {
 	uint64_t frames, bytes;             /* of the files, refused ones of pcap_file.h not counted */
 	uint64_t datagrams;                 /* put together of fragments, and run as frames as well */
+	uint64_t datagrams_overlapping;     /* void: fragments lay on each other and differed */
+	uint64_t datagrams_given_up;        /* not whole in time, or for want of room */
 	uint64_t refused[PCAP_REFUSED_MAX]; /* by pcap_file.h */
 	uint64_t refused_large, refused_kernel;
 	uint64_t records, records_lost;

@@ -565,6 +565,7 @@ struct segments_counts segments_counts(const struct segments *t)
 	counts.duplicates += t->queued.duplicates;
 	counts.conflicts = t->queued.conflicts;
 	counts.held = t->queued.charged;
+	counts.held_max = t->options.held_max;
 	return counts;
 }
 

@@ -79,12 +79,12 @@ struct segments_hooks {
 struct segments_counts {
 	uint64_t segments;
 	uint64_t connections, evicted;
-	uint64_t refused;    /* segments: no memory, or none of a connection that is looked at */
-	uint64_t duplicates; /* bytes seen again */
-	uint64_t held;       /* memory of what waits now, bytes */
-	uint64_t holes;      /* given up */
-	uint64_t crowded;    /* ... for want of room */
-	uint64_t conflicts;  /* waiting bytes that came again with other content */
+	uint64_t refused;        /* segments: no memory, or none of a connection that is looked at */
+	uint64_t duplicates;     /* bytes seen again */
+	uint64_t held, held_max; /* memory of what waits now, bytes */
+	uint64_t holes;          /* given up */
+	uint64_t crowded;        /* ... for want of room */
+	uint64_t conflicts;      /* waiting bytes that came again with other content */
 };
 
 struct segments_options {

@@ -360,7 +360,12 @@ void tcp_track_tick(struct tcp_track *t, uint64_t now_ns)
 
 struct tcp_track_counts tcp_track_counts(const struct tcp_track *t)
 {
-	return t->counts;
+	struct tcp_track_counts counts = t->counts;
+
+	counts.held_max = t->options.connections_max;
+	counts.history_bytes = t->history_used;
+	counts.history_bytes_max = t->options.history_max;
+	return counts;
 }
 
 /* --- reporting --- */
@@ -517,8 +522,10 @@ bool tcp_track_segment(struct tcp_track *t, const struct segment_view *s)
 		if (s->flags & PK_TCP_FIN)
 			look_report(&l, TCP_FIN_WITHOUT_SESSION);
 		c = tracked_add(t, s, hash);
-		if (!c)
+		if (!c) {
+			t->counts.refused++;
 			return true;
+		}
 		look_at(&l, c);
 		fresh = true;
 	}

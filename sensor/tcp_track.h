@@ -156,8 +156,10 @@ struct tcp_track_options {
 };
 
 struct tcp_track_counts {
-	uint64_t segments, held, evicted;
-	uint64_t uncompared; /* segments: no room to keep their bytes */
+	uint64_t segments, held, held_max, evicted;
+	uint64_t refused;                          /* segments: no memory for their connection */
+	uint64_t uncompared;                       /* segments: no room to keep their bytes */
+	uint64_t history_bytes, history_bytes_max; /* kept to be compared */
 	uint64_t findings;
 };
 

@@ -70,4 +70,12 @@ events_of http.request | jq -r '."url.path" | select(. != "/honest" and . != "/l
 at_least "requests of the tricks" 10 "$(wc -l <"$DIR/seen")"
 equal "requests with a decoy's target" 0 "$(grep -c "/fake\$" "$DIR/seen")"
 tell "no decoy was read as a request"
+
+# The tables that follow what passes are bounded, and status shows by how much.
+pk status --json | jq -e '.capture.packets | .segments > 0 and .tracked.held > 0 and .tracked.held <= .tracked.max
+	and .tracked.findings > 0 and .tracked.bytes_held > 0 and .tracked.bytes_held <= .tracked.bytes_max
+	and .streams.connections >= 3000 and .streams.bytes_held <= .streams.bytes_max and .datagrams.max > 0' >/dev/null ||
+	fail "what status shows of packets: $(status_of .capture.packets)"
+pk status | grep -q '^passing .*connections followed' || fail "status does not show what passes"
+tell "$(status_of '.capture.packets.tracked | "\(.held) of \(.max)"') connections followed"
 picket_down

@@ -402,6 +402,19 @@ static void status_fits_80_columns_and_shows_what_needs_attention(void **state)
 			fail_msg("%zu columns: %s", strlen(line), line);
 }
 
+static void status_shows_what_passes_where_packets_are_read(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("status"), EXIT_DONE);
+	assert_null(strstr(out, "passing"));
+	f.config->capture.packets = CAPTURE_PACKETS_FORWARDED;
+	fake.capture.packets.tracked.held_max = 65536;
+	fake.capture.packets.tracked.evicted = 3;
+	fake.capture.packets.datagrams.held_max = 1024;
+	assert_int_equal(picket("status"), EXIT_DONE);
+	says(out, "0 of at most 65536 connections followed (3 given up)");
+}
+
 static void json_of_a_resource_is_one_line(void **state)
 {
 	(void)state;
@@ -1206,6 +1219,7 @@ int main(void)
 		TEST(without_a_daemon_every_command_is_exit_5_and_says_what_to_do),
 		TEST(a_socket_that_may_not_be_opened_is_exit_3),
 		TEST(status_fits_80_columns_and_shows_what_needs_attention),
+		TEST(status_shows_what_passes_where_packets_are_read),
 		TEST(json_of_a_resource_is_one_line),
 		TEST(events_in_json_pass_through_line_by_line),
 		TEST(events_take_names_numbers_and_the_newest),

@@ -145,6 +145,35 @@ static void status_of_a_daemon_at_rest_balances_and_asks_for_nothing(void **stat
 	cJSON_Delete(a);
 }
 
+static void status_shows_the_tables_of_what_passes_and_their_ceilings(void **state)
+{
+	(void)state;
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+
+	assert_true(cJSON_IsNull(at(a, "capture.packets")));
+	cJSON_Delete(a);
+	f.config->capture.packets = CAPTURE_PACKETS_FORWARDED;
+	fake.capture.segments = 9000;
+	fake.capture.packets = (struct capture_packet_counts){
+		.streams = {.connections = 500, .evicted = 3, .crowded = 2, .held = 4096, .held_max = 65536},
+		.tracked = {.held = 64, .held_max = 64, .evicted = 436, .refused = 1, .history_bytes = 100},
+		.datagrams = {.held = 1024, .held_max = 1024, .evicted = 77, .uncompared = 5},
+	};
+	a = call("GET", "/v1/status", NULL, 200);
+	assert_int_equal(number_at(a, "capture.packets.segments"), 9000);
+	assert_int_equal(number_at(a, "capture.packets.streams.crowded"), 2);
+	assert_int_equal(number_at(a, "capture.packets.streams.bytes_max"), 65536);
+	assert_int_equal(number_at(a, "capture.packets.tracked.held"), 64);
+	assert_int_equal(number_at(a, "capture.packets.tracked.max"), 64);
+	assert_int_equal(number_at(a, "capture.packets.tracked.bytes_held"), 100);
+	assert_int_equal(number_at(a, "capture.packets.datagrams.max"), 1024);
+	assert_int_equal(number_at(a, "capture.packets.datagrams.uncompared"), 5);
+	assert_non_null(hint(a, "436 connections that pass here were forgotten"));
+	assert_non_null(hint(a, "1 segments were not judged"));
+	assert_non_null(hint(a, "77 fragmented datagrams were forgotten"));
+	cJSON_Delete(a);
+}
+
 static void status_says_what_is_not_kept_over_a_restart(void **state)
 {
 	(void)state;
@@ -1004,6 +1033,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(status_of_a_daemon_at_rest_balances_and_asks_for_nothing),
+		TEST(status_shows_the_tables_of_what_passes_and_their_ceilings),
 		TEST(status_says_what_is_not_kept_over_a_restart),
 		TEST(status_names_an_unclassified_proxy_its_share_and_the_command),
 		TEST(status_says_which_trusted_proxy_names_nobody),

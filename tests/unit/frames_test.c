@@ -378,6 +378,7 @@ static void fragments_are_forgotten_and_bounded(void **state)
 	assert_int_equal(read_hex(f, third, false, FRAGMENTS_HELD_NS, &h), 0);
 	assert_int_equal(frames_counts(f).evicted, 1);
 	assert_int_equal(frames_counts(f).held, 2);
+	assert_int_equal(frames_counts(f).held_max, 2);
 	frames_free(f);
 }
 

@@ -549,6 +549,7 @@ static void table_is_bounded(void **state)
 		tcp_track_segment(p.track, &view);
 	}
 	assert_int_equal(tcp_track_counts(p.track).held, 4);
+	assert_int_equal(tcp_track_counts(p.track).held_max, 4);
 	assert_int_equal(tcp_track_counts(p.track).evicted, 6);
 	tcp_track_tick(p.track, 2 * 3600 * NS_PER_S);
 	assert_int_equal(tcp_track_counts(p.track).held, 0);
@@ -578,6 +579,8 @@ static void bytes_to_compare_are_bounded(void **state)
 	play(&p, HANDSHAKE "C PA 1 1 d=GET; C PA 1 1 d=PUT");
 	assert_false(has(&p, TCP_OVERLAP_DIFFERENT_DATA));
 	assert_int_equal(tcp_track_counts(p.track).uncompared, 2);
+	assert_int_equal(tcp_track_counts(p.track).history_bytes, 0);
+	assert_int_equal(tcp_track_counts(p.track).history_bytes_max, 0);
 	tcp_track_free(p.track);
 }
 
