@@ -18,6 +18,7 @@ target_sources(picket_sensor PRIVATE
 	control_blocks.c
 	control_decision.c
 	control_events.c
+	control_lines.c
 	control_pending.c
 	control_routes.c
 	control_settings.c

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include "lib/util.h"
 #include "sensor/control_decision.h"
+#include "sensor/control_lines.h"
 
-#define LIST_DEFAULT    1000
-#define LIST_MAX        10000
-#define TTL_S_MAX       (100ll * 366 * 24 * 3600) /* beyond any ceiling; the guard's own comes first */
-#define CONFIRM_S_MAX   (24ll * 3600)
-#define STREAM_LINE_MAX (64u * 1024)
+#define LIST_DEFAULT  1000
+#define LIST_MAX      10000
+#define TTL_S_MAX     (100ll * 366 * 24 * 3600) /* beyond any ceiling; the guard's own comes first */
+#define CONFIRM_S_MAX (24ll * 3600)
 
 /* --- GET /v1/blocks --- */
 
@@ -23,56 +23,9 @@ static int newest_first(const void *a, const void *b)
 	return x->since_ns < y->since_ns ? 1 : x->since_ns > y->since_ns ? -1 : 0;
 }
 
-struct block_stream {
-	struct block *blocks;
-	size_t count, at;
-	const struct clock *clock;
-	struct buffer line;
-};
-
-static int produce_blocks(void *state, struct buffer *out)
+static void write_line(struct json_writer *w, const void *block, const void *clock)
 {
-	struct block_stream *s = state;
-
-	for (; s->at < s->count; s->at++) {
-		struct json_writer w = JSON_WRITER(&s->line);
-
-		buffer_reset(&s->line);
-		control_write_block(&w, &s->blocks[s->at], s->clock);
-		buffer_append_char(&s->line, '\n');
-		if (s->line.truncated || s->line.len > out->max)
-			continue;
-		if (s->line.len > out->max - out->len)
-			return 0;
-		buffer_append(out, s->line.data, s->line.len);
-	}
-	return 1;
-}
-
-static void drop_blocks(void *state)
-{
-	struct block_stream *s = state;
-
-	free(s->blocks);
-	buffer_free(&s->line);
-	free(s);
-}
-
-static void stream_blocks(struct api_call *call, const struct clock *clock, struct block *blocks,
-			  size_t count)
-{
-	struct block_stream *s = calloc(1, sizeof *s);
-
-	if (!s) {
-		free(blocks);
-		control_no_memory(call);
-		return;
-	}
-	s->blocks = blocks;
-	s->count = count;
-	s->clock = clock;
-	s->line = BUFFER_INIT(STREAM_LINE_MAX);
-	api_stream(call, produce_blocks, drop_blocks, s);
+	control_write_block(w, block, clock);
 }
 
 static void get_blocks(struct api_call *call, void *arg)
@@ -93,7 +46,7 @@ static void get_blocks(struct api_call *call, void *arg)
 	if (count)
 		qsort(blocks, count, sizeof *blocks, newest_first);
 	if (stream) {
-		stream_blocks(call, parts->clock, blocks, count);
+		control_stream_lines(call, blocks, count, sizeof *blocks, write_line, parts->clock);
 		return;
 	}
 	json_object_begin(&w);

@@ -4,11 +4,11 @@
 #include <string.h>
 #include "lib/util.h"
 #include "sensor/control_decision.h"
+#include "sensor/control_lines.h"
 
-#define LIST_DEFAULT    1000
-#define LIST_MAX        100000
-#define PAGE            64 /* copied under the routes' lock at a time */
-#define STREAM_LINE_MAX (64u * 1024)
+#define LIST_DEFAULT 1000
+#define LIST_MAX     100000
+#define PAGE         64 /* copied under the routes' lock at a time */
 
 struct list {
 	struct route_info *items;
@@ -101,54 +101,10 @@ static void write_route(struct json_writer *w, const struct route_info *r)
 	json_object_end(w);
 }
 
-/* --- GET /v1/routes?stream=1 --- */
-
-struct route_stream {
-	struct list list;
-	size_t at;
-	struct buffer line;
-};
-
-static int produce_routes(void *state, struct buffer *out)
+static void write_line(struct json_writer *w, const void *route, const void *arg)
 {
-	struct route_stream *s = state;
-
-	for (; s->at < s->list.count; s->at++) {
-		struct json_writer w = JSON_WRITER(&s->line);
-
-		buffer_reset(&s->line);
-		write_route(&w, &s->list.items[s->at]);
-		buffer_append_char(&s->line, '\n');
-		if (s->line.truncated || s->line.len > out->max)
-			continue;
-		if (s->line.len > out->max - out->len)
-			return 0;
-		buffer_append(out, s->line.data, s->line.len);
-	}
-	return 1;
-}
-
-static void drop_routes(void *state)
-{
-	struct route_stream *s = state;
-
-	free(s->list.items);
-	buffer_free(&s->line);
-	free(s);
-}
-
-static void stream_routes(struct api_call *call, struct list *list)
-{
-	struct route_stream *s = calloc(1, sizeof *s);
-
-	if (!s) {
-		free(list->items);
-		control_no_memory(call);
-		return;
-	}
-	s->list = *list;
-	s->line = BUFFER_INIT(STREAM_LINE_MAX);
-	api_stream(call, produce_routes, drop_routes, s);
+	(void)arg;
+	write_route(w, route);
 }
 
 /* --- GET /v1/routes --- */
@@ -201,7 +157,7 @@ static void get_routes(struct api_call *call, void *arg)
 		return;
 	}
 	if (stream) {
-		stream_routes(call, &list);
+		control_stream_lines(call, list.items, list.count, sizeof *list.items, write_line, NULL);
 		return;
 	}
 	json_object_begin(&w);

@@ -15,6 +15,7 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/sensor/control_blocks.c
 	${CMAKE_SOURCE_DIR}/sensor/control_decision.c
 	${CMAKE_SOURCE_DIR}/sensor/control_events.c
+	${CMAKE_SOURCE_DIR}/sensor/control_lines.c
 	${CMAKE_SOURCE_DIR}/sensor/control_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/control_routes.c
 	${CMAKE_SOURCE_DIR}/sensor/control_settings.c
