@@ -74,6 +74,8 @@ static void emit_first(struct answers *a, struct answers_line *l, bool with_answ
 		l->last = NULL;
 	if (l->waiting == h)
 		l->waiting = h->next;
+	if (l->answered == h)
+		l->answered = NULL;
 	unlink_held(a, h);
 	a->bytes -= e->size;
 	if (with_answer && h->answer.status) {
@@ -185,21 +187,10 @@ static bool take_number(struct answers *a, struct answers_line *l, const struct 
 	return true;
 }
 
-/* The latest that has an answer, of those that wait. */
-static struct answers_held *latest(const struct answers_line *l)
-{
-	struct answers_held *h = l->first;
-
-	while (h && h != l->waiting && h->next != l->waiting)
-		h = h->next;
-	return h == l->waiting ? NULL : h;
-}
-
 /* The latest answer again: where it ended is known now. */
 static void refine(struct answers *a, struct answers_line *l, const struct answer *answer)
 {
-	struct answers_held *last = latest(l);
-	struct answer *known = last ? &last->answer : &l->early;
+	struct answer *known = l->answered ? &l->answered->answer : &l->early;
 
 	if (!answer->final || !known->status || known->number != answer->number)
 		return;
@@ -227,8 +218,7 @@ static void keep_early(struct answers *a, struct answers_line *l, const struct a
 	}
 	COUNT(a, surplus, 1);
 	/* Which one was it? Of the connection's first request that is certain. */
-	const struct answers_held *last = latest(l);
-	l->doubt |= l->asked > 1 || (last && !is_first(&last->answer));
+	l->doubt |= l->asked > 1 || (l->answered && !is_first(&l->answered->answer));
 	l->unclear |= answer->open && !l->early.status;
 }
 
@@ -247,7 +237,7 @@ static void give_late(struct answers *a, struct answers_line *l)
 /* To the first that waits for one. */
 static void give(struct answers *a, struct answers_line *l, const struct answer *answer)
 {
-	struct answers_held *h = l->waiting, *before;
+	struct answers_held *h = l->waiting, *before = l->answered;
 
 	if (l->gone || !h) {
 		give_late(a, l);
@@ -258,12 +248,12 @@ static void give(struct answers *a, struct answers_line *l, const struct answer 
 		l->doubt |= l->asked > 1;
 		return;
 	}
-	before = latest(l);
 	if (before && answer->number && before->answer.number + 1 == answer->number) {
 		before->answer.size = (uint32_t)(answer->seq - before->answer.seq);
 		before->answer.final = 1;
 	}
 	h->answer = *answer;
+	l->answered = h;
 	l->waiting = h->next;
 	l->got++;
 	if (l->asked == 1 && answer->final)

@@ -52,6 +52,7 @@ struct answer {
 struct answers_line {
 	struct answers_held *first, *last; /* in order */
 	struct answers_held *waiting;      /* the first of these that has no answer */
+	struct answers_held *answered;     /* the latest of these that has one */
 	struct answer early;               /* came while its request was not whole, if early.status */
 	uint64_t looked_size;              /* of the latest answer when answers_poll looked */
 	uint32_t asked, got;               /* requests and answers since the two were equal */

@@ -607,6 +607,29 @@ static void test_store_is_full(void **state)
 	answers_free(rig->answers);
 }
 
+/* A pipeline that never empties, as long as the store. */
+static void test_long_pipeline(void **state)
+{
+	struct rig *rig = start();
+	struct answers_counts c;
+
+	(void)state;
+	for (unsigned i = 0; i < ANSWERS_MAX; i++) {
+		ask(rig, "/", i, 0);
+		if (i)
+			say(rig, i, 200, i + 1, 5);
+	}
+	c = answers_counts(rig->answers);
+	assert_int_equal(c.taken - c.emitted, ANSWERS_MAX);
+	assert_int_equal(c.surplus + c.late + c.missed, 0);
+	say(rig, ANSWERS_MAX, 404, ANSWERS_MAX, 5);
+	answers_end(rig->answers, &rig->line);
+	c = answers_counts(rig->answers);
+	assert_int_equal(c.answered, ANSWERS_MAX);
+	assert_int_equal(c.emitted, ANSWERS_MAX);
+	answers_free(rig->answers);
+}
+
 static void test_flush(void **state)
 {
 	struct rig *rig = start();
@@ -877,6 +900,7 @@ int main(void)
 		cmocka_unit_test(test_numberless_write_in_pieces),
 		cmocka_unit_test(test_connection_whose_answers_cannot_be_seen),
 		cmocka_unit_test(test_store_is_full),
+		cmocka_unit_test(test_long_pipeline),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_no_request_gets_anothers_answer),
 	};
