@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * answers.c: two lists over the same entries: all of them by age, and those of one connection in order. Both
- * are in the order in which the entries came, so whoever expires is the first of its connection.
+ * answers.c: what a connection holds is a list in the order in which it came, so that whoever expires is the
+ * first of it. Connections that hold anything stand in a wheel of ticks, at the one in which answers_poll is
+ * to look at them next.
  */
 #include "sensor/answers.h"
 #include <errno.h>
@@ -9,15 +10,15 @@
 #include "lib/clock.h"
 #include "lib/util.h"
 
-#define POLL_NS       (10 * NS_PER_MS)
+#define TICK_NS       (10 * NS_PER_MS)
+#define PAUSE_MAX     8                 /* ticks between two looks at a connection */
+#define WHEEL         16                /* ticks; more than PAUSE_MAX */
 #define LOOK_AFTER_NS (5 * NS_PER_MS)   /* until then the next record most likely brings the answer */
 #define QUIET_NS      (500 * NS_PER_MS) /* after its last answer a group is complete */
 #define EXPIRED_MAX   3                 /* in a row: this connection's answers are not to be seen */
 
 struct answers_held {
-	struct answers_held *older, *newer; /* of all */
-	struct answers_held *next;          /* of the line */
-	struct answers_line *line;
+	struct answers_held *next; /* of the line */
 	struct event *event;
 	uint64_t start, since_ns;
 	struct answer answer; /* status 0: none */
@@ -25,14 +26,39 @@ struct answers_held {
 
 struct answers {
 	struct answers_hooks hooks;
-	struct answers_held *oldest, *newest;
-	struct answers_held *cursor; /* where answers_poll is: moves on if that one goes */
+	struct answers_line *due[WHEEL]; /* by tick, modulo; in no order */
+	uint64_t tick;                   /* of the latest answers_poll */
 	size_t held, bytes;
-	uint64_t polled_ns;
 	struct answers_counts counts; /* written here only, read by anyone */
 };
 
 #define COUNT(a, field, n) __atomic_store_n(&(a)->counts.field, (a)->counts.field + (n), __ATOMIC_RELAXED)
+
+/* --- when a line is looked at --- */
+
+static void schedule(struct answers *a, struct answers_line *l, uint64_t tick)
+{
+	l->due = MAX(tick, a->tick + 1);
+	struct answers_line **first = &a->due[l->due % WHEEL];
+	l->due_before = NULL;
+	l->due_after = *first;
+	if (*first)
+		(*first)->due_before = l;
+	*first = l;
+}
+
+static void unschedule(struct answers *a, struct answers_line *l)
+{
+	if (!l->due)
+		return;
+	if (l->due_before)
+		l->due_before->due_after = l->due_after;
+	else
+		a->due[l->due % WHEEL] = l->due_after;
+	if (l->due_after)
+		l->due_after->due_before = l->due_before;
+	l->due = 0;
+}
 
 /* --- emitting --- */
 
@@ -49,20 +75,6 @@ static void event_answer(struct event *e, const struct answer *answer)
 	}
 }
 
-static void unlink_held(struct answers *a, struct answers_held *h)
-{
-	if (a->cursor == h)
-		a->cursor = h->newer;
-	if (h->older)
-		h->older->newer = h->newer;
-	else
-		a->oldest = h->newer;
-	if (h->newer)
-		h->newer->older = h->older;
-	else
-		a->newest = h->older;
-}
-
 /* The first of a line leaves it, with its answer or without. */
 static void emit_first(struct answers *a, struct answers_line *l, bool with_answer)
 {
@@ -76,7 +88,8 @@ static void emit_first(struct answers *a, struct answers_line *l, bool with_answ
 		l->waiting = h->next;
 	if (l->answered == h)
 		l->answered = NULL;
-	unlink_held(a, h);
+	if (!l->first)
+		unschedule(a, l);
 	a->bytes -= e->size;
 	if (with_answer && h->answer.status) {
 		event_answer(e, &h->answer);
@@ -127,16 +140,13 @@ static void emit_at_once(struct answers *a, struct answers_line *l, struct event
 
 static void append(struct answers *a, struct answers_line *l, struct answers_held *h)
 {
-	h->older = a->newest;
-	if (a->newest)
-		a->newest->newer = h;
-	else
-		a->oldest = h;
-	a->newest = h;
-	if (l->last)
+	if (l->last) {
 		l->last->next = h;
-	else
+	} else {
 		l->first = h;
+		l->pause = 1;
+		schedule(a, l, (h->since_ns + LOOK_AFTER_NS) / TICK_NS + 1);
+	}
 	l->last = h;
 	if (!l->waiting)
 		l->waiting = h;
@@ -184,6 +194,7 @@ static bool take_number(struct answers *a, struct answers_line *l, const struct 
 	l->heard = 1;
 	l->joined = 0;
 	l->looked = 0;
+	l->pause = 1;
 	return true;
 }
 
@@ -340,7 +351,6 @@ void answers_hold(struct answers *a, struct answers_line *l, struct event *e, ui
 		emit_at_once(a, l, e);
 		return;
 	}
-	h->line = l;
 	h->event = e;
 	h->start = start;
 	h->since_ns = now_ns;
@@ -405,37 +415,51 @@ static void look(struct answers *a, struct answers_line *l, uint64_t now_ns)
 		look_again(a, l, &answer, now_ns);
 }
 
+static bool is_old(const struct answers_held *h, uint64_t now_ns)
+{
+	return now_ns >= h->since_ns + ANSWERS_WAIT_NS;
+}
+
+static void poll_line(struct answers *a, struct answers_line *l, uint64_t now_ns)
+{
+	unschedule(a, l);
+	look(a, l, now_ns);
+	while (l->first && is_old(l->first, now_ns))
+		expire(a, l);
+	if (!l->first)
+		return;
+	schedule(a, l, MIN(a->tick + l->pause, (l->first->since_ns + ANSWERS_WAIT_NS) / TICK_NS + 1));
+	l->pause = MIN(2 * l->pause, PAUSE_MAX);
+}
+
 void answers_poll(struct answers *a, uint64_t now_ns)
 {
-	if (now_ns < a->polled_ns + POLL_NS)
-		return;
-	a->polled_ns = now_ns;
-	a->cursor = a->oldest;
-	while (a->cursor && a->cursor->since_ns + LOOK_AFTER_NS <= now_ns) {
-		struct answers_held *h = a->cursor;
-		struct answers_line *l = h->line;
-		bool old = h->since_ns + ANSWERS_WAIT_NS <= now_ns;
+	uint64_t now = now_ns / TICK_NS, tick = a->tick + 1;
+	struct answers_line *l, *after;
 
-		a->cursor = h->newer;
-		if (l->first != h)
-			continue;
-		uint64_t emitted = a->counts.emitted;
-		look(a, l, now_ns);
-		if (old && emitted == a->counts.emitted)
-			expire(a, l);
-	}
-	a->cursor = NULL;
+	if (now < tick)
+		return;
+	if (now - a->tick > WHEEL)
+		tick = now - WHEEL + 1;
+	a->tick = now;
+	for (; tick <= now; tick++)
+		for (l = a->due[tick % WHEEL]; l; l = after) {
+			after = l->due_after;
+			if (l->due <= now) /* else of a later turn of the wheel */
+				poll_line(a, l, now_ns);
+		}
 }
 
 void answers_flush(struct answers *a)
 {
-	while (a->oldest)
-		answers_end(a, a->oldest->line);
+	for (unsigned i = 0; i < WHEEL; i++)
+		while (a->due[i])
+			answers_end(a, a->due[i]);
 }
 
 bool answers_waiting(const struct answers *a)
 {
-	return a->oldest != NULL;
+	return a->held != 0;
 }
 
 struct answers_counts answers_counts(const struct answers *a)
@@ -461,16 +485,23 @@ int answers_new(const struct answers_hooks *hooks, struct answers **ret)
 	return 0;
 }
 
+static void free_held(struct answers_line *l)
+{
+	struct answers_held *next;
+
+	for (struct answers_held *h = l->first; h; h = next) {
+		next = h->next;
+		event_unref(h->event);
+		free(h);
+	}
+}
+
 void answers_free(struct answers *a)
 {
 	if (!a)
 		return;
-	while (a->oldest) {
-		struct answers_held *h = a->oldest;
-
-		a->oldest = h->newer;
-		event_unref(h->event);
-		free(h);
-	}
+	for (unsigned i = 0; i < WHEEL; i++)
+		for (struct answers_line *l = a->due[i]; l; l = l->due_after)
+			free_held(l);
 	free(a);
 }

@@ -50,18 +50,21 @@ struct answer {
 
 /* The requests of one connection that wait, a member of whatever stands for the connection. Zero to begin. */
 struct answers_line {
-	struct answers_held *first, *last; /* in order */
-	struct answers_held *waiting;      /* the first of these that has no answer */
-	struct answers_held *answered;     /* the latest of these that has one */
-	struct answer early;               /* came while its request was not whole, if early.status */
-	uint64_t looked_size;              /* of the latest answer when answers_poll looked */
-	uint32_t asked, got;               /* requests and answers since the two were equal */
-	uint32_t gone;                     /* requests before `waiting` that went without answer */
-	uint32_t number, since, end;       /* of the latest answer; end: as it was first told */
-	uint8_t expired;                   /* requests in a row that nobody answered in time, saturating */
-	uint64_t last_ns;                  /* of the latest request or answer */
-	uint8_t lost;                      /* requests nobody knows */
-	uint8_t lost_now;                  /* ... since the latest that is known */
+	struct answers_held *first, *last;           /* in order */
+	struct answers_held *waiting;                /* the first of these that has no answer */
+	struct answers_held *answered;               /* the latest of these that has one */
+	struct answers_line *due_before, *due_after; /* those of the same tick, modulo */
+	uint64_t due;         /* when answers_poll looks at it next, in its ticks; 0: nothing is held */
+	uint8_t pause;        /* ... and how many it waits after that */
+	struct answer early;  /* came while its request was not whole, if early.status */
+	uint64_t looked_size; /* of the latest answer when answers_poll looked */
+	uint32_t asked, got;  /* requests and answers since the two were equal */
+	uint32_t gone;        /* requests before `waiting` that went without answer */
+	uint32_t number, since, end; /* of the latest answer; end: as it was first told */
+	uint8_t expired;             /* requests in a row that nobody answered in time, saturating */
+	uint64_t last_ns;            /* of the latest request or answer */
+	uint8_t lost;                /* requests nobody knows */
+	uint8_t lost_now;            /* ... since the latest that is known */
 	uint8_t joined;  /* set it where the connection's beginning was not seen; 0 once an answer came */
 	uint8_t heard;   /* an answer came, or may have */
 	uint8_t doubt;   /* answers or requests of the group were missed */
@@ -104,7 +107,10 @@ void answers_seen(struct answers *a, struct answers_line *l, const struct answer
 void answers_lost(struct answers *a, struct answers_line *l);
 /* The connection ended: all of it is emitted. */
 void answers_end(struct answers *a, struct answers_line *l);
-/* Often (some 10 ms): looks for answers to what waits, and gives up what waited too long. */
+/*
+ * Often (some 10 ms): looks for answers to what waits, and gives up what waited too long. Costs what is due:
+ * a connection is looked at ever more rarely, at least once in 80 ms.
+ */
 void answers_poll(struct answers *a, uint64_t now_ns);
 /* Everything is emitted as it is. */
 void answers_flush(struct answers *a);

@@ -19,6 +19,7 @@ struct rig {
 	char log[4096];     /* "/a:200/3 " status and size of each event emitted, "-" where unknown */
 	uint32_t seq;
 	uint32_t since; /* of the answers to come */
+	unsigned looks;
 };
 
 static void on_event(void *arg, struct event *e)
@@ -44,6 +45,7 @@ static bool on_look(void *arg, struct answers_line *l, struct answer *ret)
 	struct rig *rig = arg;
 
 	assert_ptr_equal(l, &rig->line);
+	rig->looks++;
 	*ret = rig->slot;
 	return rig->slot.number != 0;
 }
@@ -151,6 +153,60 @@ static void test_nobody_answers_for_long(void **state)
 	stop(rig, "/a:- /b:200/7 ");
 }
 
+/* What nobody answers for long is looked at ever more rarely. */
+static void test_slow_answers_are_looked_at_rarely(void **state)
+{
+	struct rig *rig = start();
+
+	(void)state;
+	ask(rig, "/a", 0, 1000 * MS);
+	for (uint64_t t = 1010; t <= 2500; t += 10)
+		answers_poll(rig->answers, t * MS);
+	assert_in_range(rig->looks, 10, 30);
+	rig->slot = answer(rig, 1, 200, 40, 7);
+	rig->looks = 0;
+	for (uint64_t t = 2510; t <= 2650; t += 10)
+		answers_poll(rig->answers, t * MS);
+	assert_string_equal(rig->log, "/a:200/7 ");
+	assert_in_range(rig->looks, 3, 5);
+	stop(rig, "/a:200/7 ");
+}
+
+/* Several connections, each in its own time, however irregularly the time is told. */
+static void test_connections_expire_one_by_one(void **state)
+{
+	struct rig *rig = start();
+	struct answers_hooks hooks = {.emit = on_event, .arg = rig};
+	static struct answers_line lines[300];
+	struct answers_counts c;
+
+	(void)state;
+	answers_free(rig->answers);
+	assert_int_equal(answers_new(&hooks, &rig->answers), 0);
+	memset(lines, 0, sizeof lines);
+	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct event *e = event_new(EVENT_HTTP_REQUEST, 0);
+
+		assert_non_null(e);
+		answers_hold(rig->answers, &lines[i], e, 0, (1000 + i) * MS);
+		if (i % 100 == 0)
+			answers_poll(rig->answers, (1000 + i) * MS);
+	}
+	answers_end(rig->answers, &lines[150]);
+	answers_end(rig->answers, &lines[150]);
+	answers_poll(rig->answers, 2999 * MS);
+	assert_int_equal(answers_counts(rig->answers).emitted, 1);
+	answers_poll(rig->answers, 3150 * MS);
+	c = answers_counts(rig->answers);
+	assert_in_range(c.expired, 140, 151); /* those of ten milliseconds go together */
+	answers_poll(rig->answers, 3311 * MS);
+	c = answers_counts(rig->answers);
+	assert_int_equal(c.expired, ARRAY_SIZE(lines) - 1);
+	assert_int_equal(c.emitted, ARRAY_SIZE(lines));
+	assert_false(answers_waiting(rig->answers));
+	answers_free(rig->answers);
+}
+
 static void test_long_answer_has_a_status_but_no_size(void **state)
 {
 	struct rig *rig = start();
@@ -199,7 +255,7 @@ static void test_pipelined_then_idle(void **state)
 	assert_string_equal(rig->log, ""); /* a group: the server may go on */
 	answers_poll(rig->answers, 1490 * MS);
 	assert_string_equal(rig->log, "");
-	answers_poll(rig->answers, 1510 * MS);
+	answers_poll(rig->answers, 1580 * MS);
 	assert_string_equal(rig->log, "/a:200/5 /b:404/6 ");
 	stop(rig, "/a:200/5 /b:404/6 ");
 }
@@ -874,6 +930,8 @@ int main(void)
 		cmocka_unit_test(test_keep_alive),
 		cmocka_unit_test(test_idle_connection_is_looked_at),
 		cmocka_unit_test(test_nobody_answers_for_long),
+		cmocka_unit_test(test_slow_answers_are_looked_at_rarely),
+		cmocka_unit_test(test_connections_expire_one_by_one),
 		cmocka_unit_test(test_long_answer_has_a_status_but_no_size),
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_pipelined_then_idle),
