@@ -65,6 +65,7 @@ static void examine(struct doctor *d, const struct cli *cli, const struct config
 
 	host_bpffs(d);
 	host_user(d, config);
+	host_processes(d, config);
 	host_clock(d);
 	if (rights && kernel) {
 		doctor_loop(d, config);

@@ -14,6 +14,7 @@
 #include <sys/timex.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <time.h>
 #include "lib/api_client.h"
 #include "lib/json_read.h"
@@ -23,6 +24,7 @@
 #include "sensor/cli_call.h"
 #include "sensor/kernel.h"
 #include "sensor/ports.h"
+#include "sensor/processes.h"
 #include "sensor/sandbox.h"
 
 #define BPFFS       "/sys/fs/bpf"
@@ -136,6 +138,45 @@ void host_user(struct doctor *d, const struct config *config)
 	if (c.state != CHECK_OK)
 		check_mend(&c, "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %s",
 			   r ? name : "picket");
+	doctor_add(d, &c);
+}
+
+/* Negative: it could not be tried. */
+static int sight_of_sensor(uid_t uid, gid_t gid)
+{
+	int status = 0;
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		bool kept;
+		_exit(sandbox_sensor(uid, gid, parent, &kept) ? PROCESSES_SIGHT_MAX : (int)processes_sight());
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) < PROCESSES_SIGHT_MAX ? WEXITSTATUS(status) : -EPERM;
+}
+
+void host_processes(struct doctor *d, const struct config *config)
+{
+	struct check c = check_of("processes", NULL);
+	uid_t uid;
+	gid_t gid;
+	int sight = sandbox_user(config->user, &uid, &gid) ? -ENOENT : sight_of_sensor(uid, gid);
+
+	if (sight < 0) {
+		check_say(&c, CHECK_SKIP, "what the sensor's user may see could not be tried");
+	} else if (sight == PROCESSES_SEEN) {
+		check_say(&c, CHECK_OK, "the process and the container that read a request can be named");
+	} else {
+		check_say(&c, CHECK_WARN, "%s", processes_sight_why((enum processes_sight)sight));
+		check_cost(
+			&c,
+			"events of requests have no process.executable.name and container.id, or not both");
+		check_mend(&c, "%s", processes_sight_mend((enum processes_sight)sight));
+	}
 	doctor_add(d, &c);
 }
 

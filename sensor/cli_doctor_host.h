@@ -14,6 +14,8 @@ bool host_rights(struct doctor *d); /* false: without these nothing can be loade
 bool host_kernel(struct doctor *d); /* release, BTF, lockdown; false: nothing can be loaded */
 void host_bpffs(struct doctor *d);
 void host_user(struct doctor *d, const struct config *config);
+/* As the sensor's user, with the rights it has: in a child. */
+void host_processes(struct doctor *d, const struct config *config);
 void host_clock(struct doctor *d);
 void host_protection(struct doctor *d, const struct config *config);
 void host_interfaces(struct doctor *d, const struct config *config);

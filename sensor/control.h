@@ -37,6 +37,7 @@ struct control_parts {
 	const struct capture *capture;
 	const struct reader *reader;
 	struct queue_counts (*event_queue)(void *arg); /* capture → judge */
+	enum processes_sight (*sight)(void);
 	void *arg;
 	uint64_t started_ns;
 	const char *run_id;

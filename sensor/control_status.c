@@ -62,6 +62,7 @@ static struct status *status_read(const struct control_parts *parts)
 		free(s);
 		return NULL;
 	}
+	s->sight = parts->sight();
 	s->now_ns = clock_boot_ns(parts->clock);
 	return s;
 }

@@ -31,6 +31,7 @@ struct status {
 	struct proxy_peer *peers;
 	size_t peer_count;
 	uint64_t requests_total;
+	enum processes_sight sight;
 	struct warden_reply warden;
 	int warden_result; /* 0: warden holds its answer; else -errno */
 };

@@ -184,6 +184,8 @@ void status_write_capture(struct json_writer *w, const struct status *s)
 	put_text(w, "receive", !s->warden_result && s->warden.status.receive ? "kprobe" : NULL);
 	write_interfaces(w, s);
 	write_ports(w, s);
+	put_bool(w, "processes_named", s->sight == PROCESSES_SEEN || s->sight == PROCESSES_NO_CGROUPS);
+	put_bool(w, "containers_named", s->sight == PROCESSES_SEEN);
 	put_uint(w, "records", c->records);
 	put_uint(w, "records_malformed", s->reader.malformed);
 	put_uint(w, "records_late", s->reader.late);

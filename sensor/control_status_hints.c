@@ -219,6 +219,8 @@ void status_write_hints(struct json_writer *w, const struct status *s, const str
 	}
 	hint_losses(w, stages, count, s);
 	hint_packets(w, s);
+	if (s->sight != PROCESSES_SEEN)
+		hint(w, "info", processes_sight_mend(s->sight), "%s", processes_sight_why(s->sight));
 	hint_gateways(w, s);
 	hint_proxies(w, s);
 	hint_nameless_proxies(w, s);

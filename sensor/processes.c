@@ -126,3 +126,44 @@ const struct process *processes_find(struct processes *p, uint32_t pid, uint64_t
 	}
 	return e->known ? &e->process : NULL;
 }
+
+enum processes_sight processes_sight(void)
+{
+	char text[64];
+
+	if (!in_first_namespace())
+		return PROCESSES_OTHER_NAMESPACE;
+	if (proc_read(1, "comm", text, sizeof text) < 0)
+		return PROCESSES_HIDDEN;
+	return proc_read(1, "cgroup", text, sizeof text) < 0 ? PROCESSES_NO_CGROUPS : PROCESSES_SEEN;
+}
+
+static const struct {
+	const char *why, *mend;
+} sights[PROCESSES_SIGHT_MAX] = {
+	[PROCESSES_SEEN] = {"processes and containers are named", ""},
+	[PROCESSES_OTHER_NAMESPACE] =
+		{"picket runs in a PID namespace of its own, where process ids of the host "
+		 "mean nothing: processes and containers are not named",
+		 "run picket in the host's PID namespace (docker run --pid=host; hostPID: "
+		 "true)"},
+	[PROCESSES_HIDDEN] =
+		{"/proc hides processes from the sensor's user (hidepid): processes and containers are "
+		 "not named",
+		 "mount -o remount,hidepid=2,gid=$(id -g picket) /proc, or ProtectProc=default in the "
+		 "unit"},
+	[PROCESSES_NO_CGROUPS] =
+		{"/proc/PID/cgroup cannot be read: containers are not named",
+		 "a kernel with CONFIG_CGROUPS, and no security policy that forbids the sensor to "
+		 "read it"},
+};
+
+const char *processes_sight_why(enum processes_sight sight)
+{
+	return sights[sight].why;
+}
+
+const char *processes_sight_mend(enum processes_sight sight)
+{
+	return sights[sight].mend;
+}

@@ -35,6 +35,18 @@ void processes_free(struct processes *p);
 const struct process *processes_find(struct processes *p, uint32_t pid, uint64_t now_ns);
 /* False: process ids mean nothing here. */
 bool processes_available(const struct processes *p);
+/* What can be looked up with the rights at hand; tried on process 1, which is another user's. */
+enum processes_sight {
+	PROCESSES_SEEN = 0,
+	PROCESSES_OTHER_NAMESPACE, /* process ids mean nothing here */
+	PROCESSES_HIDDEN,          /* /proc is mounted with hidepid, or not at all */
+	PROCESSES_NO_CGROUPS,      /* names, but no containers */
+	PROCESSES_SIGHT_MAX,
+};
+enum processes_sight processes_sight(void);
+/* Static texts: why not, and what mends it. */
+const char *processes_sight_why(enum processes_sight sight);
+const char *processes_sight_mend(enum processes_sight sight);
 /*
  * The container in the text of a /proc/PID/cgroup file: the last 64 hex digits of a path that stand alone
  * between other characters, as container runtimes name their cgroups. False: none.

@@ -592,6 +592,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.capture = s->capture,
 		.reader = s->reader,
 		.event_queue = event_queue_counts,
+		.sight = processes_sight,
 		.arg = s,
 		.started_ns = clock_boot_ns(&clock_system),
 		.run_id = event_run_id(),

@@ -24,6 +24,7 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/sensor/control_status_capture.c
 	${CMAKE_SOURCE_DIR}/sensor/control_status_hints.c
 	${CMAKE_SOURCE_DIR}/sensor/control_why.c
+	${CMAKE_SOURCE_DIR}/sensor/processes.c
 	${CMAKE_SOURCE_DIR}/sensor/tail.c
 )
 set(cli_sources

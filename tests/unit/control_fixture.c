@@ -130,6 +130,11 @@ bool capture_sees_answers(const struct capture *c)
 	return true;
 }
 
+static enum processes_sight sight(void)
+{
+	return fake.sight;
+}
+
 struct reader_counts reader_counts(const struct reader *r)
 {
 	(void)r;
@@ -336,6 +341,7 @@ int fixture_start(struct fixture *f)
 		.proxies = f->proxies,
 		.routes = f->routes,
 		.event_queue = event_queue,
+		.sight = sight,
 		.detect = (struct detect *)&fake, /* only handed back to the fakes above */
 		.started_ns = clock_boot_ns(&clock_system),
 		.run_id = event_run_id(),

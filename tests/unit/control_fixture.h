@@ -10,6 +10,7 @@
 #include "sensor/control.h"
 
 struct fake {
+	enum processes_sight sight;
 	unsigned rearmed; /* calls of detect_rearm */
 	/* enforcer */
 	struct verdict asked; /* the last verdict */

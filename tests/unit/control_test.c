@@ -174,6 +174,31 @@ static void status_shows_the_tables_of_what_passes_and_their_ceilings(void **sta
 	cJSON_Delete(a);
 }
 
+static void status_says_why_processes_cannot_be_named_and_what_mends_it(void **state)
+{
+	(void)state;
+	static const struct {
+		enum processes_sight sight;
+		bool processes;
+		const char *says, *mend;
+	} table[] = {
+		{PROCESSES_OTHER_NAMESPACE, false, "PID namespace of its own", "--pid=host"},
+		{PROCESSES_HIDDEN, false, "hidepid", "mount -o remount"},
+		{PROCESSES_NO_CGROUPS, true, "containers are not named", "CONFIG_CGROUPS"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		fake.sight = table[i].sight;
+		cJSON *a = call("GET", "/v1/status", NULL, 200);
+		assert_int_equal(cJSON_IsTrue(at(a, "capture.processes_named")), table[i].processes);
+		assert_true(cJSON_IsFalse(at(a, "capture.containers_named")));
+		assert_int_equal(cJSON_GetArraySize(at(a, "hints")), 1);
+		assert_non_null(hint(a, table[i].says));
+		assert_non_null(strstr(text_at(hint(a, table[i].says), "command"), table[i].mend));
+		cJSON_Delete(a);
+	}
+}
+
 static void status_says_what_is_not_kept_over_a_restart(void **state)
 {
 	(void)state;
@@ -1034,6 +1059,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(status_of_a_daemon_at_rest_balances_and_asks_for_nothing),
 		TEST(status_shows_the_tables_of_what_passes_and_their_ceilings),
+		TEST(status_says_why_processes_cannot_be_named_and_what_mends_it),
 		TEST(status_says_what_is_not_kept_over_a_restart),
 		TEST(status_names_an_unclassified_proxy_its_share_and_the_command),
 		TEST(status_says_which_trusted_proxy_names_nobody),

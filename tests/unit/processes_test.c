@@ -6,7 +6,10 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "lib/util.h"
 #include "sensor/processes.h"
@@ -88,11 +91,52 @@ static void a_process_is_named_however_many_were_before(void **state)
 	processes_free(p);
 }
 
+/* What a process of another user sees: in a mount or PID namespace of its own, with a /proc mounted so. */
+static enum processes_sight sight_with(int namespaces, const char *proc_options)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS | namespaces) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+			_exit(77);
+		pid_t inner = fork(); /* a PID namespace is that of children */
+		if (inner == 0) {
+			if (mount("proc", "/proc", "proc", 0, proc_options) ||
+			    setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+				_exit(77);
+			_exit((int)processes_sight());
+		}
+		if (inner < 0 || waitpid(inner, &status, 0) != inner || !WIFEXITED(status))
+			_exit(99);
+		_exit(WEXITSTATUS(status));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return (enum processes_sight)WEXITSTATUS(status);
+}
+
+static void what_hides_processes_is_known(void **state)
+{
+	(void)state;
+	if (geteuid() || processes_sight() == PROCESSES_OTHER_NAMESPACE || (int)sight_with(0, "") == 77) {
+		print_message("needs root, mounts, and the first PID namespace\n");
+		skip();
+	}
+	assert_int_equal(sight_with(0, ""), PROCESSES_SEEN);
+	assert_int_equal(sight_with(0, "hidepid=1"), PROCESSES_HIDDEN);
+	assert_int_equal(sight_with(0, "hidepid=2"), PROCESSES_HIDDEN);
+	assert_int_equal(sight_with(0, "hidepid=2,gid=65534"), PROCESSES_SEEN); /* what the hint advises */
+	assert_int_equal(sight_with(CLONE_NEWPID, ""), PROCESSES_OTHER_NAMESPACE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_container_is_found_by_how_runtimes_name_its_cgroup),
 		cmocka_unit_test(a_process_is_found_by_its_id_and_read_again_later),
+		cmocka_unit_test(what_hides_processes_is_known),
 		cmocka_unit_test(a_process_is_named_however_many_were_before),
 	};
 
