@@ -440,6 +440,21 @@ gateway_requests() {
 		"$DIR/gateway.jsonl" | sort -u | cut -f2-
 }
 
+# h2load, in parts: the gateway of the stories is slower than the load, and no more than 64 MiB of events wait for it.
+load_in_parts() { # in_s|in_c REQUESTS H2LOAD-ARGUMENT...
+	local where=$1 left=$2 part
+	shift 2
+	while [ "$left" -gt 0 ]; do
+		part=$((left < 20000 ? left : 20000))
+		left=$((left - part))
+		"$where" h2load --h1 -n $part -c 32 -t 1 "$@" >"$DIR/load" 2>&1
+		grep -q " $part done, .* 0 errored, 0 timeout" "$DIR/load" || fail "the load did not succeed: $(grep '^requests' "$DIR/load")"
+		cat "$DIR/load" >>"$DIR/loads"
+		wait_until 120 "every request reaches the gateway" gateway_has_all
+	done
+}
+gateway_has_all() { [ "$(gateway_count)" -ge "$(logged)" ]; }
+
 gateway_count() { grep -c '"event.name":"http.request"' "$DIR/gateway.jsonl" || true; }
 
 # --- what picket says of itself ---------------------------------------------------------------------------------------

@@ -31,8 +31,8 @@ printf '{"some":"body"}' >"$DIR/body"
 
 keepalive() { # in_s|in_c ADDRESS REQUESTS
 	sed "s|^|http://$2:$PORT|" "$DIR/targets" >"$DIR/uris"
-	"$1" h2load --h1 -n $(($3 * 4 / 5)) -c 32 -t 1 --rps=500 -i "$DIR/uris" >"$DIR/load" 2>&1
-	"$1" h2load --h1 -n $(($3 / 5)) -c 32 -t 1 --rps=500 -d "$DIR/body" "http://$2:$PORT/created/by-post" >"$DIR/load" 2>&1
+	load_in_parts "$1" $(($3 * 4 / 5)) --rps=500 -i "$DIR/uris"
+	load_in_parts "$1" $(($3 / 5)) --rps=500 -d "$DIR/body" "http://$2:$PORT/created/by-post"
 }
 
 connections() { # in_s|in_c ADDRESS REQUESTS
@@ -49,8 +49,6 @@ by_curl() { # in_s|in_c ADDRESS
 	done
 }
 
-reached() { [ "$(gateway_count)" -ge "$(logged)" ]; }
-
 part=$((THOUSANDS * 1000 / 20))
 keepalive in_c $S4 $((part * 7))
 keepalive in_s 127.0.0.1 $((part * 7))
@@ -63,7 +61,7 @@ for i in 1 2 3 4; do
 done
 total=$(settled 20 logged)
 at_least "requests that nginx logged" $((THOUSANDS * 1000)) "$total"
-wait_until 120 "every request reaches the gateway" reached
+wait_until 120 "every request reaches the gateway" gateway_has_all
 jq -r 'select(.data."event.name" == "http.request") | [.id, (.data."http.request.method_original" // .data."http.request.method") + " " +
 	.data."url.original" + " " + (.data."http.response.status_code" // "-" | tostring)] | @tsv' "$DIR/gateway.jsonl" |
 	sort -u | cut -f2- | sort | uniq -c >"$DIR/seen"

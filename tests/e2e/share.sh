@@ -19,10 +19,10 @@ own $loud
 over() { [ "$(status_of .kernel.requests_over_share)" -gt 1000 ]; }
 wait_until 20 "the loud source is over its share" over
 n=0
-while [ $n -lt 200 ] && alive $loud; do
+while [ $n -lt 100 ] && alive $loud; do
 	in_c curl -s -o /dev/null -m 5 --interface $D4 "http://$S4:$PORT/quiet/$n" && n=$((n + 1))
 done
-at_least "requests of the quiet source beside the loud one" 100 "$n"
+at_least "requests of the quiet source beside the loud one" 50 "$n"
 kill -INT $loud
 wait_until 10 "the loud source ends" gone $loud
 sed -n "s/^$D4 //p" "$DIR/access.full" | sort >"$DIR/logged"

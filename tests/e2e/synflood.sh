@@ -17,7 +17,7 @@ own $flood
 headers() { [ "$(status_of .kernel.packets)" -gt 20000 ]; }
 wait_until 10 "the flood arrives" headers
 n=0
-while [ "$(logged)" -lt 100 ] && alive $flood; do
+while [ "$(logged)" -lt 50 ] && alive $flood; do
 	in_c curl -s -o /dev/null -m 5 --interface $D4 "http://$S4:$PORT/during/$n" || true
 	n=$((n + 1))
 done
