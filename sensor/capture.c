@@ -144,6 +144,7 @@ void capture_finish(struct capture *c, struct connection *conn, uint64_t time_ns
 		emit_connection(c, &conn->flow, &what, conn->end.time_ns);
 	}
 	c->current = NULL;
+	capture_end_wait(c, conn);
 	connections_remove(c->connections, conn);
 	update_held(c);
 }
@@ -286,6 +287,7 @@ static void on_close(struct capture *c, const struct pk_conn *rec)
 		return;
 	}
 	connections_close(c->connections, conn);
+	capture_end_wait(c, conn);
 	capture_note_client(c, conn, now);
 	capture_answer(c, conn, &rec->answer, true);
 	/* Bytes that wait in the queue, or that no record showed, may yet be read. */
@@ -351,7 +353,7 @@ static void on_data(struct capture *c, const struct pk_data *rec)
 		store_skip(c, &rec->flow, skip_to);
 	if (rec->captured >= PK_HEAD_MIN && pk_may_have_body((const __u8 *)bytes.ptr))
 		store_seen(c, &rec->flow, rec->seq + rec->captured);
-	capture_note_wait(conn, now);
+	capture_note_wait(c, conn, now);
 	capture_account(c, conn, &b);
 	c->current = NULL;
 	if (conn->end.time_ns && all_seen(conn))

@@ -29,6 +29,11 @@ struct loss {
 	uint64_t bytes;
 };
 
+/* Connections whose server waits for the same, but for those that are told, by connection_wait.since_ns. */
+struct waits {
+	struct connection *first, *last;
+};
+
 struct capture {
 	struct capture_parts parts;
 	struct connections *connections;
@@ -48,6 +53,7 @@ struct capture {
 	uint64_t held_secret;       /* outsiders choose sources, but not their slots */
 	uint64_t wall_offset;       /* wall clock - boot clock */
 	uint64_t unnamed;           /* ids given to connections without a cookie */
+	struct waits heads, bodies; /* what servers wait for */
 	struct connection *current; /* whose record is at work */
 	uint64_t time_ns;           /* of that record */
 	struct loss losses[LOSS_SOURCES];
@@ -108,8 +114,12 @@ bool capture_bytes_missing(const struct stream *s, uint32_t seq);
 
 /* capture_waits.c */
 
-void capture_note_wait(struct connection *conn, uint64_t now_ns); /* after each record with its bytes */
-void capture_tell_waits(struct capture *c, uint64_t now_ns);      /* once a second */
+/* After each record with its bytes. */
+void capture_note_wait(struct capture *c, struct connection *conn, uint64_t now_ns);
+/* The connection ended. */
+void capture_end_wait(struct capture *c, struct connection *conn);
+/* Once a second; costs what is due. */
+void capture_tell_waits(struct capture *c, uint64_t now_ns);
 
 /* capture_events.c */
 

@@ -5,17 +5,63 @@
 #define SLOW_BODY_NS    (30 * NS_PER_S) /* a body of which less than ... */
 #define SLOW_BODY_BYTES (30 * 100)      /* ... came meanwhile is slow */
 
-void capture_note_wait(struct connection *conn, uint64_t now_ns)
+static struct waits *waits_of(struct capture *c, const struct connection *conn)
+{
+	return conn->wait.body ? &c->bodies : &c->heads;
+}
+
+/* It began to wait just now: later than all others. */
+static void waits_add(struct capture *c, struct connection *conn)
+{
+	struct waits *l = waits_of(c, conn);
+
+	conn->wait.after = NULL;
+	conn->wait.before = l->last;
+	if (l->last)
+		l->last->wait.after = conn;
+	else
+		l->first = conn;
+	l->last = conn;
+}
+
+static void waits_take(struct capture *c, struct connection *conn)
+{
+	struct connection_wait *w = &conn->wait;
+	struct waits *l = waits_of(c, conn);
+
+	if (w->before)
+		w->before->wait.after = w->after;
+	else
+		l->first = w->after;
+	if (w->after)
+		w->after->wait.before = w->before;
+	else
+		l->last = w->before;
+}
+
+void capture_end_wait(struct capture *c, struct connection *conn)
+{
+	if (conn->wait.since_ns && !conn->wait.told)
+		waits_take(c, conn);
+	conn->wait = (struct connection_wait){0};
+}
+
+void capture_note_wait(struct capture *c, struct connection *conn, uint64_t now_ns)
 {
 	const struct stream *s = &conn->stream;
 	struct connection_wait *w = &conn->wait;
 	bool body = stream_in_body(s);
 
-	if (!body && !stream_waits(s))
-		w->since_ns = 0;
-	else if (!w->since_ns || w->request != s->requests || w->body != body)
+	if (conn->end.time_ns)
+		return;
+	if (!body && !stream_waits(s)) {
+		capture_end_wait(c, conn);
+	} else if (!w->since_ns || w->request != s->requests || w->body != body) {
+		capture_end_wait(c, conn);
 		*w = (struct connection_wait){
 			.since_ns = now_ns, .request = s->requests, .seq = s->next_seq, .body = body};
+		waits_add(c, conn);
+	}
 }
 
 /* Sequence number up to which its body came, copied or skipped. */
@@ -32,37 +78,44 @@ static uint32_t body_progress(const struct capture *c, const struct connection *
 	return seq;
 }
 
-/* Returns what to call it, or SPAN_NULL: it does not take long, or not yet. */
-static struct span wait_judge(const struct capture *c, struct connection *conn, uint64_t now_ns)
+static void tell(struct capture *c, struct connection *conn, uint64_t now_ns, struct span name,
+		 struct span request)
 {
-	struct connection_wait *w = &conn->wait;
-
-	if (!w->since_ns || w->told)
-		return SPAN_NULL;
-	if (!w->body)
-		return now_ns >= w->since_ns + SLOW_HEAD_NS ? SPAN("slow_head") : SPAN_NULL;
-	if (now_ns < w->since_ns + SLOW_BODY_NS)
-		return SPAN_NULL;
-	uint32_t seq = body_progress(c, conn), came = seq - w->seq;
-	w->since_ns = now_ns;
-	w->seq = seq;
-	return came < SLOW_BODY_BYTES ? SPAN("slow_body") : SPAN_NULL;
+	c->time_ns = now_ns;
+	capture_http_anomaly(c, conn, name, request);
 }
 
-/* Once a second. */
+/* Takes the first of a list that waited until the time was up. NULL: none did. */
+static struct connection *waits_due(struct capture *c, struct waits *l, uint64_t most_ns, uint64_t now_ns)
+{
+	struct connection *conn = l->first;
+
+	if (!conn || now_ns < conn->wait.since_ns + most_ns)
+		return NULL;
+	waits_take(c, conn);
+	conn->wait.told = true;
+	return conn;
+}
+
 void capture_tell_waits(struct capture *c, uint64_t now_ns)
 {
 	char id[EVENT_ID_TEXT_MAX];
+	struct connection *conn;
 
-	for (struct connection *conn = connections_oldest(c->connections); conn; conn = conn->newer) {
-		struct span name = wait_judge(c, conn, now_ns);
-		if (!name.len)
+	while ((conn = waits_due(c, &c->heads, SLOW_HEAD_NS, now_ns)))
+		tell(c, conn, now_ns, SPAN("slow_head"), SPAN(""));
+	while ((conn = waits_due(c, &c->bodies, SLOW_BODY_NS, now_ns))) {
+		struct connection_wait *w = &conn->wait;
+		uint32_t seq = body_progress(c, conn), came = seq - w->seq;
+
+		if (came < SLOW_BODY_BYTES) {
+			tell(c, conn, now_ns, SPAN("slow_body"),
+			     span_from(event_id_format(&(struct event){.id = conn->request_id}, id)));
 			continue;
-		conn->wait.told = true;
-		c->time_ns = now_ns;
-		capture_http_anomaly(c, conn, name,
-				     conn->wait.body ? span_from(event_id_format(
-							       &(struct event){.id = conn->request_id}, id))
-						     : SPAN(""));
+		}
+		w->since_ns = now_ns;
+		w->seq = seq;
+		w->told = false;
+		waits_add(c, conn);
 	}
 }

@@ -46,11 +46,12 @@ struct connection {
 	uint64_t last_ns;        /* of its latest record */
 	uint64_t noted_ns;       /* when clients were told last */
 	uint64_t request_id;     /* event of its latest request */
-	/* What the server waits for: a head that is not whole, or the rest of a body. */
+	/* What the server waits for (capture_waits.c): a head that is not whole, or the rest of a body. */
 	struct connection_wait {
-		uint64_t since_ns; /* 0: for nothing. A body: when it was last looked at */
-		uint32_t request;  /* stream.requests then */
-		uint32_t seq;      /* a body: how far it was then */
+		struct connection *before, *after; /* those that wait for the same */
+		uint64_t since_ns;                 /* 0: for nothing. A body: when it was last looked at */
+		uint32_t request;                  /* stream.requests then */
+		uint32_t seq;                      /* a body: how far it was then */
 		bool body, told;
 	} wait;
 	uint32_t source; /* of its peer, for whoever counts by source */

@@ -120,6 +120,39 @@ static void a_head_that_takes_long_is_told_once(void **state)
 	assert_int_equal(e->anomaly.request_id.len, 0);
 }
 
+#define BEGUN "GET /slow HTT"
+
+/* Those that end meanwhile, and those that go on, are told of no more; the others are, in their order. */
+static void of_many_slow_heads_each_is_told_once(void **state)
+{
+	static const unsigned told[] = {1, 5, 6, 7};
+	struct rig *rig = *state;
+	struct pk_flow flows[9];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(flows); i++) {
+		flows[i] = rig_flow(1 + i, 7, 1);
+		rig_open(rig, &flows[i], ISN);
+		rig_data(rig, &flows[i], ISN, BEGUN);
+	}
+	rig->now_ns += 5 * RIG_SECOND;
+	rig_close(rig, &flows[0], LEN(BEGUN), 0);
+	rig_close(rig, &flows[4], LEN(BEGUN), 0);
+	rig_close(rig, &flows[8], LEN(BEGUN) + 100, 0); /* kept: some may yet be read */
+	rig_data(rig, &flows[2], ISN + LEN(BEGUN), "P/1.1\r\nHost: h\r\n\r\n");
+	rig_data(rig, &flows[3], ISN + LEN(BEGUN), "P/1.1\r\nHost: h\r\n\r\nGET /next HTTP");
+	for (unsigned second = 6; second <= 12; second++) {
+		rig->now_ns += RIG_SECOND;
+		capture_tick(rig->capture, rig->now_ns);
+		assert_int_equal(count_kind(rig, EVENT_HTTP_ANOMALY), second < 10 ? 0 : 4);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(told); i++)
+		assert_int_equal(get(rig, EVENT_HTTP_ANOMALY, i)->flow.connection_id, flows[told[i]].cookie);
+	rig->now_ns += 3 * RIG_SECOND;
+	capture_tick(rig->capture, rig->now_ns);
+	assert_int_equal(count_kind(rig, EVENT_HTTP_ANOMALY), 5);
+	assert_int_equal(get(rig, EVENT_HTTP_ANOMALY, 4)->flow.connection_id, flows[3].cookie);
+}
+
 #define UPLOAD "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"
 
 /* Of a body that is skipped, only how far the kernel half came is known. */
@@ -976,6 +1009,7 @@ int main(void)
 		story(requests_become_events_with_their_connection),
 		story(data_of_the_third_ack_is_seen),
 		story(a_head_that_takes_long_is_told_once),
+		story(of_many_slow_heads_each_is_told_once),
 		story(a_body_that_trickles_is_told_once),
 		story(a_finished_connection_is_summed_up),
 		story(each_deviation_is_an_anomaly_of_its_request),
