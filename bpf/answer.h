@@ -19,7 +19,7 @@ struct tcp_sock___answer {
 
 static __always_inline __u32 answer_write_seq(const struct sock *sk)
 {
-	return BPF_CORE_READ((const struct tcp_sock___answer *)sk, write_seq);
+	return SOCK_AS(tcp_sock___answer, sk, write_seq);
 }
 
 static __always_inline struct pk_answer_slot *answer_slot(__u64 cookie)

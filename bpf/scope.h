@@ -72,11 +72,15 @@ static __always_inline __u16 local_port(const struct sock *sk)
 }
 
 /* May this read be captured? Cheapest question first: most calls are of other ports. */
-static __always_inline bool scope_reader(const struct pk_config *config, const struct sock *sk)
+static __always_inline bool scope_reader(const struct sock *sk)
 {
 	const struct pk_ports *ports = PK_ONLY(pk_ports);
+	const struct pk_config *config;
 
-	if (!ports || !scope_family(sk) || !scope_port(ports, local_port(sk)))
+	if (!ports || !scope_port(ports, local_port(sk)) || !scope_family(sk))
+		return false;
+	config = PK_ONLY(pk_config);
+	if (!config)
 		return false;
 	if (config->own_tgid && bpf_get_current_pid_tgid() >> 32 == config->own_tgid)
 		return false;

@@ -71,13 +71,12 @@ struct reading {
  */
 static __always_inline void reading_urgent(struct reading *r, const struct sock *sk)
 {
-	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
-	__u32 at = BPF_CORE_READ(tp, urg_seq);
-	bool waits = BPF_CORE_READ(tp, urg_data);
+	__u32 at = SOCK_AS(tcp_sock, sk, urg_seq);
+	bool waits = SOCK_AS(tcp_sock, sk, urg_data);
 
 	if (!waits && at + 1 != r->head.seq)
 		return;
-	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & SOCK_FLAG_URGINLINE)
+	if (sk->__sk_common.skc_flags & SOCK_FLAG_URGINLINE)
 		return;
 	if (waits && at == r->head.seq) { /* MSG_PEEK: copied_seq has not moved over it */
 		r->head.seq++;
@@ -153,7 +152,7 @@ static __always_inline void reading_begin(struct reading *r, struct sock *sk, co
 	r->head.skip_slot = pk_skip_slot(r->head.flow.cookie);
 	r->head.pid = bpf_get_current_pid_tgid() >> 32;
 	r->skb = skb;
-	off = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq) - first;
+	off = SOCK_AS(tcp_sock, sk, copied_seq) - first;
 	if (off < 0) /* MSG_PEEK went on into the next packet buffer */
 		off = 0;
 	r->off = off;
@@ -205,18 +204,16 @@ static __always_inline bool reading_extend(struct reading *r)
 	return true;
 }
 
-SEC("tp_btf/skb_copy_datagram_iovec")
-int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
+static __always_inline int on_read(void *ctx, const struct sk_buff *skb, struct sock *sk, __u32 len)
 {
 	const struct pk_config *config = PK_ONLY(pk_config);
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct pk_ring_cpu *cpu = PK_ONLY(pk_tcp_cpu);
-	struct sock *sk = skb->sk;
 	struct reading r = {};
 	__u32 left;
 	__u64 total;
 
-	if (!config || !c || !cpu || len <= 0 || !sk || !scope_reader(config, sk))
+	if (!config || !c || !cpu)
 		return 0;
 	reading_begin(&r, sk, skb, len, c);
 	reading_end_skip(ctx, &r);
@@ -374,16 +371,14 @@ static long reading_chunk(__u32 index, void *arg)
 	return !r->left;
 }
 
-SEC("tp_btf/skb_copy_datagram_iovec")
-int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
+static __always_inline int on_read(void *ctx, const struct sk_buff *skb, struct sock *sk, __u32 len)
 {
 	const struct pk_config *config = PK_ONLY(pk_config);
 	struct pk_counters *c = PK_ONLY(pk_stats);
-	struct sock *sk = skb->sk;
 	struct reading r = {};
 	__u32 left, most;
 
-	if (!config || !c || len <= 0 || !sk || !scope_reader(config, sk))
+	if (!config || !c)
 		return 0;
 	reading_begin(&r, sk, skb, len, c);
 	reading_end_skip(ctx, &r);
@@ -409,25 +404,32 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 
 #endif
 
+/* The reads of others, most of them, leave at the first questions. */
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
+{
+	struct sock *sk = skb->sk;
+
+	return len > 0 && sk && scope_reader(sk) ? on_read(ctx, skb, sk, len) : 0;
+}
+
 /* --- connections and listeners --- */
 
 /* What is known of a connection at its end. Sequence numbers and bytes_received count the FIN as a byte. */
 static __always_inline void conn_sums(struct pk_conn *conn, const struct sock *sk)
 {
-	struct tcp_sock *tp = (struct tcp_sock *)sk;
-	__u32 fin = BPF_CORE_READ(sk, __sk_common.skc_flags) & SOCK_FLAG_DONE ? 1 : 0;
-	__s32 unread = BPF_CORE_READ(tp, rcv_nxt) - fin - BPF_CORE_READ(tp, copied_seq);
+	__u32 fin = sk->__sk_common.skc_flags & SOCK_FLAG_DONE ? 1 : 0;
+	__s32 unread = SOCK_AS(tcp_sock, sk, rcv_nxt) - fin - SOCK_AS(tcp_sock, sk, copied_seq);
 
-	conn->bytes_received = BPF_CORE_READ(tp, bytes_received) - fin;
-	conn->bytes_acked = BPF_CORE_READ(tp, bytes_acked);
-	conn->srtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
-	conn->retransmits = BPF_CORE_READ(tp, total_retrans);
+	conn->bytes_received = SOCK_AS(tcp_sock, sk, bytes_received) - fin;
+	conn->bytes_acked = SOCK_AS(tcp_sock, sk, bytes_acked);
+	conn->srtt_us = SOCK_AS(tcp_sock, sk, srtt_us) >> 3;
+	conn->retransmits = SOCK_AS(tcp_sock, sk, total_retrans);
 	conn->unread = unread > 0 ? unread : 0;
 }
 
 static __always_inline void conn_event(void *ctx, const struct sock *sk, __u16 port, int old, int new)
 {
-	struct tcp_sock *tp = (struct tcp_sock *)sk;
 	struct pk_conn conn = {.old_state = old, .new_state = new};
 
 	conn.rec.kind = new == TCP_STATE_ESTABLISHED ? PK_OPEN : PK_CLOSE;
@@ -438,7 +440,7 @@ static __always_inline void conn_event(void *ctx, const struct sock *sk, __u16 p
 	conn.flow.cookie = bpf_get_socket_cookie((void *)sk);
 	conn.skip_slot = pk_skip_slot(conn.flow.cookie);
 	if (conn.rec.kind == PK_OPEN) { /* bytes may have come with the SYN (fast open) */
-		conn.isn = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
+		conn.isn = SOCK_AS(tcp_sock, sk, rcv_nxt) - (__u32)SOCK_AS(tcp_sock, sk, bytes_received);
 		answer_open(conn.flow.cookie);
 	} else {
 		conn_sums(&conn, sk);
@@ -501,11 +503,16 @@ static __always_inline bool state_is_close(int old, int new)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 {
-	const struct pk_config *config = PK_ONLY(pk_config);
-	struct pk_ports *ports = PK_ONLY(pk_ports);
-	struct pk_counters *c = PK_ONLY(pk_stats);
+	const struct pk_config *config;
+	struct pk_ports *ports;
+	struct pk_counters *c;
 	__u16 port;
 
+	if (new != TCP_STATE_LISTEN && !state_is_open(old, new) && !state_is_close(old, new))
+		return 0;
+	config = PK_ONLY(pk_config);
+	ports = PK_ONLY(pk_ports);
+	c = PK_ONLY(pk_stats);
 	if (!config || !ports || !c || !scope_family(sk))
 		return 0;
 	if (new == TCP_STATE_LISTEN) {
@@ -513,10 +520,8 @@ int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 			listen_event(ctx, config, ports, sk);
 		return 0;
 	}
-	if (!state_is_open(old, new) && !state_is_close(old, new))
-		return 0;
 	/* skc_num is 0 by the close, inet_sport is not */
-	port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+	port = bpf_ntohs(SOCK_AS(inet_sock, sk, inet_sport));
 	/* Logins count whatever the scope: one too many costs a look, one too few a lock-out. */
 	if (state_is_open(old, new) && port_bit(ports->never, port))
 		count(c, PK_C_LOGINS, 1);
