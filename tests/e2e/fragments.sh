@@ -10,9 +10,8 @@ picket_up
 
 # An address that no host has: the raw client speaks for it, and no kernel resets its connections.
 F4=10.77.0.50 F6=fd77::50
-ip -n "$NS_C" -j link show eth0 | jq -r '.[0].address' >"$DIR/client.mac"
-mac=$(cat "$DIR/client.mac")
-ip -n "$NS_S" -j link show eth0 | jq -r '.[0].address' >"$DIR/peer.mac"
+mac=$(mac_of "$NS_C" eth0)
+mac_of "$NS_S" eth0 >"$DIR/peer.mac"
 ip -n "$NS_S" neigh replace $F4 lladdr "$mac" dev eth0 nud permanent
 ip -n "$NS_S" neigh replace $F6 lladdr "$mac" dev eth0 nud permanent
 

@@ -226,6 +226,11 @@ ns_add() { # NAME
 in_s() { nsenter --net="/run/netns/$NS_S" "$@"; }
 in_c() { nsenter --net="/run/netns/$NS_C" "$@"; }
 
+# By netlink: /sys shows the devices of the namespace it was mounted in.
+mac_of() { # NS DEV
+	ip -n "$1" -j link show "$2" | jq -r '.[0].address'
+}
+
 link_up() { # NS-A DEV-A NS-B DEV-B
 	ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"
 	ip -n "$1" link set "$2" up
