@@ -209,7 +209,7 @@ struct pk_segment {
 
 /* PK_FRAME: a frame that the packet program could not read to its TCP, UDP or ICMP header without meeting
  * something odd: fragments, IP options, extension headers, truncation, unknown types. */
-#define PK_FRAME_MAX 2048
+#define PK_FRAME_MAX 16384 /* bytes captured of a fragment; of another frame: 2048 */
 struct pk_frame {
 	struct pk_record rec;
 	__u32 ifindex;
@@ -217,7 +217,11 @@ struct pk_frame {
 	__u32 captured; /* bytes that follow, from the frame's first on */
 	__u8 hook;      /* enum pk_hook */
 	__u8 l3_only;   /* 1: begins with the IP header, 0: with Ethernet */
-	__u8 pad[2];
+	__u8 wanted; /* 1: a fragment that begins a TCP segment of which a PK_SEGMENT would be made, were it
+			whole */
+	__u8 pad;
+	__u16 vlan[2]; /* as in pk_segment: also one that was taken off the frame */
+	__u32 pad2;
 	/* __u8 data[captured] follows */
 };
 
@@ -464,7 +468,7 @@ _Static_assert(sizeof(struct pk_header) == 80, "pk_header");
 _Static_assert(sizeof(struct pk_deny) == 8, "pk_deny");
 _Static_assert(sizeof(struct pk_hit_key) == 20, "pk_hit_key");
 _Static_assert(sizeof(struct pk_segment) == 96, "pk_segment");
-_Static_assert(sizeof(struct pk_frame) == 32, "pk_frame");
+_Static_assert(sizeof(struct pk_frame) == 40, "pk_frame");
 _Static_assert(sizeof(struct pk_refused) == 112, "pk_refused");
 _Static_assert(sizeof(struct pk_config) == 88, "pk_config");
 #endif

@@ -23,6 +23,7 @@
 #define SEGMENT_MIDDLE 2048 /* a full segment of an Ethernet frame */
 #define SEGMENT_GRO    16384
 #define FRAME_SMALL    256
+#define FRAME_MIDDLE   2048
 
 /* --- is it asked for? --- */
 
@@ -143,16 +144,16 @@ static __always_inline __u32 report_copy(const struct report *r, __u32 off, __u3
 	return want;
 }
 
-static __always_inline void vlan_fill(const struct report *r, struct pk_segment *s)
+static __always_inline void vlan_fill(const struct report *r, __u16 *vlan)
 {
 	const struct packet *p = &r->cpu->packet;
 
-	s->vlan[0] = p->vlan[0];
-	s->vlan[1] = p->vlan[1];
+	vlan[0] = p->vlan[0];
+	vlan[1] = p->vlan[1];
 #ifdef PK_TC
 	if (r->ctx->vlan_present) { /* taken off the frame: it was the outermost */
-		s->vlan[1] = s->vlan[0];
-		s->vlan[0] = r->ctx->vlan_tci & 0xfff;
+		vlan[1] = vlan[0];
+		vlan[0] = r->ctx->vlan_tci & 0xfff;
 	}
 #endif
 }
@@ -175,40 +176,49 @@ static __always_inline int segment_put(const struct report *r, const struct segm
 	s->urgent = bpf_ntohs(seg->tcp.urgent);
 	s->checksum = seg->tcp.check;
 	s->l4_len = p->l4_len + p->missing;
-	vlan_fill(r, s);
+	vlan_fill(r, s->vlan);
 	s->captured = report_copy(r, p->l4 + TCP_HEADER, want, s + 1, room);
 	s->header.rec.size = sizeof(*s) + s->captured;
 	bpf_ringbuf_submit(s, ring_wake(&r->cpu->ring, sizeof(*s) + room));
 	return 0;
 }
 
-/* False: its header is none. */
-static __always_inline bool segment_report(const struct report *r)
+/* What of a TCP header there is: all of it, or its ports. False: not even these. */
+static __always_inline bool segment_head(const struct report *r, struct segment *seg)
 {
 	const struct packet *p = &r->cpu->packet;
-	struct segment seg = {.have = TCP_HEADER};
-	__u32 head, want;
+	__u32 off = p->l4 & PACKET_OFF_MAX;
 
-	if (frame_load_slow(r->ctx, r->l3_only, p->l4 & PACKET_OFF_MAX, &seg.tcp, TCP_HEADER))
-		return false;
-	head = (seg.tcp.offset_reserved >> 4) * 4;
+	if (p->l4_len >= TCP_HEADER) {
+		seg->have = TCP_HEADER;
+		return !frame_load_slow(r->ctx, r->l3_only, off, &seg->tcp, TCP_HEADER);
+	}
+	return p->l4_len >= 4 && !frame_load_slow(r->ctx, r->l3_only, off, &seg->tcp, 4);
+}
+
+/* False: its header is none. */
+static __always_inline bool segment_report(const struct report *r, const struct segment *seg, bool wanted)
+{
+	const struct packet *p = &r->cpu->packet;
+	__u32 head = (seg->tcp.offset_reserved >> 4) * 4, want;
+
 	if (head < TCP_HEADER || head > p->l4_len)
 		return false;
-	if (!segment_wanted(r->config, r->ctx, p, &seg.tcp, r->ifindex))
+	if (!wanted)
 		return true;
 	want = p->l4_len - TCP_HEADER;
 	if (want <= SEGMENT_SMALL)
-		segment_put(r, &seg, want, SEGMENT_SMALL);
+		segment_put(r, seg, want, SEGMENT_SMALL);
 	else if (want <= SEGMENT_MIDDLE)
-		segment_put(r, &seg, want, SEGMENT_MIDDLE);
+		segment_put(r, seg, want, SEGMENT_MIDDLE);
 	else if (want <= SEGMENT_GRO)
-		segment_put(r, &seg, want, SEGMENT_GRO);
+		segment_put(r, seg, want, SEGMENT_GRO);
 	else
-		segment_put(r, &seg, want, PK_SEGMENT_MAX);
+		segment_put(r, seg, want, PK_SEGMENT_MAX);
 	return true;
 }
 
-static __always_inline void frame_put(const struct report *r, __u32 len, __u32 room)
+static __always_inline void frame_put(const struct report *r, __u32 len, __u32 room, bool wanted)
 {
 	struct pk_frame *f;
 
@@ -226,6 +236,8 @@ static __always_inline void frame_put(const struct report *r, __u32 len, __u32 r
 	f->len = len;
 	f->hook = HOOK;
 	f->l3_only = r->l3_only;
+	f->wanted = wanted;
+	vlan_fill(r, f->vlan);
 	f->captured = report_copy(r, 0, len, f + 1, room);
 	f->rec.size = sizeof(*f) + f->captured;
 	bpf_ringbuf_submit(f, ring_wake(&r->cpu->ring, sizeof(*f) + room));
@@ -242,23 +254,32 @@ __noinline int packet_report(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex, __u3
 		.cpu = PK_ONLY(pk_ingress_cpu),
 		.config = PK_ONLY(pk_config),
 	};
-	bool odd = false;
-	__u8 reach;
+	struct segment seg = {};
+	bool tcp, fragment, wanted = false, odd = false;
+	const struct packet *p;
 
 	if (!ctx || !r.c || !r.cpu || !r.config)
 		return 0;
 	r.now = bpf_ktime_get_boot_ns();
-	reach = r.cpu->packet.reach;
+	p = &r.cpu->packet;
+	fragment = p->reach == REACH_FRAGMENT || p->odd & ODD_FRAGMENT;
+	tcp = p->reach == REACH_L4 && p->protocol == IPPROTO_TCP_ && p->l4_len >= (fragment ? 4 : TCP_HEADER);
+	if (tcp && segment_head(&r, &seg))
+		wanted = segment_wanted(r.config, ctx, p, &seg.tcp, ifindex);
+	else if (tcp)
+		odd = true;
 	/* The beginning of a segment is none: its receiver gets all of it or nothing. */
-	if (reach == REACH_L4 && !(r.cpu->packet.odd & ODD_FRAGMENT) &&
-	    r.cpu->packet.protocol == IPPROTO_TCP_ && r.cpu->packet.l4_len >= TCP_HEADER)
-		odd = !segment_report(&r);
-	if (!odd && !frame_wanted(r.config, &r.cpu->packet, reach))
+	if (tcp && !fragment && !odd)
+		odd = !segment_report(&r, &seg, wanted);
+	if (!odd && !frame_wanted(r.config, p, p->reach))
 		return 0;
+	wanted = wanted && fragment;
 	if (len <= FRAME_SMALL)
-		frame_put(&r, len, FRAME_SMALL);
-	else
-		frame_put(&r, len, PK_FRAME_MAX);
+		frame_put(&r, len, FRAME_SMALL, wanted);
+	else if (len <= FRAME_MIDDLE || !fragment)
+		frame_put(&r, len, FRAME_MIDDLE, wanted);
+	else /* jumbo frames: it may have to be put together with others */
+		frame_put(&r, len, PK_FRAME_MAX, wanted);
 	return 0;
 }
 

@@ -474,11 +474,8 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 	struct connection *conn;
 
 	set_wall_offset(c);
-	if (c->segments) {
-		segments_tick(c->segments, now_ns);
-		exchanges_tick(c->exchanges, now_ns);
-		anomalies_tick(c->anomalies, now_ns);
-	}
+	if (c->segments)
+		capture_packets_tick(c, now_ns);
 	while ((conn = connections_oldest_closed(c->connections)) &&
 	       now_ns >= conn->end.time_ns + CLOSED_WAIT_NS)
 		capture_finish(c, conn, now_ns);
@@ -592,6 +589,7 @@ void capture_free(struct capture *c)
 	origin_free(c->origin);
 	segments_free(c->segments);
 	anomalies_free(c->anomalies);
+	datagrams_free(c->datagrams);
 	answers_free(c->answers);
 	connections_free(c->connections);
 	exchanges_free(c->exchanges);

@@ -29,6 +29,7 @@
 #include "sensor/anomalies.h"
 #include "sensor/answers.h"
 #include "sensor/clients.h"
+#include "sensor/datagrams.h"
 #include "sensor/processes.h"
 #include "sensor/segments.h"
 
@@ -42,6 +43,7 @@ struct capture_packets {
 	uint64_t answer_wait_ns; /* a request waits no longer for its answer; 0: while its connection lasts */
 	bool headers;            /* PK_HEADER records come, too, and tell what flags show */
 	bool ordinary;           /* name ordinary anomalies, too: tcp_anomaly_is_ordinary */
+	bool fragments; /* IP fragments come as they were on the link, and nobody else puts them together */
 };
 
 struct capture_parts {
@@ -72,6 +74,7 @@ struct capture_packet_counts {
 	struct segments_counts streams;
 	struct tcp_track_counts tracked;
 	struct fragments_counts datagrams;
+	struct datagrams_counts together;
 };
 
 struct capture_counts {

@@ -16,6 +16,7 @@
 #include "sensor/answers.h"
 #include "sensor/capture.h"
 #include "sensor/connections.h"
+#include "sensor/datagrams.h"
 #include "sensor/proxied.h"
 #include "sensor/refused.h"
 #include "sensor/segments.h"
@@ -39,6 +40,7 @@ struct capture {
 	struct connections *connections;
 	struct segments *segments; /* NULL: no packets */
 	struct anomalies *anomalies;
+	struct datagrams *datagrams; /* NULL: packets come whole */
 	bool header_events;          /* packets: those of odd segments are made here */
 	bool ordinary;               /* packets: what networks do by themselves is named, too */
 	struct exchanges *exchanges; /* likewise */
@@ -93,6 +95,7 @@ void capture_header(struct capture *c, const struct pk_header *rec);
 int capture_packets_new(struct capture *c); /* 0 or -errno; nothing where no packets are wanted */
 void capture_segment(struct capture *c, const struct pk_segment *rec);
 void capture_frame(struct capture *c, const struct pk_frame *rec);
+void capture_packets_tick(struct capture *c, uint64_t now_ns);
 /* Shows other threads what the tables of packets counted. */
 void capture_packets_count(struct capture *c);
 

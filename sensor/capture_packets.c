@@ -178,17 +178,29 @@ void capture_frame(struct capture *c, const struct pk_frame *rec)
 	COUNT(c, frames, 1);
 	c->time_ns = rec->rec.time_ns;
 	anomalies_frame(c->anomalies, rec);
+	const struct pk_segment *whole = c->datagrams ? datagrams_add(c->datagrams, rec) : NULL;
+	if (whole)
+		capture_segment(c, whole);
+}
+
+void capture_packets_tick(struct capture *c, uint64_t now_ns)
+{
+	segments_tick(c->segments, now_ns);
+	exchanges_tick(c->exchanges, now_ns);
+	anomalies_tick(c->anomalies, now_ns);
 }
 
 void capture_packets_count(struct capture *c)
 {
 	if (!c->segments)
 		return;
-	const struct capture_packet_counts now = {
+	struct capture_packet_counts now = {
 		.streams = segments_counts(c->segments),
 		.tracked = anomalies_tcp_counts(c->anomalies),
 		.datagrams = anomalies_fragments_counts(c->anomalies),
 	};
+	if (c->datagrams)
+		now.together = datagrams_counts(c->datagrams);
 	const uint64_t *from = (const uint64_t *)&now;
 	uint64_t *to = (uint64_t *)&c->counts.packets;
 
@@ -247,6 +259,8 @@ int capture_packets_new(struct capture *c)
 	int r = anomalies_start(c);
 	if (!r)
 		r = exchanges_new(&exchanges, &c->exchanges);
+	if (!r && p->fragments)
+		r = datagrams_new(&c->datagrams);
 	return r ? r : segments_new(&options, &c->segments);
 }
 

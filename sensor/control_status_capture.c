@@ -132,6 +132,7 @@ static void write_packets(struct json_writer *w, const struct status *s)
 	const struct segments_counts *streams = &c->packets.streams;
 	const struct tcp_track_counts *tracked = &c->packets.tracked;
 	const struct fragments_counts *datagrams = &c->packets.datagrams;
+	const struct datagrams_counts *together = &c->packets.together;
 
 	json_key(w, "packets");
 	if (s->parts->config->capture.packets == CAPTURE_PACKETS_OFF) {
@@ -170,6 +171,15 @@ static void write_packets(struct json_writer *w, const struct status *s)
 	put_uint(w, "max", datagrams->held_max);
 	put_uint(w, "evicted", datagrams->evicted);
 	put_uint(w, "uncompared", datagrams->uncompared);
+	json_object_end(w);
+	json_key(w, "put_together");
+	json_object_begin(w);
+	put_uint(w, "segments", together->segments);
+	put_uint(w, "fragments", together->defrag.fragments);
+	put_uint(w, "whole", together->defrag.whole);
+	put_uint(w, "overlapping", together->defrag.overlapping);
+	put_uint(w, "given_up", together->defrag.given_up);
+	put_uint(w, "max", DEFRAG_DATAGRAMS_MAX);
 	json_object_end(w);
 	json_object_end(w);
 }

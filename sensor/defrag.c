@@ -33,6 +33,8 @@ struct datagram {
 	uint8_t head[HEAD_MAX];
 	size_t l3, head_len, next_at; /* of the first fragment, if head_len */
 	uint8_t next;
+	bool l3_only;
+	uint32_t mark;
 	size_t total; /* of the payload, if the last one came; else 0 */
 	size_t have;
 	uint8_t units[(PAYLOAD_MAX / UNIT + 1 + 7) / 8]; /* which came */
@@ -40,17 +42,19 @@ struct datagram {
 };
 
 struct defrag {
+	uint8_t protocol; /* the only one, or 0 */
 	struct defrag_counts counts;
 	struct datagram *list[DEFRAG_DATAGRAMS_MAX]; /* allocated when first used */
 	uint8_t frame[HEAD_MAX + PAYLOAD_MAX + 1];
 };
 
-int defrag_new(struct defrag **ret)
+int defrag_new(uint8_t protocol, struct defrag **ret)
 {
 	struct defrag *d = calloc(1, sizeof *d);
 
 	if (!d)
 		return -ENOMEM;
+	d->protocol = protocol;
 	*ret = d;
 	return 0;
 }
@@ -124,6 +128,8 @@ static bool read_ipv6(const uint8_t *b, size_t len, size_t l3, struct fragment *
 	if (b[next_at] != 44 || at + 8 > end)
 		return false;
 	unsigned place = get16(b + at + 2);
+	if (!(place & 0xfff9)) /* whole: it is looked at by itself (RFC 6946) */
+		return false;
 	uint32_t id = (uint32_t)get16(b + at + 4) << 16 | get16(b + at + 6);
 	*ret = (struct fragment){.version = 6,
 				 .protocol = b[at],
@@ -140,14 +146,18 @@ static bool read_ipv6(const uint8_t *b, size_t len, size_t l3, struct fragment *
 }
 
 /* False: no fragment, or not all of it was captured. */
-static bool read_fragment(const struct pcap_frame *f, struct fragment *ret)
+static bool read_fragment(const struct defrag_frame *f, struct fragment *ret)
 {
-	size_t l3 = ETHERNET_HEADER;
+	size_t l3 = f->l3_only ? 0 : ETHERNET_HEADER;
+	unsigned type;
 	bool is;
 
-	if (f->len < ETHERNET_HEADER)
+	if (f->len < l3 || !f->len)
 		return false;
-	unsigned type = get16(f->bytes + 12);
+	if (f->l3_only)
+		type = f->bytes[0] >> 4 == 6 ? 0x86dd : 0x0800;
+	else
+		type = get16(f->bytes + 12);
 	for (int i = 0; i < TAGS_MAX && (type == 0x8100 || type == 0x88a8) && f->len >= l3 + 4; i++) {
 		type = get16(f->bytes + l3 + 2);
 		l3 += 4;
@@ -245,9 +255,11 @@ static int take(struct datagram *g, const struct fragment *f)
 	return 0;
 }
 
-static void keep_head(struct datagram *g, const struct fragment *f, const uint8_t *frame)
+static void keep_head(struct datagram *g, const struct fragment *f, const struct defrag_frame *frame)
 {
-	memcpy(g->head, frame, f->head_len);
+	memcpy(g->head, frame->bytes, f->head_len);
+	g->l3_only = frame->l3_only;
+	g->mark = frame->mark;
 	g->l3 = f->l3;
 	g->head_len = f->head_len;
 	g->next_at = f->next_at;
@@ -255,7 +267,7 @@ static void keep_head(struct datagram *g, const struct fragment *f, const uint8_
 }
 
 /* The frame as it was before it was cut. False: too long for one. */
-static bool put_together(struct defrag *d, const struct datagram *g, struct pcap_frame *ret)
+static bool put_together(struct defrag *d, const struct datagram *g, struct defrag_whole *ret)
 {
 	size_t len = g->head_len + g->total;
 	uint8_t *ip = d->frame + g->l3;
@@ -273,16 +285,25 @@ static bool put_together(struct defrag *d, const struct datagram *g, struct pcap
 		put16(ip + 4, len - g->l3 - IPV6_HEADER);
 		d->frame[g->next_at] = g->next;
 	}
-	ret->bytes = d->frame;
-	ret->len = ret->original_len = len;
+	ret->frame.bytes = d->frame;
+	ret->frame.len = len;
+	ret->frame.l3_only = g->l3_only;
+	ret->frame.mark = g->mark;
+	ret->ip = g->l3;
+	ret->payload = g->head_len;
+	ret->version = g->version;
+	ret->protocol = g->next;
 	return true;
 }
 
-bool defrag_add(struct defrag *d, const struct pcap_frame *f, struct pcap_frame *ret)
+bool defrag_add(struct defrag *d, const struct defrag_frame *f, struct defrag_whole *ret)
 {
 	struct fragment fragment;
 
 	if (!read_fragment(f, &fragment))
+		return false;
+	/* IPv6 tells it in the first fragment alone: those of others are nobody's, whatever they say. */
+	if (d->protocol && fragment.version == 4 && fragment.protocol != d->protocol)
 		return false;
 	d->counts.fragments++;
 	struct datagram *g = datagram_of(d, &fragment, f->time_ns);
@@ -301,11 +322,11 @@ bool defrag_add(struct defrag *d, const struct pcap_frame *f, struct pcap_frame 
 		return false;
 	}
 	if (fragment.start == 0)
-		keep_head(g, &fragment, f->bytes);
+		keep_head(g, &fragment, f);
 	if (!g->total || g->have != g->total || !g->head_len)
 		return false;
 	g->used = false;
 	d->counts.whole++;
-	ret->time_ns = f->time_ns;
+	ret->frame.time_ns = f->time_ns;
 	return put_together(d, g, ret);
 }

@@ -144,7 +144,7 @@ int replay_new(const struct replay_hooks *hooks, struct replay **ret, struct buf
 	r->hooks = *hooks;
 	r->clock = (struct clock){.boot_ns = now_ns, .wall_ns = now_ns, .arg = r};
 	libbpf_set_print(quiet);
-	int error = defrag_new(&r->defrag);
+	int error = defrag_new(0, &r->defrag);
 	if (error) {
 		replay_free(r);
 		return error;
@@ -207,13 +207,17 @@ static void runts_tell(struct replay *r, const struct pcap_file *file, uint64_t 
 /* A fragment is seen as it came; its datagram, too, once it is whole. */
 static int frame_read(struct replay *r, const struct pcap_frame *f)
 {
-	struct pcap_frame whole;
+	const struct defrag_frame fragment = {.bytes = f->bytes, .len = f->len, .time_ns = f->time_ns};
+	struct defrag_whole whole;
 	int error = frame_run(r, f);
 
 	r->counts.frames++;
 	r->counts.bytes += f->len;
-	if (!error && defrag_add(r->defrag, f, &whole))
-		error = frame_run(r, &whole);
+	if (!error && defrag_add(r->defrag, &fragment, &whole))
+		error = frame_run(r, &(struct pcap_frame){.bytes = whole.frame.bytes,
+							  .len = whole.frame.len,
+							  .original_len = whole.frame.len,
+							  .time_ns = whole.frame.time_ns});
 	struct defrag_counts d = defrag_counts(r->defrag);
 	r->counts.datagrams = d.whole;
 	r->counts.datagrams_overlapping = d.overlapping;

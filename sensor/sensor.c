@@ -547,6 +547,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.port_count = s->config->capture.ports.count,
 		.answer_wait_ns = ANSWERS_WAIT_NS,
 		.headers = true,
+		.fragments = true,
 	};
 	struct capture_parts capture = {
 		.config = s->config,

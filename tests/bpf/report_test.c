@@ -464,6 +464,75 @@ static void answers_of_a_watched_port_are_forwarded_too(void **state)
 	assert_int_equal(collect_count(&got, PK_FRAME), 1);
 }
 
+/* The first fragment of a segment to a port, of which n bytes are in it; frames of it are in `got` then. */
+static const struct pk_frame *fragment_to(const char *address, uint16_t port, size_t n)
+{
+	struct tcp_fields t = to_server;
+	struct frame_buf f;
+
+	t.destination = port;
+	packet_begin(&f);
+	packet_eth(&f, 0x0800);
+	packet_ipv4(&f, CLIENT4, address, 6, 0, 0x2000);
+	packet_tcp(&f, &t);
+	if (n > 20)
+		packet_bytes(&f, n - 20);
+	else
+		f.len -= 20 - n;
+	packet_end(&f);
+	run(&f);
+	assert_int_equal(got.count, 1);
+	return collect_get(&got, PK_FRAME, 0);
+}
+
+/* Only the first has ports, and only the kernel knows its sockets. */
+static void a_first_fragment_tells_whether_its_segment_is_wanted(void **state)
+{
+	struct frame_buf f;
+
+	(void)state;
+	packets_set(PK_PACKETS_FORWARDED);
+	assert_int_equal(fragment_to("127.0.0.1", WATCHED, 32)->wanted, 1);
+	assert_int_equal(fragment_to("127.0.0.1", WATCHED, 8)->wanted, 1);
+	assert_int_equal(fragment_to("127.0.0.1", OTHER, 32)->wanted, 0);
+	int fd = listener("127.0.0.1");
+	assert_int_equal(fragment_to("127.0.0.1", WATCHED, 32)->wanted, 0);
+	assert_int_equal(fragment_to("127.0.0.1", WATCHED, 8)->wanted, 0);
+	close(fd);
+	make_fragment6(&f, 1);
+	run(&f);
+	assert_int_equal(((const struct pk_frame *)collect_get(&got, PK_FRAME, 0))->wanted, 1);
+	make_later_fragment(&f);
+	run(&f);
+	assert_int_equal(((const struct pk_frame *)collect_get(&got, PK_FRAME, 0))->wanted, 0);
+}
+
+/* Fragments are put together, so that they are needed whole. */
+static void a_fragment_in_a_jumbo_frame_is_whole(void **state)
+{
+	static uint8_t bytes[9014];
+	struct frame_buf f;
+
+	(void)state;
+	packets_set(PK_PACKETS_FORWARDED);
+	for (int later = 0; later < 2; later++) {
+		make4(&f, &to_server, 0, later ? 5 : 0x2000, 0);
+		memcpy(bytes, f.bytes, 54);
+		bytes[16] = (sizeof bytes - 14) >> 8;
+		bytes[17] = (sizeof bytes - 14) & 0xff;
+		for (size_t i = 54; i < sizeof bytes; i++)
+			bytes[i] = (uint8_t)(i * 7);
+		if (run_bytes(bytes, sizeof bytes)) {
+			print_message("this kernel's test run takes no frame of 9,014 bytes\n");
+			skip();
+		}
+		const struct pk_frame *frame = collect_get(&got, PK_FRAME, 0);
+		assert_non_null(frame);
+		assert_int_equal(frame->captured, sizeof bytes);
+		assert_memory_equal(frame + 1, bytes, sizeof bytes);
+	}
+}
+
 /* Loaded once for all cases: the verifier takes seconds in a virtual machine. */
 static int begin(void **state)
 {
@@ -487,6 +556,8 @@ int main(int argc, char **argv)
 		CASE(odd_frames_are_reported_from_their_first_byte),
 		CASE(only_what_no_local_socket_ends_is_forwarded),
 		CASE(answers_of_a_watched_port_are_forwarded_too),
+		CASE(a_first_fragment_tells_whether_its_segment_is_wanted),
+		CASE(a_fragment_in_a_jumbo_frame_is_whole),
 	};
 
 	if (argc < 2 || (strcmp(argv[1], "xdp") && strcmp(argv[1], "tc"))) {

@@ -4,6 +4,8 @@
 
     fragments.py SOURCE TARGET PORT PATH SIZE [HOLD]
 
+FRAGMENTS_ORDER=backwards: the last fragment goes first.
+
 HOLD is a file: after the handshake the client makes HOLD.ready, and sends its request once HOLD is there.
 
 SOURCE is an address that no host on the link has, so that no kernel answers for it. Prints "answered" if the server
@@ -71,7 +73,7 @@ else:
     pieces = fragment(ip() / segment, fragsize=size)
 assert len(pieces) > 1
 for _ in range(3):
-    for piece in pieces:
+    for piece in reversed(pieces) if os.environ.get("FRAGMENTS_ORDER") == "backwards" else pieces:
         wire.send(ether / piece)
     while (packet := answer(1.5)) is not None:
         if Raw in packet and b" 200 " in bytes(packet[Raw])[:20]:

@@ -15,12 +15,13 @@ struct rig {
 	struct defrag *d;
 	uint8_t bytes[256];
 	uint64_t now;
+	uint32_t mark;
 };
 
 static void start(struct rig *r)
 {
 	*r = (struct rig){.now = 1000};
-	assert_int_equal(defrag_new(&r->d), 0);
+	assert_int_equal(defrag_new(0, &r->d), 0);
 }
 
 static uint8_t content(size_t at)
@@ -30,7 +31,7 @@ static uint8_t content(size_t at)
 
 /* [at, at + len) of the payload. True: *ret is the whole frame. */
 static bool add(struct rig *r, bool v6, uint16_t id, size_t at, size_t len, bool more, char first,
-		struct pcap_frame *ret)
+		struct defrag_whole *ret)
 {
 	uint8_t *b = r->bytes, *ip = b + 18;
 	size_t head = v6 ? 18 + 40 + 8 : 18 + 20;
@@ -61,15 +62,19 @@ static bool add(struct rig *r, bool v6, uint16_t id, size_t at, size_t len, bool
 		b[head + i] = content(at + i);
 	if (first)
 		b[head] = (uint8_t)first;
-	struct pcap_frame f = {.bytes = b, .len = head + len, .original_len = head + len, .time_ns = r->now};
+	struct defrag_frame f = {.bytes = b, .len = head + len, .time_ns = r->now, .mark = r->mark};
 	return defrag_add(r->d, &f, ret);
 }
 
-static void check_whole(const struct pcap_frame *f, bool v6)
+static void check_whole(const struct defrag_whole *w, bool v6)
 {
 	size_t head = v6 ? 18 + 40 : 18 + 20;
+	const struct defrag_frame *f = &w->frame;
 	const uint8_t *ip = f->bytes + 18;
 
+	assert_int_equal(w->ip, 18);
+	assert_int_equal(w->payload, head);
+	assert_int_equal(w->protocol, 6);
 	assert_int_equal(f->len, head + PAYLOAD);
 	for (size_t i = 0; i < PAYLOAD; i++)
 		assert_int_equal(f->bytes[head + i], content(i));
@@ -92,7 +97,7 @@ static void fragments_in_any_order_become_one_frame(void **state)
 	(void)state;
 	for (int v6 = 0; v6 < 2; v6++) {
 		for (size_t o = 0; o < ARRAY_SIZE(orders); o++) {
-			struct pcap_frame whole = {0};
+			struct defrag_whole whole = {0};
 			struct rig r;
 			start(&r);
 			for (int i = 0; i < 3; i++) {
@@ -112,7 +117,7 @@ static void fragments_in_any_order_become_one_frame(void **state)
 
 static void one_that_lies_on_another_makes_all_void(void **state)
 {
-	struct pcap_frame whole;
+	struct defrag_whole whole;
 	struct rig r;
 
 	(void)state;
@@ -132,7 +137,7 @@ static void one_that_lies_on_another_makes_all_void(void **state)
 
 static void datagrams_are_told_apart_and_given_up(void **state)
 {
-	struct pcap_frame whole;
+	struct defrag_whole whole;
 	struct rig r;
 
 	(void)state;
@@ -153,17 +158,43 @@ static void datagrams_are_told_apart_and_given_up(void **state)
 	defrag_free(r.d);
 }
 
+static void what_is_whole_is_told_from_where(void **state)
+{
+	struct defrag_whole whole;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	r.mark = 7;
+	assert_false(add(&r, false, 1, 0, 16, true, 0, &whole));
+	r.mark = 8;
+	assert_true(add(&r, false, 1, 16, 24, false, 0, &whole));
+	assert_int_equal(whole.frame.mark, 7); /* the first one's, also where it comes last */
+	assert_false(add(&r, false, 2, 16, 24, false, 0, &whole));
+	r.mark = 9;
+	assert_true(add(&r, false, 2, 0, 16, true, 0, &whole));
+	assert_int_equal(whole.frame.mark, 9);
+	defrag_free(r.d);
+	/* Another protocol than the one that is asked for. */
+	assert_int_equal(defrag_new(17, &r.d), 0);
+	assert_false(add(&r, false, 1, 0, 16, true, 0, &whole));
+	assert_false(add(&r, false, 1, 16, 24, false, 0, &whole));
+	assert_int_equal(defrag_counts(r.d).fragments, 0);
+	defrag_free(r.d);
+}
+
 static void what_is_no_fragment_is_left_alone(void **state)
 {
-	struct pcap_frame whole;
+	struct defrag_whole whole;
 	struct rig r;
 
 	(void)state;
 	start(&r);
 	assert_false(add(&r, false, 1, 0, 40, false, 0, &whole));
+	assert_false(add(&r, true, 1, 0, 40, false, 0, &whole)); /* a fragment header of a whole packet */
 	assert_false(add(&r, false, 1, 0, 13, true, 0, &whole)); /* no multiple of 8 */
 	for (size_t len = 0; len < 60; len++) {
-		struct pcap_frame f = {.bytes = r.bytes, .len = len};
+		struct defrag_frame f = {.bytes = r.bytes, .len = len};
 		assert_false(defrag_add(r.d, &f, &whole));
 	}
 	assert_int_equal(defrag_counts(r.d).whole, 0);
@@ -176,6 +207,7 @@ int main(void)
 		cmocka_unit_test(fragments_in_any_order_become_one_frame),
 		cmocka_unit_test(one_that_lies_on_another_makes_all_void),
 		cmocka_unit_test(datagrams_are_told_apart_and_given_up),
+		cmocka_unit_test(what_is_whole_is_told_from_where),
 		cmocka_unit_test(what_is_no_fragment_is_left_alone),
 	};
 
