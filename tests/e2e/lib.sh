@@ -226,7 +226,8 @@ ns_add() { # NAME
 in_s() { nsenter --net="/run/netns/$NS_S" "$@"; }
 in_c() { nsenter --net="/run/netns/$NS_C" "$@"; }
 
-# By netlink: /sys shows the devices of the namespace it was mounted in.
+# By netlink: /sys shows the devices of the namespace it was mounted in. Not every story asks.
+# shellcheck disable=SC2317
 mac_of() { # NS DEV
 	ip -n "$1" -j link show "$2" | jq -r '.[0].address'
 }
