@@ -301,8 +301,7 @@ static struct event *draft_to_event(struct draft *d, const char *text, size_t le
 }
 
 struct event *redact_request(const struct redact *r, const struct http_request *request,
-			     const struct flow *flow, const struct endpoint *client, bool forwarded,
-			     uint16_t stream_index, uint64_t time_ns, uint64_t wall_ns, size_t room)
+			     const struct redact_context *context)
 {
 	struct draft d;
 	struct redact_writer w = {.rules = r->rules,
@@ -324,20 +323,20 @@ struct event *redact_request(const struct redact *r, const struct http_request *
 		abort();
 	if (w.hashes_refused)
 		__atomic_add_fetch(r->refused, w.hashes_refused, __ATOMIC_RELAXED);
-	struct event *e = draft_to_event(&d, text, (size_t)(w.at - text), room);
+	struct event *e = draft_to_event(&d, text, (size_t)(w.at - text), context->room);
 	if (!e)
 		return NULL;
-	e->time_ns = time_ns;
-	e->wall_ns = wall_ns;
-	e->flow = *flow;
-	e->request.client = *client;
+	e->time_ns = context->time_ns;
+	e->wall_ns = context->wall_ns;
+	e->flow = context->flow;
+	e->request.client = context->client;
 	e->request.version_major = request->version_major;
 	e->request.version_minor = request->version_minor;
 	e->request.body = request->body;
 	e->request.content_length = request->content_length;
 	e->request.deviations = request->deviations;
-	e->request.stream_index = stream_index;
-	e->request.forwarded = forwarded;
+	e->request.stream_index = context->stream_index;
+	e->request.forwarded = context->forwarded;
 	e->request.truncated = d.truncated;
 	return e;
 }

@@ -33,13 +33,19 @@ int redact_new_keys(const struct config *config, const struct redact_keys *keys,
 int redact_new(const struct config *config, const uint8_t key[static REDACT_KEY_LEN], struct redact **ret);
 void redact_free(struct redact *r);
 
-/*
- * NULL: out of memory. request's spans are not kept. room: bytes of text that the caller will add by
- * event_tail_copy.
- */
+/* What is known of a request beside its bytes. Whatever is left out is 0 in the event. */
+struct redact_context {
+	struct flow flow;
+	struct endpoint client;
+	bool forwarded;        /* it claims to come for somebody else */
+	uint16_t stream_index; /* which one of its connection */
+	uint64_t time_ns, wall_ns;
+	size_t room; /* bytes of text that the caller will add by event_tail_copy */
+};
+
+/* NULL: out of memory. request's spans are not kept. */
 struct event *redact_request(const struct redact *r, const struct http_request *request,
-			     const struct flow *flow, const struct endpoint *client, bool forwarded,
-			     uint16_t stream_index, uint64_t time_ns, uint64_t wall_ns, size_t room);
+			     const struct redact_context *context);
 /* "c_", the key's id, 16 hex digits of the keyed hash, as event_request.consumer. credential: without its
  * scheme. */
 #define REDACT_CONSUMER_MAX 24

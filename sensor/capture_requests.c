@@ -183,9 +183,16 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 
 	COUNT(c, requests, 1);
 	proxied_request(&c->proxied, conn, r, forwarded, c->time_ns, &client);
-	struct event *e = redact_request(c->parts.redact, r, &conn->flow, &client.who.endpoint, forwarded,
-					 (uint16_t)MIN(s->requests, (uint32_t)UINT16_MAX), c->time_ns,
-					 capture_wall(c, c->time_ns), process_room(process));
+	const struct redact_context context = {
+		.flow = conn->flow,
+		.client = client.who.endpoint,
+		.forwarded = forwarded,
+		.stream_index = (uint16_t)MIN(s->requests, (uint32_t)UINT16_MAX),
+		.time_ns = c->time_ns,
+		.wall_ns = capture_wall(c, c->time_ns),
+		.room = process_room(process),
+	};
+	struct event *e = redact_request(c->parts.redact, r, &context);
 	conn->request_id = e ? e->id : 0;
 	if (!e) {
 		COUNT(c, events_lost, 1);

@@ -233,14 +233,13 @@ static int show_redacted(const struct cli *cli, const struct config *config, con
 			 const struct http_request *request)
 {
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(ERRORS_MAX);
-	struct flow flow = {0};
-	struct endpoint nobody = {0};
+	const struct redact_context nothing = {0};
 	struct redact *redact = NULL;
 	int r = redact_new_keys(config, keys, &redact, &errors);
 
 	if (r)
 		return cli_fail(EXIT_USAGE, COMMAND, "%.*s", (int)errors.len, errors.data ? errors.data : "");
-	struct event *e = redact_request(redact, request, &flow, &nobody, false, 0, 0, 0, 0);
+	struct event *e = redact_request(redact, request, &nothing);
 	if (e && cli->json)
 		print_json(e);
 	else if (e)

@@ -91,11 +91,10 @@ static void check_absent(struct span text, struct span part)
 
 static void check_request(const struct http_request *request, struct span part)
 {
-	struct flow flow = {0};
-	struct endpoint client = {0};
+	const struct redact_context nothing = {0};
 	struct buffer json = BUFFER_INIT(16 * HEAD_MAX);
 	struct json_writer w = JSON_WRITER(&json);
-	struct event *e = redact_request(redact_get(), request, &flow, &client, false, 0, 0, 0, 0);
+	struct event *e = redact_request(redact_get(), request, &nothing);
 
 	assert(e);
 	const char *tail = (const char *)(&e->request + 1); /* only the kind's own member is allocated */

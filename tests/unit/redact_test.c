@@ -69,9 +69,15 @@ static void add_header(struct fixture *f, const char *name, const char *value)
 
 static struct event *make_event(struct fixture *f)
 {
-	struct flow flow = {.connection_id = 7, .peer = {.addr = test_addr("198.51.100.7"), .port = 1234}};
-	struct endpoint client = {.addr = test_addr("203.0.113.5"), .port = 99};
-	struct event *e = redact_request(f->redact, &f->request, &flow, &client, true, 3, 1000, 2000, 0);
+	const struct redact_context context = {
+		.flow = {.connection_id = 7, .peer = {.addr = test_addr("198.51.100.7"), .port = 1234}},
+		.client = {.addr = test_addr("203.0.113.5"), .port = 99},
+		.forwarded = true,
+		.stream_index = 3,
+		.time_ns = 1000,
+		.wall_ns = 2000,
+	};
+	struct event *e = redact_request(f->redact, &f->request, &context);
 
 	assert_non_null(e);
 	return e;
