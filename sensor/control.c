@@ -37,6 +37,11 @@ void control_reply(struct api_call *call, unsigned status, struct buffer *b)
 	buffer_free(b);
 }
 
+void control_no_memory(struct api_call *call)
+{
+	api_problem(call, 500, "no_memory", "memory is out: try again");
+}
+
 void control_problem(struct api_call *call, unsigned status, const char *code, const char *format, ...)
 {
 	char detail[DETAIL_MAX];
@@ -76,7 +81,7 @@ int control_body(struct api_call *call, const char *const *known, cJSON **ret)
 	int r = json_parse(api_call_body(call), &limits, &root, &offset);
 
 	if (r < 0) {
-		api_problem(call, 500, "no_memory", "memory is out: try again");
+		control_no_memory(call);
 		return 1;
 	}
 	if (r > 0) {

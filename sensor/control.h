@@ -62,6 +62,8 @@ int control_register_settings(struct api *api, const struct control_parts *parts
 /* Answers with what is in b and frees it; a buffer that hit its ceiling becomes problem 500
  * "answer_too_large". */
 void control_reply(struct api_call *call, unsigned status, struct buffer *b);
+/* Problem 500 "no_memory". */
+void control_no_memory(struct api_call *call);
 /* api_problem with a formatted detail. */
 void control_problem(struct api_call *call, unsigned status, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

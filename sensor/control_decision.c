@@ -4,11 +4,6 @@
 #include <stdio.h>
 #include "lib/util.h"
 
-void control_no_memory(struct api_call *call)
-{
-	api_problem(call, 500, "no_memory", "memory is out: try again");
-}
-
 void control_write_block(struct json_writer *w, const struct block *b, const struct clock *clock)
 {
 	uint64_t now = clock_boot_ns(clock);

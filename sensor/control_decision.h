@@ -22,7 +22,5 @@ void control_reply_decision(struct api_call *call, const struct control_parts *p
 			    const struct decision *d, unsigned status);
 /* The guard or a hard limit said no; or the kernel could not be written, which is no judgment. */
 void control_refuse(struct api_call *call, const struct decision *d);
-/* Problem 500: the list that was asked for has no room. */
-void control_no_memory(struct api_call *call);
 
 #endif

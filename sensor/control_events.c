@@ -206,7 +206,7 @@ static void get_events(struct api_call *call, void *arg)
 	api_stream(call, produce, drop, s);
 	return;
 no_memory:
-	api_problem(call, 500, "no_memory", "memory is out: try again");
+	control_no_memory(call);
 }
 
 int control_register_events(struct api *api, const struct control_parts *parts)

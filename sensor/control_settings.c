@@ -161,7 +161,7 @@ static void get_proxies(struct api_call *call, void *arg)
 	uint64_t total = 0;
 
 	if (proxies_list(parts->proxies, &peers, &count, &total)) {
-		api_problem(call, 500, "no_memory", "memory is out: try again");
+		control_no_memory(call);
 		return;
 	}
 	json_object_begin(&w);
@@ -290,7 +290,7 @@ static void put_proxies(struct api_call *call, void *arg)
 			    "file");
 		break;
 	default:
-		api_problem(call, 500, "no_memory", "memory is out: try again");
+		control_no_memory(call);
 	}
 out:
 	cJSON_Delete(body);
@@ -384,7 +384,7 @@ static void get_config(struct api_call *call, void *arg)
 	if (control_query(call, "origins", 1, &origins))
 		return;
 	if (config_show(parts->config, origins, &yaml)) {
-		api_problem(call, 500, "no_memory", "memory is out: try again");
+		control_no_memory(call);
 		return;
 	}
 	json_object_begin(&w);

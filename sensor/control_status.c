@@ -217,7 +217,7 @@ static void get_status(struct api_call *call, void *arg)
 	struct status *s = status_read(parts);
 
 	if (!s) {
-		api_problem(call, 500, "no_memory", "memory is out: try again");
+		control_no_memory(call);
 		return;
 	}
 	unsigned count = status_stages_read(s, stages);
