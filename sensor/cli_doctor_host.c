@@ -22,6 +22,7 @@
 #include "policies/limits.h"
 #include "policies/protect.h"
 #include "sensor/cli_call.h"
+#include "sensor/interface.h"
 #include "sensor/kernel.h"
 #include "sensor/ports.h"
 #include "sensor/processes.h"
@@ -263,63 +264,20 @@ void host_protection(struct doctor *d, const struct config *config)
 
 /* --- interfaces --- */
 
-struct interface {
-	char driver[32];
-	bool physical; /* a driver with a device behind it */
-};
-
-static struct interface interface_read(const char *name)
-{
-	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-	struct ifreq q = {.ifr_data = (char *)&info};
-	struct interface i = {.driver = ""};
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	snprintf(q.ifr_name, sizeof q.ifr_name, "%.15s", name);
-	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &q))
-		return i;
-	snprintf(i.driver, sizeof i.driver, "%s", info.driver);
-	i.physical = info.bus_info[0] && strcmp(info.driver, "tun") != 0;
-	return i;
-}
-
-/* "program 12 (xdp_dispatcher)", or "": nobody holds XDP here. The name takes CAP_SYS_ADMIN. */
-static void xdp_holder(unsigned ifindex, char *ret, size_t size)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, q);
-	struct bpf_prog_info info = {0};
-	__u32 len = sizeof info;
-
-	ret[0] = 0;
-	if (bpf_xdp_query((int)ifindex, 0, &q))
-		return;
-	__u32 id = q.prog_id       ? q.prog_id
-		   : q.drv_prog_id ? q.drv_prog_id
-		   : q.skb_prog_id ? q.skb_prog_id
-				   : q.hw_prog_id;
-	if (!id)
-		return;
-	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
-	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.name[0])
-		snprintf(ret, size, "program %u (%s)", id, info.name);
-	else
-		snprintf(ret, size, "program %u", id);
-}
-
 static void interface_tell(struct doctor *d, const struct config *config, const char *name)
 {
 	struct check c = check_of("interface", name);
 	unsigned ifindex = if_nametoindex(name);
-	struct interface i = interface_read(name);
+	struct interface_facts i = interface_facts(name);
 	enum config_packet_mode want = config->capture.packet_mode, mode = want;
 	const char *driver = i.driver[0] ? i.driver : "unknown";
-	char holder[64] = "";
+	char holder[INTERFACE_HOLDER_MAX] = "";
 
 	if (ifindex)
-		xdp_holder(ifindex, holder, sizeof holder);
-	if (want == PACKET_AUTO)
-		mode = i.physical && !holder[0] ? PACKET_XDP_NATIVE : PACKET_TC;
+		interface_xdp_holder(ifindex, holder);
 	bool ours = strstr(holder, "(pk_") != NULL;
+	if (want == PACKET_AUTO)
+		mode = holder[0] && !ours ? PACKET_TC : interface_auto_mode(&i);
 	bool taken = holder[0] && !ours && (want == PACKET_XDP_NATIVE || want == PACKET_XDP_GENERIC);
 
 	if (!ifindex) {

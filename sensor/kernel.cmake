@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The kernel half's user side: loading, attaching, reading, ports.
 target_sources(picket_sensor PRIVATE
+	${CMAKE_CURRENT_LIST_DIR}/interface.c
 	${CMAKE_CURRENT_LIST_DIR}/kernel.c
 	${CMAKE_CURRENT_LIST_DIR}/kernel_attach.c
 	${CMAKE_CURRENT_LIST_DIR}/kernel_receive.c

@@ -7,82 +7,17 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <linux/ethtool.h>
-#include <net/if_arp.h>
 #include <linux/if_link.h>
-#include <linux/sockios.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/util.h"
+#include "sensor/interface.h"
 #include "sensor/kernel_internal.h"
 #include "sensor/tcfilter.h"
 
 #define TCX_INGRESS 46        /* enum bpf_attach_type, 6.6 and later */
 #define LINK_BEFORE (1u << 3) /* BPF_F_BEFORE: before all others */
-
-/* --- facts --- */
-
-struct facts {
-	bool physical;    /* a driver with a device behind it: native XDP is likely and pays */
-	bool link_header; /* frames begin with an Ethernet header */
-};
-
-static int device_ioctl(int fd, unsigned long what, const char *name, struct ifreq *q, void *data)
-{
-	memset(q, 0, sizeof(*q));
-	snprintf(q->ifr_name, sizeof(q->ifr_name), "%s", name);
-	if (data)
-		q->ifr_data = data;
-	return ioctl(fd, what, q);
-}
-
-static struct facts facts_read(const char *name, char *ret_driver, size_t driver_size)
-{
-	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-	struct facts f = {.link_header = true};
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq q;
-
-	*ret_driver = 0;
-	if (fd < 0)
-		return f;
-	if (device_ioctl(fd, SIOCGIFHWADDR, name, &q, NULL) == 0)
-		f.link_header =
-			q.ifr_hwaddr.sa_family == ARPHRD_ETHER || q.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
-	if (device_ioctl(fd, SIOCETHTOOL, name, &q, &info))
-		return f;
-	snprintf(ret_driver, driver_size, "%s", info.driver);
-	/* The bus is empty for virtual interfaces, but a bridge gives "N/A" and tun gives "tun" or "tap". */
-	f.physical = info.bus_info[0] && strcmp(info.bus_info, "N/A") && strcmp(info.driver, "tun");
-	return f;
-}
-
-/* Who has the interface's XDP hook: "program 12 (xdp_dispatcher)". The name takes CAP_SYS_ADMIN. False:
- * nobody. */
-static bool xdp_holder(unsigned ifindex, char *ret, size_t size)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, q);
-	struct bpf_prog_info info = {0};
-	__u32 len = sizeof(info);
-
-	if (bpf_xdp_query((int)ifindex, 0, &q))
-		return false;
-	__u32 id = q.prog_id       ? q.prog_id
-		   : q.drv_prog_id ? q.drv_prog_id
-		   : q.skb_prog_id ? q.skb_prog_id
-				   : q.hw_prog_id;
-	if (!id)
-		return false;
-	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
-	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.name[0])
-		snprintf(ret, size, "program %u (%s)", id, info.name);
-	else
-		snprintf(ret, size, "program %u", id);
-	return true;
-}
 
 /* --- the ways --- */
 
@@ -158,9 +93,9 @@ static void note(struct kernel_interface *i, const char *format, ...)
 
 static void note_refusal(struct kernel_interface *i, const char *what, int error)
 {
-	char holder[64];
+	char holder[INTERFACE_HOLDER_MAX];
 
-	if ((error == -EBUSY || error == -EEXIST) && xdp_holder(i->a.ifindex, holder, sizeof(holder)))
+	if ((error == -EBUSY || error == -EEXIST) && interface_xdp_holder(i->a.ifindex, holder))
 		note(i, "XDP is held by %s", holder);
 	else
 		note(i, "%s: %s", what, strerror(-error));
@@ -176,18 +111,19 @@ static void attach_xdp(struct kernel *k, struct kernel_interface *i, bool native
 
 /* Whatever was wanted: something that works, and the note says why it is not that. */
 static void attach_any(struct kernel *k, struct kernel_interface *i, enum config_packet_mode want,
-		       struct facts f)
+		       struct interface_facts f)
 {
-	bool native = want == PACKET_XDP_NATIVE || (want == PACKET_AUTO && f.physical);
+	bool native = want == PACKET_XDP_NATIVE ||
+		      (want == PACKET_AUTO && interface_auto_mode(&f) == PACKET_XDP_NATIVE);
 	bool generic = want == PACKET_XDP_GENERIC;
-	char holder[64];
+	char holder[INTERFACE_HOLDER_MAX];
 	int r;
 
 	if ((native || generic) && !f.link_header)
 		note(i, "no XDP on an interface without link header");
 	else if (native || generic)
 		attach_xdp(k, i, native);
-	else if (xdp_holder(i->a.ifindex, holder, sizeof(holder)))
+	else if (interface_xdp_holder(i->a.ifindex, holder))
 		note(i, "XDP is held by %s", holder);
 	if (i->a.mode != PACKET_OFF)
 		return;
@@ -255,7 +191,8 @@ int kernel_attach_interface(struct kernel *k, const char *name, enum config_pack
 	}
 	*i = (struct kernel_interface){.a = {.ifindex = ifindex, .mode = PACKET_OFF}, .link_fd = -1};
 	snprintf(i->a.name, sizeof(i->a.name), "%s", name);
-	struct facts f = facts_read(name, i->a.driver, sizeof(i->a.driver));
+	struct interface_facts f = interface_facts(name);
+	snprintf(i->a.driver, sizeof(i->a.driver), "%s", f.driver);
 	if (want != PACKET_OFF)
 		attach_any(k, i, want, f);
 	*ret = i->a;

@@ -129,6 +129,13 @@ equal "lines nginx logged under --no-probe" "$lines" "$(wc -l <"$dir/access.log"
 equal "requests visible on 8080, not asked" unknown "$(member_of requests_visible port 0.0.0.0:8080)"
 held "--no-probe asks nobody"
 
+# A bridge has a driver that names a bus, and no device behind it: the daemon takes tc.
+in_ns ip link add br0 type bridge
+in_ns ip link set br0 up
+doctor "$picket" doctor --json --no-probe -c "$dir/empty.yaml" >/dev/null
+equal "the mode of a bridge" tc "$(member_of mode interface br0)"
+held "auto is foretold by the rule that attaches"
+
 # --- with less ------------------------------------------------------------------------------------------------------------
 
 status=$(doctor setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$picket" doctor --json -c "$dir/empty.yaml")
