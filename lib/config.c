@@ -432,6 +432,19 @@ static void check_proxies(struct loader *l)
 	}
 }
 
+/*
+ * No network checks inner addresses: whoever reaches this host could put a client's there, and have it
+ * blocked for what it never did.
+ */
+static void check_tunnels(struct loader *l)
+{
+	const struct config *c = l->config;
+
+	if (c->capture.decapsulate && !c->capture.tunnel_peers.count)
+		complain_rule(l, "capture.decapsulate",
+			      "needs capture.tunnel_peers: the outer addresses whose tunnels are opened");
+}
+
 static void check_rules(struct loader *l)
 {
 	const struct config *c = l->config;
@@ -445,6 +458,7 @@ static void check_rules(struct loader *l)
 	check_ports(l, "capture.ports", &c->capture.ports);
 	check_ports(l, "capture.loopback_ports", &c->capture.loopback_ports);
 	check_proxies(l);
+	check_tunnels(l);
 }
 
 /* --- the whole --- */

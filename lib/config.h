@@ -20,6 +20,8 @@
 enum config_mode { MODE_OBSERVE = 1, MODE_APPROVE = 2, MODE_ENFORCE = 3 };
 enum config_packet_mode { PACKET_AUTO = 0, PACKET_XDP_NATIVE, PACKET_XDP_GENERIC, PACKET_TC, PACKET_OFF };
 enum config_capture_packets { CAPTURE_PACKETS_OFF = 0, CAPTURE_PACKETS_FORWARDED };
+/* Bits of capture.decapsulate. */
+enum config_capture_tunnel { CAPTURE_IPIP = 1, CAPTURE_GRE = 2, CAPTURE_VXLAN = 4 };
 enum config_capture_source { CAPTURE_AUTO = 0, CAPTURE_RING, CAPTURE_PERF };
 enum config_receive { RECEIVE_AUTO = 0, RECEIVE_OFF, RECEIVE_KPROBE };
 enum config_redact_query { REDACT_QUERY_HASH, REDACT_QUERY_DROP, REDACT_QUERY_KEEP };
@@ -67,6 +69,9 @@ struct config {
 		struct config_strings interfaces;    /* empty: every non-loopback interface that is up */
 		enum config_packet_mode packet_mode; /* auto */
 		enum config_capture_packets packets; /* off */
+		unsigned decapsulate;                /* bits: enum config_capture_tunnel; none */
+		uint32_t vxlan_port;                 /* 4789 */
+		struct config_prefixes tunnel_peers; /* whose tunnels are opened */
 		struct config_ports ports;           /* empty: follow listeners */
 		struct config_ports loopback_ports;  /* also watched although only on loopback */
 		struct config_ports never_ports;     /* beside sshd's */

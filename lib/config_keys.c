@@ -21,6 +21,8 @@ static const struct config_choice receives[] = {
 	{"auto", RECEIVE_AUTO}, {"off", RECEIVE_OFF}, {"kprobe", RECEIVE_KPROBE}, {NULL, 0}};
 static const struct config_choice packets[] = {
 	{"off", CAPTURE_PACKETS_OFF}, {"forwarded", CAPTURE_PACKETS_FORWARDED}, {NULL, 0}};
+static const struct config_choice encapsulations[] = {
+	{"ipip", CAPTURE_IPIP}, {"gre", CAPTURE_GRE}, {"vxlan", CAPTURE_VXLAN}, {NULL, 0}};
 static const struct config_choice sources[] = {
 	{"auto", CAPTURE_AUTO}, {"ring", CAPTURE_RING}, {"perf", CAPTURE_PERF}, {NULL, 0}};
 static const struct config_choice query[] = {
@@ -61,6 +63,14 @@ const struct config_key config_keys[] = {
 	 .fallback = "auto", .help = "Where packets are met. auto: native XDP on network cards, tc elsewhere."},
 	{.path = "capture.packets", .type = CONFIG_CHOICE, .offset = AT(capture.packets), .choices = packets, .fallback = "off",
 	 .help = "forwarded: also read connections to watched ports that end on another host, from their packets (gateways, bridges)."},
+	{.path = "capture.decapsulate", .type = CONFIG_CHOICES, .offset = AT(capture.decapsulate), .choices = encapsulations,
+	 .max = CONFIG_LIST_MAX, .fallback = "[]", .help = "Tunnels whose inner packets are looked at, one level deep: ipip (IP in IP "
+	 "of both families), gre, vxlan. Empty: none."},
+	{.path = "capture.vxlan_port", .type = CONFIG_UINT32, .offset = AT(capture.vxlan_port), .min = 1, .max = 65535,
+	 .fallback = "4789", .help = "UDP port to which VXLAN packets are sent."},
+	{.path = "capture.tunnel_peers", .type = CONFIG_PREFIXES, .offset = AT(capture.tunnel_peers), .max = CONFIG_LIST_MAX,
+	 .fallback = "[]", .help = "Outer source addresses of tunnels: only their packets are opened, and no block stops what they send. "
+	 "capture.decapsulate needs at least one."},
 	{.path = "capture.ports", .type = CONFIG_PORTS, .offset = AT(capture.ports), .max = CONFIG_LIST_MAX, .fallback = "[]",
 	 .help = "Ports to watch. Empty: every port that a server listens on at a non-loopback address."},
 	{.path = "capture.loopback_ports", .type = CONFIG_PORTS, .offset = AT(capture.loopback_ports), .max = CONFIG_LIST_MAX,

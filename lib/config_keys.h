@@ -22,6 +22,7 @@ enum config_type {
 	CONFIG_TEXTS,    /* struct config_strings, each limited by `form` */
 	CONFIG_PREFIXES, /* struct config_prefixes */
 	CONFIG_PORTS,    /* struct config_ports */
+	CONFIG_CHOICES,  /* unsigned: the bits of those of `choices` that are named */
 	CONFIG_GATEWAYS, /* gateways and gateway_count */
 };
 

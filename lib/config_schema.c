@@ -99,6 +99,8 @@ static void put_list(struct json_writer *w, const struct config_key *key)
 	} else if (key->type == CONFIG_PREFIXES) {
 		put_text(w, "type", "string");
 		put_text(w, "pattern", PATTERN_PREFIX);
+	} else if (key->type == CONFIG_CHOICES) {
+		put_choices(w, key);
 	} else {
 		put_text(w, "type", "integer");
 		json_key(w, "minimum");
@@ -191,6 +193,7 @@ static void put_type(struct json_writer *w, const struct config_key *key)
 	case CONFIG_TEXTS:
 	case CONFIG_PREFIXES:
 	case CONFIG_PORTS:
+	case CONFIG_CHOICES:
 		put_list(w, key);
 		break;
 	case CONFIG_GATEWAYS:
@@ -227,6 +230,7 @@ static void put_default(struct json_writer *w, const struct config_key *key)
 	case CONFIG_TEXTS:
 	case CONFIG_PREFIXES:
 	case CONFIG_PORTS:
+	case CONFIG_CHOICES:
 		put_default_list(w, key->fallback);
 		break;
 	case CONFIG_GATEWAYS:

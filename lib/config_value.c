@@ -278,6 +278,24 @@ static int choice_find(const struct job *j, const struct yaml_node *node, int *r
 	return r;
 }
 
+static int choices_set(const struct job *j, unsigned *at, const struct yaml_node *node)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < node->count; i++) {
+		struct job item = *j;
+		int v = 0;
+
+		item.line = node->items[i].line;
+		int r = choice_find(&item, &node->items[i], &v);
+		if (r)
+			return r;
+		bits |= (unsigned)v;
+	}
+	*at = bits;
+	return 0;
+}
+
 static int choice_set(const struct job *j, void *at, const struct yaml_node *node)
 {
 	int v = 0;
@@ -579,6 +597,8 @@ int config_value_set(const struct config_key *key, void *base, const struct yaml
 		return prefixes_set(&j, at, node);
 	case CONFIG_PORTS:
 		return ports_set(&j, at, node);
+	case CONFIG_CHOICES:
+		return choices_set(&j, at, node);
 	default:
 		return number_set(&j, at, node);
 	}
@@ -645,6 +665,20 @@ static const char *choice_name(const struct config_key *key, int value)
 	return "unknown";
 }
 
+static void print_choices(const struct config_key *key, unsigned bits, struct buffer *out)
+{
+	const char *comma = "";
+
+	buffer_append_char(out, '[');
+	for (const struct config_choice *c = key->choices; c->name; c++) {
+		if (!(bits & (unsigned)c->value))
+			continue;
+		buffer_printf(out, "%s%s", comma, c->name);
+		comma = ", ";
+	}
+	buffer_append_char(out, ']');
+}
+
 static void print_list(const struct config_key *key, const void *at, struct buffer *out)
 {
 	const struct config_strings *strings = at;
@@ -706,6 +740,9 @@ void config_value_print(const struct config_key *key, const void *base, struct b
 	case CONFIG_PREFIXES:
 	case CONFIG_PORTS:
 		print_list(key, at, out);
+		break;
+	case CONFIG_CHOICES:
+		print_choices(key, *(const unsigned *)at, out);
 		break;
 	case CONFIG_GATEWAYS:
 		break;

@@ -127,6 +127,9 @@ static void nothing_configured_gives_the_defaults(void **state)
 	assert_int_equal(config->capture.read_max, 65536);
 	assert_int_equal(config->capture.header_sample, 0);
 	assert_int_equal(config->capture.stream_bytes, 64 << 20);
+	assert_int_equal(config->capture.decapsulate, 0);
+	assert_int_equal(config->capture.vxlan_port, 4789);
+	assert_int_equal(config->capture.tunnel_peers.count, 0);
 	assert_string_equal(config->capture.cgroup, "");
 	assert_false(config->redact.disabled);
 	assert_int_equal(config->redact.query, REDACT_QUERY_HASH);
@@ -189,6 +192,8 @@ static void every_kind_of_value_is_read(void **state)
 				   "  cgroup: system.slice/nginx.service\n"
 				   "  ring_bytes: 32 MiB\n"
 				   "  header_ring_bytes: 1048576\n"
+				   "  decapsulate: [vxlan, ipip]\n"
+				   "  tunnel_peers: [10.0.0.8/30]\n"
 				   "redact: {query: keep, headers: [Host, X-Trace]}\n"
 				   "proxies: {default: direct, trusted: [10.0.0.5, \"2001:db8::/48\"]}\n"
 				   "limits: {ttl_max: 1h30m}\n"
@@ -207,6 +212,8 @@ static void every_kind_of_value_is_read(void **state)
 	assert_string_equal(config->capture.cgroup, "system.slice/nginx.service");
 	assert_int_equal(config->capture.ring_bytes, 32 << 20);
 	assert_int_equal(config->capture.header_ring_bytes, 1 << 20);
+	assert_int_equal(config->capture.decapsulate, CAPTURE_IPIP | CAPTURE_VXLAN);
+	assert_int_equal(config->capture.tunnel_peers.count, 1);
 	assert_int_equal(config->redact.query, REDACT_QUERY_KEEP);
 	assert_int_equal(config->redact.headers.count, 2);
 	assert_string_equal(config->redact.headers.items[1], "x-trace");
@@ -288,6 +295,13 @@ static void wrong_value_is_told_with_the_mend(void **state)
 		 ":1: capture.ports: \"80\" is no port: a number from 1 to 65535"},
 		{"capture: {ports: [80, ]}\n", NULL},
 		{"capture: {ports: [80, ~]}\n", ":1: capture.ports: holds an empty item"},
+		{"capture: {decapsulate: [ipip, vxland]}\n",
+		 ":1: capture.decapsulate: \"vxland\" is none of ipip, gre, vxlan; did you mean vxlan?"},
+		{"capture: {decapsulate: gre}\n",
+		 ":1: capture.decapsulate: \"gre\" must be a list; write [one, "
+		 "two] or a line \"- one\" for each"},
+		{"capture: {vxlan_port: 0}\n",
+		 ":1: capture.vxlan_port: \"0\" is out of range: from 1 to 65535"},
 		{"capture: {ports: [[80]]}\n", ":1: capture.ports: may hold plain values only"},
 		{"capture: {ring_bytes: 3MiB}\n",
 		 ":1: capture.ring_bytes: \"3MiB\" must be a power of two and whole "
@@ -383,6 +397,11 @@ static void rules_across_keys_hold(void **state)
 	refuse("proxies:\n  trusted: [10.0.0.5]\n  direct: [10.0.0.5/32]\n",
 	       ":3: proxies.direct: 10.0.0.5 stands in proxies.trusted too; it is one or the other");
 	load("proxies:\n  trusted: [10.0.0.0/8]\n  direct: [10.0.0.5]\n");
+	refuse("capture:\n  decapsulate: [gre]\n",
+	       ":2: capture.decapsulate: needs capture.tunnel_peers: the outer addresses whose tunnels are "
+	       "opened");
+	load("capture:\n  decapsulate: [gre]\n  tunnel_peers: [192.0.2.1]\n");
+	load("capture:\n  tunnel_peers: [192.0.2.1]\n");
 }
 
 static void everything_wrong_is_told_at_once(void **state)
@@ -504,6 +523,8 @@ static void environment_and_flags_take_lists_as_words(void **state)
 		{"capture.interfaces", "[eth0, eth1]", "-i"},
 		{"limits.protect", "10.0.0.0/8, 2001:db8::/32", "--protect"},
 		{"capture.ports", "", "--port"},
+		{"capture.decapsulate", "gre,ipip", "--decapsulate"},
+		{"capture.tunnel_peers", "192.0.2.1", "--peers"},
 		{"gateways", "[{name: g, protocol: batch, url: 'http://127.0.0.1:1/'}]", "--gateway"},
 	};
 	char *const environment[] = {"PICKET_CONTROL=/tmp/c.sock", "PICKET_CAPTURE_LOOPBACK_PORTS=3000",
@@ -519,6 +540,7 @@ static void environment_and_flags_take_lists_as_words(void **state)
 	assert_string_equal(config->capture.interfaces.items[1], "eth1");
 	assert_int_equal(config->limits.protect.count, 2);
 	assert_int_equal(config->capture.ports.count, 0);
+	assert_int_equal(config->capture.decapsulate, CAPTURE_GRE | CAPTURE_IPIP);
 	assert_string_equal(config->gateways[0].url, "http://127.0.0.1:1/");
 }
 
@@ -585,7 +607,8 @@ static void what_is_shown_loads_to_the_same(void **state)
 
 	(void)state;
 	load("instance: 'true'\ncontrol: \"/tmp/a \\\"b\\\" \\\\ #c: d\"\nuser: '1'\n"
-	     "capture: {interfaces: [\"null\", '5', e-1], ports: [1], cgroup: \"a b\", ring_bytes: 64KiB}\n"
+	     "capture: {interfaces: [\"null\", '5', e-1], ports: [1], cgroup: \"a b\", ring_bytes: 64KiB, "
+	     "decapsulate: [vxlan, ipip], tunnel_peers: [192.0.2.1]}\n"
 	     "redact: {headers: [\"!#$%&'*+-.^_`|~\"]}\n"
 	     "limits: {protect: [\"::/0\", 10.0.0.0/8], ttl_max: 1d1h1m1s1ms}\nguard: {confidence_min: "
 	     "0.30000001}\n"
@@ -599,6 +622,7 @@ static void what_is_shown_loads_to_the_same(void **state)
 	assert_string_equal(config->instance, "true");
 	assert_string_equal(config->control, "/tmp/a \"b\" \\ #c: d");
 	assert_string_equal(config->capture.interfaces.items[0], "null");
+	assert_int_equal(config->capture.decapsulate, CAPTURE_IPIP | CAPTURE_VXLAN);
 	buffer_free(&first);
 	buffer_free(&second);
 }
@@ -787,7 +811,7 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 	(void)state;
 	assert_string_equal(json_get_text(schema, "$schema"), "https://json-schema.org/draft/2020-12/schema");
 	/* Every key but those whose default follows from others (4) or that have none (5, of a gateway). */
-	assert_int_equal(check_schema(schema), 48);
+	assert_int_equal(check_schema(schema), 51);
 	cJSON_Delete(schema);
 }
 
@@ -805,6 +829,9 @@ static void schema_judges_as_the_check_does(void **state)
 		{"{\"capture\":{\"ports\":[80,443],\"interfaces\":[\"eth0\"],\"ring_bytes\":\"16MiB\"}}",
 		 true},
 		{"{\"capture\":{\"ring_bytes\":1048576}}", true},
+		{"{\"capture\":{\"decapsulate\":[\"gre\",\"ipip\"],\"tunnel_peers\":[\"::/0\"]}}", true},
+		{"{\"capture\":{\"decapsulate\":[\"gre\",\"tunnel\"]}}", false},
+		{"{\"capture\":{\"decapsulate\":\"gre\"}}", false},
 		{"{\"capture\":{\"ring_bytes\":1}}", false},
 		{"{\"capture\":{\"ring_bytes\":\"16M\"}}", false},
 		{"{\"capture\":{\"ports\":[0]}}", false},
