@@ -194,7 +194,9 @@ struct pk_header {
 /*
  * PK_SEGMENT: one TCP segment of either direction as it passed an interface, made where pk_config.packets
  * asks for it. Behind it: header.header_length - 20 bytes of TCP options (as far as captured), then the
- * payload. The fields of `header` are those of PK_HEADER.
+ * payload. The fields of `header` are those of PK_HEADER. In the place of VLAN ids an opened packet (struct
+ * pk_tunnels) has what keeps its network apart from others: VXLAN network identifier or GRE key, the low 16
+ * bits first.
  */
 #define PK_SEGMENT_MAX 65536 /* options and payload captured of one segment */
 struct pk_segment {
@@ -295,6 +297,19 @@ struct pk_config {
  * share_divisor of data or header records in 20 ms. Connections and listeners are small, and tell where data
  * is missing: the last sixteenth of pk_requests is theirs alone, and no share holds them back.
  */
+
+/*
+ * Constants of the packet program, set before it is loaded: which packets are opened, so that the packet
+ * inside is looked at as well (ingress.bpf.c says which address is asked when). All zero: none.
+ */
+#define PK_TUNNEL_IPIP  1 /* protocols 4 and 41 */
+#define PK_TUNNEL_GRE   2
+#define PK_TUNNEL_VXLAN 4
+struct pk_tunnels {
+	__u32 kinds;      /* PK_TUNNEL_* */
+	__u16 vxlan_port; /* UDP destination port */
+	__u16 peers; /* 1: only what comes from an address in pk_peer4, pk_peer6 is opened; 0: anybody's is */
+};
 
 /* pk_ports: bitmap over TCP/UDP ports, one element. Bit p of word p / 64. */
 #define PK_PORT_WORDS 1024
@@ -426,6 +441,7 @@ enum pk_counter {
 	PK_C_HDR_THROTTLED, /* over the token bucket: not produced */
 	/* packet path */
 	PK_C_PACKETS, /* packets the ingress program saw */
+	/* the next six: for each source that was asked about, of which a packet that is opened has two */
 	PK_C_ALLOWED, /* a deny entry matched, the allow list kept the packet */
 	PK_C_DROPPED, /* dropped */
 	PK_C_DROPPED_BYTES,
@@ -448,6 +464,11 @@ enum pk_counter {
 	PK_C_ANSWER_RECORDS, /* of these: told in records of their own */
 	PK_C_ANSWER_UNREAD,  /* writes whose first bytes could not be read, so that an answer may be unseen */
 	PK_C_REFUSED_THROTTLED, /* refused segments and overlaps over their token bucket: not produced */
+	/* tunnels (struct pk_tunnels); why an inner packet was odd stands in PK_C_ODD_* */
+	PK_C_INNER,        /* packets that were opened */
+	PK_C_INNER_UNREAD, /* not opened: the tunnel's header is cut off, or of a kind that is not known */
+	PK_C_INNER_PEER,   /* not opened: not from a tunnel peer */
+	PK_C_INNER_NESTED, /* opened, and there is another tunnel inside, which was not */
 	PK_C_MAX = 40,
 };
 
@@ -471,6 +492,7 @@ _Static_assert(sizeof(struct pk_segment) == 96, "pk_segment");
 _Static_assert(sizeof(struct pk_frame) == 40, "pk_frame");
 _Static_assert(sizeof(struct pk_refused) == 112, "pk_refused");
 _Static_assert(sizeof(struct pk_config) == 88, "pk_config");
+_Static_assert(sizeof(struct pk_tunnels) == 8, "pk_tunnels");
 #endif
 
 #endif

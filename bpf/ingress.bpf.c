@@ -6,6 +6,15 @@
  *
  * The allow list has the last word. It is asked only when a deny entry matched, so that a clean packet does
  * not pay for it; the kill switch likewise.
+ *
+ * Which address is asked where a packet carries another one and is opened (tunnel.h; struct pk_tunnels, off
+ * by default). Allow and deny are asked twice, each time about one packet and its own source, as if it had
+ * come alone: about the outer one, then, if that passes, about the inner one. A packet that either question
+ * drops is dropped; that one source is allowed says nothing about the other. So a tunnel peer loses nothing
+ * by what it carries, and what its outer ports or protocol hide is not hidden from a block of an inner
+ * source. Header events and segments tell the inner source alone: whatever an inner packet does, no outer
+ * address is blamed. A tunnel peer, where there is a list of them, is allowed as an outer source, as its
+ * address may be a client's inside.
  */
 #define PK_MAPS_INGRESS
 #include "maps.h"
@@ -35,6 +44,7 @@ static __always_inline int frame_load_slow(void *ctx, bool l3_only, __u32 off, v
 #include "header.h"
 #include "parse.h"
 #include "report.h"
+#include "tunnel.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -191,8 +201,9 @@ static __always_inline void hit_count(struct pk_counters *c, const struct pk_hit
 	hit->last_ns = now;
 }
 
+/* outer: nothing was opened to find it. */
 static __always_inline enum fate deny(struct pk_counters *c, const struct packet *p, enum parse_reach reach,
-				      const struct segment *s)
+				      const struct segment *s, bool outer)
 {
 	struct deny_match m = {.fate = FATE_PASS};
 	bool mapped = p->family == PK_AF_INET6 && addr_is_mapped(p->source);
@@ -207,7 +218,8 @@ static __always_inline enum fate deny(struct pk_counters *c, const struct packet
 		deny_match6(&m, p->source, p, reach, s);
 	if (m.fate == FATE_PASS)
 		return FATE_PASS;
-	if (v4 ? allow_has4(*addr) : allow_has6(p->source)) {
+	if ((v4 ? allow_has4(*addr) : allow_has6(p->source)) ||
+	    (outer && pk_tunnels.peers && tunnel_peer(p))) {
 		count(c, PK_C_ALLOWED, 1);
 		return FATE_PASS;
 	}
@@ -268,6 +280,27 @@ static __always_inline void odd_count(struct pk_counters *c, enum parse_reach re
 	}
 }
 
+/* The L4 header, as far as it is there, and what a packet with it counts as. */
+static __always_inline enum parse_reach l4_load(struct pk_counters *c, struct segment *s,
+						const struct frame *f, const struct packet *p,
+						enum parse_reach reach)
+{
+	if (reach != REACH_L4 || (p->protocol != IPPROTO_TCP_ && p->protocol != IPPROTO_UDP_))
+		return reach;
+	segment_load(s, f, p);
+	if (s->watched && p->protocol == IPPROTO_UDP_)
+		count(c, PK_C_UDP, 1);
+	return s->have ? REACH_L4 : REACH_TRUNCATED;
+}
+
+static __always_inline void event(struct pk_counters *c, struct pk_ingress_cpu *cpu, const struct segment *s,
+				  __u32 ifindex, enum fate fate)
+{
+	if (cpu->packet.protocol == IPPROTO_TCP_ && (s->watched || header_probes(s)))
+		header_event(c, cpu, &cpu->packet, s, ifindex,
+			     (fate == FATE_DROP ? PK_WHY_DENIED : 0) | (s->watched ? 0 : PK_WHY_CRITERION));
+}
+
 static __always_inline enum parse_reach parse(const struct frame *f, struct packet *p)
 {
 #ifdef PK_TC
@@ -284,6 +317,70 @@ static __always_inline void report(const struct frame *f, __u32 ifindex)
 
 	if (config && config->packets)
 		packet_report(f->ctx, f->l3_only, ifindex, f->len);
+}
+
+/* --- the packet inside --- */
+
+/*
+ * The packet that the one in pk_ingress_cpu carries, judged and reported as if it had come alone: its fate.
+ * What could not be read of it passes, and is counted.
+ */
+__noinline int inner_judge(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex)
+{
+	struct pk_counters *c = PK_ONLY(pk_stats);
+	struct pk_ingress_cpu *cpu = PK_ONLY(pk_ingress_cpu);
+	struct segment s = {};
+	enum parse_reach reach;
+	enum fate fate;
+
+	if (!ctx || !c || !cpu || !pk_tunnels.kinds)
+		return FATE_PASS;
+	struct frame f = {
+		.ctx = ctx,
+		.data = (__u8 *)(long)ctx->data,
+		.data_end = (__u8 *)(long)ctx->data_end,
+		.l3_only = l3_only,
+	};
+	reach = cpu->packet.reach;
+	reach = l4_load(c, &s, &f, &cpu->packet, reach);
+	fate = deny(c, &cpu->packet, reach, &s, false);
+	event(c, cpu, &s, ifindex, fate);
+	if (fate == FATE_DROP)
+		return fate;
+	odd_count(c, reach);
+	if (reach == REACH_L4 && tunnel_is(&cpu->packet, &s)) {
+		count(c, PK_C_INNER_NESTED, 1);
+		cpu->packet.odd |= ODD_TUNNEL;
+	}
+	return fate;
+}
+
+/* The packet in pk_ingress_cpu is a tunnel's. Opens it, if it may be; the fate of what is inside. */
+__noinline int inner(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex)
+{
+	struct pk_counters *c = PK_ONLY(pk_stats);
+	struct pk_ingress_cpu *cpu = PK_ONLY(pk_ingress_cpu);
+	enum parse_reach reach;
+	int in;
+
+	if (!ctx || !c || !cpu || !pk_tunnels.kinds)
+		return FATE_PASS;
+	if (pk_tunnels.peers && !tunnel_peer(&cpu->packet)) {
+		count(c, PK_C_INNER_PEER, 1);
+		return FATE_PASS;
+	}
+	in = tunnel_read(ctx, l3_only);
+	if (in < 0) {
+		count(c, PK_C_INNER_UNREAD, 1);
+		cpu->packet.odd |= ODD_TUNNEL;
+		return FATE_PASS;
+	}
+	count(c, PK_C_INNER, 1);
+	reach = tunnel_enter(ctx, l3_only, INNER_KIND(in), INNER_OFF(in));
+	if (REACH_ADDRESSES(reach))
+		return inner_judge(ctx, l3_only, ifindex);
+	odd_count(c, reach);
+	return FATE_PASS;
 }
 
 /* True: drop it. */
@@ -310,18 +407,13 @@ static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
 		report(f, ifindex);
 		return false;
 	}
-	if (reach == REACH_L4 && (p->protocol == IPPROTO_TCP_ || p->protocol == IPPROTO_UDP_)) {
-		segment_load(&s, f, p);
-		if (!s.have)
-			reach = REACH_TRUNCATED;
-		if (s.watched && p->protocol == IPPROTO_UDP_)
-			count(c, PK_C_UDP, 1);
-	}
-	fate = deny(c, p, reach, &s);
-	if (p->protocol == IPPROTO_TCP_ && (s.watched || header_probes(&s)))
-		header_event(c, cpu, p, &s, ifindex,
-			     (fate == FATE_DROP ? PK_WHY_DENIED : 0) | (s.watched ? 0 : PK_WHY_CRITERION));
+	reach = l4_load(c, &s, f, p, reach);
+	fate = deny(c, p, reach, &s, true);
+	event(c, cpu, &s, ifindex, fate);
 	if (fate == FATE_DROP)
+		return true;
+	if (reach == REACH_L4 && pk_tunnels.kinds && tunnel_is(p, &s) &&
+	    inner(f->ctx, f->l3_only, ifindex) == FATE_DROP)
 		return true;
 	odd_count(c, reach);
 	report(f, ifindex);

@@ -37,7 +37,7 @@ struct packet {
 	__u8 ttl;
 	__u8 odd; /* ODD_* (parse.h) */
 	__u16 family;
-	__u16 vlan[2]; /* ids, outermost first; 0 = none */
+	__u16 vlan[2]; /* as in struct pk_segment */
 	__u16 pad;
 	__u32 len;       /* bytes of the frame */
 	__u32 l4;        /* offset of the L4 header */
@@ -183,6 +183,10 @@ struct {
 	} NAME SEC(".maps")
 PK_TRIE(pk_allow4, struct pk_lpm4, __u32);
 PK_TRIE(pk_allow6, struct pk_lpm6, __u32);
+
+/* Tunnel peers (struct pk_tunnels): written by the warden at its start, read for each packet of a tunnel. */
+PK_TRIE(pk_peer4, struct pk_lpm4, __u32);
+PK_TRIE(pk_peer6, struct pk_lpm6, __u32);
 
 /* Written by the warden, read for every packet. Full: the warden's put fails, nothing is evicted. */
 PK_TRIE(pk_deny4p, struct pk_lpm4, struct pk_deny);

@@ -36,6 +36,7 @@ enum parse_reach {
 #define ODD_OPTIONS  0x01 /* IPv4 options, or IPv6 extension headers */
 #define ODD_FRAGMENT 0x02 /* any fragment, the first one included */
 #define ODD_SHORT    0x04 /* the frame is shorter than the IP header says */
+#define ODD_TUNNEL   0x08 /* a tunnel whose header cannot be read, or one inside of another */
 
 /* Where the bytes are. */
 struct frame {

@@ -99,6 +99,10 @@ void status_write_kernel(struct json_writer *w, const struct status *s)
 		{"udp_to_watched_ports", PK_C_UDP},
 		{"received_by_kprobe", PK_C_RECEIVED},
 		{"receive_errors", PK_C_RECEIVE_ERROR},
+		{"tunnels_opened", PK_C_INNER},
+		{"tunnels_unread", PK_C_INNER_UNREAD},
+		{"tunnels_of_others", PK_C_INNER_PEER},
+		{"tunnels_nested", PK_C_INNER_NESTED},
 	};
 
 	json_key(w, "kernel");

@@ -21,6 +21,7 @@
 #include "response_perf.skel.h"
 #include "response_ring.skel.h"
 #include "sensor/perfring.h"
+#include "sensor/tunnels.h"
 #include "tcp_perf.skel.h"
 #include "tcp_ring.skel.h"
 
@@ -152,6 +153,8 @@ int kernel_object_load(struct kernel *k, enum kernel_object which, const void *e
 	if (which == OBJECT_XDP_FRAGS)
 		bpf_object__for_each_program(program, o) bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
 	r = object_prepare(k, o);
+	if (!r)
+		r = tunnels_set(o, &k->tunnels);
 	if (!r)
 		r = bpf_object__load(o);
 	if (!r)
@@ -442,6 +445,9 @@ static int load(struct kernel *k, const struct kernel_options *options, struct b
 	if (!r)
 		r = config_first(k, options);
 	if (!r)
+		r = tunnels_peers_put(kernel_map_fd(k, "pk_peer4"), kernel_map_fd(k, "pk_peer6"),
+				      &k->config->capture.tunnel_peers);
+	if (!r)
 		deny_maps_fill(k);
 	return r;
 }
@@ -490,6 +496,7 @@ int kernel_load(const struct config *config, const struct kernel_options *option
 	messages_shown = options->verbose;
 	libbpf_set_print(message);
 	k->config = config;
+	k->tunnels = tunnels_of(config);
 	int r = load_with_kill_switch(k, options, errors);
 	if (r) {
 		kernel_free(k);

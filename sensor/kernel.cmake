@@ -9,5 +9,6 @@ target_sources(picket_sensor PRIVATE
 	${CMAKE_CURRENT_LIST_DIR}/ports.c
 	${CMAKE_CURRENT_LIST_DIR}/reader.c
 	${CMAKE_CURRENT_LIST_DIR}/tcfilter.c
+	${CMAKE_CURRENT_LIST_DIR}/tunnels.c
 )
 target_link_libraries(picket_sensor PUBLIC picket_bpf)

@@ -43,6 +43,7 @@ struct kernel {
 	struct bpf_object *objects[OBJECT_COUNT];
 	struct kernel_map maps[KERNEL_MAPS_MAX];
 	unsigned map_count;
+	struct pk_tunnels tunnels; /* of the configuration given to kernel_load; the same for every object */
 	bool perf;
 	struct bpf_link *tcp_links[8];
 	unsigned tcp_link_count;

@@ -9,12 +9,14 @@
 #include "ingress_xdp.skel.h"
 #include "lib/util.h"
 #include "sensor/defrag.h"
+#include "sensor/tunnels.h"
 
 #define RING_BYTES (1u << 20) /* emptied behind each frame, which makes two records at most */
 #define RECORD_MAX (sizeof(struct pk_segment) + PK_SEGMENT_MAX)
 
 struct replay {
 	struct replay_hooks hooks;
+	const struct config *config;
 	struct replay_counts counts;
 	struct bpf_object *object;
 	struct ring_buffer *ring;
@@ -62,7 +64,10 @@ static int object_load(struct replay *r, const void *elf, size_t size, bool frag
 		return -errno;
 	if (frags)
 		bpf_object__for_each_program(p, o) bpf_program__set_flags(p, BPF_F_XDP_HAS_FRAGS);
+	struct pk_tunnels tunnels = tunnels_of(r->config);
 	int error = bpf_map__set_max_entries(bpf_object__find_map_by_name(o, "pk_headers"), RING_BYTES);
+	if (!error)
+		error = tunnels_set(o, &tunnels);
 	if (!error)
 		error = bpf_object__load(o);
 	if (error) {
@@ -114,6 +119,9 @@ static int load(struct replay *r)
 	__u32 zero = 0;
 	int error = program_load(r);
 
+	if (!error)
+		error = tunnels_peers_put(map_fd(r, "pk_peer4"), map_fd(r, "pk_peer6"),
+					  &r->config->capture.tunnel_peers);
 	if (error)
 		return error;
 	if (bpf_map_update_elem(map_fd(r, "pk_config"), &zero, &config, BPF_ANY))
@@ -135,13 +143,15 @@ static int load_failure(int error, struct buffer *errors)
 	return REPLAY_E_UNSUPPORTED;
 }
 
-int replay_new(const struct replay_hooks *hooks, struct replay **ret, struct buffer *errors)
+int replay_new(const struct config *config, const struct replay_hooks *hooks, struct replay **ret,
+	       struct buffer *errors)
 {
 	struct replay *r = calloc(1, sizeof *r);
 
 	if (!r)
 		return -ENOMEM;
 	r->hooks = *hooks;
+	r->config = config;
 	r->clock = (struct clock){.boot_ns = now_ns, .wall_ns = now_ns, .arg = r};
 	libbpf_set_print(quiet);
 	int error = defrag_new(0, &r->defrag);

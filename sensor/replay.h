@@ -15,6 +15,7 @@
 #include "bpf/abi.h"
 #include "lib/buffer.h"
 #include "lib/clock.h"
+#include "lib/config.h"
 #include "sensor/pcap_file.h"
 
 struct replay;
@@ -39,7 +40,9 @@ struct replay_counts {
 	uint64_t files_cut; /* damaged or cut short: read as far as they go */
 };
 
-int replay_new(const struct replay_hooks *hooks, struct replay **ret, struct buffer *errors);
+/* Of the configuration, which is borrowed, only what is said of tunnels counts. */
+int replay_new(const struct config *config, const struct replay_hooks *hooks, struct replay **ret,
+	       struct buffer *errors);
 /* Reads a file to its end; one that is cut short or damaged is counted and told. 0 or -errno. */
 int replay_file(struct replay *r, struct pcap_file *file, struct buffer *errors);
 /* The capture's time; boot and wall clock are one. */

@@ -190,7 +190,7 @@ int replay_run_new(const struct replay_run_options *options, struct replay_run *
 	if (!error)
 		error = files_open(r, errors);
 	if (!error)
-		error = replay_new(&hooks, &r->replay, errors);
+		error = replay_new(r->options->config, &hooks, &r->replay, errors);
 	if (!error)
 		error = capture_start(r);
 	if (error) {

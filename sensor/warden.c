@@ -23,6 +23,7 @@
 #include "sensor/notify.h"
 #include "sensor/sandbox.h"
 #include "sensor/sensor.h"
+#include "sensor/tunnels.h"
 #include "sensor/warden_internal.h"
 
 #define BPFFS_MAGIC 0xcafe4a11
@@ -347,12 +348,13 @@ static void reload_now(struct warden *w)
 	if (strcmp(next->control, w->config->control) || strcmp(next->state_dir, w->config->state_dir) ||
 	    next->capture.ring_bytes != w->config->capture.ring_bytes ||
 	    next->capture.header_ring_bytes != w->config->capture.header_ring_bytes ||
-	    next->capture.source != w->config->capture.source ||
+	    next->capture.source != w->config->capture.source || tunnels_differ(next, w->config) ||
 	    next->limits.blocks_max != w->config->limits.blocks_max)
 		log_warning(
 			"some settings change at the next start only",
 			LOG_S("settings",
 			      "control state_dir capture.ring_bytes capture.header_ring_bytes capture.source "
+			      "capture.decapsulate capture.vxlan_port capture.tunnel_peers "
 			      "limits.blocks_max"));
 	/* The sensor gets its settings by a new start; what is in the rings and the deny maps stays. */
 	w->reload = true;

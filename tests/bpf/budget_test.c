@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,14 +58,25 @@ static bool within(const char *way, const struct kernel_program *p)
 	return false;
 }
 
-/* True: this way loads here, and every program keeps its budget. */
-static bool check(enum config_capture_source source, const char *way, bool *ret_loads)
+#define ALL_TUNNELS (CAPTURE_IPIP | CAPTURE_GRE | CAPTURE_VXLAN)
+
+/*
+ * True: this way loads here, and every program keeps its budget. way: what stands before the names of the TCP
+ * programs in the file; with tunnels, before those of the packet programs, and the others were seen before.
+ */
+static bool check(enum config_capture_source source, unsigned tunnels, const char *way, bool *ret_loads)
 {
+	struct prefix peer = {.addr = {.family = ADDR_IPV4}, .bits = 8};
 	struct config config = {
-		.capture = {.source = source, .ring_bytes = 1 << 16, .header_ring_bytes = 1 << 16},
+		.capture = {.source = source,
+			    .ring_bytes = 1 << 16,
+			    .header_ring_bytes = 1 << 16,
+			    .decapsulate = tunnels,
+			    .vxlan_port = 4789,
+			    .tunnel_peers = {&peer, tunnels != 0}},
 		.limits.blocks_max = 16,
 	};
-	struct kernel_options options = {.netns = 0};
+	struct kernel_options options = {.netns = 0, .verbose = getenv("V") != NULL};
 	struct buffer errors = BUFFER_INIT(4096);
 	struct kernel_program programs[16];
 	struct kernel *k = NULL;
@@ -77,20 +89,21 @@ static bool check(enum config_capture_source source, const char *way, bool *ret_
 	if (!*ret_loads)
 		return true;
 	unsigned n = kernel_programs(k, programs, 16);
-	for (unsigned i = 0; i < n; i++)
-		ok = within(strstr(programs[i].name, "pk_data") || strstr(programs[i].name, "pk_state") ||
-					    strstr(programs[i].name, "pk_written")
-				    ? way
-				    : "",
-			    &programs[i]) &&
-		     ok;
+	for (unsigned i = 0; i < n; i++) {
+		bool tcp = strstr(programs[i].name, "pk_data") || strstr(programs[i].name, "pk_state") ||
+			   strstr(programs[i].name, "pk_written");
+		bool packet = strstr(programs[i].name, "pk_xdp") || strstr(programs[i].name, "pk_tc");
+
+		if (!tunnels || packet)
+			ok = within(tunnels || tcp ? way : "", &programs[i]) && ok;
+	}
 	kernel_free(k);
 	return ok;
 }
 
 int main(int argc, char **argv)
 {
-	bool ring, perf, ok;
+	bool ring, perf, tunnels, ok;
 
 	if (argc < 2 || !budgets_read(argv[1])) {
 		fprintf(stderr, "usage: %s FILE\n", argv[0]);
@@ -100,7 +113,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "skipped: needs root\n");
 		return 77;
 	}
-	ok = check(CAPTURE_RING, "ring/", &ring);
-	ok = check(CAPTURE_PERF, "perf/", &perf) && ok;
+	ok = check(CAPTURE_RING, 0, "ring/", &ring);
+	ok = check(CAPTURE_PERF, 0, "perf/", &perf) && ok;
+	ok = check(CAPTURE_AUTO, ALL_TUNNELS, "tunnels/", &tunnels) && tunnels && ok;
 	return ok && perf && (ring || !half_ring_expected()) ? 0 : 1;
 }

@@ -38,6 +38,7 @@ static void read_l4(struct oracle_packet *p, const struct rest *r)
 	bool tcp = p->protocol == 6;
 
 	p->reach = ORACLE_L4;
+	p->l4 = r->at;
 	p->l4_bytes = (uint32_t)left(r);
 	if (!tcp && p->protocol != 17)
 		return;
@@ -173,17 +174,17 @@ static void read_ipv6(struct oracle_packet *p, struct rest r)
 	read_l4(p, &r);
 }
 
-void oracle_read(struct oracle_packet *p, const uint8_t *frame, size_t len)
+/* --- link layer --- */
+
+static void read_ethernet(struct oracle_packet *p, struct rest r, enum oracle_reach if_short)
 {
-	struct rest r = {frame, frame + len};
 	uint16_t type;
 	unsigned tags = 0;
 
-	memset(p, 0, sizeof(*p));
-	p->reach = ORACLE_NO_IP;
-	if (len < 14)
+	p->reach = if_short;
+	if (left(&r) < 14)
 		return;
-	type = be16(frame + 12);
+	type = be16(r.at + 12);
 	r.at += 14;
 	while (type == 0x8100 || type == 0x88a8) {
 		if (tags++ == 2) {
@@ -197,8 +198,88 @@ void oracle_read(struct oracle_packet *p, const uint8_t *frame, size_t len)
 		type = be16(r.at + 2);
 		r.at += 4;
 	}
+	p->reach = ORACLE_NO_IP;
 	if (type == 0x0800)
 		read_ipv4(p, r);
 	else if (type == 0x86dd)
 		read_ipv6(p, r);
+}
+
+void oracle_read(struct oracle_packet *p, const uint8_t *frame, size_t len)
+{
+	memset(p, 0, sizeof(*p));
+	read_ethernet(p, (struct rest){frame, frame + len}, ORACLE_NO_IP);
+}
+
+/* --- tunnels --- */
+
+static enum oracle_tunnel open_gre(struct oracle_packet *inner, struct rest r)
+{
+	if (left(&r) < 4)
+		return ORACLE_TUNNEL_SHUT;
+	bool checksum = r.at[0] >> 7 & 1, routing = r.at[0] >> 6 & 1, key = r.at[0] >> 5 & 1,
+	     sequence = r.at[0] >> 4 & 1;
+	size_t own = 4u + (checksum ? 4 : 0) + (key ? 4 : 0) + (sequence ? 4 : 0);
+	uint16_t type = be16(r.at + 2);
+
+	if (routing || (r.at[1] & 7) != 0 || left(&r) < own)
+		return ORACLE_TUNNEL_SHUT;
+	r.at += own;
+	inner->reach = ORACLE_NO_IP;
+	if (type == 0x0800)
+		read_ipv4(inner, r);
+	else if (type == 0x86dd)
+		read_ipv6(inner, r);
+	else if (type == 0x6558)
+		read_ethernet(inner, r, ORACLE_NO_ADDRESSES);
+	return ORACLE_TUNNEL_OPEN;
+}
+
+static enum oracle_tunnel open_vxlan(struct oracle_packet *inner, struct rest r)
+{
+	if (left(&r) < 16)
+		return ORACLE_TUNNEL_SHUT;
+	size_t datagram = be16(r.at + 4);
+
+	if ((datagram && datagram < 16) || !(r.at[8] & 8))
+		return ORACLE_TUNNEL_SHUT;
+	end_at(&r, r.at, datagram);
+	r.at += 16;
+	read_ethernet(inner, r, ORACLE_NO_ADDRESSES);
+	return ORACLE_TUNNEL_OPEN;
+}
+
+bool oracle_is_tunnel(const struct oracle_packet *p, uint16_t vxlan_port)
+{
+	if (p->reach != ORACLE_L4)
+		return false;
+	switch (p->protocol) {
+	case 4:
+	case 41:
+	case 47:
+		return true;
+	case 17:
+		return p->ports && p->destination_port == vxlan_port;
+	default:
+		return false;
+	}
+}
+
+enum oracle_tunnel oracle_open(struct oracle_packet *inner, const struct oracle_packet *outer)
+{
+	struct rest r = {outer->l4, outer->l4 + outer->l4_bytes};
+
+	memset(inner, 0, sizeof(*inner));
+	switch (outer->protocol) {
+	case 4:
+		read_ipv4(inner, r);
+		return ORACLE_TUNNEL_OPEN;
+	case 41:
+		read_ipv6(inner, r);
+		return ORACLE_TUNNEL_OPEN;
+	case 47:
+		return open_gre(inner, r);
+	default:
+		return open_vxlan(inner, r);
+	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * oracle.h: what a packet program has to make of a frame, written a second time: from IEEE 802.1Q, RFC 791,
- * 8200, 4302, 768, 9293 and the promises of docs/, and from no line of bpf/. It reads the whole frame from
- * memory, and knows no verifier.
+ * 8200, 4302, 768, 9293, of tunnels 2003, 2473, 2784, 2890, 7348, and the promises of docs/, and from no line
+ * of bpf/. It reads the whole frame from memory, and knows no verifier.
  */
 #ifndef PICKET_TESTS_ORACLE_H
 #define PICKET_TESTS_ORACLE_H
@@ -34,9 +34,19 @@ struct oracle_packet {
 	uint32_t sequence, acknowledgment;
 	uint16_t flags, window; /* nine flags, NS the highest */
 	uint8_t reserved, header_bytes;
+	const uint8_t *l4; /* where layer 4 begins, in the frame */
 	uint32_t l4_bytes; /* TCP or UDP header and payload, by the IP length and the frame's */
 };
 
 void oracle_read(struct oracle_packet *p, const uint8_t *frame, size_t len);
+
+/* Does it carry another packet: IP in IP, GRE, VXLAN at that port? */
+bool oracle_is_tunnel(const struct oracle_packet *p, uint16_t vxlan_port);
+
+enum oracle_tunnel {
+	ORACLE_TUNNEL_OPEN, /* *inner is what came out, readable or not */
+	ORACLE_TUNNEL_SHUT, /* the tunnel's own header is none, or cut off */
+};
+enum oracle_tunnel oracle_open(struct oracle_packet *inner, const struct oracle_packet *outer);
 
 #endif

@@ -3,7 +3,10 @@
  * oracle_test.c: random and mutated frames through the packet program in the running kernel and through the
  * oracle. Compared for each frame: dropped or passed, and the header event, field by field; and all counters.
  *
- *     oracle_test xdp|tc [COUNT [FIRST-NUMBER]]
+ * With -tunnels, frames carry others, and the program opens them (capture.decapsulate); with -peers, those
+ * from some outer sources only.
+ *
+ *     oracle_test xdp|tc[-tunnels|-peers] [COUNT [FIRST-NUMBER]]
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -25,8 +28,11 @@
 #include "sensor/reader.h"
 
 #define WATCHED   8080
-#define FRAME_MAX 1600
+#define VXLAN     4789
+#define FRAME_MAX 3000
 #define BATCH     128
+
+static bool use_tc, tunnels, peers;
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
@@ -50,6 +56,8 @@ static uint8_t *put(struct frame *f, size_t n)
 {
 	uint8_t *at = f->bytes + f->len;
 
+	if (f->len + n > FRAME_MAX)
+		abort();
 	memset(at, 0, n);
 	f->len += n;
 	return at;
@@ -91,10 +99,88 @@ static unsigned a_port(void)
 	return rnd(12) ? ports[rnd(ARRAY_SIZE(ports))] : rnd(65536);
 }
 
-static void put_l4(struct frame *f, uint8_t protocol)
+static void put_ipv4(struct frame *f, unsigned depth);
+static void put_ipv6(struct frame *f, unsigned depth);
+
+static void put_inner_ethernet(struct frame *f, unsigned depth)
+{
+	uint8_t *type;
+	bool v6 = rnd(2);
+
+	put_random(f, 12);
+	type = put(f, 2);
+	for (uint32_t n = rnd(4) ? 0 : rnd(4); n > 0; n--) {
+		put16(type, rnd(2) ? 0x8100 : 0x88a8);
+		put_random(f, 2);
+		type = put(f, 2);
+	}
+	put16(type, rnd(20) ? (v6 ? 0x86dd : 0x0800) : rnd(65536));
+	if (v6)
+		put_ipv6(f, depth);
+	else
+		put_ipv4(f, depth);
+}
+
+static void put_gre(struct frame *f, unsigned depth)
+{
+	static const uint16_t types[] = {0x0800, 0x86dd, 0x6558};
+	size_t begin = f->len;
+	uint8_t flags = (uint8_t)(rnd(8) ? (rnd(16) << 4 & 0xb0) : rnd(256)), *at;
+	uint16_t type = rnd(16) ? types[rnd(3)] : (uint16_t)rnd(65536);
+
+	put(f, 4);
+	put_random(f, 4u * ((flags >> 7 & 1u) + (flags >> 5 & 1u) + (flags >> 4 & 1u)));
+	at = f->bytes + begin;
+	at[0] = flags;
+	at[1] = (uint8_t)(rnd(8) ? 0 : rnd(256));
+	put16(at + 2, type);
+	if (type == 0x0800)
+		put_ipv4(f, depth);
+	else if (type == 0x86dd)
+		put_ipv6(f, depth);
+	else
+		put_inner_ethernet(f, depth);
+}
+
+static void put_vxlan(struct frame *f, unsigned depth)
+{
+	size_t begin = f->len;
+
+	put_random(f, 16);
+	f->bytes[begin + 8] |= rnd(16) ? 8 : 0;
+	put16(f->bytes + begin + 2, VXLAN);
+	put_inner_ethernet(f, depth);
+	put16(f->bytes + begin + 4, rnd(6)   ? (unsigned)(f->len - begin)
+				    : rnd(2) ? rnd((uint32_t)(f->len - begin) + 8)
+					     : 0);
+}
+
+#define DEPTH_MAX 2 /* of tunnels inside of each other: one is opened */
+
+/* False: no tunnel of that protocol, or not here. */
+static bool put_tunnel(struct frame *f, uint8_t protocol, unsigned depth)
+{
+	if (!tunnels || depth == DEPTH_MAX || !rnd(16))
+		return false;
+	if (protocol == 4)
+		put_ipv4(f, depth + 1);
+	else if (protocol == 41)
+		put_ipv6(f, depth + 1);
+	else if (protocol == 47)
+		put_gre(f, depth + 1);
+	else if (protocol == 17 && rnd(2))
+		put_vxlan(f, depth + 1);
+	else
+		return false;
+	return true;
+}
+
+static void put_l4(struct frame *f, uint8_t protocol, unsigned depth)
 {
 	uint8_t *at;
 
+	if (put_tunnel(f, protocol, depth))
+		return;
 	if (protocol == 6) {
 		at = put(f, 20);
 		for (unsigned i = 4; i < 20; i++)
@@ -117,11 +203,14 @@ static void put_l4(struct frame *f, uint8_t protocol)
 static uint8_t a_protocol(void)
 {
 	static const uint8_t protocols[] = {6, 6, 6, 6, 17, 17, 1, 58, 50, 47};
+	static const uint8_t carriers[] = {4, 41, 47, 17};
 
+	if (tunnels && rnd(3) == 0)
+		return carriers[rnd(ARRAY_SIZE(carriers))];
 	return rnd(16) ? protocols[rnd(ARRAY_SIZE(protocols))] : (uint8_t)rnd(256);
 }
 
-static void put_ipv4(struct frame *f)
+static void put_ipv4(struct frame *f, unsigned depth)
 {
 	size_t begin = f->len, words = rnd(8) ? 5 : rnd(16);
 	uint8_t *ip = put(f, 20), protocol = a_protocol();
@@ -135,7 +224,7 @@ static void put_ipv4(struct frame *f)
 	put_address(ip + 16, AF_INET);
 	if (words > 5)
 		put_random(f, (words - 5) * 4);
-	put_l4(f, protocol);
+	put_l4(f, protocol, depth);
 	put16(ip + 2, rnd(8)   ? (unsigned)(f->len - begin)
 		      : rnd(2) ? rnd((uint32_t)(f->len - begin) + 8)
 			       : rnd(65536));
@@ -163,7 +252,7 @@ static void put_extensions(struct frame *f, uint8_t *next, uint8_t protocol)
 	*next = protocol;
 }
 
-static void put_ipv6(struct frame *f)
+static void put_ipv6(struct frame *f, unsigned depth)
 {
 	uint8_t *ip = put(f, 40), protocol = a_protocol();
 	size_t begin = f->len;
@@ -173,7 +262,7 @@ static void put_ipv6(struct frame *f)
 	put_address(ip + 8, AF_INET6);
 	put_address(ip + 24, AF_INET6);
 	put_extensions(f, ip + 6, protocol);
-	put_l4(f, protocol);
+	put_l4(f, protocol, depth);
 	put16(ip + 4, rnd(8)   ? (unsigned)(f->len - begin)
 		      : rnd(2) ? rnd((uint32_t)(f->len - begin) + 8)
 			       : rnd(65536));
@@ -196,9 +285,9 @@ static void make(struct frame *f, uint64_t number)
 	bool v6 = rnd(2);
 	put16(type, rnd(50) ? (v6 ? 0x86dd : 0x0800) : rnd(65536));
 	if (v6)
-		put_ipv6(f);
+		put_ipv6(f, 0);
 	else
-		put_ipv4(f);
+		put_ipv4(f, 0);
 	if (!rnd(6))
 		put_random(f, rnd(40)); /* padding */
 	for (uint32_t n = rnd(4) ? 0 : 1 + rnd(3); n > 0; n--)
@@ -236,11 +325,25 @@ static bool lies_in(const char *text, const uint8_t *addr, int family)
 	return !memcmp(net, addr, bits / 8);
 }
 
-struct expected {
+/* One packet, the outer or the inner one. */
+struct judged {
 	bool drop, allowed_hit, event;
 	uint8_t why;
 	struct oracle_packet p;
 };
+
+enum tunnel { TUNNEL_NONE, TUNNEL_FOREIGN, TUNNEL_SHUT, TUNNEL_OPEN };
+
+struct expected {
+	struct judged outer, inner;
+	enum tunnel tunnel;
+	bool nested;
+	bool drop;
+	const struct judged *event; /* NULL: none */
+};
+
+static const char *const peer_nets[] = {"203.0.113.0/24", "198.51.100.8", "2001:db8:8::/48",
+					"2001:db8:9::/48"};
 
 static bool is_mapped(const uint8_t *a)
 {
@@ -259,7 +362,17 @@ static bool covered(int scope, const struct oracle_packet *p)
 	return (p->protocol == 6 || p->protocol == 17) && p->destination_port == WATCHED;
 }
 
-static void decide(struct expected *e)
+static bool is_peer(const struct oracle_packet *p)
+{
+	bool mapped = p->version == 6 && is_mapped(p->source), is = false;
+	int family = p->version == 4 || mapped ? AF_INET : AF_INET6;
+
+	for (size_t i = 0; peers && p->version && i < ARRAY_SIZE(peer_nets); i++)
+		is |= lies_in(peer_nets[i], p->source + (mapped ? 12 : 0), family);
+	return is;
+}
+
+static void decide(struct judged *e, bool outer)
 {
 	const struct oracle_packet *p = &e->p;
 	bool mapped = p->version == 6 && is_mapped(p->source);
@@ -273,10 +386,12 @@ static void decide(struct expected *e)
 		hit |= lies_in(rules[i].prefix, source, family) && covered(rules[i].scope, p);
 	for (size_t i = 0; hit && i < ARRAY_SIZE(allowed); i++)
 		e->allowed_hit |= lies_in(allowed[i], source, family);
+	if (hit && outer)
+		e->allowed_hit |= is_peer(p);
 	e->drop = hit && !e->allowed_hit;
 }
 
-static void judge_header(struct expected *e)
+static void judge_header(struct judged *e)
 {
 	const struct oracle_packet *p = &e->p;
 	uint16_t six = p->flags & 0x3f;
@@ -298,6 +413,32 @@ static void judge_header(struct expected *e)
 	e->event = e->why != 0;
 }
 
+static void judge(struct expected *e, const uint8_t *frame, size_t len)
+{
+	memset(e, 0, sizeof(*e));
+	oracle_read(&e->outer.p, frame, len);
+	decide(&e->outer, true);
+	judge_header(&e->outer);
+	e->drop = e->outer.drop;
+	e->event = e->outer.event ? &e->outer : NULL;
+	if (e->drop || !tunnels || !oracle_is_tunnel(&e->outer.p, VXLAN))
+		return;
+	if (peers && !is_peer(&e->outer.p)) {
+		e->tunnel = TUNNEL_FOREIGN;
+		return;
+	}
+	if (oracle_open(&e->inner.p, &e->outer.p) == ORACLE_TUNNEL_SHUT) {
+		e->tunnel = TUNNEL_SHUT;
+		return;
+	}
+	e->tunnel = TUNNEL_OPEN;
+	decide(&e->inner, false);
+	judge_header(&e->inner);
+	e->drop = e->inner.drop;
+	e->event = e->inner.event ? &e->inner : NULL;
+	e->nested = !e->drop && oracle_is_tunnel(&e->inner.p, VXLAN);
+}
+
 /* --- the program ------------------------------------------------------------------------------ */
 
 static struct kernel *kernel;
@@ -305,7 +446,6 @@ static struct reader *reader;
 static struct collect got;
 static struct config config;
 static int program;
-static bool use_tc;
 
 static uint64_t boot_in(int seconds)
 {
@@ -317,6 +457,7 @@ static uint64_t boot_in(int seconds)
 
 static int open_all(void)
 {
+	static struct prefix peer_list[ARRAY_SIZE(peer_nets)];
 	struct kernel_options options = {.verbose = getenv("V") != NULL};
 	struct pk_ports ports = {.watched[WATCHED / 64] = 1ull << (WATCHED % 64)};
 	struct pk_config calm = {.header_rate = 1000000000, .header_burst = 1000000000, .read_max = 65536};
@@ -326,6 +467,12 @@ static int open_all(void)
 	config.capture.ring_bytes = 1 << 16;
 	config.capture.header_ring_bytes = 1 << 16;
 	config.limits.blocks_max = 256;
+	config.capture.decapsulate = tunnels ? CAPTURE_IPIP | CAPTURE_GRE | CAPTURE_VXLAN : 0;
+	config.capture.vxlan_port = VXLAN;
+	config.capture.tunnel_peers = (struct config_prefixes){peer_list, peers ? ARRAY_SIZE(peer_nets) : 0};
+	for (size_t i = 0; i < ARRAY_SIZE(peer_nets); i++)
+		if (prefix_parse(span_from(peer_nets[i]), &peer_list[i]))
+			return -1;
 	int r = kernel_load(&config, &options, &kernel, &errors);
 	if (r)
 		fprintf(stderr, "kernel_load: %d\n%.*s", r, (int)errors.len, errors.data);
@@ -378,11 +525,19 @@ static void count(const struct expected *e, size_t len)
 	expected_stats[PK_C_PACKETS]++;
 	expected_stats[PK_C_DROPPED] += e->drop;
 	expected_stats[PK_C_DROPPED_BYTES] += e->drop ? len : 0;
-	expected_stats[PK_C_ALLOWED] += e->allowed_hit;
-	expected_stats[PK_C_HDR_PRODUCED] += e->event;
-	expected_stats[PK_C_UDP] += e->p.protocol == 17 && e->p.ports && e->p.destination_port == WATCHED;
-	if (!e->drop && e->p.reach != ORACLE_L4)
-		expected_stats[of_reach[e->p.reach]]++;
+	expected_stats[PK_C_HDR_PRODUCED] += e->event != NULL;
+	expected_stats[PK_C_INNER] += e->tunnel == TUNNEL_OPEN;
+	expected_stats[PK_C_INNER_UNREAD] += e->tunnel == TUNNEL_SHUT;
+	expected_stats[PK_C_INNER_PEER] += e->tunnel == TUNNEL_FOREIGN;
+	expected_stats[PK_C_INNER_NESTED] += e->nested;
+	for (unsigned i = 0; i < 1 + (e->tunnel == TUNNEL_OPEN); i++) {
+		const struct judged *j = i ? &e->inner : &e->outer;
+		expected_stats[PK_C_ALLOWED] += j->allowed_hit;
+		expected_stats[PK_C_UDP] +=
+			j->p.protocol == 17 && j->p.ports && j->p.destination_port == WATCHED;
+		if (!e->drop && j->p.reach != ORACLE_L4)
+			expected_stats[of_reach[j->p.reach]]++;
+	}
 }
 
 static bool stats_same(void)
@@ -410,7 +565,7 @@ static bool stats_same(void)
 		}                                                                                         \
 	} while (0)
 
-static bool event_same(const struct pk_header *h, const struct expected *e)
+static bool event_same(const struct pk_header *h, const struct judged *e)
 {
 	const struct oracle_packet *p = &e->p;
 	bool mapped = p->version == 6 && is_mapped(p->source) && is_mapped(p->destination), same = true;
@@ -441,10 +596,13 @@ static bool event_same(const struct pk_header *h, const struct expected *e)
 
 static void show(uint64_t number, const struct frame *f, const struct expected *e)
 {
-	printf("frame number %" PRIu64
-	       ", %zu bytes; the oracle: reach %d, %s, protocol %u, port %u, event %d why %#x\n",
-	       number, f->len, e->p.reach, e->drop ? "drop" : "pass", e->p.protocol, e->p.destination_port,
-	       e->event, e->why);
+	printf("frame number %" PRIu64 ", %zu bytes; the oracle: %s, tunnel %d\n", number, f->len,
+	       e->drop ? "drop" : "pass", e->tunnel);
+	for (unsigned i = 0; i < 1 + (e->tunnel == TUNNEL_OPEN); i++) {
+		const struct judged *j = i ? &e->inner : &e->outer;
+		printf("  reach %d, protocol %u, port %u, event %d why %#x\n", j->p.reach, j->p.protocol,
+		       j->p.destination_port, j->event, j->why);
+	}
 	for (size_t i = 0; i < f->len && i < 160; i++)
 		printf("%02x%s", f->bytes[i], i % 32 == 31 ? "\n" : " ");
 	printf("\n");
@@ -452,6 +610,7 @@ static void show(uint64_t number, const struct frame *f, const struct expected *
 
 struct sums {
 	uint64_t drops, events, reach[ORACLE_NO_ADDRESSES + 1];
+	uint64_t tunnel[TUNNEL_OPEN + 1], inner_reach[ORACLE_NO_ADDRESSES + 1], inner_drops, nested;
 };
 
 /* The number of differences in one batch. */
@@ -466,21 +625,24 @@ static unsigned run_batch(uint64_t first, unsigned n, struct sums *sums)
 		struct expected *e = &expected[i];
 		bool drop = false;
 		make(&frames[i], first + i);
-		memset(e, 0, sizeof(*e));
-		oracle_read(&e->p, frames[i].bytes, frames[i].len);
-		decide(e);
-		judge_header(e);
+		judge(e, frames[i].bytes, frames[i].len);
 		int r = run(&frames[i], &drop);
 		/* The kernel's test run takes no skb whose type says IP and whose bytes cannot hold its
 		 * header. */
 		if (use_tc && r == -EINVAL && frames[i].len < 14 + 40) {
-			e->event = false;
+			e->event = NULL;
 			continue;
 		}
 		count(e, frames[i].len);
 		sums->drops += e->drop;
-		sums->events += e->event;
-		sums->reach[e->p.reach]++;
+		sums->events += e->event != NULL;
+		sums->reach[e->outer.p.reach]++;
+		sums->tunnel[e->tunnel]++;
+		sums->nested += e->nested;
+		if (e->tunnel == TUNNEL_OPEN) {
+			sums->inner_reach[e->inner.p.reach]++;
+			sums->inner_drops += e->drop;
+		}
 		if (!r && drop == e->drop)
 			continue;
 		printf("test run: %d, the program %s it\n", r, drop ? "drops" : "passes");
@@ -493,7 +655,7 @@ static unsigned run_batch(uint64_t first, unsigned n, struct sums *sums)
 		if (!expected[i].event)
 			continue;
 		const struct pk_header *h = collect_get(&got, PK_HEADER, events++);
-		if (h && event_same(h, &expected[i]))
+		if (h && event_same(h, expected[i].event))
 			continue;
 		printf("%s\n", h ? "another event" : "no event");
 		show(first + i, &frames[i], &expected[i]);
@@ -508,6 +670,35 @@ static unsigned run_batch(uint64_t first, unsigned n, struct sums *sums)
 	return bad;
 }
 
+/* A comparison says nothing about what it never met. 0, or the number of kinds that were too few. */
+static unsigned too_few(const struct sums *s, uint64_t total)
+{
+	unsigned bad = 0;
+
+	if (total < 10000)
+		return 0;
+	for (unsigned i = 0; i <= ORACLE_NO_ADDRESSES; i++) {
+		if (s->reach[i] < total / 2000) {
+			printf("too few frames of kind %u: %" PRIu64 "\n", i, s->reach[i]);
+			bad++;
+		}
+		if (tunnels && s->inner_reach[i] < total / 4000) {
+			printf("too few inner packets of kind %u: %" PRIu64 "\n", i, s->inner_reach[i]);
+			bad++;
+		}
+	}
+	for (unsigned i = 0; tunnels && i <= TUNNEL_OPEN; i++)
+		if (s->tunnel[i] < total / 400 && (i != TUNNEL_FOREIGN || peers)) {
+			printf("too few tunnels of kind %u: %" PRIu64 "\n", i, s->tunnel[i]);
+			bad++;
+		}
+	if (tunnels && (s->inner_drops < total / 400 || s->nested < total / 400)) {
+		printf("too few inner packets dropped, or with others inside\n");
+		bad++;
+	}
+	return bad;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t total = argc > 2 ? strtoull(argv[2], NULL, 0) : 100000;
@@ -516,11 +707,18 @@ int main(int argc, char **argv)
 	unsigned bad = 0;
 	cpu_set_t one;
 
-	if (argc < 2 || (strcmp(argv[1], "xdp") && strcmp(argv[1], "tc"))) {
-		fprintf(stderr, "usage: %s xdp|tc [COUNT [FIRST-NUMBER]]\n", argv[0]);
+	char way[16] = "";
+
+	if (argc > 1)
+		snprintf(way, sizeof way, "%s", argv[1]);
+	peers = strstr(way, "-peers");
+	tunnels = peers || strstr(way, "-tunnels");
+	way[strcspn(way, "-")] = 0;
+	use_tc = !strcmp(way, "tc");
+	if (!use_tc && strcmp(way, "xdp")) {
+		fprintf(stderr, "usage: %s xdp|tc[-tunnels|-peers] [COUNT [FIRST-NUMBER]]\n", argv[0]);
 		return 2;
 	}
-	use_tc = !strcmp(argv[1], "tc");
 	if (geteuid()) {
 		fprintf(stderr, "skipped: needs root\n");
 		return 77;
@@ -539,11 +737,11 @@ int main(int argc, char **argv)
 	bad += !stats_same();
 	printf("%" PRIu64 " frames, %" PRIu64 " dropped, %" PRIu64 " header events, %u differences\n", total,
 	       sums.drops, sums.events, bad);
-	for (unsigned i = 0; i <= ORACLE_NO_ADDRESSES; i++)
-		if (total >= 10000 && sums.reach[i] < total / 2000) {
-			printf("too few frames of kind %u: %" PRIu64 "\n", i, sums.reach[i]);
-			bad++;
-		}
+	if (tunnels)
+		printf("%" PRIu64 " opened, %" PRIu64 " of these dropped, %" PRIu64 " shut, %" PRIu64
+		       " nested\n",
+		       sums.tunnel[TUNNEL_OPEN], sums.inner_drops, sums.tunnel[TUNNEL_SHUT], sums.nested);
+	bad += too_few(&sums, total);
 	reader_free(reader);
 	kernel_free(kernel);
 	return bad ? 1 : 0;

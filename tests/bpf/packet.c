@@ -34,9 +34,17 @@ static void put_addr(uint8_t *at, int family, const char *text)
 		abort();
 }
 
+/* A length to be written at `at` by packet_end: of what begins at `from`. */
+static void length_later(struct frame_buf *f, size_t at, size_t from)
+{
+	if (f->length_count == PACKET_LENGTHS_MAX)
+		abort();
+	f->lengths[f->length_count++] = (struct frame_length){at, from};
+}
+
 void packet_begin(struct frame_buf *f)
 {
-	f->len = f->ipv4 = f->ipv6 = 0;
+	f->len = f->length_count = 0;
 }
 
 void packet_eth(struct frame_buf *f, uint16_t type)
@@ -59,7 +67,7 @@ void packet_vlan(struct frame_buf *f, uint16_t type)
 void packet_ipv4(struct frame_buf *f, const char *source, const char *destination, uint8_t protocol,
 		 size_t options, uint16_t fragment)
 {
-	f->ipv4 = f->len;
+	length_later(f, f->len + 2, f->len);
 	uint8_t *at = more(f, 20 + options);
 	at[0] = (uint8_t)(0x45 + options / 4);
 	put16(at + 6, fragment);
@@ -72,7 +80,7 @@ void packet_ipv4(struct frame_buf *f, const char *source, const char *destinatio
 
 void packet_ipv6(struct frame_buf *f, const char *source, const char *destination, uint8_t next)
 {
-	f->ipv6 = f->len;
+	length_later(f, f->len + 4, f->len + 40);
 	uint8_t *at = more(f, 40);
 	at[0] = 0x60;
 	at[6] = next;
@@ -120,6 +128,27 @@ void packet_udp(struct frame_buf *f, uint16_t source, uint16_t destination)
 	put16(at + 4, 8);
 }
 
+void packet_gre(struct frame_buf *f, uint16_t flags, uint16_t type)
+{
+	uint8_t *at =
+		more(f, 4 + (flags & 0x8000 ? 4 : 0) + (flags & 0x2000 ? 4 : 0) + (flags & 0x1000 ? 4 : 0));
+
+	put16(at, flags);
+	put16(at + 2, type);
+	if (flags & 0x2000)
+		put32(at + (flags & 0x8000 ? 8 : 4), 0x00abcdef);
+}
+
+void packet_vxlan(struct frame_buf *f, uint16_t port, uint32_t network)
+{
+	length_later(f, f->len + 4, f->len);
+	uint8_t *at = more(f, 16);
+	put16(at, 50000);
+	put16(at + 2, port);
+	at[8] = 0x08;
+	put32(at + 12, network << 8);
+}
+
 void packet_bytes(struct frame_buf *f, size_t len)
 {
 	memset(more(f, len), 'x', len);
@@ -127,8 +156,6 @@ void packet_bytes(struct frame_buf *f, size_t len)
 
 void packet_end(struct frame_buf *f)
 {
-	if (f->ipv4)
-		put16(f->bytes + f->ipv4 + 2, (uint16_t)(f->len - f->ipv4));
-	if (f->ipv6)
-		put16(f->bytes + f->ipv6 + 4, (uint16_t)(f->len - f->ipv6 - 40));
+	for (size_t i = 0; i < f->length_count; i++)
+		put16(f->bytes + f->lengths[i].at, (uint16_t)(f->len - f->lengths[i].from));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * packet.h: builds frames for tests, from the outside in: packet_eth, packet_vlan, packet_ipv4 or
- * packet_ipv6, extension headers, packet_tcp or packet_udp, packet_bytes; packet_end writes the lengths. All
- * fields in host order.
+ * packet_ipv6, extension headers, packet_tcp or packet_udp, packet_bytes; packet_end writes the lengths. What
+ * a tunnel carries follows packet_gre, packet_vxlan or an IP header. All fields in host order.
  */
 #ifndef PICKET_TESTS_PACKET_H
 #define PICKET_TESTS_PACKET_H
@@ -10,10 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PACKET_LENGTHS_MAX 8
 struct frame_buf {
 	uint8_t bytes[2048];
 	size_t len;
-	size_t ipv4, ipv6; /* offset of the IP header, 0: none */
+	struct frame_length {
+		size_t at, from;
+	} lengths[PACKET_LENGTHS_MAX]; /* internal: fields that packet_end fills */
+	size_t length_count;
 };
 
 /* What a test wants to say about a TCP header. */
@@ -39,6 +43,9 @@ void packet_ext(struct frame_buf *f, uint8_t kind, uint8_t next, uint8_t units);
 void packet_fragment(struct frame_buf *f, uint8_t next, uint16_t offset, int more);
 void packet_tcp(struct frame_buf *f, const struct tcp_fields *t);
 void packet_udp(struct frame_buf *f, uint16_t source, uint16_t destination);
+/* flags: the first two bytes of RFC 2890; fields that they announce are there, the key is 0xabcdef. */
+void packet_gre(struct frame_buf *f, uint16_t flags, uint16_t type);
+void packet_vxlan(struct frame_buf *f, uint16_t port, uint32_t network); /* UDP header included */
 void packet_bytes(struct frame_buf *f, size_t len);
 void packet_end(struct frame_buf *f);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh KERNEL PICKET [FILE...]: one kernel of kernels.txt in a virtual machine: picket doctor, the loop story (story.sh), and
-# the tests among FILE (receive_test), which need kprobes.
+# the tests among FILE: receive_test, which needs kprobes, report_test, tunnel_test.
 # Prints what held, verified instructions of each program, and seconds.
 #
 # In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 330) until the machine is given up

@@ -292,6 +292,19 @@ report_test() {
 	done
 }
 
+# Packets that carry others, opened: those of the tests that load the programs once.
+tunnel_test() {
+	[ -x /test/tunnel_test ] || return 0
+	for way in tc xdp; do
+		/test/tunnel_test $way 'a_*' >/tmp/tunnel 2>&1 || {
+			cat /tmp/tunnel
+			fail "tunnel_test $way"
+		}
+		held "tunnel_test $way: $(grep -c '       OK' /tmp/tunnel) passed"
+	done
+	sed -n 's/^verified \(.*\)/## verified \1/p' /tmp/tunnel
+}
+
 mode=doctor
 if [ "$EXPECT_PATH" = none ]; then
 	doctor
@@ -315,4 +328,6 @@ receive_story
 receive_test
 mode=report
 report_test
+mode=tunnel
+tunnel_test
 exit 0
