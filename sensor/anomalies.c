@@ -2,7 +2,6 @@
 #include "sensor/anomalies.h"
 #include <errno.h>
 #include <stdlib.h>
-#include "sensor/frames.h"
 
 struct anomalies {
 	struct anomalies_options options;
@@ -51,6 +50,7 @@ int anomalies_new(const struct anomalies_options *options, struct anomalies **re
 		anomalies_free(a);
 		return r;
 	}
+	frames_tunnels(a->frames, &options->tunnels);
 	*ret = a;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "bpf/abi.h"
 #include "lib/http_request.h"
 #include "sensor/fragments.h"
+#include "sensor/frames.h"
 #include "sensor/tcp_track.h"
 
 struct anomalies;
@@ -22,6 +23,7 @@ struct anomalies_options {
 	unsigned port_count;
 	bool ordinary;          /* also what networks do by themselves: tcp_anomaly_is_ordinary */
 	bool headers_elsewhere; /* as in tcp_track_options */
+	struct frame_tunnels tunnels;
 	/* peer: the client, or who sent an odd frame; name is a static text. */
 	void (*found)(void *arg, const struct flow *flow, const char *name);
 	void *arg;

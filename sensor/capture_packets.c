@@ -216,13 +216,18 @@ static void on_anomaly(void *arg, const struct flow *flow, const char *name)
 
 static int anomalies_start(struct capture *c)
 {
+	const struct config *config = c->parts.config;
+	unsigned opens = config->capture.decapsulate;
 	struct anomalies_options options = {
-		.connections_max = c->parts.config->capture.connections_max,
-		.history_max = c->parts.config->capture.stream_bytes / HISTORY_SHARE,
+		.connections_max = config->capture.connections_max,
+		.history_max = config->capture.stream_bytes / HISTORY_SHARE,
 		.ports = c->parts.packets->ports,
 		.port_count = c->parts.packets->port_count,
 		.ordinary = c->parts.packets->ordinary,
 		.headers_elsewhere = c->parts.packets->headers,
+		.tunnels = {.ipip = opens & CAPTURE_IPIP,
+			    .gre = opens & CAPTURE_GRE,
+			    .vxlan_port = opens & CAPTURE_VXLAN ? (uint16_t)config->capture.vxlan_port : 0},
 		.found = on_anomaly,
 		.arg = c,
 	};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * frames.c: the link layer, and what all layers share. IPv4 is frames_ipv4.c, IPv6 frames_ipv6.c.
+ * frames.c: the link layer, and what all layers share. IPv4 is frames_ipv4.c, IPv6 frames_ipv6.c, what opens
+ * tunnels frames_tunnel.c.
  */
 #include "sensor/frames.h"
 #include <errno.h>
@@ -79,6 +80,7 @@ const char *frame_anomaly_name(enum frame_anomaly anomaly)
 
 struct frames {
 	struct fragments *fragments;
+	struct frame_tunnels tunnels;
 };
 
 int frames_new(unsigned datagrams_max, struct frames **ret)
@@ -103,6 +105,11 @@ void frames_free(struct frames *f)
 		return;
 	fragments_free(f->fragments);
 	free(f);
+}
+
+void frames_tunnels(struct frames *f, const struct frame_tunnels *tunnels)
+{
+	f->tunnels = *tunnels;
 }
 
 struct fragments_counts frames_counts(const struct frames *f)
@@ -255,8 +262,8 @@ static void network_ipv6(struct walk *w, struct rest r)
 		walk_ipv6(w, r);
 }
 
-/* What follows a link header, tags included. */
-static void link_payload(struct walk *w, unsigned type, struct rest r)
+/* Tags included. */
+void walk_ethertype(struct walk *w, unsigned type, struct rest r)
 {
 	unsigned tags = 0;
 
@@ -293,7 +300,12 @@ static void link_read(struct walk *w, struct rest r, size_t header, enum frame_a
 	if (r.len < header)
 		walk_report(w, too_small);
 	else if (r.have >= header)
-		link_payload(w, be16(r.ptr + header - 2), rest_skip(r, header));
+		walk_ethertype(w, be16(r.ptr + header - 2), rest_skip(r, header));
+}
+
+void walk_ethernet(struct walk *w, struct rest r)
+{
+	link_read(w, r, ETHERNET_HEADER, FRAME_ETHERNET_PACKET_TOO_SMALL);
 }
 
 /* No link header: the version says what it is. */
@@ -317,13 +329,14 @@ unsigned frames_read(struct frames *f, const struct frame_view *view, uint64_t n
 		.report = report,
 		.arg = arg,
 		.now_ns = now_ns,
+		.tunnels = f->tunnels,
 		.segment = view->segment,
 	};
 	struct rest r = {(const uint8_t *)view->bytes.ptr, view->bytes.len, MAX(view->bytes.len, view->len)};
 
 	switch (view->link) {
 	case FRAME_ETHERNET:
-		link_read(&w, r, ETHERNET_HEADER, FRAME_ETHERNET_PACKET_TOO_SMALL);
+		walk_ethernet(&w, r);
 		break;
 	case FRAME_SLL:
 		link_read(&w, r, SLL_HEADER, FRAME_SLL_PACKET_TOO_SMALL);

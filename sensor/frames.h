@@ -3,7 +3,7 @@
  * frames.h: a frame, from its link header to the beginning of its upper-layer header, and a name for whatever
  * is odd on that way: Ethernet and VLAN tags, IPv4 (RFC 791), IPv6 and its extension headers (RFC 8200), IP
  * in IP (RFC 2003, RFC 2473), fragments that overlap or are too large (RFC 5722), and whether a TCP header is
- * there.
+ * there. GRE and VXLAN are opened only where frames_tunnels says so.
  *
  * What a TCP header says in the light of its connection is sensor/tcp_track.h. What lies beyond the captured
  * bytes is unknown and is never called odd: lengths are judged by the frame's length on the wire.
@@ -107,6 +107,13 @@ struct frames;
 /* datagrams_max: fragmented datagrams remembered at a time. 0 or -errno. */
 int frames_new(unsigned datagrams_max, struct frames **ret);
 void frames_free(struct frames *f);
+/* Tunnels that the packet program opens, one of them a frame (bpf/tunnel.h): the TCP header inside of that
+ * one comes as a segment as well. None by default; IP in IP is entered all the same. */
+struct frame_tunnels {
+	bool ipip, gre;
+	uint16_t vxlan_port; /* 0: VXLAN stays shut */
+};
+void frames_tunnels(struct frames *f, const struct frame_tunnels *tunnels);
 /* Calls report during the call, for each name once. Returns how many. */
 unsigned frames_read(struct frames *f, const struct frame_view *view, uint64_t now_ns, frames_report report,
 		     void *arg);

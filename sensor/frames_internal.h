@@ -21,7 +21,9 @@ struct walk {
 	uint64_t now_ns;
 	uint64_t reported; /* bits: enum frame_anomaly */
 	unsigned layers;
-	bool segment; /* as in frame_view, as long as no tunnel or fragment was entered */
+	struct frame_tunnels tunnels;
+	unsigned opened; /* tunnels entered of those that the packet program opens */
+	bool segment; /* as in frame_view, as long as no fragment was entered, nor a tunnel that stays shut */
 };
 
 static inline struct rest rest_skip(struct rest r, size_t n)
@@ -54,6 +56,13 @@ void walk_ipv4(struct walk *w, struct rest r);
 void walk_ipv6(struct walk *w, struct rest r);
 /* A TCP header, in a packet or in the first fragment of one. */
 void walk_tcp(struct walk *w, struct rest r, bool fragment);
+/* What follows a link header whose last field says so. */
+void walk_ethertype(struct walk *w, unsigned type, struct rest r);
+void walk_ethernet(struct walk *w, struct rest r);
+/* Is this a tunnel whose inner TCP header comes as a segment, too? To be asked once for each IP payload. */
+bool walk_segment_inside(struct walk *w, uint8_t protocol, struct rest r);
+/* GRE, VXLAN: what they carry, if they are to be opened. */
+void walk_tunnel(struct walk *w, uint8_t protocol, struct rest r);
 /* Protocol numbers that IANA has given to something that may follow an IP header. */
 bool protocol_is_assigned(uint8_t protocol);
 
@@ -65,6 +74,7 @@ bool protocol_is_assigned(uint8_t protocol);
 #define PROTOCOL_IPV6        41
 #define PROTOCOL_ROUTING     43
 #define PROTOCOL_FRAGMENT    44
+#define PROTOCOL_GRE         47
 #define PROTOCOL_ESP         50
 #define PROTOCOL_AUTH        51
 #define PROTOCOL_ICMPV6      58

@@ -186,7 +186,7 @@ static bool fragment_check(struct walk *w, const uint8_t *p, size_t header, stru
 
 static void payload_read(struct walk *w, uint8_t protocol, struct rest r)
 {
-	w->segment = w->segment && protocol == PROTOCOL_TCP;
+	w->segment = w->segment && (protocol == PROTOCOL_TCP || walk_segment_inside(w, protocol, r));
 	switch (protocol) {
 	case PROTOCOL_TCP:
 		walk_tcp(w, r, false);
@@ -217,6 +217,7 @@ static void payload_read(struct walk *w, uint8_t protocol, struct rest r)
 	default:
 		if (!protocol_is_assigned(protocol))
 			walk_report(w, FRAME_IPV4_UNKNOWN_PROTOCOL);
+		walk_tunnel(w, protocol, r);
 	}
 }
 

@@ -293,7 +293,7 @@ static void inner_ipv6(struct walk *w, struct rest r)
 
 static void upper_read(struct walk *w, const struct chain *c)
 {
-	w->segment = w->segment && c->next == PROTOCOL_TCP;
+	w->segment = w->segment && (c->next == PROTOCOL_TCP || walk_segment_inside(w, c->next, c->rest));
 	switch (c->next) {
 	case PROTOCOL_TCP:
 		walk_tcp(w, c->rest, c->first_fragment);
@@ -314,6 +314,7 @@ static void upper_read(struct walk *w, const struct chain *c)
 	default:
 		if (!protocol_is_assigned(c->next))
 			walk_report(w, FRAME_IPV6_UNKNOWN_NEXT_HEADER);
+		walk_tunnel(w, c->next, c->rest);
 	}
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * frames_fuzz.c: frames one after another through one small table of fragments. Input: again and again a byte
- * that says which link, whether a segment follows and whether the frame was longer on the wire, two bytes of
- * length, and the frame. Checked: each name once a frame, and a table within its bounds.
+ * that says which link, whether a segment follows, whether the frame was longer on the wire and whether
+ * tunnels are opened, two bytes of length, and the frame. Checked: each name once a frame, and a table within
+ * its bounds.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -49,6 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.len = (uint32_t)len + (how & 0x40 ? 1000 : 0),
 			.segment = how & 0x80,
 		};
+		const struct frame_tunnels tunnels = {
+			.ipip = how & 0x20, .gre = how & 0x20, .vxlan_port = how & 0x20 ? 4789 : 0};
+		frames_tunnels(f, &tunnels);
 		unsigned n = frames_read(f, &view, now_ns, hear, &seen);
 		assert(n == (unsigned)__builtin_popcountll(seen));
 		assert(frames_counts(f).held <= DATAGRAMS);

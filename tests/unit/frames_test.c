@@ -356,6 +356,87 @@ static void header_of_a_segment_is_left_to_the_segment(void **state)
 	frames_free(f);
 }
 
+/* An MSS option of a length that it cannot have, behind TCP; 44 bytes with its IPv4 header, 64 with IPv6. */
+#define BAD_MSS4 V4("45", "002c", "0001", "0000", "06") TCP_HEAD("6002") "02030501"
+#define BAD_MSS6 V6("0018", "06") TCP_HEAD("6002") "02030501"
+#define BAD_MSS  (1ull << FRAME_TCP_OPTION_INVALID_LENGTH)
+
+static void tunnels_are_opened_if_asked_for(void **state)
+{
+	static const struct {
+		const char *story, *hex;
+		uint64_t names; /* when opened */
+	} tunnels[] = {
+		{"GRE", ETH("0800") V4("45", "0044", "0001", "0000", "2f") "00000800" BAD_MSS4, BAD_MSS},
+		{"GRE, all fields, in IPv6",
+		 ETH("86dd") V6("0050", "2f") "b00086dd" EIGHT "00000001" BAD_MSS6, BAD_MSS},
+		{"Ethernet in GRE",
+		 ETH("0800") V4("45", "0052", "0001", "0000", "2f") "00006558" ETH("0800") BAD_MSS4, BAD_MSS},
+		{"GRE version 1", ETH("0800") V4("45", "0044", "0001", "0000", "2f") "00010800" BAD_MSS4, 0},
+		{"GRE with routing", ETH("0800") V4("45", "0044", "0001", "0000", "2f") "40000800" BAD_MSS4,
+		 0},
+		{"GRE cut in its key", ETH("0800") V4("45", "001a", "0001", "0000", "2f") "200008000000", 0},
+		{"less than an IPv4 header in GRE",
+		 ETH("0800") V4("45", "0020", "0001", "0000", "2f") "00000800" EIGHT,
+		 1ull << FRAME_IPV4_PACKET_TOO_SMALL},
+		{"VXLAN",
+		 ETH("0800") V4("45", "005e", "0001", "0000", "11") "c00012b5004a0000"
+								    "0800000000000500" ETH("0800") BAD_MSS4,
+		 BAD_MSS},
+		{"VXLAN in IPv6, a tag inside",
+		 ETH("86dd") V6("0062", "11") "c00012b500620000"
+					      "0800000000000500" ETH("8100") TAG("86dd") BAD_MSS6,
+		 BAD_MSS},
+		{"VXLAN at another port",
+		 ETH("0800") V4("45", "005e", "0001", "0000", "11") "c00012b6004a0000"
+								    "0800000000000500" ETH("0800") BAD_MSS4,
+		 0},
+		{"VXLAN without identifier",
+		 ETH("0800") V4("45", "005e", "0001", "0000", "11") "c00012b5004a0000"
+								    "0000000000000500" ETH("0800") BAD_MSS4,
+		 0},
+		{"VXLAN, nothing in the datagram",
+		 ETH("0800") V4("45", "005e", "0001", "0000", "11") "c00012b500100000"
+								    "0800000000000500" ETH("0800") BAD_MSS4,
+		 1ull << FRAME_ETHERNET_PACKET_TOO_SMALL},
+	};
+	const struct frame_tunnels all = {.ipip = true, .gre = true, .vxlan_port = 4789};
+	struct frames *f;
+	struct heard h;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tunnels); i++) {
+		assert_int_equal(frames_new(1, &f), 0);
+		if (read_hex(f, tunnels[i].hex, false, 0, &h))
+			fail_msg("%s: opened unasked", tunnels[i].story);
+		frames_tunnels(f, &all);
+		if (read_hex(f, tunnels[i].hex, false, 0, &h) != tunnels[i].names)
+			fail_msg("%s: %#llx", tunnels[i].story, (unsigned long long)h.bits);
+		/* The packet program opened it as well: the segment that it made tells of the options. */
+		if (read_hex(f, tunnels[i].hex, true, 0, &h) != (tunnels[i].names & ~BAD_MSS))
+			fail_msg("%s: named beside the segment", tunnels[i].story);
+		frames_free(f);
+	}
+}
+
+static void of_tunnels_inside_of_each_other_one_makes_a_segment(void **state)
+{
+	static const char one[] = ETH("0800") V4("45", "0040", "0001", "0000", "04") BAD_MSS4;
+	static const char two[] = ETH("0800") V4("45", "0054", "0001", "0000", "04")
+		V4("45", "0040", "0001", "0000", "04") BAD_MSS4;
+	const struct frame_tunnels ipip = {.ipip = true};
+	struct frames *f;
+	struct heard h;
+	(void)state;
+
+	assert_int_equal(frames_new(1, &f), 0);
+	frames_tunnels(f, &ipip);
+	assert_int_equal(read_hex(f, one, true, 0, &h), 0);
+	assert_int_equal(read_hex(f, one, false, 0, &h), BAD_MSS);
+	assert_int_equal(read_hex(f, two, true, 0, &h), BAD_MSS);
+	frames_free(f);
+}
+
 static void fragments_are_forgotten_and_bounded(void **state)
 {
 	static const char first[] = ETH("0800") V4("45", "001c", "0001", "0001", "11") EIGHT;
@@ -405,6 +486,8 @@ int main(void)
 		cmocka_unit_test(frame_gets_its_names),
 		cmocka_unit_test(too_many_layers),
 		cmocka_unit_test(header_of_a_segment_is_left_to_the_segment),
+		cmocka_unit_test(tunnels_are_opened_if_asked_for),
+		cmocka_unit_test(of_tunnels_inside_of_each_other_one_makes_a_segment),
 		cmocka_unit_test(fragments_are_forgotten_and_bounded),
 		cmocka_unit_test(fragments_of_one_datagram_are_bounded),
 	};
