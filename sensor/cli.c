@@ -55,10 +55,11 @@ static const struct entry entries[] = {
 	{{"packets", "[-f] [-n N] [--back N]", "TCP headers, as tcpdump prints them", cli_packets},
 	 "  -f, -n and --back as in picket events\n"
 	 "  SYN, FIN, RST and odd segments; one in N of the rest by capture.header_sample\n"},
-	{{"replay", "FILE... [--port N]... [--no-redact] [--policy FILE]",
+	{{"replay", "FILE... [--port N]... [--decapsulate KINDS] [--no-redact] [--policy FILE]",
 	  "capture files (pcap, pcapng) through the same programs and code as live traffic", cli_replay},
 	 "  FILE         - is stdin\n"
 	 "  --port N     a server's port; may be repeated. Default: any port, the client is who begins\n"
+	 "  --decapsulate KINDS  look into tunnels: ipip, gre, vxlan, or several, with commas\n"
 	 "  --no-redact  events hold what was sent, secrets included\n"
 	 "  --policy FILE\n"
 	 "               a configuration or a file of detections: show what it would decide otherwise than "

@@ -17,12 +17,13 @@
 
 #define PORTS_MAX      64
 #define LINE_BYTES_MAX (256u * 1024)
-#define FLAGS_MAX      4
+#define FLAGS_MAX      5
 
 struct options {
 	uint16_t ports[PORTS_MAX];
 	unsigned port_count;
 	bool no_redact;
+	const char *decapsulate; /* as capture.decapsulate; NULL: as the configuration says */
 	const char *policy;
 	char **files;
 	unsigned file_count;
@@ -48,6 +49,7 @@ static int options_read(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{"port", required_argument, NULL, 'p'},
 		{"no-redact", no_argument, NULL, 'n'},
+		{"decapsulate", required_argument, NULL, 'd'},
 		{"policy", required_argument, NULL, 'P'},
 		{NULL, 0, NULL, 0},
 	};
@@ -60,6 +62,8 @@ static int options_read(int argc, char **argv, struct options *o)
 			r = port_add(o, optarg);
 		else if (c == 'n')
 			o->no_redact = true;
+		else if (c == 'd')
+			o->decapsulate = optarg;
 		else if (c == 'P')
 			o->policy = optarg;
 		else
@@ -101,6 +105,12 @@ static int config_read(const struct options *o, const char *policy, struct confi
 	if (o->no_redact) {
 		flags[count++] = (struct config_flag){"redact.disabled", "true", "--no-redact"};
 		flags[count++] = (struct config_flag){"redact.query", "keep", "--no-redact"};
+	}
+	if (o->decapsulate) {
+		flags[count++] = (struct config_flag){"capture.decapsulate", o->decapsulate, "--decapsulate"};
+		/* Whose tunnels are in a file is known to who has it; nobody is blocked. */
+		flags[count++] =
+			(struct config_flag){"capture.tunnel_peers", "0.0.0.0/0,::/0", "--decapsulate"};
 	}
 	int r = config_load(file, flags, count, environ, ret, &errors);
 	fprintf(stderr, "%.*s", (int)errors.len, errors.len ? errors.data : "");
