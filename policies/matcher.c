@@ -253,6 +253,8 @@ static int add_expression(struct engine *e, const struct rule *rule, const struc
 	}
 	if (!r) {
 		e->expressions[e->count++].condition = condition;
+		/* A verb, (*COMMIT) and its like, would end the search of all (pcre2pattern(3)). */
+		joined->truncated |= strstr(p->text, "(*") != NULL;
 		r = buffer_printf(joined, "%s(?:%.*s)", joined->len ? "|" : "", (int)text.len, text.data);
 		if (r > 0) /* too long to join: each is asked, which is slow and right */
 			r = 0;

@@ -749,6 +749,13 @@ static void expressions_are_joined_without_changing_their_meaning(void **state)
 			fail_msg("%s does not match", yes[i]);
 	assert_int_equal(ask(f, "198.51.100.7", "GET", "/xxyx"), 0);
 	assert_int_equal(ask(f, "198.51.100.7", "GET", "/z/b"), 0);
+	/* A verb ends the search of its own expression, and of no other. */
+	use_rules(f, "detections:\n  - {name: r, description: d, match: {paths: {regex: ['a(*COMMIT)b', "
+		     "'(?:c)$']}},"
+		     " threshold: 1, window: 1s, cool_down: 1ms}\n");
+	assert_int_equal(ask(f, "198.51.100.7", "GET", "/ab"), 1);
+	f->now_ns += NS_PER_S;
+	assert_int_equal(ask(f, "198.51.100.7", "GET", "/ac"), 1);
 }
 
 static void an_expression_that_runs_away_is_given_up(void **state)
