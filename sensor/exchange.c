@@ -26,6 +26,8 @@ struct exchange {
 	unsigned first, count;
 	unsigned events; /* slots that hold one */
 	bool answering;
+	bool pipelines; /* an answer came while several requests waited */
+	bool uneven;    /* how many answers are owed is unknown: nobody gets one */
 	bool told_unmatched;
 	uint32_t told; /* bits of enum http1_response_fault */
 };
@@ -134,6 +136,12 @@ static void let_go(struct exchange *x, unsigned keep)
 	x->answering = false;
 }
 
+static void give_up(struct exchange *x)
+{
+	let_go(x, 0);
+	x->uneven = true;
+}
+
 /* --- what the parser says --- */
 
 static void tell(const struct exchange *x, const char *name)
@@ -157,13 +165,14 @@ static void on_answer(void *arg, const struct http1_answer *a)
 
 	if (!x->count) {
 		COUNT(x->all, surplus, 1); /* its request was not seen */
-		if (!x->told_unmatched)
+		if (!x->told_unmatched && !x->uneven)
 			tell(x, EXCHANGE_UNMATCHED);
 		x->told_unmatched = true;
 		return;
 	}
 	struct event *e = slot_at(x, 0)->event;
 	x->answering = true;
+	x->pipelines |= x->count > 1;
 	if (!e) {
 		COUNT(x->all, late, 1);
 		return;
@@ -205,10 +214,15 @@ static bool on_waiting(void *arg)
 }
 
 /* How many answers are missing is unknown: the next one belongs to the latest request, as a client that does
- * not pipeline has no other open. */
+ * not pipeline has no other open. Of one that does, nobody knows. */
 static void on_lost(void *arg)
 {
-	let_go(arg, 1);
+	struct exchange *x = arg;
+
+	if (x->pipelines)
+		give_up(x);
+	else
+		let_go(x, 1);
 }
 
 static struct http1_responses_hooks parser_hooks(struct exchange *x)
@@ -236,13 +250,13 @@ void exchange_request(struct exchange *x, struct event *e)
 	struct exchanges *all = x->all;
 
 	if (x->count == EXCHANGE_WAITING_MAX)
-		let_go(x, 0);
+		give_up(x);
 	struct slot *s = slot_at(x, x->count++);
 	*s = (struct slot){.event = e, .time_ns = e->time_ns, .asked = asked_by(e->request.method)};
 	COUNT(all, taken, 1);
 	all->bytes += e->size;
 	waits(x);
-	if (http1_responses_left(&x->responses)) {
+	if (x->uneven || http1_responses_left(&x->responses)) {
 		let_go(x, 0);
 	} else if (all->bytes > all->options.bytes_max) {
 		COUNT(all, full, 1);

@@ -5,7 +5,7 @@
  * goes out without.
  *
  * Bounded: EXCHANGE_WAITING_MAX requests of one connection (with one more the order is given up: all go out
- * as they are, and from then on only the latest is answered), bytes_max of all events together (beyond, an
+ * as they are, and so do the later ones of this connection), bytes_max of all events together (beyond, an
  * event goes out at once), and wait_ns (an event goes out, its answer is only counted). Not thread safe, but
  * for exchanges_counts.
  */
