@@ -36,6 +36,8 @@ awk -v last="$blocks" -v ids="$dir/ids" '
 # Its own mounts: whatever happens, pins and named namespaces go with the process.
 cat >"$dir/run" <<'RUN'
 set -eu
+# In a chroot "/" is no mount point; there what is below it is made private by itself.
+mount --make-rprivate / 2>/dev/null || { mount --make-rprivate /sys && mount --make-rprivate /run; }
 mount -t bpf bpf /sys/fs/bpf
 mkdir -p /run/netns
 mount -t tmpfs tmpfs /run/netns
@@ -44,7 +46,7 @@ trap 'kill ${SERVER:-} ${HOLDER:-} 2>/dev/null || true' EXIT
 . "$1"
 RUN
 status=0
-BPF=$objects timeout 100 unshare --mount --propagation private bash "$dir/run" "$dir/commands" >"$dir/out" 2>"$dir/err" || status=$?
+BPF=$objects timeout 100 unshare --mount --propagation unchanged bash "$dir/run" "$dir/commands" >"$dir/out" 2>"$dir/err" || status=$?
 cat "$dir/out"
 if [ "$status" != 0 ]; then
 	cat "$dir/err"
