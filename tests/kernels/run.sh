@@ -4,7 +4,9 @@
 # the tests among FILE: receive_test, which needs kprobes, report_test, tunnel_test.
 # Prints what held, verified instructions of each program, and seconds.
 #
-# In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 330) until the machine is given up
+# In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 450) until the machine is given up
+#       PICKET_VM_BUILD another build tree, whose programs run in place of those of PICKET's: without sanitizers, say, which
+#       cost much where every instruction is emulated
 # Exit: 0 held; 1 did not; 77 the kernel, or what boots it, cannot be had here
 set -eu
 
@@ -41,11 +43,16 @@ since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f s", b - a }'
 dir=$("$here/fetch.sh" "$kernel" 2>"$work/why") || skip "$(tail -n 1 "$work/why")"
 fetched=$(since "$start")
 shift 2
-"$here/root.sh" "$work/root.cpio" "$picket" "$here/story.sh" "$@"
+files=("$@")
+if [ -n "${PICKET_VM_BUILD:-}" ]; then
+	files=("${files[@]/#"$(dirname "$picket")"/"$PICKET_VM_BUILD"}")
+	picket=$PICKET_VM_BUILD/picket
+fi
+"$here/root.sh" "$work/root.cpio" "$picket" "$here/story.sh" "${files[@]}"
 
 booted=$(date +%s.%N)
 status=0
-"$here/boot.sh" "$dir" "$work/root.cpio" "$work/log" "${PICKET_VM_SECONDS:-330}" "EXPECT_PATH=$path" || status=$?
+"$here/boot.sh" "$dir" "$work/root.cpio" "$work/log" "${PICKET_VM_SECONDS:-450}" "EXPECT_PATH=$path" || status=$?
 tr -d '\r' <"$work/log" >"$work/text"
 
 if [ "$status" != 0 ]; then
