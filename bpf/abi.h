@@ -339,6 +339,11 @@ struct pk_ports {
 #define PK_HEAD_MIN    16 /* bytes, of a record that is to be looked at like that */
 #define PK_HEAD_BYTES  1024
 #define PK_HEAD_SLOTS  1024
+/*
+ * Whoever takes a connection's slot in pk_seen has taken its slot in pk_heads before, and there the whole
+ * cookie stands: so that pk_seen was lost is never taken for a head that is still to be read.
+ */
+_Static_assert(PK_SKIP_SLOTS % PK_HEAD_SLOTS == 0, "pk_seen and pk_heads");
 
 struct pk_head {
 	__u64 cookie; /* 0: not whole */
