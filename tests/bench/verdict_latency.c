@@ -11,6 +11,10 @@
  * CLIENT_PREFIX: "10.9." or "fd09::": client i is CLIENT_PREFIX + number. Prints a line a verdict: its id
  * ("b0", "u0": block and unblock of client 0), when its last byte was handed over, and when the first
  * datagram was sent whose fate it changed (nanoseconds, boot clock). Exit 1 when a verdict had no effect.
+ *
+ *     verdict_latency --wake
+ *
+ * The machine's own part: how long until a sleeping process on the first processor runs, woken from the last.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -230,8 +235,69 @@ static void effect(const char *id, int udp, uint64_t t0, int want)
 	}
 }
 
+#define WAKES 500
+
+static void on_processor(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	if (sched_setaffinity(0, sizeof set, &set))
+		die("sched_setaffinity");
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int wake(void)
+{
+	static uint64_t took[WAKES];
+	const struct timespec rest = {.tv_nsec = 10000000};
+	int pair[2], last = (int)sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	uint64_t at;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		die("socketpair");
+	pid_t child = fork();
+	if (child < 0)
+		die("fork");
+	if (child == 0) {
+		close(pair[0]);
+		on_processor(0);
+		while (read(pair[1], &at, sizeof at) == (ssize_t)sizeof at) {
+			at = now_ns() - at;
+			if (write(pair[1], &at, sizeof at) != (ssize_t)sizeof at)
+				_exit(2);
+		}
+		_exit(0);
+	}
+	close(pair[1]);
+	on_processor(last);
+	for (int i = 0; i < WAKES; i++) {
+		nanosleep(&rest, NULL);
+		at = now_ns();
+		if (write(pair[0], &at, sizeof at) != (ssize_t)sizeof at ||
+		    read(pair[0], &took[i], sizeof took[i]) != (ssize_t)sizeof took[i])
+			die("wake");
+	}
+	close(pair[0]);
+	waitpid(child, NULL, 0);
+	qsort(took, WAKES, sizeof took[0], by_size);
+	printf("%-34s n=%d  p50 %.0f us  p99 %.0f us  max %.0f us\n", "a process woken, without picket",
+	       WAKES, (double)took[WAKES / 2] / 1000, (double)took[WAKES - WAKES / 100 - 1] / 1000,
+	       (double)took[WAKES - 1] / 1000);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "--wake") == 0)
+		return wake();
 	if (argc != 8) {
 		fprintf(stderr, "usage: verdict_latency SERVER_NS CLIENT_NS SERVER_ADDR PORT GATEWAY_PORT "
 				"CLIENT_PREFIX COUNT\n");
