@@ -174,10 +174,13 @@ int routes_state_load(struct routes_state *s, struct routes *r, uint64_t now_ns)
 	}
 	/* The newer one, and if it cannot be used after all, the other. */
 	for (unsigned k = 0; e == ROUTES_STATE_E_DAMAGED && k < 2; k++) {
-		struct span text = found[k ? !newer : newer].text;
+		unsigned i = k ? !newer : newer;
+		struct span text = found[i].text;
 		int l = text.ptr ? routes_load(r, text, now_ns, &line) : ROUTES_E_FORMAT;
 		if (l <= 0)
 			e = l;
+		if (!l)
+			s->next = !i; /* what was of use is there until another is whole */
 	}
 	free(found[0].bytes);
 	free(found[1].bytes);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <openssl/evp.h>
 #include "policies/routes_state.h"
 #include "tests/unit/routes_rig.h"
 
@@ -158,6 +159,44 @@ static void every_damage_is_seen(void **state)
 	expect_list("GET api.example /b\n");
 }
 
+/* A file with the right checksum and a text that nobody can read, as of a version to come. */
+static void file_of_another_version(unsigned i, unsigned generation)
+{
+	static const char text[] = "picket-routes 99\n";
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	char bytes[256], path[128], signed_part[128];
+	unsigned len = 0;
+
+	int n = snprintf(bytes, sizeof bytes, "picket-state 1 %016x %016zx ", generation, sizeof text - 1);
+	memcpy(signed_part, bytes, (size_t)n);
+	memcpy(signed_part + n, text, sizeof text - 1);
+	assert_int_equal(
+		EVP_Digest(signed_part, (size_t)n + sizeof text - 1, digest, &len, EVP_sha256(), NULL), 1);
+	for (unsigned k = 0; k < len; k++)
+		n += snprintf(bytes + n, sizeof bytes - (size_t)n, "%02x", digest[k]);
+	n += snprintf(bytes + n, sizeof bytes - (size_t)n, "\n%s", text);
+	snprintf(path, sizeof path, "%s/routes.%u", directory, i);
+	int fd = open(path, O_WRONLY | O_TRUNC);
+	assert_int_equal(write(fd, bytes, (size_t)n), n);
+	close(fd);
+}
+
+/* The one that was loaded is not written over while the other is of no use: a crash would leave none. */
+static void what_was_of_use_stays_until_another_is_whole(void **state)
+{
+	(void)state;
+	learn("/a");
+	assert_int_equal(routes_state_save(kept, routes), 0);
+	file_of_another_version(1, 9);
+	assert_int_equal(restart(), 0);
+	expect_list("GET api.example /a\n");
+	learn("/b");
+	assert_int_equal(routes_state_save(kept, routes), 0);
+	damage(1, 300, true);
+	assert_int_equal(restart(), 0);
+	expect_list("GET api.example /a\n");
+}
+
 static void the_end_saves(void **state)
 {
 	(void)state;
@@ -185,8 +224,11 @@ static void what_is_no_file_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(nothing_is_there_at_first),  STORY(the_newest_that_is_whole_counts),
-		STORY(every_damage_is_seen),       STORY(the_end_saves),
+		STORY(nothing_is_there_at_first),
+		STORY(the_newest_that_is_whole_counts),
+		STORY(every_damage_is_seen),
+		STORY(the_end_saves),
+		STORY(what_was_of_use_stays_until_another_is_whole),
 		STORY(what_is_no_file_is_refused),
 	};
 
