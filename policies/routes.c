@@ -197,10 +197,10 @@ static uint32_t note_learned(struct routes *r, const struct event *e, enum evide
 
 void routes_note(struct routes *r, struct event *e)
 {
-	enum evidence evidence = evidence_of(&e->request);
 	uint32_t id = e->request.route_id;
 
 	pthread_mutex_lock(&r->lock);
+	enum evidence evidence = evidence_of(r, e);
 	r->counts.requests++;
 	if (!is_fit(&e->request))
 		r->counts.unfit++;

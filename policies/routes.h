@@ -17,7 +17,8 @@
  *                 are common beside them, the names are "{id}" too.
  *     answers     404, 405, 410, 414, 421, 431 and 501 count for nothing, so that who looks for what is not
  *                 there makes no routes. 2xx, 302 to 304, 307, 101 and 500 say that a path is there; other
- *                 answers count, but alone prove nothing. Without any answer seen each request counts.
+ *                 answers count, but alone prove nothing and make no names. Of a server of which no answer
+ *                 was ever seen each request counts; of others one without an answer proves nothing.
  *
  * What is stable: for one path, a template given is later the same or a more general one. It gets more
  * general only when its place goes over to names, which each place does once, and which words keep their own
@@ -27,10 +28,11 @@
  * away; that a part of it is a word, often met, is a second wall.
  *
  * Full: hosts beyond ROUTES_HOSTS_MAX share one tree (host "*"); beyond ROUTES_NODES_MAX segments or
- * ROUTES_MAX routes nothing new is learned, what is there goes on, and refused counts. Words not proved
- * yet push out each other, never what is proved. A route not asked for in ROUTES_FORGET_S is forgotten at the
- * next start; one with less than ROUTES_KEPT requests after a day already, if three quarters of ROUTES_MAX
- * are taken, so that what a flood has left does not stay.
+ * ROUTES_MAX routes nothing new is learned, what is there goes on, and refused counts. The last quarter of
+ * both is for what more than one client asks for, so that one cannot take all. Words not proved yet push out
+ * each other, never what is proved. A route not asked for in ROUTES_FORGET_S is forgotten at the next start;
+ * one with less than ROUTES_KEPT requests after a day already, if three quarters of ROUTES_MAX are taken, so
+ * that what a flood has left does not stay.
  *
  * Thread safe; the capture thread asks and notes, others list. Each call holds the lock for
  * microseconds, but for routes_save, which copies for up to half a millisecond.
@@ -74,9 +76,10 @@ struct routes_counts {
 	uint64_t requests; /* noted */
 	uint64_t routed;   /* ... of which these had a route */
 	uint64_t unknown;  /* ... the server called these unknown (404, ...), and no route was known */
-	uint64_t refused;  /* ... would have become a route, were there room */
-	uint64_t unfit;    /* ... no path, damaged, or too deep */
-	uint64_t merged;   /* routes that went up in a more general one */
+	uint64_t
+		refused; /* ... would have become a route, were there room; and what a state held beyond it */
+	uint64_t unfit;  /* ... no path, damaged, or too deep */
+	uint64_t merged; /* routes that went up in a more general one */
 	unsigned hosts, nodes, routes; /* learned */
 	unsigned documented;           /* templates of the OpenAPI file */
 	bool has_documented;           /* there is one */
@@ -103,7 +106,8 @@ int routes_save(struct routes *r, struct buffer *out);
 enum { ROUTES_E_FORMAT = 1 };
 /*
  * Into routes that have noted nothing yet. now_ns: wall clock, for ROUTES_FORGET_S. 0, ROUTES_E_FORMAT
- * (*ret_line is the first that is wrong; r is empty then), -ENOMEM.
+ * (*ret_line is the first that is wrong; r is empty then), -ENOMEM. What finds no room is left out and
+ * counted as refused.
  */
 int routes_load(struct routes *r, struct span text, uint64_t now_ns, unsigned *ret_line);
 

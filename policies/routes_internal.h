@@ -20,6 +20,7 @@
 #define ROUTES_IDS_MAX   (2 * ROUTES_MAX)
 #define ROUTES_SETS      4096 /* of candidates; a power of two */
 #define ROUTES_WAYS      4
+#define ROUTES_SERVERS   65536       /* told apart */
 #define ROUTE_DOCUMENTED 0x80000000u /* route_id: the rest is the template's index */
 
 /* A segment of a template, or (without parent) a host. */
@@ -57,10 +58,11 @@ struct route {
 
 /* A word, value or end of a path that is not proved: only a hash of it. */
 struct candidate {
-	uint64_t hash; /* 0: free */
-	uint32_t last; /* number of the request that met it */
-	uint16_t count;
-	bool taken;
+	uint64_t hash;   /* 0: free */
+	uint32_t last;   /* number of the request that met it */
+	uint16_t count;  /* requests, */
+	uint8_t taken;   /* ... of which these say that it is there; both saturating */
+	uint8_t clients; /* ... and from how many clients, as a set of bits */
 };
 
 struct routes {
@@ -75,6 +77,8 @@ struct routes {
 	uint32_t next_id, node_count, host_count;
 	struct candidate (*candidates)[ROUTES_WAYS];
 	uint32_t clock; /* requests learned from */
+	/* Servers of which answers are seen, a bit for each: by port and address. */
+	uint64_t answering[ROUTES_SERVERS / 64];
 	char **retired; /* texts that events may still show */
 	uint32_t retired_count, retired_size;
 	const struct operations *documented;
@@ -103,9 +107,11 @@ void routes_clear(struct routes *r);
 int routes_reset(struct routes *r);
 
 /* --- routes_learn.c --- */
-/* What the answer says of the path. */
+/* What the answer says of the path. UNSEEN: of this server no answer was ever seen. */
 enum evidence { EVIDENCE_ABSENT, EVIDENCE_NONE, EVIDENCE_UNSEEN, EVIDENCE_TAKEN };
-enum evidence evidence_of(const struct event_request *request);
+enum evidence evidence_of(struct routes *r, const struct event *e);
+/* One place is kept for "*", which hosts beyond the others share. */
+bool hosts_are_full(const struct routes *r);
 /* The host's tree, or that of the others once there is no room; NULL: not proved yet. */
 struct node *host_find(const struct routes *r, struct span host);
 /* A request whose path has no route at its end, or not for its method. Returns the route's id, 0 if there is
@@ -114,5 +120,7 @@ uint32_t routes_learn(struct routes *r, const struct event *e, enum evidence evi
 /* The place takes names from now on. */
 void node_take_names(struct routes *r, struct node *n, enum segment_kind kind, uint64_t now_ns);
 uint64_t client_hash(const struct routes *r, const struct addr *client);
+/* The same for all addresses of an IPv6 /64, which one client has for itself. */
+uint64_t network_hash(const struct routes *r, const struct addr *client);
 
 #endif

@@ -10,7 +10,7 @@
  *     end          NUMBER OF LINES BEFORE
  *
  * What is not proved is not there. It is read as strictly as what comes from outside: a template must be one
- * that could have been learned.
+ * that could have been learned. What finds no room is left out.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -199,12 +199,13 @@ static bool host_is_good(struct span s)
 
 static struct node *host_at(struct routes *r, struct span host, uint64_t now_ns)
 {
-	struct node *n = host_is_good(host) ? node_literal(r, NULL, host) : NULL;
+	bool other = span_equal(host, SPAN("*"));
+	struct node *n = node_literal(r, NULL, host);
 
-	if (n || !host_is_good(host) || r->host_count >= ROUTES_HOSTS_MAX)
+	if (n || (other ? r->host_count >= ROUTES_HOSTS_MAX : hosts_are_full(r)))
 		return n;
 	n = node_new(r, NULL, SEGMENT_WORD, host, chain_of(r, 0, SEGMENT_WORD, host), now_ns);
-	if (n && host.len == 1 && host.ptr[0] == '*')
+	if (other)
 		r->other = n;
 	return n;
 }
@@ -217,32 +218,47 @@ static struct node *child_at(struct routes *r, struct node *n, enum segment_kind
 	return child ? child : node_new(r, n, kind, text, chain_of(r, n->chain, kind, text), now_ns);
 }
 
-/* The node of a template, made. NULL: it could not have been learned, or there is no room. */
+/* Could it have been learned? */
+static bool place_is_good(struct span host, struct span path)
+{
+	struct span text;
+	unsigned depth = 0;
+
+	if (!host_is_good(host) || (path.len && path.ptr[0] != '/'))
+		return false;
+	while (segment_next(&path, &text))
+		if (++depth > ROUTES_DEPTH_MAX ||
+		    (segment_of_placeholder(text) == SEGMENT_WORD && segment_kind(text) != SEGMENT_WORD))
+			return false;
+	return true;
+}
+
+/* The node of a template, made. NULL: there is no room (counted). */
 static struct node *place_at(struct routes *r, struct span host, struct span path, uint64_t now_ns)
 {
 	struct node *n = host_at(r, host, now_ns);
 	struct span text;
 
-	if (path.len && path.ptr[0] != '/')
-		return NULL;
-	while (n && segment_next(&path, &text)) {
-		enum segment_kind kind = segment_of_placeholder(text);
-		if (kind == SEGMENT_WORD && segment_kind(text) != SEGMENT_WORD)
-			return NULL;
-		n = child_at(r, n, kind, text, now_ns);
-	}
+	while (n && segment_next(&path, &text))
+		n = child_at(r, n, segment_of_placeholder(text), text, now_ns);
+	r->counts.refused += !n;
 	return n;
 }
 
 static bool load_names(struct routes *r, const struct span *fields, uint64_t now_ns)
 {
 	enum segment_kind kind = segment_of_placeholder(fields[3]);
-	struct node *n = place_at(r, fields[1], fields[2], now_ns);
 
-	if (!n || n->names || (kind != SEGMENT_ID && kind != SEGMENT_NAME))
+	if (!place_is_good(fields[1], fields[2]) || (kind != SEGMENT_ID && kind != SEGMENT_NAME))
+		return false;
+	struct node *n = place_at(r, fields[1], fields[2], now_ns);
+	if (!n)
+		return true;
+	if (n->names)
 		return false;
 	n->names = (uint8_t)kind;
-	return child_at(r, n, kind, SPAN_NULL, now_ns) != NULL;
+	child_at(r, n, kind, SPAN_NULL, now_ns);
+	return true;
 }
 
 static bool read_method(struct span s, enum method *ret)
@@ -296,13 +312,18 @@ static bool load_route(struct routes *r, const struct span *fields, const struct
 	/* Described meanwhile. */
 	if (r->documented && operations_match(r->documented, fields[3], &template))
 		return true;
-	struct node *n = fields[3].len ? place_at(r, fields[1], fields[3], l->now_ns) : NULL;
-	if (!n || route_find_at(r, n, method))
+	if (!fields[3].len || !place_is_good(fields[1], fields[3]))
+		return false;
+	struct node *n = place_at(r, fields[1], fields[3], l->now_ns);
+	if (!n)
+		return true;
+	if (route_find_at(r, n, method))
 		return false;
 	uint32_t id = route_at(r, n, method);
 	if (id)
 		route_restore(r->items[id - 1], &values);
-	return id != 0;
+	r->counts.refused += !id;
+	return true;
 }
 
 /* Of a template that the file does not have any more nothing is kept. */

@@ -14,6 +14,8 @@ struct ask {
 	const char *host, *method, *path;
 	unsigned client; /* one of many addresses */
 	unsigned status; /* 0: no answer seen */
+	uint16_t port;   /* of the server */
+	bool ipv6;       /* the client has another address of its /64 each time */
 	uint64_t wall_ns;
 };
 
@@ -30,8 +32,15 @@ static inline struct event *ask_event(const struct ask *a)
 	e->request.host = event_tail_copy(e, host);
 	e->request.method = event_tail_copy(e, method);
 	e->request.path = event_tail_copy(e, path);
+	e->flow.local.port = a->port;
 	e->request.client.addr.family = ADDR_IPV4;
 	memcpy(e->request.client.addr.bytes, bytes, sizeof bytes);
+	if (a->ipv6) {
+		static uint32_t next;
+		e->request.client.addr.family = ADDR_IPV6;
+		next++;
+		memcpy(e->request.client.addr.bytes + 12, &next, sizeof next);
+	}
 	if (a->status) {
 		e->request.answered = EVENT_ANSWER_SEEN;
 		e->request.status = (uint16_t)a->status;

@@ -55,6 +55,17 @@ static void expect_list(const char *expected)
 	buffer_free(&list);
 }
 
+static const char *const names[] = {"alice", "bob",   "carol",   "dave",   "erin",  "frank",   "grace",
+				    "heidi", "ivan",  "judy",    "kevin",  "laura", "mallory", "nina",
+				    "oscar", "peggy", "quentin", "rupert", "sybil", "trent"};
+
+/* One of 160,000 words. */
+static void word_path(const char *place, unsigned i, char path[static 128])
+{
+	snprintf(path, 128, "%s/%s-%s-%s-%s", place, names[i % 20], names[i / 20 % 20], names[i / 400 % 20],
+		 names[i / 8000 % 20]);
+}
+
 /* --- what is learned --- */
 
 static void templates_are_learned_with_the_tenth_request(void **state)
@@ -140,9 +151,61 @@ static void scanners_leave_no_routes(void **state)
 	assert_true(routes_counts(routes).unknown >= 20000);
 }
 
-static const char *const names[] = {"alice", "bob",   "carol",   "dave",   "erin",  "frank",   "grace",
-				    "heidi", "ivan",  "judy",    "kevin",  "laura", "mallory", "nina",
-				    "oscar", "peggy", "quentin", "rupert", "sybil", "trent"};
+/* Who asks for what is there without a right to, gets 401 for all, also for what is not there. */
+static void refused_words_make_no_names(void **state)
+{
+	char path[128];
+
+	(void)state;
+	send_many("/users/me", 20, 200);
+	for (unsigned i = 0; i < 2000; i++) {
+		word_path("/users", i, path);
+		ask(routes,
+		    &(struct ask){
+			    .host = "api.example", .path = path, .client = i, .status = i % 2 ? 401 : 403},
+		    route);
+		if (i % 100 == 0)
+			send_many("/users/us", 1, 401);
+	}
+	send_many("/users/us", 1, 200);
+	expect_route("/users/me", "/users/me");
+	expect_route("/users/us", "/users/us");
+	expect_route("/users/anybody", "");
+}
+
+/* Words of which one is new each time push out no word that the server took. */
+static void refused_words_push_nothing_out(void **state)
+{
+	char path[128];
+
+	(void)state;
+	send_many("/%u", 20, 200);
+	for (unsigned i = 0; i < 9 * 20000; i++) {
+		word_path("", i, path);
+		ask(routes, &(struct ask){.host = "api.example", .path = path, .client = i, .status = 401},
+		    route);
+		if (i % 20000 == 0)
+			send_many("/login", 1, 200);
+	}
+	send_many("/login", 1, 200);
+	expect_route("/login", "/login");
+}
+
+/* A client that hangs up before the answer, or pipelines so that none can be told, is believed nothing. */
+static void requests_without_an_answer_prove_nothing_where_others_have_one(void **state)
+{
+	(void)state;
+	send_many("/health", 1, 200);
+	send_many("/wp-login.php", 50, 0);
+	expect_route("/wp-login.php", "");
+	send_many("/wp-login.php", 1, 200);
+	expect_route("/wp-login.php", "/wp-login.php");
+	/* Of another server no answer is ever seen. */
+	for (unsigned i = 0; i < 10; i++)
+		ask(routes, &(struct ask){.host = "api.example", .path = "/v2", .client = i, .port = 81},
+		    route);
+	expect_route("/v2", "/v2");
+}
 
 /* "/users/NAME-NAME": 400 different ones. */
 static const char *user(unsigned i, const char *behind)
@@ -157,12 +220,15 @@ static void without_answers_one_scanner_makes_no_names(void **state)
 {
 	(void)state;
 	send_many("/users/me", 20, 0);
-	for (unsigned i = 0; i < 400; i++)
-		ask(routes, &(struct ask){.host = "api.example", .path = user(i, ""), .client = 666}, route);
+	for (unsigned i = 0; i < 400; i++) /* of this server expect_route sees no answer */
+		ask(routes,
+		    &(struct ask){.host = "api.example", .path = user(i, ""), .client = 666, .port = 81},
+		    route);
 	expect_route("/users/anybody", "");
 	expect_list("GET api.example /users/me\n");
 	for (unsigned i = 0; i < 2000; i++)
-		ask(routes, &(struct ask){.host = "api.example", .path = user(i % 400, "s"), .client = i},
+		ask(routes,
+		    &(struct ask){.host = "api.example", .path = user(i % 400, "s"), .client = i, .port = 81},
 		    route);
 	expect_route("/users/anybody", "/users/{name}");
 }
@@ -437,6 +503,38 @@ static void floods_leave_what_is_established(void **state)
 	assert_string_equal(route, "/x");
 }
 
+/* One client leaves room for the routes of others, however many addresses of its network it takes. */
+static void one_client_does_not_fill_everything(void **state)
+{
+	char path[256], host[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(host, sizeof host, "h%u.example", i);
+		for (unsigned n = 0; n < 12; n++)
+			ask(routes, &(struct ask){.host = host, .path = "/x", .client = 666, .status = 200},
+			    route);
+	}
+	for (unsigned i = 0; i < 12000; i++) {
+		snprintf(path, sizeof path, "/%s/%s/%s/%s", names[i % 20], names[i / 20 % 20],
+			 names[i / 400 % 20], names[i / 8000]);
+		for (unsigned n = 0; n < 12; n++)
+			ask(routes,
+			    &(struct ask){.host = "h1.example",
+					  .path = path,
+					  .client = 666,
+					  .ipv6 = true,
+					  .status = 200},
+			    route);
+	}
+	struct routes_counts counts = routes_counts(routes);
+	print_message("hosts %u nodes %u routes %u refused %lu\n", counts.hosts, counts.nodes, counts.routes,
+		      (unsigned long)counts.refused);
+	assert_true(counts.refused > 1000);
+	send_many("/api/v1/orders/%u", 12, 200);
+	expect_route("/api/v1/orders/7", "/api/v1/orders/{id}");
+}
+
 /* Words that are met evenly, each often enough, and never enough new ones for names: the ceiling of routes.
  */
 static void ceilings_hold(void **state)
@@ -652,7 +750,9 @@ static void a_crowd_is_thinned_out(void **state)
 		snprintf(path, sizeof path, "/%s/%s/%s", names[i % 20], names[i / 20 % 20],
 			 names[i / 400 % 20]);
 		for (unsigned n = 0; n < 12; n++)
-			send_many(path, 1, 200);
+			ask(routes,
+			    &(struct ask){.host = "api.example", .path = path, .client = n, .status = 200},
+			    route);
 	}
 	assert_true(routes_counts(routes).routes > ROUTES_MAX / 4 * 3);
 	assert_int_equal(routes_save(routes, &saved), 0);
@@ -665,6 +765,60 @@ static void a_crowd_is_thinned_out(void **state)
 	assert_int_equal(routes_load(routes, buffer_span(&saved), RIG_WALL_NS + 90000 * NS_PER_S, &line), 0);
 	expect_list("GET api.example /api/v1/users/{id}\n");
 	buffer_free(&saved);
+}
+
+/* Also with the hosts of one start and those of the next together. */
+static void hosts_are_bounded_over_restarts(void **state)
+{
+	struct buffer saved = BUFFER_INIT(1 << 20);
+	char host[64];
+	unsigned line;
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * ROUTES_HOSTS_MAX; i++) {
+		if (i == ROUTES_HOSTS_MAX - 1) { /* all but the one for further hosts */
+			assert_int_equal(routes_save(routes, &saved), 0);
+			end(NULL);
+			assert_int_equal(begin(NULL), 0);
+			assert_int_equal(routes_load(routes, buffer_span(&saved), RIG_WALL_NS, &line), 0);
+			buffer_reset(&saved);
+		}
+		snprintf(host, sizeof host, "h%u.example", i);
+		for (unsigned n = 0; n < 12; n++)
+			ask(routes, &(struct ask){.host = host, .path = "/x", .client = n, .status = 200},
+			    route);
+	}
+	assert_int_equal(routes_counts(routes).hosts, ROUTES_HOSTS_MAX);
+	ask(routes, &(struct ask){.host = "unheard.example", .path = "/x", .status = 404}, route);
+	assert_string_equal(route, "/x");
+	assert_int_equal(routes_save(routes, &saved), 0);
+	end(NULL);
+	assert_int_equal(begin(NULL), 0);
+	assert_int_equal(routes_load(routes, buffer_span(&saved), RIG_WALL_NS, &line), 0);
+	assert_int_equal(routes_counts(routes).hosts, ROUTES_HOSTS_MAX);
+	buffer_free(&saved);
+}
+
+/* What finds no room is left out, and nothing else. */
+static void a_full_state_is_loaded_as_far_as_there_is_room(void **state)
+{
+	struct buffer text = BUFFER_INIT(4 << 20);
+	char path[128];
+	unsigned line;
+
+	(void)state;
+	buffer_append_text(&text, HEADER "names\ta\t/users\t{name}\n");
+	for (unsigned i = 0; i < ROUTES_NODES_MAX / 2; i++) {
+		word_path("", i, path);
+		buffer_printf(&text, "route\ta\tGET\t%s/%s" NUMBERS "\n", path, path + 1);
+	}
+	buffer_printf(&text, "end\t%u\n", 3 + ROUTES_NODES_MAX / 2);
+	assert_int_equal(routes_load(routes, buffer_span(&text), RIG_WALL_NS, &line), 0);
+	struct routes_counts counts = routes_counts(routes);
+	assert_int_equal(counts.nodes, ROUTES_NODES_MAX);
+	assert_int_equal(counts.routes, (ROUTES_NODES_MAX - 3) / 2);
+	assert_int_equal(counts.refused, ROUTES_NODES_MAX / 2 - counts.routes);
+	buffer_free(&text);
 }
 
 static void what_could_not_have_been_learned_is_not_loaded(void **state)
@@ -772,6 +926,9 @@ int main(void)
 		STORY(each_value_has_its_place),
 		STORY(what_the_server_does_not_know_is_no_route),
 		STORY(scanners_leave_no_routes),
+		STORY(refused_words_make_no_names),
+		STORY(refused_words_push_nothing_out),
+		STORY(requests_without_an_answer_prove_nothing_where_others_have_one),
 		STORY(without_answers_one_scanner_makes_no_names),
 		STORY(words_that_keep_being_new_are_names),
 		STORY(words_beside_many_ids_are_ids),
@@ -783,11 +940,14 @@ int main(void)
 		STORY(damaged_requests_teach_nothing),
 		STORY(secrets_are_in_no_template),
 		STORY(floods_leave_what_is_established),
+		STORY(one_client_does_not_fill_everything),
 		STORY(ceilings_hold),
 		STORY(a_path_never_gets_a_less_general_template),
 		STORY(the_order_of_requests_makes_no_difference),
 		STORY(what_was_learned_is_there_again),
 		STORY(a_crowd_is_thinned_out),
+		STORY(hosts_are_bounded_over_restarts),
+		STORY(a_full_state_is_loaded_as_far_as_there_is_room),
 		STORY(what_could_not_have_been_learned_is_not_loaded),
 		STORY(what_is_not_described_is_marked),
 	};
