@@ -229,6 +229,30 @@ static int text_write(int fd, const struct redact_keys *keys)
 	return r;
 }
 
+/* The folder that path lies in. The descriptor, or -errno. */
+static int folder_open(const char *path)
+{
+	_cleanup_free_ char *folder = strdup(path);
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+
+	if (!folder)
+		return -ENOMEM;
+	if (slash)
+		slash[slash == folder] = 0;
+	int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A crash must not bring back the key before: the next new one would get an id that is in use out there. */
+static int folder_sync(const char *path)
+{
+	_cleanup_close_ int fd = folder_open(path);
+
+	if (fd < 0)
+		return fd;
+	return fsync(fd) && errno != EINVAL ? -errno : 0; /* EINVAL: not on this file system */
+}
+
 /*
  * Under another name first: a file of that name is whole, or is not there. replace false: of two who make one
  * the first wins, -EEXIST.
@@ -248,7 +272,7 @@ static int file_write(const char *path, const struct redact_keys *keys, bool rep
 		r = -errno;
 	if (r || !replace)
 		unlink(temporary);
-	return r;
+	return r ? r : folder_sync(path);
 }
 
 int redact_keys_load(const char *path, struct redact_keys *ret, struct buffer *errors)
@@ -272,16 +296,10 @@ int redact_keys_load(const char *path, struct redact_keys *ret, struct buffer *e
 /* Locks the folder, not the file, which is replaced. The descriptor, or -errno. */
 static int folder_lock(const char *path)
 {
-	_cleanup_free_ char *folder = strdup(path);
-	char *slash = folder ? strrchr(folder, '/') : NULL;
+	int fd = folder_open(path);
 
-	if (!folder)
-		return -ENOMEM;
-	if (slash)
-		slash[slash == folder] = 0;
-	int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (flock(fd, LOCK_EX)) {
 		int r = -errno;
 		close(fd);

@@ -9,6 +9,17 @@
 #include <unistd.h>
 #include "tests/unit/policies_config.h"
 
+/* In the place of the C library's: how often a folder was made to last. */
+static unsigned folders_synced;
+
+int fsync(int fd)
+{
+	struct stat st;
+
+	folders_synced += fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+	return fdatasync(fd);
+}
+
 struct place {
 	char folder[64], path[96];
 	struct buffer errors;
@@ -73,6 +84,23 @@ static void the_key_is_made_once_and_read_ever_after(void **state)
 	assert_int_equal(st.st_nlink, 1); /* its temporary name is gone */
 	assert_int_equal(redact_keys_load(p->path, &b, &p->errors), 0);
 	assert_memory_equal(&a, &b, sizeof a);
+}
+
+/* Else a crash brings back the one before, and the next gets an id that hashes out there already have. */
+static void a_new_file_outlasts_a_crash(void **state)
+{
+	struct place *p = *state;
+	struct redact_keys keys;
+
+	folders_synced = 0;
+	assert_int_equal(redact_keys_load(p->path, &keys, &p->errors), 0);
+	assert_int_equal(folders_synced, 1);
+	assert_int_equal(redact_keys_rotate(p->path, 1, &keys, &p->errors), 0);
+	assert_int_equal(folders_synced, 2);
+	assert_int_equal(redact_keys_forget(p->path, &keys, &p->errors), 0);
+	assert_int_equal(folders_synced, 3);
+	assert_int_equal(redact_keys_load(p->path, &keys, &p->errors), 0);
+	assert_int_equal(folders_synced, 3);
 }
 
 static void a_key_that_others_can_read_is_refused(void **state)
@@ -200,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_key_is_made_once_and_read_ever_after),
+		TEST(a_new_file_outlasts_a_crash),
 		TEST(a_key_that_others_can_read_is_refused),
 		TEST(a_key_from_before_there_were_ids_stays_in_use),
 		TEST(a_rotation_keeps_as_many_as_asked_for),
