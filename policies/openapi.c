@@ -20,9 +20,13 @@ struct loader {
 	unsigned faults;
 };
 
-/* Paths of servers: where the templates begin. Empty text: at "/". */
+/* The path of a server, where templates begin; empty: at "/". */
+struct base {
+	struct span variable; /* what the URL's first variable adds in front */
+	struct span path;
+};
 struct bases {
-	struct span items[OPENAPI_SERVERS_MAX];
+	struct base items[OPENAPI_SERVERS_MAX];
 	unsigned count;
 };
 
@@ -101,6 +105,29 @@ static struct span url_path(struct span url)
 	return (struct span){url.ptr, end};
 }
 
+/*
+ * "{endpoint}/v1": such a variable is no segment if by its default it stands for the scheme and the host (or
+ * for what the document leaves open, ""); what the default has behind them counts.
+ */
+static struct base server_base(struct loader *l, const yaml_node_t *server, struct span url)
+{
+	const char *end = url.len && url.ptr[0] == '{' ? memchr(url.ptr, '}', url.len) : NULL;
+	const yaml_node_t *variables = end ? member(l, server, SPAN("variables")) : NULL, *of, *text;
+
+	if (!variables)
+		return (struct base){SPAN_NULL, url_path(url)};
+	size_t len = (size_t)(end - url.ptr) + 1;
+	struct span rest = after(url, len);
+	of = member(l, variables, (struct span){url.ptr + 1, len - 2});
+	text = of ? member(l, of, SPAN("default")) : NULL;
+	struct span value = text ? scalar_of(text) : SPAN("no URL");
+	if (value.len && !memmem(value.ptr, value.len, "://", 3))
+		return (struct base){SPAN_NULL, url_path(url)};
+	const char *slash = rest.len ? memchr(rest.ptr, '/', rest.len) : NULL; /* behind ":8080" */
+	rest = slash ? after(rest, (size_t)(slash - rest.ptr)) : SPAN_NULL;
+	return (struct base){url_path(value), url_path(rest)};
+}
+
 /* What a list of servers says; one that is absent or empty leaves *bases as it is. */
 static void read_servers(struct loader *l, const yaml_node_t *node, struct bases *bases)
 {
@@ -120,10 +147,11 @@ static void read_servers(struct loader *l, const yaml_node_t *node, struct bases
 			fault(l, line_of(server), "a server needs \"url\"");
 			continue;
 		}
-		struct span path = url_path(scalar_of(url));
+		struct base base = server_base(l, server, scalar_of(url));
 		bool known = false;
 		for (unsigned k = 0; k < fresh.count && !known; k++)
-			known = span_equal(fresh.items[k], path);
+			known = span_equal(fresh.items[k].variable, base.variable) &&
+				span_equal(fresh.items[k].path, base.path);
 		if (known)
 			continue;
 		if (fresh.count == OPENAPI_SERVERS_MAX) {
@@ -131,7 +159,7 @@ static void read_servers(struct loader *l, const yaml_node_t *node, struct bases
 			      OPENAPI_SERVERS_MAX);
 			return;
 		}
-		fresh.items[fresh.count++] = path;
+		fresh.items[fresh.count++] = base;
 	}
 	if (fresh.count)
 		*bases = fresh;
@@ -225,9 +253,10 @@ static int add(struct loader *l, size_t line, const struct bases *bases, struct 
 {
 	for (unsigned i = 0; i < bases->count; i++) {
 		char text[2 * OPERATIONS_PATH_MAX];
-		struct span base = bases->items[i];
-		bool slash = base.len && base.ptr[0] != '/';
-		int n = snprintf(text, sizeof text, "%s%.*s%.*s", slash ? "/" : "",
+		struct span variable = bases->items[i].variable, base = bases->items[i].path;
+		bool slash = !variable.len && base.len && base.ptr[0] != '/';
+		int n = snprintf(text, sizeof text, "%s%.*s%.*s%.*s", slash ? "/" : "",
+				 (int)MIN(variable.len, sizeof text), variable.ptr ? variable.ptr : "",
 				 (int)MIN(base.len, sizeof text), base.ptr ? base.ptr : "",
 				 (int)MIN(path.len, sizeof text), path.ptr);
 		int r = (size_t)n >= sizeof text
@@ -426,8 +455,11 @@ static int read_file(const char *path, char **ret, size_t *ret_len)
 	_cleanup_free_ char *bytes = malloc((size_t)st.st_size + 1);
 	if (!bytes)
 		return -ENOMEM;
-	while (len < (size_t)st.st_size && (n = read(fd, bytes + len, (size_t)st.st_size - len)) > 0)
-		len += (size_t)n;
+	while (len < (size_t)st.st_size && (n = read(fd, bytes + len, (size_t)st.st_size - len)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		len += n > 0 ? (size_t)n : 0;
+	}
 	bytes[len] = 0;
 	*ret = bytes;
 	*ret_len = len;

@@ -4,7 +4,8 @@
  * JSON. Of the document it reads what says where an operation is: servers (of the document, a path or an
  * operation), paths, path items and their methods; everything else is passed over. A server's URL counts with
  * its path only, for inside a network an API is seldom called by its public name; a variable in it
- * ("/{version}") is a parameter.
+ * ("/{version}") is a parameter, unless it begins the URL ("{endpoint}/v1") and by its default stands for
+ * scheme and host.
  *
  * A path item that refers ("$ref") to another place of the same document is followed; one that refers to
  * another file is an error, for its methods would be missing.

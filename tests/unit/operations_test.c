@@ -167,6 +167,29 @@ static void servers_may_stand_at_three_places(void **state)
 	expect("GET", "/a", "/a");
 }
 
+/* As descriptions of many-tenant services begin: the variable is no segment. */
+static void a_variable_for_scheme_and_host_is_no_segment(void **state)
+{
+	(void)state;
+	load_good("openapi: 3.0.0\n"
+		  "servers:\n"
+		  "  - {url: '{endpoint}', variables: {endpoint: {default: ''}}}\n"
+		  "  - {url: '{endpoint}/v1/', variables: {endpoint: {default: 'https://a.example'}}}\n"
+		  "  - {url: '{base}/v2', variables: {base: {default: 'https://a.example/api/'}}}\n"
+		  "  - {url: '{host}:{port}/v3', variables: {host: {default: 'http://a'}, port: {default: "
+		  "'80'}}}\n"
+		  "  - {url: '{version}/in', variables: {version: {default: v4}}}\n"
+		  "  - {url: '{version}/out'}\n"
+		  "paths: {/a: {get: {}}}\n");
+	expect("GET", "/a", "/a");
+	expect("GET", "/v1/a", "/v1/a");
+	expect("GET", "/api/v2/a", "/api/v2/a");
+	expect("GET", "/v3/a", "/v3/a");
+	expect("GET", "/v4/in/a", "/{version}/in/a");
+	expect("GET", "/v4/out/a", "/{version}/out/a");
+	expect("GET", "/x/v1/a", "");
+}
+
 static void references_inside_are_followed(void **state)
 {
 	(void)state;
@@ -276,6 +299,7 @@ int main(void)
 		cmocka_unit_test(head_and_options_follow),
 		cmocka_unit_test(json_is_read_too),
 		cmocka_unit_test(servers_may_stand_at_three_places),
+		cmocka_unit_test(a_variable_for_scheme_and_host_is_no_segment),
 		cmocka_unit_test(references_inside_are_followed),
 		cmocka_unit_test(faults_have_their_line),
 		cmocka_unit_test(all_faults_are_told),
