@@ -40,6 +40,7 @@ static int options_read(int argc, char **argv, struct redact_options *o)
 		{"keep", required_argument, NULL, 'k'},
 		{NULL, 0, NULL, 0},
 	};
+	unsigned long keep;
 	char *end;
 	int c;
 
@@ -56,15 +57,19 @@ static int options_read(int argc, char **argv, struct redact_options *o)
 		else if (c != 'k')
 			return cli_fail(EXIT_USAGE, COMMAND, "%s: unknown option, or its value is missing",
 					argv[optind - 1]);
-		else if ((o->keep = (unsigned)strtoul(optarg, &end, 10)) >= REDACT_KEYS_MAX || *end ||
-			 !*optarg)
+		else if ((keep = strtoul(optarg, &end, 10)) >= REDACT_KEYS_MAX || *end || !*optarg)
 			return cli_fail(EXIT_USAGE, COMMAND, "--keep takes a number from 0 to %d",
 					REDACT_KEYS_MAX - 1);
+		else
+			o->keep = (unsigned)keep;
 	}
 	if (optind < argc)
 		o->action = argv[optind++];
 	if (optind < argc)
 		return cli_fail(EXIT_USAGE, COMMAND, "unexpected argument \"%s\"", argv[optind]);
+	if (o->test && strcmp(o->test, "-") == 0 && o->header_count)
+		return cli_fail(EXIT_USAGE, COMMAND,
+				"-H goes with a request line; \"-\" reads headers as well");
 	if (!o->action == !o->test)
 		return cli_fail(EXIT_USAGE, COMMAND,
 				"say what: --test REQUEST, keys, rotate-key or forget-keys");

@@ -9,6 +9,8 @@ nginx_up
 exits 2 pk no-such-command
 exits 2 pk status --no-such-option
 exits 2 pk block
+exits 2 pk config redact --test - -H 'Host: a' </dev/null
+exits 2 pk config redact rotate-key --keep 4294967297
 exits 5 pk status
 exits 5 pk blocks
 exits 5 pk block 198.51.100.1 --ttl 1m
