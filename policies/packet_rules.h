@@ -5,17 +5,24 @@
  * from many headers is packet_watch.h.
  *
  *     packets:
- *       - name: port_scan                        small letters, digits, "_"; becomes tcp.anomaly.name
+ *       - name: port_scan                  small letters, digits, "_"; becomes tcp.anomaly.name
  *         description: connections to many ports
- *         severity: medium                       low, medium, high
- *         flags: {mask: [SYN, ACK], value: [SYN]}   of the nine flags, those of mask must be as in value;
- * names of RFC 9293 and RFC 3168, or numbers: {mask: 0x12, value: 0x02} ports: all or watched (default), or a
- * list: [80, 8000-8999] window: 0-15                           as sent, unscaled; a number or a range, like
- * all that follow payload: 1-1460                        bytes ttl: 0-5 header_length: 20-60 bytes rate:
- * {count: 15, window: 60s,         so many in this time, by a leaky bucket; without rate each by: source,
- * header counts. by: source (default; IPv6 by /64) or all distinct: port,                 count each
- * destination port once half_open: true}                a handshake that the source completes takes one out
- * again cool_down: 60s                         silence after an alert. Default: the window; without rate 0
+ *         severity: medium                 low, medium, high
+ *         flags:                           of the nine flags, those of mask must be as in value
+ *           mask: [SYN, ACK]               names of RFC 9293 and RFC 3168, or numbers: {mask: 0x12, value: 2}
+ *           value: [SYN]
+ *         ports: all                       or watched (default), or a list: [80, 8000-8999]
+ *         window: 0-15                     as sent, unscaled; a number or a range, like all that follow
+ *         payload: 1-1460                  bytes
+ *         ttl: 0-5
+ *         header_length: 20-60             bytes
+ *         rate:                            so many in this time, by a leaky bucket; without it each counts
+ *           count: 15
+ *           window: 60s
+ *           by: source                     (default; IPv6 by /64) or all
+ *           distinct: port                 count each destination port once
+ *           half_open: true                a handshake that the source completes takes one out again
+ *         cool_down: 60s                   silence after an alert. Default: the window; without rate 0
  *
  * The kernel half reports SYN, FIN, RST and odd flags (RFC 9293: none, URG, SYN with FIN or RST) of watched
  * ports by itself. What else a criterion needs it is told: of other segments those within its flags and

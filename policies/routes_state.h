@@ -5,8 +5,8 @@
  * given up its rights; so both are opened before, and written in turn: the older one, always. A file that a
  * crash cut short fails its checksum, and the other is whole.
  *
- *     picket-state 1 GENERATION LENGTH SHA-256\n     64-bit and hexadecimal, zeros in front; then LENGTH
- * bytes
+ *     picket-state 1 GENERATION LENGTH SHA-256\n     the numbers of 64 bits, hexadecimal, zeros in front;
+ *                                                   then LENGTH bytes
  *
  * A thread of its own writes, every half minute if something changed, and at the end.
  */

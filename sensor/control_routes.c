@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Routes: where in the API requests go, and what is known of each place. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lib/util.h"
@@ -42,7 +43,7 @@ static int list_get(const struct control_parts *parts, const char *host, bool un
 			struct route_info *bigger = realloc(l.items, size * sizeof *bigger);
 			if (!bigger) {
 				free(l.items);
-				return -1;
+				return -ENOMEM;
 			}
 			l.items = bigger;
 		}
