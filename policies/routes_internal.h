@@ -101,6 +101,8 @@ uint32_t route_find_at(const struct routes *r, const struct node *n, enum method
 uint32_t route_documented(struct routes *r, uint32_t template, enum method m);
 struct route *route_of(const struct routes *r, uint32_t id); /* follows moved_to */
 struct node *node_host(const struct node *n);
+/* Frees the nodes at and below which no route ends. */
+void routes_prune(struct routes *r);
 /* Frees all nodes and routes. */
 void routes_clear(struct routes *r);
 /* As after routes_new: only what the OpenAPI file describes. 0 or -errno. */

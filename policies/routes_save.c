@@ -10,7 +10,8 @@
  *     end          NUMBER OF LINES BEFORE
  *
  * What is not proved is not there. It is read as strictly as what comes from outside: a template must be one
- * that could have been learned. What finds no room is left out.
+ * that could have been learned. What finds no room is left out;
+ * of a place where every route is forgotten nothing is kept.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -404,6 +405,8 @@ int routes_load(struct routes *r, struct span text, uint64_t now_ns, unsigned *r
 	pthread_mutex_lock(&r->lock);
 	int e = load(r, text, now_ns, ret_line);
 	int reset = e ? routes_reset(r) : 0;
+	if (!e)
+		routes_prune(r);
 	pthread_mutex_unlock(&r->lock);
 	return reset ? reset : e;
 }

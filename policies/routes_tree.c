@@ -351,6 +351,48 @@ void node_merge(struct routes *r, struct node *from, struct node *to)
 	subtree_refresh(r, to);
 }
 
+/* --- forgetting --- */
+
+static bool has_route(const struct node *n)
+{
+	bool has = n->routes != 0;
+
+	for (const struct node *c = n->first; c && !has; c = c->sibling)
+		has = has_route(c);
+	return has;
+}
+
+static void node_drop(struct routes *r, struct node *n)
+{
+	while (n->first)
+		node_drop(r, n->first);
+	node_unlink(r, n);
+	r->node_count--;
+	r->host_count -= !n->parent;
+	if (r->other == n)
+		r->other = NULL;
+	free(n);
+}
+
+/* Among the children of n; NULL: among the hosts. Names stay with their place. */
+static void prune(struct routes *r, struct node *n)
+{
+	struct node *next;
+
+	for (struct node *c = n ? n->first : r->hosts; c; c = next) {
+		next = c->sibling;
+		if (has_route(c))
+			prune(r, c);
+		else if (!n || !n->names || c != n->values[n->names])
+			node_drop(r, c);
+	}
+}
+
+void routes_prune(struct routes *r)
+{
+	prune(r, NULL);
+}
+
 /* --- the end --- */
 
 static void subtree_free(struct node *n)

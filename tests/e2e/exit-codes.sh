@@ -9,7 +9,7 @@ nginx_up
 exits 2 pk no-such-command
 exits 2 pk status --no-such-option
 exits 2 pk block
-exits 2 pk config redact --test - -H 'Host: a' </dev/null
+exits 2 pk config redact --test - -H 'Host: a' <<<'GET / HTTP/1.1'
 exits 2 pk config redact rotate-key --keep 4294967297
 exits 5 pk status
 exits 5 pk blocks
