@@ -128,6 +128,32 @@ static struct base server_base(struct loader *l, const yaml_node_t *server, stru
 	return (struct base){url_path(value), url_path(rest)};
 }
 
+#define BASE_TEXT_MAX (2 * OPERATIONS_PATH_MAX)
+
+/* "/api/v1"; "": at "/". Returns its length, BASE_TEXT_MAX or more if it is cut. */
+static size_t base_text(const struct base *b, char text[static BASE_TEXT_MAX])
+{
+	struct span first = b->variable.len ? b->variable : b->path;
+
+	return (size_t)snprintf(
+		text, BASE_TEXT_MAX, "%s%.*s%.*s", first.len && first.ptr[0] != '/' ? "/" : "",
+		(int)MIN(b->variable.len, (size_t)BASE_TEXT_MAX), b->variable.len ? b->variable.ptr : "",
+		(int)MIN(b->path.len, (size_t)BASE_TEXT_MAX), b->path.len ? b->path.ptr : "");
+}
+
+static bool base_is_known(const struct bases *bases, const struct base *b)
+{
+	char text[BASE_TEXT_MAX], other[BASE_TEXT_MAX];
+	bool known = false;
+
+	base_text(b, text);
+	for (unsigned i = 0; i < bases->count && !known; i++) {
+		base_text(&bases->items[i], other);
+		known = strcmp(text, other) == 0;
+	}
+	return known;
+}
+
 /* What a list of servers says; one that is absent or empty leaves *bases as it is. */
 static void read_servers(struct loader *l, const yaml_node_t *node, struct bases *bases)
 {
@@ -148,11 +174,7 @@ static void read_servers(struct loader *l, const yaml_node_t *node, struct bases
 			continue;
 		}
 		struct base base = server_base(l, server, scalar_of(url));
-		bool known = false;
-		for (unsigned k = 0; k < fresh.count && !known; k++)
-			known = span_equal(fresh.items[k].variable, base.variable) &&
-				span_equal(fresh.items[k].path, base.path);
-		if (known)
+		if (base_is_known(&fresh, &base))
 			continue;
 		if (fresh.count == OPENAPI_SERVERS_MAX) {
 			fault(l, line_of(server), "more than %d servers with different paths",
@@ -252,16 +274,13 @@ static bool method_of_key(struct span key, enum method *ret)
 static int add(struct loader *l, size_t line, const struct bases *bases, struct span path, unsigned methods)
 {
 	for (unsigned i = 0; i < bases->count; i++) {
-		char text[2 * OPERATIONS_PATH_MAX];
-		struct span variable = bases->items[i].variable, base = bases->items[i].path;
-		bool slash = !variable.len && base.len && base.ptr[0] != '/';
-		int n = snprintf(text, sizeof text, "%s%.*s%.*s%.*s", slash ? "/" : "",
-				 (int)MIN(variable.len, sizeof text), variable.ptr ? variable.ptr : "",
-				 (int)MIN(base.len, sizeof text), base.ptr ? base.ptr : "",
-				 (int)MIN(path.len, sizeof text), path.ptr);
-		int r = (size_t)n >= sizeof text
-				? OPERATIONS_E_PATH
-				: operations_add(l->operations, (struct span){text, (size_t)n}, methods);
+		char base[BASE_TEXT_MAX], text[2 * BASE_TEXT_MAX];
+		size_t len = base_text(&bases->items[i], base);
+		int n = snprintf(text, sizeof text, "%s%.*s", base, (int)MIN(path.len, (size_t)BASE_TEXT_MAX),
+				 path.ptr);
+		bool bad = len >= sizeof base || (path.len && memchr(path.ptr, 0, path.len));
+		int r = bad ? OPERATIONS_E_PATH
+			    : operations_add(l->operations, (struct span){text, (size_t)n}, methods);
 		if (r < 0)
 			return r;
 		if (r == OPERATIONS_E_SAME)
@@ -274,8 +293,7 @@ static int add(struct loader *l, size_t line, const struct bases *bases, struct 
 			      "\"%.*s%.*s\" is no path: it begins with \"/\", has its braces in pairs with a "
 			      "name "
 			      "between them, text between two parameters, no \";\", and at most %d bytes",
-			      shown(base), base.ptr ? base.ptr : "", shown(path), path.ptr,
-			      OPERATIONS_PATH_MAX);
+			      128, base, shown(path), path.ptr, OPERATIONS_PATH_MAX);
 	}
 	return 0;
 }

@@ -180,6 +180,8 @@ static void a_variable_for_scheme_and_host_is_no_segment(void **state)
 		  "'80'}}}\n"
 		  "  - {url: '{version}/in', variables: {version: {default: v4}}}\n"
 		  "  - {url: '{version}/out'}\n"
+		  "  - {url: 'https://b.example/api/v2'}\n"
+		  "  - {url: v1}\n"
 		  "paths: {/a: {get: {}}}\n");
 	expect("GET", "/a", "/a");
 	expect("GET", "/v1/a", "/v1/a");
@@ -221,6 +223,7 @@ static void faults_have_their_line(void **state)
 		{"openapi: 3.1.0\npaths:\n  '/{a}{b}': {get: {}}\n", "api.yaml:3: \"/{a}{b}\" is no path"},
 		{"openapi: 3.1.0\npaths:\n  '/{}': {get: {}}\n", "api.yaml:3: \"/{}\" is no path"},
 		{"openapi: 3.1.0\npaths:\n  '/a}': {get: {}}\n", "api.yaml:3: \"/a}\" is no path"},
+		{"openapi: 3.1.0\npaths:\n  \"/a\\0b\": {get: {}}\n", "api.yaml:3: \"/a\" is no path"},
 		{"openapi: 3.1.0\npaths:\n  '/a/{b}': {get: {}}\n  '/a/{c}': {get: {}}\n",
 		 "api.yaml:4: \"/a/{c}\" is there twice"},
 		{"openapi: 3.1.0\npaths:\n  /a: {$ref: other.yaml}\n",
