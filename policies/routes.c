@@ -6,10 +6,10 @@
 #include "lib/util.h"
 #include "policies/routes_internal.h"
 
-/* What a damaged head says of its path is not to be relied on. */
-#define UNFIT                                                                                \
-	(HTTP_DEV_AFTER_GAP | HTTP_DEV_IN_BODY | HTTP_DEV_BAD_TARGET | HTTP_DEV_BAD_METHOD | \
-	 HTTP_DEV_HEAD_TOO_LARGE | HTTP_DEV_NO_VERSION)
+/* Perhaps no request, or not all of its path. */
+#define UNSURE (HTTP_DEV_AFTER_GAP | HTTP_DEV_IN_BODY | HTTP_DEV_HEAD_TOO_LARGE)
+/* What a damaged head says of its path is nothing to learn from. */
+#define UNFIT    (UNSURE | HTTP_DEV_BAD_TARGET | HTTP_DEV_BAD_METHOD | HTTP_DEV_NO_VERSION)
 #define HOST_MAX 253 /* RFC 1035 section 2.3.4 */
 
 int routes_new(const struct operations *documented, struct routes **ret)
@@ -97,9 +97,9 @@ static void find_learned(struct routes *r, struct event *e)
 	e->request.route_id = route_find_at(r, n, method_of(e->request.method));
 }
 
-static bool is_fit(const struct event_request *request)
+static bool has_path(const struct event_request *request, uint32_t without)
 {
-	return request->path.len && request->path.ptr[0] == '/' && !(request->deviations & UNFIT);
+	return request->path.len && request->path.ptr[0] == '/' && !(request->deviations & without);
 }
 
 void routes_find(struct routes *r, struct span path, struct event *e)
@@ -107,8 +107,9 @@ void routes_find(struct routes *r, struct span path, struct event *e)
 	struct event_request *request = &e->request;
 	unsigned template;
 
-	if (!is_fit(request))
+	if (!has_path(request, UNSURE))
 		return;
+	/* Servers take damaged heads: whoever damages one does not get around the description. */
 	if (r->documented) {
 		if (operations_match(r->documented, path, &template)) {
 			request->documented =
@@ -121,6 +122,8 @@ void routes_find(struct routes *r, struct span path, struct event *e)
 		}
 		request->documented = DOCUMENTED_NO;
 	}
+	if (!has_path(request, UNFIT))
+		return;
 	pthread_mutex_lock(&r->lock);
 	find_learned(r, e);
 	pthread_mutex_unlock(&r->lock);
@@ -202,10 +205,10 @@ void routes_note(struct routes *r, struct event *e)
 	pthread_mutex_lock(&r->lock);
 	enum evidence evidence = evidence_of(r, e);
 	r->counts.requests++;
-	if (!is_fit(&e->request))
-		r->counts.unfit++;
-	else if (id & ROUTE_DOCUMENTED)
+	if (id & ROUTE_DOCUMENTED)
 		id = note_documented(r, e, evidence);
+	else if (!has_path(&e->request, UNFIT))
+		r->counts.unfit++;
 	else if (!id)
 		id = note_learned(r, e, evidence);
 	if (id) {

@@ -941,6 +941,44 @@ static void what_is_not_described_is_marked(void **state)
 	buffer_free(&saved);
 }
 
+/* A raw letter in the query is no way around a detection that asks for what is not described. */
+static void damage_hides_nothing_from_the_description(void **state)
+{
+	static const struct {
+		const char *path;
+		uint32_t deviations;
+		enum documented expected;
+	} cases[] = {
+		{"/debug/vars", HTTP_DEV_BAD_TARGET, DOCUMENTED_NO},
+		{"/debug/vars", HTTP_DEV_NO_VERSION, DOCUMENTED_NO},
+		{"/items/7", HTTP_DEV_BAD_TARGET, DOCUMENTED_YES},
+		{"/items/7", HTTP_DEV_BAD_TARGET | HTTP_DEV_AFTER_GAP, DOCUMENTED_UNKNOWN},
+		{"/debug/vars", HTTP_DEV_IN_BODY, DOCUMENTED_UNKNOWN},
+	};
+	char text[] = "openapi: 3.1.0\npaths:\n  /items/{itemId}: {get: {}}\n";
+	struct buffer errors = BUFFER_INIT(4096);
+	struct operations *o = NULL;
+
+	(void)state;
+	end(NULL);
+	assert_int_equal(openapi_parse(text, sizeof text - 1, "a", &o, &errors), 0);
+	assert_int_equal(routes_new(o, &routes), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct event *e =
+			ask_event(&(struct ask){.host = "api.example", .path = cases[i].path, .status = 200});
+		e->request.deviations = cases[i].deviations;
+		routes_find(routes, e->request.path, e);
+		assert_int_equal(e->request.documented, cases[i].expected);
+		routes_note(routes, e);
+		event_unref(e);
+	}
+	expect_list("GET  /items/{itemId}\n");
+	assert_int_equal(routes_counts(routes).unfit, 4);
+	end(NULL);
+	operations_free(o);
+	buffer_free(&errors);
+}
+
 #define STORY(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -976,6 +1014,7 @@ int main(void)
 		STORY(a_full_state_is_loaded_as_far_as_there_is_room),
 		STORY(what_could_not_have_been_learned_is_not_loaded),
 		STORY(what_is_not_described_is_marked),
+		STORY(damage_hides_nothing_from_the_description),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
