@@ -189,6 +189,7 @@ struct pk_header {
 	__u16 payload_len;         /* bytes after the TCP header by the IP length, capped at 65535 */
 	__u8 source_addr[16];      /* network order */
 	__u8 destination_addr[16]; /* network order */
+	__u32 lost;                /* see pk_lost */
 };
 
 /*
@@ -223,8 +224,25 @@ struct pk_frame {
 			whole */
 	__u8 pad;
 	__u16 vlan[2]; /* as in pk_segment: also one that was taken off the frame */
-	__u32 pad2;
-	/* __u8 data[captured] follows */
+	__u32 lost;    /* see pk_lost */
+		       /* __u8 data[captured] follows */
+};
+
+/*
+ * pk_lost: how many segments and frames found no room in pk_headers, or were over their source's share. Each
+ * record has the number as it stood when it was made, behind all that passed before it: where two records of
+ * one connection have the same number, no record of that connection was lost between them.
+ *
+ * PK_SEGMENT, PK_FRAME: records of packets between these two addresses, either way, since the start.
+ * PK_HEADER: acknowledgments to watched ports, which may have ended a handshake; of this source (an IPv4
+ * address, an IPv6 /64) in the low 16 bits, of all sources in the high ones. 0 where pk_config.packets asks
+ * for none, and from other programs. Addresses share slots: the number of one is then at least its own.
+ */
+#define PK_LOST_SLOTS 4096
+#define PK_LOST_ALL   PK_LOST_SLOTS /* the slot of all sources together */
+struct pk_lost {
+	__u32 records; /* by both addresses */
+	__u32 acks;    /* by the source's */
 };
 
 /* Which packets become PK_SEGMENT and PK_FRAME. */

@@ -9,6 +9,9 @@
 #include "maps.h"
 #include "ring.h"
 #include "tcp_head.h"
+#ifdef PK_MAPS_INGRESS
+#include "lost.h"
+#endif
 
 /* What the L4 header says, as far as it is there. */
 struct segment {
@@ -176,6 +179,10 @@ static __always_inline void header_event(struct pk_counters *c, struct pk_ingres
 		return;
 	}
 	header_fill(h, p, s, ifindex, why, now);
+#ifdef PK_MAPS_INGRESS
+	if (config->packets)
+		h->lost = lost_acks();
+#endif
 	bpf_ringbuf_submit(h, ring_wake(&cpu->ring, sizeof(*h)));
 }
 

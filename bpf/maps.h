@@ -163,6 +163,15 @@ struct {
 /* --- ingress.bpf.c --- */
 #ifdef PK_MAPS_INGRESS
 
+/* Written by the packet program where a segment or a frame found no room, read for each record that it makes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PK_LOST_SLOTS + 1);
+	__type(key, __u32);
+	__type(value, struct pk_lost);
+} pk_lost SEC(".maps");
+
 /* Written by the warden and by `picket panic`, read for each packet that would be dropped. Always pinned. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

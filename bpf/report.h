@@ -12,6 +12,7 @@
 #define PICKET_BPF_REPORT_H
 
 #include "header.h"
+#include "lost.h"
 #include "parse.h"
 
 #define IPPROTO_ICMP_   1
@@ -102,6 +103,13 @@ static __always_inline bool frame_wanted(const struct pk_config *config, const s
 
 /* --- the records --- */
 
+/* May it have ended a handshake with a server that is watched? */
+static __always_inline __u32 segment_is_ack(const struct tcp_head *t)
+{
+	return (t->flags & (PK_TCP_SYN | PK_TCP_RST | PK_TCP_ACK)) == PK_TCP_ACK &&
+	       port_watched(t->destination);
+}
+
 static __always_inline bool report_room(struct pk_counters *c, struct pk_ingress_cpu *cpu,
 					const struct pk_config *config, __u32 size, __u64 now)
 {
@@ -158,21 +166,23 @@ static __always_inline void vlan_fill(const struct report *r, __u16 *vlan)
 #endif
 }
 
-static __always_inline int segment_put(const struct report *r, const struct segment *seg, __u32 want,
-				       __u32 room)
+/* False: there was no room for it. */
+static __always_inline bool segment_put(const struct report *r, const struct segment *seg, __u32 want,
+					__u32 room)
 {
 	const struct packet *p = &r->cpu->packet;
 	struct pk_segment *s;
 
 	if (!report_room(r->c, r->cpu, r->config, sizeof(*s) + room, r->now))
-		return 0;
+		return false;
 	s = bpf_ringbuf_reserve(&pk_headers, sizeof(*s) + room, 0);
 	if (!s) {
 		count(r->c, PK_C_HDR_LOST, 1);
-		return 0;
+		return false;
 	}
 	header_fill(&s->header, p, seg, r->ifindex, header_why(p, seg), r->now);
 	s->header.rec.kind = PK_SEGMENT;
+	s->header.lost = lost_records();
 	s->urgent = bpf_ntohs(seg->tcp.urgent);
 	s->checksum = seg->tcp.check;
 	s->l4_len = p->l4_len + p->missing;
@@ -180,7 +190,7 @@ static __always_inline int segment_put(const struct report *r, const struct segm
 	s->captured = report_copy(r, p->l4 + TCP_HEADER, want, s + 1, room);
 	s->header.rec.size = sizeof(*s) + s->captured;
 	bpf_ringbuf_submit(s, ring_wake(&r->cpu->ring, sizeof(*s) + room));
-	return 0;
+	return true;
 }
 
 /* What of a TCP header there is: all of it, or its ports. False: not even these. */
@@ -201,6 +211,7 @@ static __always_inline bool segment_report(const struct report *r, const struct 
 {
 	const struct packet *p = &r->cpu->packet;
 	__u32 head = (seg->tcp.offset_reserved >> 4) * 4, want;
+	bool put;
 
 	if (head < TCP_HEADER || head > p->l4_len)
 		return false;
@@ -208,26 +219,29 @@ static __always_inline bool segment_report(const struct report *r, const struct 
 		return true;
 	want = p->l4_len - TCP_HEADER;
 	if (want <= SEGMENT_SMALL)
-		segment_put(r, seg, want, SEGMENT_SMALL);
+		put = segment_put(r, seg, want, SEGMENT_SMALL);
 	else if (want <= SEGMENT_MIDDLE)
-		segment_put(r, seg, want, SEGMENT_MIDDLE);
+		put = segment_put(r, seg, want, SEGMENT_MIDDLE);
 	else if (want <= SEGMENT_GRO)
-		segment_put(r, seg, want, SEGMENT_GRO);
+		put = segment_put(r, seg, want, SEGMENT_GRO);
 	else
-		segment_put(r, seg, want, PK_SEGMENT_MAX);
+		put = segment_put(r, seg, want, PK_SEGMENT_MAX);
+	if (!put)
+		lost_count(segment_is_ack(&seg->tcp));
 	return true;
 }
 
-static __always_inline void frame_put(const struct report *r, __u32 len, __u32 room, bool wanted)
+/* False: there was no room for it. */
+static __always_inline bool frame_put(const struct report *r, __u32 len, __u32 room, bool wanted)
 {
 	struct pk_frame *f;
 
 	if (!report_room(r->c, r->cpu, r->config, sizeof(*f) + room, r->now))
-		return;
+		return false;
 	f = bpf_ringbuf_reserve(&pk_headers, sizeof(*f) + room, 0);
 	if (!f) {
 		count(r->c, PK_C_HDR_LOST, 1);
-		return;
+		return false;
 	}
 	__builtin_memset(f, 0, sizeof(*f));
 	f->rec.kind = PK_FRAME;
@@ -237,10 +251,12 @@ static __always_inline void frame_put(const struct report *r, __u32 len, __u32 r
 	f->hook = HOOK;
 	f->l3_only = r->l3_only;
 	f->wanted = wanted;
+	f->lost = lost_records();
 	vlan_fill(r, f->vlan);
 	f->captured = report_copy(r, 0, len, f + 1, room);
 	f->rec.size = sizeof(*f) + f->captured;
 	bpf_ringbuf_submit(f, ring_wake(&r->cpu->ring, sizeof(*f) + room));
+	return true;
 }
 
 /* The packet is what the parser left in pk_ingress_cpu; len: bytes of the frame from its first on. */
@@ -255,7 +271,7 @@ __noinline int packet_report(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex, __u3
 		.config = PK_ONLY(pk_config),
 	};
 	struct segment seg = {};
-	bool tcp, fragment, wanted = false, odd = false;
+	bool tcp, fragment, put, wanted = false, odd = false;
 	const struct packet *p;
 
 	if (!ctx || !r.c || !r.cpu || !r.config)
@@ -275,11 +291,13 @@ __noinline int packet_report(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex, __u3
 		return 0;
 	wanted = wanted && fragment;
 	if (len <= FRAME_SMALL)
-		frame_put(&r, len, FRAME_SMALL, wanted);
+		put = frame_put(&r, len, FRAME_SMALL, wanted);
 	else if (len <= FRAME_MIDDLE || !fragment)
-		frame_put(&r, len, FRAME_MIDDLE, wanted);
+		put = frame_put(&r, len, FRAME_MIDDLE, wanted);
 	else /* jumbo frames: it may have to be put together with others */
-		frame_put(&r, len, PK_FRAME_MAX, wanted);
+		put = frame_put(&r, len, PK_FRAME_MAX, wanted);
+	if (!put)
+		lost_count(0);
 	return 0;
 }
 

@@ -145,6 +145,7 @@ static bool segment_fill(struct datagrams *d, const struct pk_frame *rec, const 
 		.flags = (uint16_t)((t[12] & 1u) << 8 | t[13]),
 		.header_length = (uint8_t)head,
 		.payload_len = (uint16_t)(tcp.len - head),
+		.lost = rec->lost,
 	};
 	s->header.rec.size = (uint32_t)sizeof *s + s->captured;
 	s->header.why = why(s->header.flags, t[12] & 0x0e);

@@ -239,6 +239,75 @@ static void a_cut_frame_tells_what_is_missing(void **state)
 	assert_int_equal(s->l4_len, 120);
 }
 
+/* --- what finds no room --- */
+
+static void make_between(struct frame_buf *f, const char *from, const char *to, uint16_t port, uint16_t flags)
+{
+	packet_begin(f);
+	packet_eth(f, 0x0800);
+	packet_ipv4(f, from, to, 6, 0, 0);
+	packet_tcp(f, &(struct tcp_fields){.source = 40000, .destination = port, .flags = flags});
+	packet_bytes(f, 20);
+	packet_end(f);
+}
+
+/* What the next record of such a segment tells. */
+static uint32_t lost_told(const char *from, const char *to)
+{
+	struct frame_buf f;
+
+	make_between(&f, from, to, WATCHED, PK_TCP_ACK);
+	run(&f);
+	return only_segment()->header.lost;
+}
+
+static uint32_t lost_acks_told(const char *from)
+{
+	struct frame_buf f;
+
+	make_between(&f, from, SERVER4, WATCHED, PK_TCP_SYN);
+	run(&f);
+	assert_int_equal(collect_count(&got, PK_HEADER), 1);
+	return ((const struct pk_header *)collect_get(&got, PK_HEADER, 0))->lost;
+}
+
+static uint32_t overrun(const char *from, const char *to, uint16_t port, uint16_t flags)
+{
+	enum { RUNS = 5000 };
+	struct frame_buf f;
+
+	make_between(&f, from, to, port, flags);
+	LIBBPF_OPTS(bpf_test_run_opts, many, .data_in = f.bytes, .data_size_in = (__u32)f.len,
+		    .repeat = RUNS);
+	collect_clear(&got);
+	assert_int_equal(bpf_prog_test_run_opts(program, &many), 0);
+	assert_true(reader_drain(reader) >= 0);
+	size_t told = collect_count(&got, PK_SEGMENT);
+	assert_true(told > 0 && told < RUNS);
+	return (uint32_t)(RUNS - told);
+}
+
+static void each_record_tells_how_many_were_lost_before_it(void **state)
+{
+	struct pk_config c = {.packets = PK_PACKETS_ALL, .header_rate = 1000, .header_burst = 100};
+
+	(void)state;
+	assert_int_equal(lost_told(CLIENT4, SERVER4), 0);
+	uint32_t answers = overrun(SERVER4, CLIENT4, OTHER, PK_TCP_ACK);
+	for (size_t i = 0; i < got.count; i++)
+		assert_int_equal(((const struct pk_header *)got.list[i])->lost, 0);
+	assert_int_equal(lost_told(CLIENT4, SERVER4), answers);
+	assert_int_equal(lost_told(SERVER4, CLIENT4), answers);
+	assert_int_equal(lost_told("198.51.100.8", SERVER4), 0);
+	/* Acknowledgments to a watched port are counted by their source. */
+	uint32_t syns = overrun(CLIENT4, SERVER4, WATCHED, PK_TCP_SYN);
+	uint32_t acks = overrun(CLIENT4, SERVER4, WATCHED, PK_TCP_ACK | PK_TCP_PSH);
+	assert_int_equal(lost_told(CLIENT4, SERVER4), answers + syns + acks);
+	assert_int_equal(kernel_config_set(kernel, &c), 0);
+	assert_int_equal(lost_acks_told(CLIENT4), acks << 16 | acks);
+	assert_int_equal(lost_acks_told("198.51.100.8"), acks << 16);
+}
+
 /* --- odd frames --- */
 
 static void make_plain(struct frame_buf *f)
@@ -558,6 +627,7 @@ int main(int argc, char **argv)
 		CASE(answers_of_a_watched_port_are_forwarded_too),
 		CASE(a_first_fragment_tells_whether_its_segment_is_wanted),
 		CASE(a_fragment_in_a_jumbo_frame_is_whole),
+		CASE(each_record_tells_how_many_were_lost_before_it),
 	};
 
 	if (argc < 2 || (strcmp(argv[1], "xdp") && strcmp(argv[1], "tc"))) {
