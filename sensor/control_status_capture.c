@@ -164,6 +164,7 @@ static void write_packets(struct json_writer *w, const struct status *s)
 	put_uint(w, "max", tracked->held_max);
 	put_uint(w, "evicted", tracked->evicted);
 	put_uint(w, "refused", tracked->refused);
+	put_uint(w, "lossy", tracked->lossy);
 	put_uint(w, "uncompared", tracked->uncompared);
 	put_uint(w, "bytes_held", tracked->history_bytes);
 	put_uint(w, "bytes_max", tracked->history_bytes_max);

@@ -125,6 +125,12 @@ static void hint_packets(struct json_writer *w, const struct status *s)
 	if (p->tracked.refused)
 		hint(w, "warning", NULL, "%llu segments were not judged: memory is out",
 		     (unsigned long long)p->tracked.refused);
+	if (p->tracked.lossy)
+		hint(w, "warning", "picket events --name picket.loss",
+		     "%llu connections that pass here are judged in part, since records of them may be lost: "
+		     "raise "
+		     "capture.header_ring_bytes",
+		     (unsigned long long)p->tracked.lossy);
 	if (p->datagrams.evicted)
 		hint(w, "info", "picket events --name tcp.anomaly",
 		     "%llu fragmented datagrams were forgotten before their time, %llu are remembered: "

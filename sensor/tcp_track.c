@@ -142,6 +142,7 @@ void segment_view_of(const struct pk_segment *rec, struct segment_view *ret)
 		.urgent = rec->urgent,
 		.checksum = rec->checksum,
 		.vlan = {rec->vlan[0], rec->vlan[1]},
+		.lost = h->lost,
 		.header_length = h->header_length,
 		.reserved = h->why & PK_WHY_ODD,
 		.options = {data, options},
@@ -289,6 +290,7 @@ static struct tracked *tracked_add(struct tcp_track *t, const struct segment_vie
 	c->ends[CLIENT] = s->source;
 	c->ends[SERVER] = s->destination;
 	memcpy(c->vlan, s->vlan, sizeof c->vlan);
+	c->lost = s->lost;
 	list_add(t, c);
 	table_add(&t->table, &c->node, hash);
 	t->counts.held++;
@@ -304,10 +306,24 @@ void tracked_renew(struct tcp_track *t, struct tracked *c, enum side_name client
 		.ends = {c->ends[client], c->ends[!client]},
 		.vlan = {c->vlan[0], c->vlan[1]},
 		.last_ns = c->last_ns,
+		.lost = c->lost,
 	};
 
 	history_drop(t, c);
 	*c = fresh;
+}
+
+void tracked_rejoin(struct tcp_track *t, struct tracked *c)
+{
+	const struct tracked old = *c;
+
+	tracked_renew(t, c, CLIENT);
+	c->midstream = true;
+	c->state = STATE_ESTABLISHED;
+	c->rejoined = old.rejoined;
+	memcpy(c->reported, old.reported, sizeof c->reported);
+	for (unsigned i = 0; i < 2; i++)
+		c->side[i].checksums_right = old.side[i].checksums_right;
 }
 
 /* Room of the connection whose last byte is longest ago. */
@@ -479,6 +495,17 @@ static bool checksum_check(const struct look *l)
 	return true;
 }
 
+/* Records were lost since its latest segment: of it, or of others that share its number. */
+static void loss_take(struct look *l)
+{
+	struct tracked *c = l->c;
+
+	l->track->counts.lossy += !c->rejoined;
+	tracked_rejoin(l->track, c);
+	c->rejoined = true;
+	c->lost = l->s->lost;
+}
+
 static bool connection_segment(struct look *l)
 {
 	if (l->s->flags & PK_TCP_RST)
@@ -509,6 +536,8 @@ bool tcp_track_segment(struct tcp_track *t, const struct segment_view *s)
 	t->counts.segments++;
 	if (c)
 		look_at(&l, c);
+	if (c && c->lost != s->lost)
+		loss_take(&l);
 	if (!header_check(&l, &o) || !flags_check(&l))
 		return false;
 	/* Windows leaves a number in its resets. */

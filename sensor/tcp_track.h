@@ -6,8 +6,10 @@
  * windows, and compares bytes that come again; it hands on no stream (sensor/segments.h does).
  *
  * What is not known is not judged: a connection whose beginning was not seen, or of which one direction is
- * missing, or of which the capture lost segments, gets only the checks that need none of it. States have the
- * server's point of view: CLOSE_WAIT means that the client sent its FIN.
+ * missing, or of which the capture lost segments, gets only the checks that need none of it. Behind a record
+ * that is missing (segment_view.lost) a connection is one that was found midway: all that was known of it is
+ * forgotten, since the loss may have hidden anything, another connection of the same ends included. States
+ * have the server's point of view: CLOSE_WAIT means that the client sent its FIN.
  *
  * Each name is reported once for a direction of a connection.
  *
@@ -32,6 +34,7 @@ struct segment_view {
 	uint16_t flags;       /* PK_TCP_* */
 	uint16_t window, urgent, checksum;
 	uint16_t vlan[2];
+	uint32_t lost; /* struct pk_lost: another number than before: segments between are missing */
 	uint8_t header_length;
 	bool reserved;                /* reserved bits may be set */
 	struct span options, payload; /* as far as captured */
@@ -158,6 +161,7 @@ struct tcp_track_options {
 struct tcp_track_counts {
 	uint64_t segments, held, held_max, evicted;
 	uint64_t refused;                          /* segments: no memory for their connection */
+	uint64_t lossy;                            /* connections of which records may be missing */
 	uint64_t uncompared;                       /* segments: no room to keep their bytes */
 	uint64_t history_bytes, history_bytes_max; /* kept to be compared */
 	uint64_t findings;

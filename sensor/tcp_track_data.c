@@ -410,6 +410,8 @@ static bool reset_is_acceptable(const struct look *l)
 			return true;
 		if (peer->has_other_isn && ack == peer->other_isn + 1)
 			return true;
+		if (l->c->unsure) /* of what the SYN fell into */
+			return true;
 		look_report(l, TCP_RST_INVALID_ACK);
 		return false;
 	}

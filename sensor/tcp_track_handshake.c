@@ -119,8 +119,10 @@ static bool from_server(const struct look *l)
 
 bool handshake_begin(struct look *l)
 {
-	if ((l->s->flags & (PK_TCP_SYN | PK_TCP_ACK)) == PK_TCP_SYN)
+	if ((l->s->flags & (PK_TCP_SYN | PK_TCP_ACK)) == PK_TCP_SYN) {
+		l->c->unsure = l->s->lost; /* what came before it may be missing */
 		return begin_syn(l);
+	}
 	if (l->s->flags & PK_TCP_SYN)
 		return begin_syn_ack(l);
 	l->c->midstream = true;
@@ -130,14 +132,25 @@ bool handshake_begin(struct look *l)
 	return data_segment(l);
 }
 
-/* May a SYN begin a new connection in the place of this one? */
-static bool is_over(const struct look *l)
+static bool has_ended(const struct look *l)
 {
 	const struct tracked *c = l->c;
 	const struct side *a = &c->side[CLIENT], *b = &c->side[SERVER];
 
-	return c->midstream || a->reset || b->reset || c->state == STATE_TIME_WAIT ||
-	       c->state == STATE_CLOSED || (a->has_fin && b->has_fin);
+	return a->reset || b->reset || c->state == STATE_TIME_WAIT || c->state == STATE_CLOSED ||
+	       (a->has_fin && b->has_fin);
+}
+
+/* May a SYN begin a new connection in the place of this one? */
+static bool is_over(const struct look *l)
+{
+	return l->c->midstream || has_ended(l);
+}
+
+/* That SYN did not begin what is seen here: it goes on in the middle. */
+static void resume(struct look *l)
+{
+	tracked_rejoin(l->track, l->c);
 }
 
 static bool syn_again(struct look *l)
@@ -174,10 +187,13 @@ bool handshake_syn(struct look *l)
 	struct tracked *c = l->c;
 
 	if (is_over(l) || l->quiet_ns > STALE_NS) {
+		bool unsure = !has_ended(l) && l->quiet_ns <= STALE_NS;
+
 		tracked_renew(l->track, c, l->from);
 		l->from = CLIENT;
 		l->me = &c->side[CLIENT];
 		l->peer = &c->side[SERVER];
+		c->unsure = unsure;
 		return begin_syn(l);
 	}
 	switch (c->state) {
@@ -217,6 +233,8 @@ static bool syn_ack_fits(const struct look *l)
 	return l->peer->has_other_isn && ack == l->peer->other_isn + 1;
 }
 
+static bool syn_ack_in_established(struct look *l);
+
 static bool syn_ack_in_syn_sent(struct look *l)
 {
 	struct side *client = l->peer;
@@ -224,6 +242,10 @@ static bool syn_ack_in_syn_sent(struct look *l)
 	if (l->from == CLIENT) {
 		look_report(l, TCP_HANDSHAKE_SYN_ACK_IN_WRONG_DIRECTION);
 		return false;
+	}
+	if (!syn_ack_fits(l) && l->c->unsure) {
+		resume(l);
+		return syn_ack_in_established(l);
 	}
 	if (!syn_ack_fits(l)) {
 		look_report(l, TCP_HANDSHAKE_SYN_ACK_WITH_WRONG_ACK);
@@ -243,6 +265,11 @@ static bool syn_ack_in_syn_received(struct look *l)
 {
 	struct side *me = l->me;
 
+	if (l->from == CLIENT &&
+	    (l->c->unsure || l->c->midstream)) { /* both sent a SYN, not both were seen */
+		resume(l);
+		return true;
+	}
 	if (l->from == CLIENT) {
 		look_report(l, TCP_HANDSHAKE_SYN_ACK_TOSERVER_ON_SYN_RECEIVED);
 		return false;
@@ -335,6 +362,10 @@ static bool ack_in_syn_sent(struct look *l)
 
 	if (l->from == SERVER) {
 		/* Without its SYN: an old connection's end (RFC 5961), or the capture missed it. */
+		if (l->s->payload_len && l->s->acknowledgment != l->peer->isn + 1 && l->c->unsure) {
+			resume(l);
+			return true;
+		}
 		if (l->s->acknowledgment != l->peer->isn + 1 || !l->s->payload_len)
 			return false;
 		l->c->lossy = true;
@@ -344,6 +375,10 @@ static bool ack_in_syn_sent(struct look *l)
 	/* Before it knows the server's window it has none larger than 64 KiB to go by. */
 	if (!in_range(l->s->sequence, base, base + l->c->syn_payload + UINT16_MAX) &&
 	    !(l->me->has_other_isn && l->s->sequence == l->me->other_isn + 1)) {
+		if (l->c->unsure) {
+			resume(l);
+			return true;
+		}
 		look_report(l, TCP_HANDSHAKE_ASYNC_WRONG_SEQUENCE);
 		return false;
 	}

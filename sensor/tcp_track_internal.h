@@ -62,6 +62,8 @@ struct tracked {
 	uint16_t vlan[2];
 	enum track_state state;
 	bool midstream;    /* its beginning was not seen */
+	bool unsure;       /* another segment may have come before its SYN, since records are missing */
+	bool rejoined;     /* records of it may be missing: known from behind the last loss on */
 	bool lossy;        /* the capture misses segments of it */
 	bool early_data;   /* data came with the SYN (RFC 7413) */
 	bool simultaneous; /* it began with two SYNs */
@@ -69,6 +71,7 @@ struct tracked {
 	uint8_t client_scale;
 	uint16_t syn_window;
 	uint32_t syn_payload;
+	uint32_t lost; /* of its latest segment */
 	uint64_t last_ns;
 	uint64_t reported[2][2]; /* bits of enum tcp_anomaly, by side */
 	struct side side[2];
@@ -120,6 +123,8 @@ void look_report(const struct look *l, enum tcp_anomaly anomaly);
 void look_report_peer(const struct look *l, enum tcp_anomaly anomaly);
 /* Forgets everything but the addresses: a new connection of the same ends. */
 void tracked_renew(struct tcp_track *t, struct tracked *c, enum side_name client);
+/* Forgets as much, but goes on in the middle. */
+void tracked_rejoin(struct tcp_track *t, struct tracked *c);
 /* The history to compare with, or NULL. */
 struct tcp_history *history_of(const struct look *l);
 

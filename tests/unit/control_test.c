@@ -156,7 +156,12 @@ static void status_shows_the_tables_of_what_passes_and_their_ceilings(void **sta
 	fake.capture.segments = 9000;
 	fake.capture.packets = (struct capture_packet_counts){
 		.streams = {.connections = 500, .evicted = 3, .crowded = 2, .held = 4096, .held_max = 65536},
-		.tracked = {.held = 64, .held_max = 64, .evicted = 436, .refused = 1, .history_bytes = 100},
+		.tracked = {.held = 64,
+			    .held_max = 64,
+			    .evicted = 436,
+			    .refused = 1,
+			    .lossy = 12,
+			    .history_bytes = 100},
 		.together = {.segments = 9, .defrag = {.given_up = 4}},
 		.datagrams = {.held = 1024, .held_max = 1024, .evicted = 77, .uncompared = 5},
 	};
@@ -167,12 +172,14 @@ static void status_shows_the_tables_of_what_passes_and_their_ceilings(void **sta
 	assert_int_equal(number_at(a, "capture.packets.tracked.held"), 64);
 	assert_int_equal(number_at(a, "capture.packets.tracked.max"), 64);
 	assert_int_equal(number_at(a, "capture.packets.tracked.bytes_held"), 100);
+	assert_int_equal(number_at(a, "capture.packets.tracked.lossy"), 12);
 	assert_int_equal(number_at(a, "capture.packets.datagrams.max"), 1024);
 	assert_int_equal(number_at(a, "capture.packets.datagrams.uncompared"), 5);
 	assert_int_equal(number_at(a, "capture.packets.put_together.segments"), 9);
 	assert_int_equal(number_at(a, "capture.packets.put_together.given_up"), 4);
 	assert_non_null(hint(a, "436 connections that pass here were forgotten"));
 	assert_non_null(hint(a, "1 segments were not judged"));
+	assert_non_null(hint(a, "12 connections that pass here are judged in part"));
 	assert_non_null(hint(a, "77 fragmented datagrams were forgotten"));
 	cJSON_Delete(a);
 }
