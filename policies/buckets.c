@@ -133,10 +133,10 @@ bool bucket_pour(struct bucket *b, const struct bucket_limit *limit, uint64_t no
 	return b->level > limit->threshold - 1.0;
 }
 
-void bucket_take(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns)
+void bucket_take(struct bucket *b, const struct bucket_limit *limit, unsigned n, uint64_t now_ns)
 {
 	leak(b, limit, now_ns);
-	b->level = b->level > 1 ? b->level - 1 : 0;
+	b->level = b->level > n ? b->level - n : 0;
 }
 
 /* The place for a value that was not seen in this window: a fresh one, else that of the oldest. NULL: no

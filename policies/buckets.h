@@ -64,8 +64,8 @@ struct bucket *buckets_find(const struct buckets *b, uint16_t rule, const struct
 
 /* One more. True: it runs over. */
 bool bucket_pour(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns);
-/* One less. */
-void bucket_take(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns);
+/* n less. */
+void bucket_take(struct bucket *b, const struct bucket_limit *limit, unsigned n, uint64_t now_ns);
 /* Different values: true if as many as the threshold were seen within the window. */
 bool bucket_pour_distinct(struct buckets *all, struct bucket *b, const struct bucket_limit *limit,
 			  struct span value, uint64_t now_ns);

@@ -7,7 +7,8 @@
 
 struct count {
 	struct bucket bucket;
-	uint64_t fired_ns; /* 0: never */
+	uint64_t fired_ns;  /* 0: never */
+	uint16_t acks_lost; /* half_open: as of the latest header */
 };
 
 struct packet_watch {
@@ -85,6 +86,17 @@ static bool is_cooling(const struct count *c, const struct packet_rule *rule, ui
 	return c->fired_ns && (now_ns < c->fired_ns || now_ns - c->fired_ns < rule->cool_down_ns);
 }
 
+/* Each acknowledgment that was lost may have ended one of the handshakes that are counted. */
+static void take_lost(struct count *c, const struct packet_rule *rule, const struct bucket_limit *limit,
+		      const struct packet_seen *h, bool fresh)
+{
+	uint16_t lost = rule->together ? h->acks_lost_all : h->acks_lost;
+
+	if (!fresh && lost != c->acks_lost)
+		bucket_take(&c->bucket, limit, (uint16_t)(lost - c->acks_lost), h->time_ns);
+	c->acks_lost = lost;
+}
+
 static void rule_met(struct packet_watch *w, uint16_t index, const struct packet_seen *h, packet_emit emit,
 		     void *arg)
 {
@@ -100,6 +112,8 @@ static void rule_met(struct packet_watch *w, uint16_t index, const struct packet
 
 		if (!c)
 			return;
+		if (rule->half_open)
+			take_lost(c, rule, &limit, h, fresh);
 		bool over = rule->distinct_ports
 				    ? bucket_pour_distinct(&w->buckets, &c->bucket, &limit, port, h->time_ns)
 				    : bucket_pour(&c->bucket, &limit, h->time_ns);
@@ -133,7 +147,7 @@ void packet_watch_handshake(struct packet_watch *w, const struct addr *source, u
 		struct prefix group = group_of(rule, source);
 		struct bucket *b = buckets_find(&w->buckets, (uint16_t)i, &group);
 		if (b)
-			bucket_take(b, &limit, now_ns);
+			bucket_take(b, &limit, 1, now_ns);
 	}
 }
 

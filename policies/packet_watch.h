@@ -23,6 +23,9 @@ struct packet_seen {
 	uint16_t window;  /* as sent */
 	uint16_t payload; /* bytes */
 	uint8_t ttl, header_length;
+	/* Records of segments that were lost so far, and may have ended a handshake: of this source, of all.
+	 * Modulo 65536. */
+	uint16_t acks_lost, acks_lost_all;
 };
 
 struct packet_alert {

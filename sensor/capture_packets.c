@@ -41,6 +41,15 @@ static void on_packets_open(void *arg, const struct pk_flow *flow, const uint32_
 		capture_note_client(c, conn, time_ns);
 }
 
+static void on_packets_acknowledge(void *arg, const struct pk_flow *flow, uint64_t time_ns)
+{
+	struct capture *c = arg;
+	struct addr peer = addr_from_bytes(flow->family, flow->peer_addr);
+
+	if (c->parts.packet_watch)
+		packet_watch_handshake(c->parts.packet_watch, &peer, time_ns);
+}
+
 static void on_client_bytes(struct capture *c, struct connection *conn, uint32_t seq, struct span bytes,
 			    uint32_t len)
 {
@@ -152,6 +161,7 @@ static void on_packets_segment(void *arg, const struct pk_segment *rec, enum seg
 		return;
 	h.rec.kind = PK_HEADER;
 	h.rec.size = sizeof h;
+	h.lost = 0; /* a segment's number counts other things */
 	capture_header(c, &h);
 }
 
@@ -247,6 +257,7 @@ int capture_packets_new(struct capture *c)
 		.ports = p->ports,
 		.port_count = p->port_count,
 		.hooks = {.open = on_packets_open,
+			  .acknowledge = on_packets_acknowledge,
 			  .bytes = on_packets_bytes,
 			  .urgent = on_packets_urgent,
 			  .finish = on_packets_finish,

@@ -119,6 +119,8 @@ static void watch_header(struct packet_watch *watch, struct making *m)
 		.payload = h->payload_len,
 		.ttl = h->ttl,
 		.header_length = h->header_length,
+		.acks_lost = (uint16_t)h->lost,
+		.acks_lost_all = (uint16_t)(h->lost >> 16),
 	};
 
 	packet_watch_see(watch, &seen, on_alert, m);

@@ -50,6 +50,8 @@ struct pair {
 	uint8_t client; /* index of the client's half, if sides_known */
 	uint32_t syn_seq, reused_isn;
 	bool reused; /* a SYN with another ISN came: reused_isn */
+	bool acked;  /* by the client, with acked_lost as the number of its latest record */
+	uint32_t acked_lost;
 	uint64_t last_ns, closing_ns;
 	struct half half[2]; /* by address and port, the lower first */
 };

@@ -26,6 +26,7 @@ struct piece {
 	struct span bytes;      /* captured of the payload */
 	uint32_t len;           /* of the payload */
 	uint64_t time_ns;
+	uint32_t lost; /* struct pk_lost */
 	unsigned from; /* index of the sender's half */
 };
 
@@ -275,6 +276,20 @@ static void take_ack(struct pair *c, const struct piece *p)
 	}
 }
 
+static void take_client_ack(struct segments *t, struct pair *c, const struct piece *p)
+{
+	bool told = c->acked && c->acked_lost == p->lost;
+
+	c->acked = true;
+	c->acked_lost = p->lost;
+	if (!c->handshake && c->syn && c->syn_ack) {
+		c->handshake = true;
+		open_once(t, c, p->time_ns);
+	} else if (p->lost && !told && t->options.hooks.acknowledge) {
+		t->options.hooks.acknowledge(t->options.hooks.arg, &c->flow, p->time_ns);
+	}
+}
+
 /* The server takes bytes that came with the SYN (RFC 7413), or will get them again. */
 static void settle_syn_data(struct segments *t, struct pair *c, const struct piece *p)
 {
@@ -475,7 +490,8 @@ static bool piece_of(const struct pk_segment *rec, struct piece *ret)
 			      .flags = h->flags,
 			      .urgent = rec->urgent,
 			      .len = rec->l4_len - h->header_length,
-			      .time_ns = h->rec.time_ns};
+			      .time_ns = h->rec.time_ns,
+			      .lost = h->lost};
 	if (rec->captured > options)
 		ret->bytes = (struct span){(const char *)(rec + 1) + options,
 					   MIN(rec->captured - options, ret->len)};
@@ -513,10 +529,8 @@ void segments_feed(struct segments *t, const struct pk_segment *rec)
 	else if (p.from == c->client)
 		settle_syn_data(t, c, &p);
 	take_ack(c, &p);
-	if (!c->handshake && c->syn && c->syn_ack && p.from == c->client && p.flags & PK_TCP_ACK) {
-		c->handshake = true;
-		open_once(t, c, p.time_ns);
-	}
+	if (p.from == c->client && p.flags & PK_TCP_ACK && !(p.flags & PK_TCP_RST))
+		take_client_ack(t, c, &p);
 	bool payload = takes_payload(&p);
 	check_hole(t, c, !p.from, payload, p.time_ns);
 	if (payload && !c->half[p.from].started)

@@ -55,6 +55,11 @@ struct segments_hooks {
 	void (*open)(void *arg, const struct pk_flow *flow, const uint32_t *isn, bool handshake,
 		     uint64_t time_ns);
 	/*
+	 * The client acknowledges, so its handshake is over, but records were lost and it was perhaps not
+	 * seen whole. Told again where another loss may have hidden a new connection. May be NULL.
+	 */
+	void (*acknowledge)(void *arg, const struct pk_flow *flow, uint64_t time_ns);
+	/*
 	 * The next bytes that `from` sent; len > bytes.len: the rest was not captured. Where seq is not
 	 * behind the last piece, what lies between is missing. bytes are valid during the call.
 	 */

@@ -157,6 +157,27 @@ static void completed_handshakes_are_no_flood(void **state)
 	packet_watch_free(w);
 }
 
+/* Of many handshakes that were completed the records were lost: as many SYNs do not count. */
+static void handshakes_whose_records_were_lost_are_no_flood(void **state)
+{
+	struct packet_watch *w = watch_of(NULL);
+	struct got g = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		struct packet_seen h = seen(i % 2 ? "192.0.2.1" : "192.0.2.2", 80, SYN, i * 0.001);
+
+		h.acks_lost = (uint16_t)(65000 + i / 2 / 100 * 100); /* it wraps, and comes late */
+		h.acks_lost_all = (uint16_t)(65000 + i / 200 * 200);
+		see(w, &g, h);
+	}
+	assert_string_equal(g.names, "");
+	for (unsigned i = 0; i < 300; i++)
+		see(w, &g, seen("192.0.2.9", 80, SYN, 6 + i * 0.001));
+	assert_string_equal(g.names, "tcp_syn_flood");
+	packet_watch_free(w);
+}
+
 static void a_flood_from_everywhere_is_one_too(void **state)
 {
 	struct packet_watch *w = watch_of(NULL);
@@ -445,6 +466,7 @@ int main(void)
 		cmocka_unit_test(odd_flags_are_named_each_time),
 		cmocka_unit_test(many_ports_are_a_scan_and_one_port_is_none),
 		cmocka_unit_test(completed_handshakes_are_no_flood),
+		cmocka_unit_test(handshakes_whose_records_were_lost_are_no_flood),
 		cmocka_unit_test(a_flood_from_everywhere_is_one_too),
 		cmocka_unit_test(windows_and_resets_count_by_source),
 		cmocka_unit_test(every_condition_must_hold),

@@ -23,7 +23,8 @@ struct heard {
 	char text[2][TEXT_MAX];
 	uint32_t next[2];
 	bool started[2];
-	unsigned opens, closes, finishes[2];
+	unsigned opens, closes, finishes[2], acknowledges;
+	uint32_t lost; /* records so far */
 	bool complete, handshake, end_handshake;
 	uint16_t server_port;
 	uint16_t only; /* what is kept is of this client port; 0: of any */
@@ -93,6 +94,13 @@ static void on_finish(void *arg, const struct pk_flow *flow, enum segments_side 
 	((struct heard *)arg)->finishes[from]++;
 }
 
+static void on_acknowledge(void *arg, const struct pk_flow *flow, uint64_t time_ns)
+{
+	(void)flow;
+	(void)time_ns;
+	((struct heard *)arg)->acknowledges++;
+}
+
 static void on_close(void *arg, const struct pk_flow *flow, const struct segments_end *end, uint64_t time_ns)
 {
 	struct heard *h = arg;
@@ -107,6 +115,7 @@ static void start_with(struct heard *h, struct segments_options options)
 {
 	*h = (struct heard){.now = 1000 * MS};
 	options.hooks = (struct segments_hooks){.open = on_open,
+						.acknowledge = on_acknowledge,
 						.bytes = on_bytes,
 						.urgent = on_urgent,
 						.finish = on_finish,
@@ -149,6 +158,7 @@ static void send_one(struct heard *h, const struct sent *s)
 		.acknowledgment = s->ack,
 		.flags = s->flags,
 		.header_length = (uint8_t)(20 + s->options),
+		.lost = h->lost,
 		.source_addr = {10, 0, 0, s->from == SERVER_PORT ? 2 : 1},
 		.destination_addr = {10, 0, 0, s->to == SERVER_PORT ? 2 : 1},
 	};
@@ -760,11 +770,58 @@ static void the_table_has_a_ceiling(void **state)
 	assert_int_equal(h.closes, 10);
 }
 
+/* --- records that were lost --- */
+
+static void a_handshake_of_which_records_were_lost_is_over_all_the_same(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	start(&h);
+	handshake(&h);
+	client(&h, 0, 0, 0, "a");
+	assert_true(h.handshake);
+	assert_int_equal(h.acknowledges, 0);
+	stop(&h);
+
+	start(&h);
+	syn(&h, ISN, NULL);
+	h.lost = 1; /* the answer */
+	client(&h, 0, 0, 0, NULL);
+	assert_int_equal(h.acknowledges, 1);
+	client(&h, 0, 0, 0, "GET");
+	assert_int_equal(h.acknowledges, 1);
+	assert_false(h.handshake);
+	h.lost = 2;
+	client(&h, 0, 3, 0, " /");
+	assert_int_equal(h.acknowledges, 2);
+	assert_string_equal(h.text[SEGMENTS_CLIENT], "GET /");
+	stop(&h);
+}
+
+static void what_was_lost_is_a_gap(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	start(&h);
+	handshake(&h);
+	client(&h, 0, 0, 0, "GET ");
+	h.lost = 1;
+	client(&h, 0, 7, 0, "HTTP");
+	server(&h, 0, 0, 11, "200");
+	assert_string_equal(h.text[SEGMENTS_CLIENT], "GET <3>HTTP");
+	assert_string_equal(h.text[SEGMENTS_SERVER], "200");
+	stop(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_are_read_as_a_receiver_reads_them),
 		cmocka_unit_test(sequence_numbers_wrap_around),
+		cmocka_unit_test(a_handshake_of_which_records_were_lost_is_over_all_the_same),
+		cmocka_unit_test(what_was_lost_is_a_gap),
 		cmocka_unit_test(options_are_no_payload_and_cut_payload_is_told),
 		cmocka_unit_test(an_urgent_byte_is_no_part_of_the_stream),
 		cmocka_unit_test(a_hole_is_given_up_once_the_server_answers_what_it_acknowledged),
