@@ -229,9 +229,10 @@ struct pk_frame {
 };
 
 /*
- * pk_lost: how many segments and frames found no room in pk_headers, or were over their source's share. Each
- * record has the number as it stood when it was made, behind all that passed before it: where two records of
- * one connection have the same number, no record of that connection was lost between them.
+ * pk_lost: how many segments and frames found no room in pk_headers, were over their source's share, or came
+ * in fragments of or in a tunnel's packet, which nobody puts together. Each record has the number as it stood
+ * when it was made, behind all that passed before it: where two records of one connection have the same
+ * number, no record of that connection was lost between them.
  *
  * PK_SEGMENT, PK_FRAME: records of packets between these two addresses, either way, since the start.
  * PK_HEADER: acknowledgments to watched ports, which may have ended a handshake; of this source (an IPv4

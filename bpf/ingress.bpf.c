@@ -321,6 +321,19 @@ static __always_inline void report(const struct frame *f, __u32 ifindex)
 
 /* --- the packet inside --- */
 
+/* Nobody puts fragments of or in a tunnel's packet together on a live link, so a record of the whole will be
+ * missing. */
+static __always_inline void inner_miss(const struct packet *p, enum parse_reach reach)
+{
+	const struct pk_config *config;
+
+	if (reach != REACH_FRAGMENT && !(p->odd & ODD_FRAGMENT))
+		return;
+	config = PK_ONLY(pk_config);
+	if (config && config->packets == PK_PACKETS_FORWARDED)
+		lost_count(0);
+}
+
 /*
  * The packet that the one in pk_ingress_cpu carries, judged and reported as if it had come alone: its fate.
  * What could not be read of it passes, and is counted.
@@ -348,6 +361,7 @@ __noinline int inner_judge(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex)
 	if (fate == FATE_DROP)
 		return fate;
 	odd_count(c, reach);
+	inner_miss(&cpu->packet, reach);
 	if (reach == REACH_L4 && tunnel_is(&cpu->packet, &s)) {
 		count(c, PK_C_INNER_NESTED, 1);
 		cpu->packet.odd |= ODD_TUNNEL;

@@ -54,7 +54,7 @@ __noinline __u32 lost_acks(void)
 	return l && all ? (*(volatile const __u32 *)&l->acks & 0xffff) | all->acks << 16 : 0;
 }
 
-/* No record is made of the packet. ack: it may have ended a handshake. */
+/* No record is made of the packet, or of what it is a part of. ack: it may have ended a handshake. */
 __noinline int lost_count(__u32 ack)
 {
 	struct pk_ingress_cpu *cpu = PK_ONLY(pk_ingress_cpu);

@@ -926,6 +926,40 @@ static void a_segment_tells_the_inner_packet(void **state)
 	}
 }
 
+static uint32_t lost_told(void)
+{
+	struct frame_buf f;
+
+	packet_begin(&f);
+	ip_in_ipv4(&f, true);
+	client(&f, true, TO_WATCHED);
+	packet_bytes(&f, 10);
+	packet_end(&f);
+	collect_clear(&got);
+	assert_false(drops(&f));
+	assert_true(reader_drain(reader) >= 0);
+	assert_int_equal(collect_count(&got, PK_SEGMENT), 1);
+	return ((const struct pk_segment *)collect_get(&got, PK_SEGMENT, 0))->header.lost;
+}
+
+static void a_segment_in_fragments_of_a_tunnel_is_one_that_is_missing(void **state)
+{
+	struct frame_buf f;
+
+	(void)state;
+	packets_set(PK_PACKETS_FORWARDED);
+	uint32_t before = lost_told();
+	assert_int_equal(lost_told(), before);
+	packet_begin(&f);
+	packet_eth(&f, 0x0800);
+	packet_ipv4(&f, PEER4, HERE4, 4, 0, 0x2000);
+	client(&f, true, TO_WATCHED);
+	packet_bytes(&f, 40);
+	packet_end(&f);
+	assert_false(drops(&f));
+	assert_int_equal(lost_told(), before + 1);
+}
+
 /* On interfaces without a link header all offsets count from the IP header. */
 static void without_a_link_header(void **state)
 {
@@ -969,6 +1003,7 @@ int main(int argc, char **argv)
 		CASE(fragments_of_the_outer_packet),
 		CASE(a_header_event_tells_the_inner_packet),
 		CASE(a_segment_tells_the_inner_packet),
+		CASE(a_segment_in_fragments_of_a_tunnel_is_one_that_is_missing),
 		CASE(without_a_link_header),
 	};
 	cpu_set_t one;
