@@ -30,8 +30,8 @@ events_start
 mac=$(mac_of "$NS_C" eth0)
 ip -n "$NS_S" neigh replace 10.77.0.9 lladdr "$mac" dev eth0 nud permanent
 
-# Honest clients first: large segments, many connections, both directions. Paced: what a ring that overran has lost of a
-# connection is no trick of its client, but cannot be told from one.
+# Honest clients first: large segments, many connections, both directions. Paced, so that nothing is lost and all of it is
+# judged; forwarded-overrun is about what a ring that overran has lost.
 head -c 20000000 /dev/zero >"$DIR/body"
 in_c curl -s -o /dev/null --limit-rate 10M --data-binary "@$DIR/body" "http://$S4:$PORT/honest"
 in_c ab -q -n 3000 -c 4 "http://$S4:$PORT/honest" >/dev/null 2>&1

@@ -115,6 +115,7 @@ static void feed(struct segments *t, const uint8_t r[5], uint64_t now)
 		.header_length = 20,
 		.source_addr = {server ? 2 : 1},
 		.destination_addr = {server ? 1 : 2},
+		.lost = r[0] >> 6,
 	};
 	u.rec.urgent = r[4] % 8;
 	u.rec.l4_len = 20 + len;

@@ -49,6 +49,7 @@ static struct pk_segment *record_make(const uint8_t head[static 16], const uint8
 			0xfffffff0u + (uint32_t)(head[5] << 8 | head[6]) * (head[2] & 0x40 ? 70001u : 1u),
 		.window = (__u16)(head[7] << 8 | head[8]),
 		.header_length = (__u8)((head[9] >> 4) * 4),
+		.lost = head[9] >> 1 & 3,
 	};
 	s->urgent = head[10];
 	s->checksum = (__u16)(head[11] << 8 | head[12]);
