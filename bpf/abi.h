@@ -308,7 +308,7 @@ struct pk_config {
 	__u32 packets;       /* enum pk_packets */
 	__u32 probes; /* 1: SYNs and odd flags to ports that are not watched become header events, too */
 	__u32 criterion_count;
-	__u32 pad;
+	__u32 deny_none; /* 1: no deny entry is there, so none is looked for; the warden keeps it */
 	struct pk_criterion criteria[PK_CRITERIA_MAX]; /* any suffices */
 };
 /*

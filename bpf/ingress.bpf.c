@@ -209,9 +209,12 @@ static __always_inline enum fate deny(struct pk_counters *c, const struct packet
 	bool mapped = p->family == PK_AF_INET6 && addr_is_mapped(p->source);
 	bool v4 = mapped || p->family == PK_AF_INET;
 	const __u32 *addr = mapped ? &p->source[3] : p->source;
+	const struct pk_config *config = PK_ONLY(pk_config);
 	struct pk_hit_key key = {};
 	const __u32 *kill;
 
+	if (config && config->deny_none)
+		return FATE_PASS;
 	if (v4)
 		deny_match4(&m, *addr, p, reach, s);
 	else

@@ -185,6 +185,7 @@ static void kernel_config_fill(struct warden *w)
 	w->kernel_config = (struct pk_config){
 		.netns = (uint32_t)st.st_ino,
 		.own_tgid = w->kernel_config.own_tgid,
+		.deny_none = w->kernel_config.deny_none,
 		.cgroup_id = cgroup_id(c->capture.cgroup),
 		.follow_listen = c->capture.ports.count == 0,
 		.sample_n = c->capture.header_sample,
@@ -198,6 +199,37 @@ static void kernel_config_fill(struct warden *w)
 	criteria_fill(w);
 	if (w->kernel_config.cgroup_id == UINT64_MAX)
 		log_error("no such cgroup: no request will be seen", LOG_S("cgroup", c->capture.cgroup));
+}
+
+static int count_one(void *arg, const struct prefix *target, const struct pk_deny *value)
+{
+	(void)target;
+	(void)value;
+	(*(uint32_t *)arg)++;
+	return 0;
+}
+
+int warden_deny_none(struct warden *w, bool none)
+{
+	if (w->kernel_config.deny_none == none)
+		return 0;
+	w->kernel_config.deny_none = none;
+	int r = kernel_config_set(w->kernel, &w->kernel_config);
+	if (r)
+		w->kernel_config.deny_none = !none;
+	return r;
+}
+
+static void blocks_sweep(struct warden *w, uint64_t now)
+{
+	uint32_t blocks = 0;
+
+	w->sweep_ns = now;
+	deny_sweep(kernel_deny_maps(w->kernel), now);
+	if (deny_each(kernel_deny_maps(w->kernel), count_one, &blocks))
+		return;
+	w->blocks = blocks;
+	warden_deny_none(w, blocks == 0);
 }
 
 static int kernel_start(struct warden *w)
@@ -230,6 +262,7 @@ static int kernel_start(struct warden *w)
 	r = kernel_config_set(w->kernel, &w->kernel_config);
 	if (r)
 		return fail(EXIT_KERNEL, "the kernel half could not be configured", "", r);
+	blocks_sweep(w, warden_now());
 	warden_watch_ports(w, true);
 	warden_protect_collect(w);
 	r = kernel_attach_tcp(w->kernel, &errors);
@@ -284,14 +317,6 @@ static void cgroup_follow(struct warden *w)
 		log_info("the cgroup was made anew", LOG_S("cgroup", w->config->capture.cgroup));
 }
 
-static int count_one(void *arg, const struct prefix *target, const struct pk_deny *value)
-{
-	(void)target;
-	(void)value;
-	(*(uint32_t *)arg)++;
-	return 0;
-}
-
 static void tick(struct warden *w)
 {
 	uint64_t now = warden_now(), expirations;
@@ -307,13 +332,8 @@ static void tick(struct warden *w)
 	}
 	if (now - w->protect_ns >= COLLECT_NS)
 		warden_protect_collect(w);
-	if (now - w->sweep_ns >= SWEEP_NS) {
-		uint32_t blocks = 0;
-		deny_sweep(kernel_deny_maps(w->kernel), now);
-		if (deny_each(kernel_deny_maps(w->kernel), count_one, &blocks) == 0)
-			w->blocks = blocks;
-		w->sweep_ns = now;
-	}
+	if (now - w->sweep_ns >= SWEEP_NS)
+		blocks_sweep(w, now);
 }
 
 static uint64_t monotonic_ns(void)

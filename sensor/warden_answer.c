@@ -43,6 +43,9 @@ static int answer_block(struct warden *w, const struct warden_request *q, struct
 	uint64_t deadline_ns = now + q->ttl_ms * NS_PER_MS;
 	const struct deny_maps *maps = kernel_deny_maps(w->kernel);
 	bool had = deny_get(maps, &q->target, &(struct pk_deny){0}) == 0;
+	r = warden_deny_none(w, false);
+	if (r)
+		return r;
 	r = deny_put(maps, &q->target, deadline_ns, (enum pk_action)q->action, (enum pk_scope)q->scope,
 		     q->source);
 	a->installed_ns = warden_now();

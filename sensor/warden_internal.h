@@ -94,6 +94,12 @@ int warden_protect_fresh(struct warden *w);
 /* Collects anew, whatever happened, and makes the allow map equal to it. */
 void warden_protect_collect(struct warden *w);
 
+/*
+ * Tells the packet program whether there is any deny entry to look for. false before the first one is put: if
+ * that fails none may be put. true only where the maps were just seen to be empty. 0 or -errno.
+ */
+int warden_deny_none(struct warden *w, bool none);
+
 /* first: the configuration's ports and this moment's listeners; else what changed since. */
 void warden_watch_ports(struct warden *w, bool first);
 /* The kernel half marks the port of an sshd that began to listen: its peers are login sessions from now on.

@@ -1009,6 +1009,23 @@ static void a_dropped_segment_is_reported_as_denied(void **state)
 	kernel_kill_set(kernel, false);
 }
 
+/* The warden's word; what it is told before it puts the first entry is tried by e2e/block-unblock. */
+static void where_none_is_there_no_entry_is_looked_for(void **state)
+{
+	struct pk_config c = calm;
+	struct frame_buf f;
+
+	(void)state;
+	deny_for(V4, 60, PK_ACT_DROP, PK_SCOPE_PORTS);
+	frame_make(&f, v4_tcp);
+	c.deny_none = 1;
+	kernel_config_set(kernel, &c);
+	assert_false(drops(&f));
+	kernel_config_set(kernel, &calm);
+	assert_true(drops(&f));
+	assert_int_equal(only_header()->why, PK_WHY_DENIED);
+}
+
 static void one_in_n_of_the_rest_is_sampled(void **state)
 {
 	struct pk_config c = calm;
@@ -1200,6 +1217,7 @@ int main(int argc, char **argv)
 		CASE(ethernet_padding_is_no_payload),
 		CASE(ports_that_are_not_watched_make_no_event),
 		CASE(a_dropped_segment_is_reported_as_denied),
+		CASE(where_none_is_there_no_entry_is_looked_for),
 		CASE(one_in_n_of_the_rest_is_sampled),
 		CASE(ordinary_segments_are_reported_if_a_criterion_wants_them),
 		CASE(attempts_on_other_ports_are_reported_if_asked_for),

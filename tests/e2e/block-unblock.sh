@@ -17,6 +17,17 @@ own $!
 nsenter --net="/run/netns/$NS_S" "$PYTHON" "$E2E/raw.py" udp-sink 9999 "$DIR/udp.other" &
 own $!
 
+# Where there is no block the packet program does not look for one (struct pk_config, deny_none: the word at byte 52).
+looks_for_none() {
+	local id
+	for id in $(sed -n 's/^map_id:[[:space:]]*//p' /proc/"$PICKET_PID"/fdinfo/* 2>/dev/null | sort -u); do
+		bpftool map dump id "$id" --json 2>/dev/null |
+			jq -e 'length == 1 and (.[0].value | type == "array" and length == 88) and (.[0].value[52] == "0x01" or .[0].formatted.value.deny_none == 1)' >/dev/null && return 0
+	done
+	return 1
+}
+looks_for_none || fail "the packet program looks for blocks although there is none"
+
 server_for() { case $1 in *:*) printf '%s' "$S6" ;; *) printf '%s' "$S4" ;; esac; }
 host_for() { case $1 in *:*) printf '[%s]' "$S6" ;; *) printf '%s' "$S4" ;; esac; }
 reaches() { # SOURCE
@@ -60,6 +71,7 @@ round() { # TARGET BLOCKED-SOURCE OTHER-SOURCE
 hits() { pk blocks --json | jq -se --arg t "$1" 'map(select(.target == $t and (.packets // .dropped.packets // 0) > 0)) | length == 1'; }
 
 round $C4 $C4 $D4
+if looks_for_none; then fail "the packet program does not look for blocks although there was one just now"; fi
 round $C6 $C6 $D6
 round 198.51.100.0/24 198.51.100.7 $D4
 round 2001:db8:51::/48 2001:db8:51::7 $D6
