@@ -9,6 +9,7 @@ ip -n "$NS_C" addr add 198.51.100.7/32 dev eth0
 ip -n "$NS_C" addr add 2001:db8:51::7/128 dev eth0 nodad
 ip -n "$NS_S" route add 198.51.100.0/24 dev eth0
 ip -n "$NS_S" -6 route add 2001:db8:51::/48 dev eth0
+need bpftool jq
 nginx_up
 picket_up
 
@@ -20,10 +21,11 @@ own $!
 # Where there is no block the packet program does not look for one (struct pk_config, deny_none: the word at byte 52).
 looks_for_none() {
 	local id
-	for id in $(sed -n 's/^map_id:[[:space:]]*//p' /proc/"$PICKET_PID"/fdinfo/* 2>/dev/null | sort -u); do
+	sed -n 's/^map_id:[[:space:]]*//p' /proc/"$PICKET_PID"/fdinfo/* 2>/dev/null | sort -u >"$DIR/maps"
+	while read -r id; do
 		bpftool map dump id "$id" --json 2>/dev/null |
 			jq -e 'length == 1 and (.[0].value | type == "array" and length == 88) and (.[0].value[52] == "0x01" or .[0].formatted.value.deny_none == 1)' >/dev/null && return 0
-	done
+	done <"$DIR/maps"
 	return 1
 }
 looks_for_none || fail "the packet program looks for blocks although there is none"
