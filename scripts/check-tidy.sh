@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # clang-tidy (.clang-tidy) over the product's C: scripts/check-tidy.sh BUILD-DIRECTORY [FILE...]
 #
+# TIDY_JOBS files at a time, as many as there are processors if it is not set.
 # A file is looked at again only when it, a header of ours or the configuration changed since it last passed.
 set -eu
 cd "$(dirname "$0")/.."
@@ -56,4 +57,4 @@ one() {
 }
 export -f one
 # shellcheck disable=SC2016,SC2086
-printf '%s\n' $files | xargs -P "$(nproc)" -n 1 bash -c 'one "$1"' _
+printf '%s\n' $files | xargs -P "${TIDY_JOBS:-$(nproc)}" -n 1 bash -c 'one "$1"' _

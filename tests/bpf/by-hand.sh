@@ -12,7 +12,7 @@ skip() {
 	exit 77
 }
 [ "$(id -u)" = 0 ] || skip "needs root"
-for tool in bpftool tc ip curl jq python3 nsenter unshare; do
+for tool in bpftool tc ip curl jq python3 nsenter unshare pgrep; do
 	command -v "$tool" >/dev/null 2>&1 || skip "$tool is not installed"
 done
 
@@ -79,6 +79,10 @@ claim "kprobes, where there are any" '^(segments seen by kprobe: [1-9][0-9]*|no 
 	echo "FAILED: fewer programs were loaded than the document says"
 	failed=1
 }
+if pgrep -f '^[^ ]*python3? .*/by-hand-www' >&2; then
+	echo "FAILED: the server goes on"
+	failed=1
+fi
 # What nobody holds any more the kernel lets go a moment later.
 left() { bpftool -j prog show | jq --slurpfile ids "$dir/ids" 'any(.[]; .id as $i | $ids | index($i))'; }
 for _ in $(seq 50); do
