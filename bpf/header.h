@@ -169,7 +169,7 @@ static __always_inline void header_event(struct pk_counters *c, struct pk_ingres
 	count(c, PK_C_HDR_PRODUCED, 1);
 	source = ring_source(p->family, (const __u8 *)p->source, PK_SHARE_HEADERS);
 	if (ring_level(&pk_headers, &cpu->ring, sizeof(*h)) != RING_CALM &&
-	    !ring_share(&source, bpf_ringbuf_query(&pk_headers, BPF_RB_RING_SIZE), config, sizeof(*h), now)) {
+	    !ring_buffer_share(&pk_headers, &source, config, sizeof(*h))) {
 		count(c, PK_C_HDR_SHARE, 1);
 		return;
 	}

@@ -66,13 +66,13 @@ struct pk_share_key {
 	__u64 net;    /* IPv4 address, or the first 64 bits of an IPv6 address */
 	__u16 family; /* 4 or 6 */
 	__u16 ring;   /* PK_SHARE_* */
-	__u32 pad;
+	__u32 cpu;    /* whose perf buffer; 0 with a ring, which all CPUs have in common */
 };
 
 struct pk_share {
-	__u64 window_ns; /* when its present 20 ms began */
-	__u64 bytes;     /* added in them */
-	__u64 refused;   /* records, in all */
+	__u64 taken;   /* what the reader had taken out when this share began */
+	__u64 bytes;   /* added since */
+	__u64 refused; /* records, in all */
 };
 
 /* --- both --- */

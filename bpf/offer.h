@@ -7,15 +7,17 @@
 
 #include "ring.h"
 
-/* How full is the way to the reader, and how large? size: bytes about to be added. */
+/* How full is the way to the reader, and how large? */
 struct fill {
 	enum ring_level level;
-	__u32 size;
+	__u32 cpu;   /* whose perf buffer; 0 with the ring. This and the next two are not set while calm. */
+	__u64 size;  /* bytes */
+	__u64 taken; /* bytes that the reader has taken out of it in all */
 };
 
 #ifdef PK_PERF
 
-/* Bytes this CPU wrote since the reader last emptied its buffer tell how full it is. */
+/* Bytes this CPU wrote since the reader last emptied its buffer tell how full it is. size: about to be added. */
 static __always_inline struct fill fill_look(struct pk_ring_cpu *cpu, __u32 size)
 {
 	__u32 index = bpf_get_smp_processor_id();
@@ -29,7 +31,9 @@ static __always_inline struct fill fill_look(struct pk_ring_cpu *cpu, __u32 size
 		cpu->since_look = 0;
 	}
 	cpu->since_look += size + RING_RECORD_OVERHEAD;
+	f.cpu = index;
 	f.size = buffer->size;
+	f.taken = buffer->turn * f.size; /* at least a share each time it is emptied */
 	f.level = ring_level_of(cpu->since_look, f.size);
 	return f;
 }
@@ -52,8 +56,10 @@ static __always_inline struct fill fill_look(struct pk_ring_cpu *cpu, __u32 size
 {
 	struct fill f = {.level = ring_level(&pk_requests, cpu, size)};
 
-	if (f.level != RING_CALM)
+	if (f.level != RING_CALM) {
 		f.size = bpf_ringbuf_query(&pk_requests, BPF_RB_RING_SIZE);
+		f.taken = bpf_ringbuf_query(&pk_requests, BPF_RB_CONS_POS);
+	}
 	return f;
 }
 

@@ -71,8 +71,7 @@ static __always_inline void refused_offer(struct pk_refused *r, struct sk_buff *
 	if (level == RING_KEPT)
 		count(c, PK_C_REQ_LOST, 1);
 	else if (level != RING_CALM &&
-		 !ring_share(&source, bpf_ringbuf_query(&pk_requests, BPF_RB_RING_SIZE), config,
-			     sizeof(*r) + PK_REFUSED_MAX, r->header.rec.time_ns))
+		 !ring_buffer_share(&pk_requests, &source, config, sizeof(*r) + PK_REFUSED_MAX))
 		count(c, PK_C_REQ_SHARE, 1);
 	else if (refused_send(r, skb, off, cpu))
 		count(c, PK_C_REQ_LOST, 1);

@@ -111,7 +111,7 @@ static __always_inline __u32 segment_is_ack(const struct tcp_head *t)
 }
 
 static __always_inline bool report_room(struct pk_counters *c, struct pk_ingress_cpu *cpu,
-					const struct pk_config *config, __u32 size, __u64 now)
+					const struct pk_config *config, __u32 size)
 {
 	struct pk_share_key source;
 
@@ -119,7 +119,7 @@ static __always_inline bool report_room(struct pk_counters *c, struct pk_ingress
 	if (config->packets == PK_PACKETS_ALL || ring_level(&pk_headers, &cpu->ring, size) == RING_CALM)
 		return true;
 	source = ring_source(cpu->packet.family, (const __u8 *)cpu->packet.source, PK_SHARE_HEADERS);
-	if (ring_share(&source, bpf_ringbuf_query(&pk_headers, BPF_RB_RING_SIZE), config, size, now))
+	if (ring_buffer_share(&pk_headers, &source, config, size))
 		return true;
 	count(c, PK_C_HDR_SHARE, 1);
 	return false;
@@ -173,7 +173,7 @@ static __always_inline bool segment_put(const struct report *r, const struct seg
 	const struct packet *p = &r->cpu->packet;
 	struct pk_segment *s;
 
-	if (!report_room(r->c, r->cpu, r->config, sizeof(*s) + room, r->now))
+	if (!report_room(r->c, r->cpu, r->config, sizeof(*s) + room))
 		return false;
 	s = bpf_ringbuf_reserve(&pk_headers, sizeof(*s) + room, 0);
 	if (!s) {
@@ -236,7 +236,7 @@ static __always_inline bool frame_put(const struct report *r, __u32 len, __u32 r
 {
 	struct pk_frame *f;
 
-	if (!report_room(r->c, r->cpu, r->config, sizeof(*f) + room, r->now))
+	if (!report_room(r->c, r->cpu, r->config, sizeof(*f) + room))
 		return false;
 	f = bpf_ringbuf_reserve(&pk_headers, sizeof(*f) + room, 0);
 	if (!f) {

@@ -6,7 +6,8 @@
  * positions for each record would cost more than the record.
  *
  * Share: while a ring is over half full, one source (an IPv4 address, an IPv6 /64) may add at most
- * 1/share_divisor of it in 20 ms, so that a flood cannot buy blindness for the others.
+ * 1/share_divisor of it until the reader has taken as much out, so that a flood cannot buy blindness for the
+ * others, however late the reader comes (docs/decisions/0009).
  */
 #ifndef PICKET_BPF_RING_H
 #define PICKET_BPF_RING_H
@@ -15,7 +16,6 @@
 
 #define RING_WAKE_BYTES      (64 * 1024)
 #define RING_LOOK_BYTES      (16 * 1024) /* a calm ring's level is looked at this seldom, per CPU */
-#define RING_WINDOW_NS       (20 * 1000000ull)
 #define RING_RECORD_OVERHEAD 8
 
 static __always_inline __u64 ring_wake(struct pk_ring_cpu *cpu, __u32 size)
@@ -37,30 +37,43 @@ static __always_inline struct pk_share_key ring_source(__u16 family, const __u8 
 	return key;
 }
 
-/* May this source add size bytes now? Asked only while the ring, of ring_size bytes, is over half full. */
-static __always_inline bool ring_share(const struct pk_share_key *key, __u64 ring_size,
-				       const struct pk_config *config, __u32 size, __u64 now_ns)
+/*
+ * May this source add size bytes now? Asked only while the ring is over half full. Of the ring: its bytes, and
+ * how many its reader has taken out of it in all.
+ */
+static __always_inline bool ring_share(const struct pk_share_key *key, __u64 ring_size, __u64 taken,
+				       const struct pk_config *config, __u32 size)
 {
 	struct pk_share *s = bpf_map_lookup_elem(&pk_share, key);
+	__u64 share;
 
 	if (!config->share_divisor)
 		return true;
+	share = ring_size / config->share_divisor;
 	if (!s) {
-		struct pk_share fresh = {.window_ns = now_ns, .bytes = size};
+		struct pk_share fresh = {.taken = taken, .bytes = size};
 
 		bpf_map_update_elem(&pk_share, key, &fresh, BPF_ANY);
 		return true;
 	}
-	if (now_ns - s->window_ns >= RING_WINDOW_NS) {
-		s->window_ns = now_ns;
+	if (taken - s->taken >= share) {
+		s->taken = taken;
 		s->bytes = 0;
 	}
-	if (s->bytes + size > ring_size / config->share_divisor) {
+	if (s->bytes + size > share) {
 		__sync_fetch_and_add(&s->refused, 1);
 		return false;
 	}
 	__sync_fetch_and_add(&s->bytes, size);
 	return true;
+}
+
+/* The same of a ring buffer, which knows how far its reader is. */
+static __always_inline bool ring_buffer_share(void *ring, const struct pk_share_key *key,
+					      const struct pk_config *config, __u32 size)
+{
+	return ring_share(key, bpf_ringbuf_query(ring, BPF_RB_RING_SIZE),
+			  bpf_ringbuf_query(ring, BPF_RB_CONS_POS), config, size);
 }
 
 enum ring_level {

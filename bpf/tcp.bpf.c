@@ -30,9 +30,10 @@ static __always_inline bool data_admit(struct pk_counters *c, struct pk_ring_cpu
 	if (f.level == RING_CALM)
 		return true;
 	source = ring_source(head->flow.family, head->flow.peer_addr, PK_SHARE_REQUESTS);
+	source.cpu = f.cpu;
 	if (f.level == RING_KEPT)
 		count(c, PK_C_REQ_LOST, 1);
-	else if (ring_share(&source, f.size, config, head->rec.size, head->rec.time_ns))
+	else if (ring_share(&source, f.size, f.taken, config, head->rec.size))
 		return true;
 	else
 		count(c, PK_C_REQ_SHARE, 1);

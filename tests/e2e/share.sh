@@ -7,7 +7,8 @@ need h2load timeout
 net_up
 NGINX_FULL="\$remote_addr \$request_method \$request_uri" nginx_up
 gateway_up
-# A ring so small that 20 ms of the loud source, the time between two looks, fill it ten times over: heads of 8 kB.
+# A ring so small that 20 ms of the loud source, the time between two looks, fill it ten times over: heads of 8 kB. The
+# loud source also takes most of the processors from the sensor, which then comes much later than after 20 ms.
 picket_up "$(gateway_yaml)
 capture:
   ring_bytes: 256KiB
