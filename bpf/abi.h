@@ -313,8 +313,9 @@ struct pk_config {
 };
 /*
  * Share: while a ring is over half full, one source (an IPv4 address, an IPv6 /64) may add at most size /
- * share_divisor of data or header records until the reader has taken as much out. Connections and listeners are small, and tell where data
- * is missing: the last sixteenth of pk_requests is theirs alone, and no share holds them back.
+ * share_divisor of data or header records until the reader has taken as much out. Connections and listeners
+ * are small, and tell where data is missing: the last sixteenth of pk_requests is theirs alone, and no share
+ * holds them back.
  */
 
 /*

@@ -17,7 +17,8 @@ struct fill {
 
 #ifdef PK_PERF
 
-/* Bytes this CPU wrote since the reader last emptied its buffer tell how full it is. size: about to be added. */
+/* Bytes this CPU wrote since the reader last emptied its buffer tell how full it is. size: about to be added.
+ */
 static __always_inline struct fill fill_look(struct pk_ring_cpu *cpu, __u32 size)
 {
 	__u32 index = bpf_get_smp_processor_id();

@@ -38,8 +38,8 @@ static __always_inline struct pk_share_key ring_source(__u16 family, const __u8 
 }
 
 /*
- * May this source add size bytes now? Asked only while the ring is over half full. Of the ring: its bytes, and
- * how many its reader has taken out of it in all.
+ * May this source add size bytes now? Asked only while the ring is over half full. Of the ring: its bytes,
+ * and how many its reader has taken out of it in all.
  */
 static __always_inline bool ring_share(const struct pk_share_key *key, __u64 ring_size, __u64 taken,
 				       const struct pk_config *config, __u32 size)
