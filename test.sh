@@ -34,7 +34,7 @@ for preset in asan clang; do
 done
 
 echo "== tests"
-# Two more than there are processors: most of a story is waiting for something to come. Virtual machines get the programs
-# without sanitizers, as they emulate every instruction.
-export PICKET_VM_BUILD=$PWD/build/clang
+# Two more than there are processors: most of a story is waiting for something to come. The programs without sanitizers are for
+# virtual machines, which emulate every instruction, and for stories that were told with sanitizers in another packet mode.
+export PICKET_PLAIN_BUILD=$PWD/build/clang
 ctest --preset asan --no-tests=error --parallel "$(($(nproc) + 2))" "$@"

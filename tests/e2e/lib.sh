@@ -11,6 +11,8 @@
 # outside the process group watches it. PICKET_E2E_KEEP=1 keeps the folder.
 #
 # In:  PICKET_BIN   the daemon;  PICKET_BUILD  build tree;  STORY_MODE  tc | xdp-generic | xdp-native (default tc)
+#      PICKET_PLAIN_BUILD  a build tree without sanitizers: its daemon is used in the modes but tc, which differ from it only in the
+#      packet program, where sanitizers see nothing
 # Exit: 0 held; 1 did not; 77 could not be tried here, and why.
 
 set -eu
@@ -21,6 +23,9 @@ E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Not exported: PICKET_MODE in the environment is a setting of the daemon.
 PICKET_MODE=${STORY_MODE:-tc}
 export -n PICKET_MODE
+if [ "$PICKET_MODE" != tc ] && [ -x "${PICKET_PLAIN_BUILD:-}/picket" ]; then
+	PICKET_BIN=$PICKET_PLAIN_BUILD/picket
+fi
 PYTHON=${PYTHON:-/usr/bin/python3}
 
 S4=10.77.0.1 S6=fd77::1    # server
@@ -120,7 +125,7 @@ within() { # SECONDS COMMAND...
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s%N)" -le "$limit" ] || return 1
-		sleep 0.05
+		sleep 0.1
 	done
 }
 

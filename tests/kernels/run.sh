@@ -5,8 +5,8 @@
 # Prints what held, verified instructions of each program, and seconds.
 #
 # In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 600) until the machine is given up
-#       PICKET_VM_BUILD another build tree, whose programs run in place of those of PICKET's: without sanitizers, say, which
-#       cost much where every instruction is emulated
+#       PICKET_PLAIN_BUILD a build tree without sanitizers, which cost much where every instruction is emulated: its programs run
+#       in place of those of PICKET's
 # Exit: 0 held; 1 did not; 77 the kernel, or what boots it, cannot be had here
 set -eu
 
@@ -44,9 +44,9 @@ dir=$("$here/fetch.sh" "$kernel" 2>"$work/why") || skip "$(tail -n 1 "$work/why"
 fetched=$(since "$start")
 shift 2
 files=("$@")
-if [ -n "${PICKET_VM_BUILD:-}" ]; then
-	files=("${files[@]/#"$(dirname "$picket")"/"$PICKET_VM_BUILD"}")
-	picket=$PICKET_VM_BUILD/picket
+if [ -n "${PICKET_PLAIN_BUILD:-}" ]; then
+	files=("${files[@]/#"$(dirname "$picket")"/"$PICKET_PLAIN_BUILD"}")
+	picket=$PICKET_PLAIN_BUILD/picket
 fi
 "$here/root.sh" "$work/root.cpio" "$picket" "$here/story.sh" "${files[@]}"
 
