@@ -308,7 +308,6 @@ struct pk_config {
 	__u32 packets;       /* enum pk_packets */
 	__u32 probes; /* 1: SYNs and odd flags to ports that are not watched become header events, too */
 	__u32 criterion_count;
-	__u32 deny_none; /* 1: no deny entry is there, so none is looked for; the warden keeps it */
 	struct pk_criterion criteria[PK_CRITERIA_MAX]; /* any suffices */
 };
 /*
@@ -386,7 +385,9 @@ static inline int pk_may_have_body(const __u8 *begin)
 
 /*
  * Deny. pk_allow4/6 and pk_deny4p/6p are LPM tries (key: struct pk_lpm4/6), pk_deny4/6 exact hashes (key: the
- * address in network order). Value: struct pk_deny. The kernel enforces the deadline itself.
+ * address in network order). Value: struct pk_deny. The kernel enforces the deadline itself. The hashes stand
+ * in pk_deny4_set/6_set, arrays of one map each: a hash that grows is another one, put there when it is
+ * complete.
  */
 struct pk_lpm4 {
 	__u32 bits;
@@ -397,7 +398,11 @@ struct pk_lpm6 {
 	__u8 addr[16];
 };
 
-enum pk_action { PK_ACT_DROP = 1, PK_ACT_SHADOW = 2 };
+enum pk_action {
+	PK_ACT_DROP = 1,
+	PK_ACT_SHADOW = 2, /* counted, passed */
+	PK_ACT_RATE = 3,   /* what is over struct pk_deny_head's rate is dropped */
+};
 enum pk_scope { PK_SCOPE_PORTS = 1, PK_SCOPE_HOST = 2 };
 
 /* 8 bytes. */
@@ -409,6 +414,76 @@ struct pk_deny {
 	__u8 bits; /* prefix length of the entry (32, 128: exact): a trie does not say what matched; set by
 		      deny_put */
 };
+
+/*
+ * pk_deny_head, one element: what there is to look for, so that a clean packet does not pay for a long list.
+ * Written by whoever writes the deny maps, through a mapping: `filter` in one store, a bit before the entry
+ * that needs it. All zero, as it is created: every map is asked.
+ *
+ * pk_deny_bits filters the exact addresses: 2^PK_DENY_WORDS(filter) words from PK_DENY_BASE(filter) on, of
+ * which an address has one, and four bits in it (a blocked Bloom filter: Putze, Sanders, Singler, Cache-,
+ * Hash- and Space-Efficient Bloom Filters, 2007). pk_deny_nets filters the prefixes by their beginning: a bit
+ * for each PK_NET_BITS of them, 2^PK_NET_BITS bits for IPv4, then the same for IPv6, from half PK_DENY_HALF
+ * on. Bits are never cleared: what was removed goes when both are made anew, in the other half.
+ */
+struct pk_deny_head {
+	__u64 filter;
+	__u64 rate_cost_ns;  /* PK_ACT_RATE: one packet each ...; 0: all pass */
+	__u64 rate_burst_ns; /* ... and this much of it at once */
+};
+#define PK_DENY_NONE          (1ull << 31) /* no entry at all */
+#define PK_DENY_FILTERED      (1ull << 30) /* the filters below are complete */
+#define PK_DENY_HALF          (1ull << 29)
+#define PK_DENY_NETS4         (1ull << 28) /* there are prefixes */
+#define PK_DENY_NETS6         (1ull << 27)
+#define PK_DENY_WORDS(filter) ((__u32)(filter)&31)
+#define PK_DENY_BASE(filter)  ((__u32)((filter) >> 32))
+
+#define PK_NET_BITS  16
+#define PK_NET_WORDS (1u << (PK_NET_BITS - 6)) /* of one family in one half */
+
+static inline __u64 pk_hash_end(__u64 h)
+{
+	h ^= h >> 32;
+	h *= 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 29;
+}
+
+/* addr: as in a packet, one word; four words. */
+static inline __u64 pk_deny_hash4(__u32 addr)
+{
+	return pk_hash_end(addr * 0xd6e8feb86659fd93ull);
+}
+
+static inline __u64 pk_deny_hash6(const __u32 *addr)
+{
+	__u64 high = (__u64)addr[0] << 32 | addr[1], low = (__u64)addr[2] << 32 | addr[3];
+
+	return pk_hash_end((high ^ high >> 31) * 0xd6e8feb86659fd93ull + low * 0xa0761d6478bd642full);
+}
+
+/* Which of the filter's words, and which bits in it. */
+static inline __u32 pk_deny_word(__u64 filter, __u64 hash)
+{
+	return PK_DENY_BASE(filter) + ((__u32)(hash >> 32) & ((1u << PK_DENY_WORDS(filter)) - 1));
+}
+
+static inline __u64 pk_deny_bits_of(__u64 hash)
+{
+	return 1ull << (hash & 63) | 1ull << (hash >> 6 & 63) | 1ull << (hash >> 12 & 63) |
+	       1ull << (hash >> 18 & 63);
+}
+
+/* Where the bit of a prefix's, or an address's, beginning is. first: its first word, as in a packet. */
+static inline __u32 pk_net_bit4(const __u8 *first)
+{
+	return (__u32)first[0] << 8 | first[1];
+}
+
+static inline __u32 pk_net_bit6(__u32 first)
+{
+	return (__u32)(pk_deny_hash4(first) >> 40) & ((1u << PK_NET_BITS) - 1);
+}
 
 /* Key of pk_deny6: the address in network order (IPv4-mapped ones stand in pk_deny4). */
 struct pk_addr6 {
@@ -428,6 +503,7 @@ struct pk_hit {
 	__u64 bytes;
 	__u64 first_ns;
 	__u64 last_ns;
+	__u64 due_ns; /* PK_ACT_RATE: when its next packet is due (GCRA: ITU-T I.371) */
 };
 
 /* pk_kill: one element, always pinned. Not 0: no packet is dropped whatever the deny maps say (picket panic).

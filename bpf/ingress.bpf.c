@@ -4,9 +4,6 @@
  * deny entry in force covers and the allow list does not keep, and reports TCP headers that are worth it.
  * Whatever is odd it passes and counts why: on doubt a packet passes.
  *
- * The allow list has the last word. It is asked only when a deny entry matched, so that a clean packet does
- * not pay for it; the kill switch likewise.
- *
  * Which address is asked where a packet carries another one and is opened (tunnel.h; struct pk_tunnels, off
  * by default). Allow and deny are asked twice, each time about one packet and its own source, as if it had
  * come alone: about the outer one, then, if that passes, about the inner one. A packet that either question
@@ -41,206 +38,13 @@ static __always_inline int frame_load_slow(void *ctx, bool l3_only, __u32 off, v
 }
 #endif
 
+#include "deny.h"
 #include "header.h"
 #include "parse.h"
 #include "report.h"
 #include "tunnel.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-enum fate { FATE_PASS, FATE_SHADOW, FATE_DROP };
-
-/* --- deny --- */
-
-/* Scope `ports`: TCP and UDP to watched ports, every later fragment, and what has no L4 header that can be
- * reached. */
-static __always_inline bool deny_covers(const struct pk_deny *d, const struct packet *p,
-					enum parse_reach reach, const struct segment *s)
-{
-	if (d->scope == PK_SCOPE_HOST || reach != REACH_L4)
-		return true;
-	if (p->protocol != IPPROTO_TCP_ && p->protocol != IPPROTO_UDP_)
-		return false;
-	return !s->have || s->watched;
-}
-
-struct deny_match {
-	enum fate fate;
-	__u8 bits; /* of the entry that decided */
-};
-
-/* Takes an entry into account. True: nothing stronger can come. */
-static __always_inline bool deny_weigh(struct deny_match *m, const struct pk_deny *d, __u32 now_s,
-				       const struct packet *p, enum parse_reach reach,
-				       const struct segment *s)
-{
-	if (now_s >= d->deadline_s || !deny_covers(d, p, reach, s))
-		return false;
-	if (d->action == PK_ACT_DROP) {
-		m->fate = FATE_DROP;
-		m->bits = d->bits;
-		return true;
-	}
-	if (d->action == PK_ACT_SHADOW && m->fate == FATE_PASS) {
-		m->fate = FATE_SHADOW;
-		m->bits = d->bits;
-	}
-	return false;
-}
-
-/* Prefixes inside each other: where the longest does not drop, the next shorter may. */
-#define DENY_NESTED_MAX 4
-
-static __always_inline void deny_match4(struct deny_match *m, __be32 addr, const struct packet *p,
-					enum parse_reach reach, const struct segment *s)
-{
-	struct pk_lpm4 key = {.bits = 32};
-	const struct pk_deny *d = bpf_map_lookup_elem(&pk_deny4, &addr);
-	__u32 now_s = 0;
-
-	if (d) {
-		now_s = bpf_ktime_get_boot_ns() / 1000000000;
-		if (deny_weigh(m, d, now_s, p, reach, s))
-			return;
-	}
-	__builtin_memcpy(key.addr, &addr, 4);
-	for (int i = 0; i < DENY_NESTED_MAX; i++) {
-		d = bpf_map_lookup_elem(&pk_deny4p, &key);
-		if (!d)
-			return;
-		if (!now_s)
-			now_s = bpf_ktime_get_boot_ns() / 1000000000;
-		if (deny_weigh(m, d, now_s, p, reach, s) || d->bits == 0 || d->bits > key.bits)
-			return;
-		key.bits = d->bits - 1;
-	}
-}
-
-static __always_inline void deny_match6(struct deny_match *m, const __u32 *addr, const struct packet *p,
-					enum parse_reach reach, const struct segment *s)
-{
-	struct pk_lpm6 key = {.bits = 128};
-	const struct pk_deny *d = bpf_map_lookup_elem(&pk_deny6, addr);
-	__u32 now_s = 0;
-
-	if (d) {
-		now_s = bpf_ktime_get_boot_ns() / 1000000000;
-		if (deny_weigh(m, d, now_s, p, reach, s))
-			return;
-	}
-	__builtin_memcpy(key.addr, addr, 16);
-	for (int i = 0; i < DENY_NESTED_MAX; i++) {
-		d = bpf_map_lookup_elem(&pk_deny6p, &key);
-		if (!d)
-			return;
-		if (!now_s)
-			now_s = bpf_ktime_get_boot_ns() / 1000000000;
-		if (deny_weigh(m, d, now_s, p, reach, s) || d->bits == 0 || d->bits > key.bits)
-			return;
-		key.bits = d->bits - 1;
-	}
-}
-
-static __always_inline bool allow_has4(__be32 addr)
-{
-	struct pk_lpm4 key = {.bits = 32};
-
-	__builtin_memcpy(key.addr, &addr, 4);
-	return bpf_map_lookup_elem(&pk_allow4, &key);
-}
-
-static __always_inline bool allow_has6(const __u32 *addr)
-{
-	struct pk_lpm6 key = {.bits = 128};
-
-	__builtin_memcpy(key.addr, addr, 16);
-	return bpf_map_lookup_elem(&pk_allow6, &key);
-}
-
-/* The first `bits` bits of a word in network order. */
-static __always_inline __be32 word_prefix(__be32 word, int bits)
-{
-	if (bits >= 32)
-		return word;
-	return bits <= 0 ? 0 : word & bpf_htonl(~0u << (32 - bits));
-}
-
-/* The entry that matched, by its own address: host bits cleared. */
-static __always_inline void hit_key(struct pk_hit_key *key, bool v4, const __u32 *addr, __u8 bits)
-{
-	__u32 words[4] = {};
-
-	key->family = v4 ? 4 : 6;
-	key->bits = bits;
-	words[0] = word_prefix(addr[0], bits);
-	if (!v4) {
-		words[1] = word_prefix(addr[1], bits - 32);
-		words[2] = word_prefix(addr[2], bits - 64);
-		words[3] = word_prefix(addr[3], bits - 96);
-	}
-	__builtin_memcpy(key->addr, words, sizeof(words));
-}
-
-static __always_inline void hit_count(struct pk_counters *c, const struct pk_hit_key *key, __u32 bytes)
-{
-	struct pk_hit *hit = bpf_map_lookup_elem(&pk_hits, key);
-	__u64 now = bpf_ktime_get_boot_ns();
-
-	if (!hit) {
-		struct pk_hit first = {.first_ns = now, .last_ns = now};
-
-		bpf_map_update_elem(&pk_hits, key, &first, BPF_NOEXIST); /* another CPU may have been first */
-		hit = bpf_map_lookup_elem(&pk_hits, key);
-	}
-	if (!hit) {
-		count(c, PK_C_HITS_FULL, 1);
-		return;
-	}
-	__sync_fetch_and_add(&hit->packets, 1);
-	__sync_fetch_and_add(&hit->bytes, bytes);
-	hit->last_ns = now;
-}
-
-/* outer: nothing was opened to find it. */
-static __always_inline enum fate deny(struct pk_counters *c, const struct packet *p, enum parse_reach reach,
-				      const struct segment *s, bool outer)
-{
-	struct deny_match m = {.fate = FATE_PASS};
-	bool mapped = p->family == PK_AF_INET6 && addr_is_mapped(p->source);
-	bool v4 = mapped || p->family == PK_AF_INET;
-	const __u32 *addr = mapped ? &p->source[3] : p->source;
-	const struct pk_config *config = PK_ONLY(pk_config);
-	struct pk_hit_key key = {};
-	const __u32 *kill;
-
-	if (config && config->deny_none)
-		return FATE_PASS;
-	if (v4)
-		deny_match4(&m, *addr, p, reach, s);
-	else
-		deny_match6(&m, p->source, p, reach, s);
-	if (m.fate == FATE_PASS)
-		return FATE_PASS;
-	if ((v4 ? allow_has4(*addr) : allow_has6(p->source)) ||
-	    (outer && pk_tunnels.peers && tunnel_peer(p))) {
-		count(c, PK_C_ALLOWED, 1);
-		return FATE_PASS;
-	}
-	kill = PK_ONLY(pk_kill);
-	if (m.fate == FATE_DROP && kill && *kill) {
-		count(c, PK_C_PASS_KILLED, 1);
-		return FATE_PASS;
-	}
-	hit_key(&key, v4, addr, m.bits);
-	hit_count(c, &key, p->len);
-	if (m.fate == FATE_SHADOW) {
-		count(c, PK_C_SHADOWED, 1);
-		return FATE_SHADOW;
-	}
-	count(c, PK_C_DROPPED, 1);
-	count(c, PK_C_DROPPED_BYTES, p->len);
-	return FATE_DROP;
-}
 
 /* --- one packet --- */
 
@@ -359,7 +163,7 @@ __noinline int inner_judge(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex)
 	};
 	reach = cpu->packet.reach;
 	reach = l4_load(c, &s, &f, &cpu->packet, reach);
-	fate = deny(c, &cpu->packet, reach, &s, false);
+	fate = deny(reach, &s, false);
 	event(c, cpu, &s, ifindex, fate);
 	if (fate == FATE_DROP)
 		return fate;
@@ -372,8 +176,8 @@ __noinline int inner_judge(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex)
 	return fate;
 }
 
-/* The packet in pk_ingress_cpu is a tunnel's. Opens it, if it may be; the fate of what is inside. */
-__noinline int inner(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex)
+/* The packet in pk_ingress_cpu is a tunnel's. Opens it, if it may be. 1: what is inside is to be judged. */
+__noinline int inner_open(PACKET_CTX *ctx, __u32 l3_only)
 {
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct pk_ingress_cpu *cpu = PK_ONLY(pk_ingress_cpu);
@@ -381,23 +185,23 @@ __noinline int inner(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex)
 	int in;
 
 	if (!ctx || !c || !cpu || !pk_tunnels.kinds)
-		return FATE_PASS;
+		return 0;
 	if (pk_tunnels.peers && !tunnel_peer(&cpu->packet)) {
 		count(c, PK_C_INNER_PEER, 1);
-		return FATE_PASS;
+		return 0;
 	}
 	in = tunnel_read(ctx, l3_only);
 	if (in < 0) {
 		count(c, PK_C_INNER_UNREAD, 1);
 		cpu->packet.odd |= ODD_TUNNEL;
-		return FATE_PASS;
+		return 0;
 	}
 	count(c, PK_C_INNER, 1);
 	reach = tunnel_enter(ctx, l3_only, INNER_KIND(in), INNER_OFF(in));
 	if (REACH_ADDRESSES(reach))
-		return inner_judge(ctx, l3_only, ifindex);
+		return 1;
 	odd_count(c, reach);
-	return FATE_PASS;
+	return 0;
 }
 
 /* True: drop it. */
@@ -425,12 +229,12 @@ static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
 		return false;
 	}
 	reach = l4_load(c, &s, f, p, reach);
-	fate = deny(c, p, reach, &s, true);
+	fate = deny(reach, &s, true);
 	event(c, cpu, &s, ifindex, fate);
 	if (fate == FATE_DROP)
 		return true;
-	if (reach == REACH_L4 && pk_tunnels.kinds && tunnel_is(p, &s) &&
-	    inner(f->ctx, f->l3_only, ifindex) == FATE_DROP)
+	if (reach == REACH_L4 && pk_tunnels.kinds && tunnel_is(p, &s) && inner_open(f->ctx, f->l3_only) &&
+	    inner_judge(f->ctx, f->l3_only, ifindex) == FATE_DROP)
 		return true;
 	odd_count(c, reach);
 	report(f, ifindex);

@@ -197,24 +197,61 @@ PK_TRIE(pk_allow6, struct pk_lpm6, __u32);
 PK_TRIE(pk_peer4, struct pk_lpm4, __u32);
 PK_TRIE(pk_peer6, struct pk_lpm6, __u32);
 
-/* Written by the warden, read for every packet. Full: the warden's put fails, nothing is evicted. */
+/* Written by the warden through mappings, read for every packet: what there is to look for (abi.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pk_deny_head);
+} pk_deny_head SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u64);
+} pk_deny_bits SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4 * PK_NET_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} pk_deny_nets SEC(".maps");
+
+/* Written by the warden, read for packets that the filters let through. Full: a hash is replaced by a larger
+ * one, until the list is full; then the warden's put fails, and nothing is evicted. */
 PK_TRIE(pk_deny4p, struct pk_lpm4, struct pk_deny);
 PK_TRIE(pk_deny6p, struct pk_lpm6, struct pk_deny);
-struct {
+struct pk_deny4_hash {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, struct pk_deny);
 } pk_deny4 SEC(".maps");
-struct {
+struct pk_deny6_hash {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct pk_addr6);
 	__type(value, struct pk_deny);
 } pk_deny6 SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct pk_deny4_hash);
+} pk_deny4_set SEC(".maps") = {.values = {&pk_deny4}};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct pk_deny6_hash);
+} pk_deny6_set SEC(".maps") = {.values = {&pk_deny6}};
 
 /* Written by the packet program at a denied source's first packet, removed by the warden with the deny entry.
- * Full: PK_C_HITS_FULL is counted and the packet dropped all the same. */
+ * Full: PK_C_HITS_FULL is counted and the packet dropped all the same; passed, where only what is over a rate
+ * would be. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -119,6 +119,9 @@ struct config {
 		uint64_t ttl_default_ms; /* guard.ttl_default, 15 min */
 	} guard;
 	struct {
+		bool close_connections; /* enforcement.close_connections, true */
+	} enforcement;
+	struct {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */
 		struct config_strings packets;  /* detect.packets: files; empty: the shipped one */
 	} detect;

@@ -149,6 +149,9 @@ const struct config_key config_keys[] = {
 	{.path = "guard.ttl_default", .type = CONFIG_TIME64, .offset = AT(guard.ttl_default_ms), .min = 1000, .max = 3650 * DAY,
 	 .fallback = "15m", .help = "Length of a block whose verdict names none."},
 
+	{.path = "enforcement.close_connections", .type = CONFIG_BOOL, .offset = AT(enforcement.close_connections),
+	 .fallback = "true", .help = "Whether a block also ends the connections that its client has open."},
+
 	{.path = "api.openapi", .type = CONFIG_TEXT, .offset = AT(api.openapi), .form = FORM_FILE, .max = 1024, .fallback = "",
 	 .help = "OpenAPI 3 file, YAML or JSON: its paths are the routes, and what it does not have is marked. Empty: none."},
 

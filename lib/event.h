@@ -166,6 +166,7 @@ struct event_decision {
 	struct span detail;    /* for people */
 	struct span point;     /* "kernel" or "" */
 	uint64_t installed_ns; /* boot clock: the deny map held it; 0 if not */
+	uint32_t closed;       /* open connections that were ended */
 };
 
 struct event {

@@ -392,6 +392,8 @@ static void put_decision(struct json_writer *w, const struct event *e)
 	PUT_SPAN(w, "picket.decision.why", d->why);
 	PUT_SPAN(w, "picket.decision.detail", d->detail);
 	PUT_SPAN(w, "picket.decision.point", d->point);
+	if (d->outcome == DECISION_BLOCKED)
+		PUT_UINT(w, "picket.decision.connections_closed", d->closed);
 	put_decision_times(w, d);
 }
 

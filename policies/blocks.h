@@ -19,6 +19,7 @@ struct block {
 	uint64_t revert_ns;               /* --confirm-within: unblock then unless confirmed; 0 = none */
 	uint32_t seen;                    /* enforcer: the reconciliation that last found it in the kernel */
 	uint64_t packets, bytes, last_ns; /* what the kernel dropped, as last read */
+	uint64_t closed;                  /* open connections ended */
 };
 
 enum { BLOCKS_E_FULL = 1, BLOCKS_E_NONE = 2, BLOCKS_E_SHORTER = 3 /* the entry there lasts longer: kept */ };

@@ -1,19 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * deny.c: see deny.h. Which of the four deny maps an entry belongs to follows from family and length alone,
- * so that an entry is found again without a search.
+ * deny.c: see deny.h. Which map an entry belongs to follows from family and length alone, so that an entry is
+ * found again without a search.
  */
 #include "policies/deny.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/util.h"
+#include "policies/deny_filter.h"
+#include "policies/deny_hash.h"
 
-/* Where an entry stands: a map and its key there. */
+struct deny {
+	struct deny_maps maps;
+	struct deny_hash hash4, hash6;
+	uint32_t nets;  /* entries of the tries */
+	uint32_t stale; /* entries taken out that the filters still let through */
+	struct deny_filter filter;
+};
+
+/* --- where an entry stands --- */
+
+/* A hash, or a trie, and the key there. */
 struct place {
-	int map;
+	struct deny_hash *hash; /* NULL: the trie */
+	int trie;
 	union {
 		__u32 exact4;
 		struct pk_addr6 exact6;
@@ -26,32 +40,39 @@ static void place_trie(struct place *p, int map4, int map6, const struct prefix 
 {
 	memset(p, 0, sizeof(*p));
 	if (net->addr.family == ADDR_IPV4) {
-		p->map = map4;
+		p->trie = map4;
 		p->key.trie4.bits = net->bits;
 		memcpy(p->key.trie4.addr, net->addr.bytes, 4);
 	} else {
-		p->map = map6;
+		p->trie = map6;
 		p->key.trie6.bits = net->bits;
 		memcpy(p->key.trie6.addr, net->addr.bytes, 16);
 	}
 }
 
-static int place_of(struct place *p, const struct deny_maps *m, const struct prefix *target)
+static bool well_formed(const struct prefix *target)
 {
-	if (target->addr.family != ADDR_IPV4 && target->addr.family != ADDR_IPV6)
-		return -EINVAL;
-	if (target->bits > addr_bits(&target->addr))
+	return (target->addr.family == ADDR_IPV4 || target->addr.family == ADDR_IPV6) &&
+	       target->bits <= addr_bits(&target->addr);
+}
+
+/* Who only reads the place does not change what it names. */
+static int place_of(struct place *p, const struct deny *d, const struct prefix *target)
+{
+	struct deny *w = (struct deny *)d;
+
+	if (!well_formed(target))
 		return -EINVAL;
 	if (!prefix_is_exact(target)) {
-		place_trie(p, m->deny4p, m->deny6p, target);
+		place_trie(p, d->maps.deny4p, d->maps.deny6p, target);
 		return 0;
 	}
 	memset(p, 0, sizeof(*p));
 	if (target->addr.family == ADDR_IPV4) {
-		p->map = m->deny4;
+		p->hash = &w->hash4;
 		memcpy(&p->key.exact4, target->addr.bytes, 4);
 	} else {
-		p->map = m->deny6;
+		p->hash = &w->hash6;
 		memcpy(p->key.exact6.addr, target->addr.bytes, 16);
 	}
 	return 0;
@@ -65,118 +86,36 @@ static struct pk_hit_key hit_key(const struct prefix *target)
 	return key;
 }
 
-/* A full hash says E2BIG, a full trie ENOSPC. */
-static int put(int map, const void *key, const void *value)
+/* --- tries --- */
+
+static int trie_put(int map, const void *key, const void *value)
 {
 	if (bpf_map_update_elem(map, key, value, BPF_ANY) == 0)
 		return 0;
-	return errno == E2BIG || errno == ENOSPC ? DENY_E_FULL : -errno;
+	return errno == ENOSPC ? DENY_E_FULL : -errno;
 }
 
-static int take(int map, const void *key)
+static int trie_take(int map, const void *key)
 {
 	if (bpf_map_delete_elem(map, key) == 0)
 		return 0;
 	return errno == ENOENT ? DENY_E_NONE : -errno;
 }
 
-int deny_put(const struct deny_maps *m, const struct prefix *target, uint64_t deadline_ns,
-	     enum pk_action action, enum pk_scope scope, uint8_t source)
-{
-	uint64_t deadline_s = deadline_ns / NS_PER_S + (deadline_ns % NS_PER_S != 0);
-	struct pk_deny value = {
-		.deadline_s = deadline_s > UINT32_MAX ? UINT32_MAX : (uint32_t)deadline_s,
-		.action = action,
-		.scope = scope,
-		.source = source,
-		.bits = target->bits,
-	};
-	struct place p;
-	int r = place_of(&p, m, target);
-
-	return r < 0 ? r : put(p.map, &p.key, &value);
-}
-
-int deny_remove(const struct deny_maps *m, const struct prefix *target)
-{
-	struct pk_hit_key hit = hit_key(target);
-	struct place p;
-	int r = place_of(&p, m, target);
-
-	if (r < 0)
-		return r;
-	r = take(p.map, &p.key);
-	(void)bpf_map_delete_elem(m->hits, &hit); /* there is none if nothing was dropped */
-	return r;
-}
-
-int deny_get(const struct deny_maps *m, const struct prefix *target, struct pk_deny *ret)
+/* A trie answers with the longest prefix that contains the key, which may be a shorter one. */
+static int trie_get(int map, const void *key, uint8_t bits, struct pk_deny *ret)
 {
 	struct pk_deny value;
-	struct place p;
-	int r = place_of(&p, m, target);
 
-	if (r < 0)
-		return r;
-	if (bpf_map_lookup_elem(p.map, &p.key, &value) < 0)
+	if (bpf_map_lookup_elem(map, key, &value) < 0)
 		return errno == ENOENT ? DENY_E_NONE : -errno;
-	/* A trie answers with the longest prefix that contains the key, which may be a shorter one. */
-	if (value.bits != target->bits)
+	if (value.bits != bits)
 		return DENY_E_NONE;
 	*ret = value;
 	return 0;
 }
 
-int deny_hits(const struct deny_maps *m, const struct prefix *target, struct pk_hit *ret)
-{
-	struct pk_hit_key key = hit_key(target);
-	struct pk_hit hit;
-
-	if (bpf_map_lookup_elem(m->hits, &key, &hit) < 0)
-		return errno == ENOENT ? DENY_E_NONE : -errno;
-	*ret = hit;
-	return 0;
-}
-
-int deny_hits_page(const struct deny_maps *m, struct pk_hit_key *cursor, struct deny_hit *ret, unsigned max)
-{
-	struct pk_hit_key next;
-	unsigned n = 0;
-
-	while (n < max) {
-		if (bpf_map_get_next_key(m->hits, cursor->family ? cursor : NULL, &next) < 0) {
-			if (errno != ENOENT)
-				return -errno;
-			memset(cursor, 0, sizeof *cursor);
-			break;
-		}
-		*cursor = next;
-		if (bpf_map_lookup_elem(m->hits, &next, &ret[n].hit) < 0)
-			continue; /* its entry was removed just now */
-		ret[n].target = (struct prefix){.addr.family = next.family, .bits = next.bits};
-		memcpy(ret[n].target.addr.bytes, next.addr, sizeof next.addr);
-		n++;
-	}
-	return (int)n;
-}
-
 typedef struct prefix (*key_reader)(const void *key);
-
-static struct prefix read_exact4(const void *key)
-{
-	struct prefix p = {.addr.family = ADDR_IPV4, .bits = 32};
-
-	memcpy(p.addr.bytes, key, 4);
-	return p;
-}
-
-static struct prefix read_exact6(const void *key)
-{
-	struct prefix p = {.addr.family = ADDR_IPV6, .bits = 128};
-
-	memcpy(p.addr.bytes, key, 16);
-	return p;
-}
 
 static struct prefix read_trie4(const void *key)
 {
@@ -196,9 +135,10 @@ static struct prefix read_trie6(const void *key)
 	return p;
 }
 
+typedef int (*entry_fn)(void *arg, const struct prefix *target, const struct pk_deny *value);
+
 /* The key after is fetched before each is called, so that each may remove what it is shown. */
-static int walk(int map, key_reader read, int (*each)(void *, const struct prefix *, const struct pk_deny *),
-		void *arg)
+static int trie_each(int map, key_reader read, entry_fn each, void *arg)
 {
 	uint8_t keys[2][sizeof(struct pk_lpm6)];
 	struct pk_deny value;
@@ -223,22 +163,370 @@ static int walk(int map, key_reader read, int (*each)(void *, const struct prefi
 	}
 }
 
-int deny_each(const struct deny_maps *m,
-	      int (*each)(void *arg, const struct prefix *target, const struct pk_deny *value), void *arg)
+/* --- all entries --- */
+
+struct exact_visit {
+	uint8_t family;
+	entry_fn each;
+	void *arg;
+};
+
+static int exact_visit(void *arg, const void *key, const struct pk_deny *value)
 {
-	int r = walk(m->deny4, read_exact4, each, arg);
+	const struct exact_visit *v = arg;
+	struct prefix target = {.addr.family = v->family, .bits = v->family == ADDR_IPV4 ? 32 : 128};
+
+	memcpy(target.addr.bytes, key, v->family == ADDR_IPV4 ? 4 : 16);
+	return v->each(v->arg, &target, value);
+}
+
+/* Each may be removed while it is shown. */
+static int walk(const struct deny *d, entry_fn each, void *arg)
+{
+	struct exact_visit v4 = {ADDR_IPV4, each, arg}, v6 = {ADDR_IPV6, each, arg};
+	int r = deny_hash_each(&d->hash4, exact_visit, &v4);
 
 	if (!r)
-		r = walk(m->deny6, read_exact6, each, arg);
+		r = deny_hash_each(&d->hash6, exact_visit, &v6);
 	if (!r)
-		r = walk(m->deny4p, read_trie4, each, arg);
+		r = trie_each(d->maps.deny4p, read_trie4, each, arg);
 	if (!r)
-		r = walk(m->deny6p, read_trie6, each, arg);
+		r = trie_each(d->maps.deny6p, read_trie6, each, arg);
 	return r;
 }
 
+/* Counts what is shown: somebody else may have changed the maps. */
+struct recount {
+	uint32_t exact4, exact6, nets;
+	entry_fn each;
+	void *arg;
+};
+
+static int count_one(void *arg, const struct prefix *target, const struct pk_deny *value)
+{
+	struct recount *c = arg;
+
+	if (!prefix_is_exact(target))
+		c->nets++;
+	else if (target->addr.family == ADDR_IPV4)
+		c->exact4++;
+	else
+		c->exact6++;
+	return c->each(c->arg, target, value);
+}
+
+int deny_each(struct deny *d, entry_fn each, void *arg)
+{
+	struct recount c = {.each = each, .arg = arg};
+	int r = walk(d, count_one, &c);
+
+	if (r)
+		return r;
+	d->hash4.count = c.exact4;
+	d->hash6.count = c.exact6;
+	d->nets = c.nets;
+	return 0;
+}
+
+uint32_t deny_count(const struct deny *d)
+{
+	return d->hash4.count + d->hash6.count + d->nets;
+}
+
+/* --- the filters --- */
+
+static uint32_t exact_count(const struct deny *d)
+{
+	return d->hash4.count + d->hash6.count;
+}
+
+static int filter_one(void *arg, const struct prefix *target, const struct pk_deny *value)
+{
+	struct deny *d = arg;
+
+	(void)value;
+	deny_filter_add(&d->filter, target);
+	return 0;
+}
+
+/* Makes the filters anew from what the maps hold, with room for so many exact addresses. Should that fail the
+ * maps are asked without. */
+static int filter_make(struct deny *d, uint32_t entries)
+{
+	deny_filter_begin(&d->filter, entries);
+	int r = deny_each(d, filter_one, d);
+	if (r) {
+		deny_filter_init(&d->filter, d->maps.head, d->maps.bits, d->maps.bits_words, d->maps.nets);
+		return r;
+	}
+	d->stale = 0;
+	deny_filter_commit(&d->filter, deny_count(d) == 0);
+	return 0;
+}
+
+size_t deny_filter_words(uint32_t max)
+{
+	size_t half = 64;
+
+	while (half * 4 < max)
+		half *= 2;
+	return half * 2;
+}
+
+/* --- one entry --- */
+
+static struct pk_deny value_of(const struct prefix *target, uint64_t deadline_ns, enum pk_action action,
+			       enum pk_scope scope, uint8_t source)
+{
+	uint64_t deadline_s = deadline_ns / NS_PER_S + (deadline_ns % NS_PER_S != 0);
+
+	return (struct pk_deny){
+		.deadline_s = deadline_s > UINT32_MAX ? UINT32_MAX : (uint32_t)deadline_s,
+		.action = action,
+		.scope = scope,
+		.source = source,
+		.bits = target->bits,
+	};
+}
+
+static int place_put(struct deny *d, const struct place *p, const struct pk_deny *value)
+{
+	struct pk_deny old;
+
+	if (p->hash) {
+		int r = deny_hash_put(p->hash, &p->key, value);
+		return r == DENY_HASH_FULL ? DENY_E_FULL : r;
+	}
+	bool had = trie_get(p->trie, &p->key, value->bits, &old) == 0;
+	int r = trie_put(p->trie, &p->key, value);
+	if (!r && !had)
+		d->nets++;
+	return r;
+}
+
+int deny_put(struct deny *d, const struct prefix *target, uint64_t deadline_ns, enum pk_action action,
+	     enum pk_scope scope, uint8_t source)
+{
+	struct pk_deny value = value_of(target, deadline_ns, action, scope, source);
+	struct place p;
+	int r = place_of(&p, d, target);
+
+	if (r < 0)
+		return r;
+	if (!deny_filter_fits(&d->filter, exact_count(d) + 1)) {
+		r = filter_make(d, exact_count(d) + 1);
+		if (r)
+			return r;
+	}
+	deny_filter_add(&d->filter, target);
+	return place_put(d, &p, &value);
+}
+
+/* Too much of what they let through is not there any more: a look at every entry, when half of them went. */
+#define STALE_MIN 1024
+
+int deny_remove(struct deny *d, const struct prefix *target)
+{
+	struct pk_hit_key hit = hit_key(target);
+	struct place p;
+	int r = place_of(&p, d, target);
+
+	if (r < 0)
+		return r;
+	if (p.hash) {
+		r = deny_hash_remove(p.hash, &p.key);
+		r = r == DENY_HASH_NONE ? DENY_E_NONE : r;
+	} else {
+		r = trie_take(p.trie, &p.key);
+		d->nets -= r == 0 && d->nets > 0;
+	}
+	(void)bpf_map_delete_elem(d->maps.hits, &hit); /* there is none if nothing was dropped */
+	if (r == 0 && (++d->stale > deny_count(d) + STALE_MIN || deny_count(d) == 0))
+		(void)filter_make(d, exact_count(d)); /* if it fails the maps are asked without */
+	return r;
+}
+
+int deny_get(const struct deny *d, const struct prefix *target, struct pk_deny *ret)
+{
+	struct place p;
+	int r = place_of(&p, d, target);
+
+	if (r < 0)
+		return r;
+	if (!p.hash)
+		return trie_get(p.trie, &p.key, target->bits, ret);
+	r = deny_hash_get(p.hash, &p.key, ret);
+	return r == DENY_HASH_NONE ? DENY_E_NONE : r;
+}
+
+/* --- many --- */
+
+/* Exact addresses of one family, keys and values side by side. */
+struct columns {
+	struct deny_hash *hash;
+	uint8_t *keys;
+	struct pk_deny *values;
+	uint32_t count;
+};
+
+static int columns_fill(struct columns *c, uint8_t family, const struct deny_entry *entries, size_t count)
+{
+	uint32_t size = c->hash->key_size;
+
+	c->keys = malloc(count * size + 1);
+	c->values = malloc(count * sizeof *c->values + 1);
+	if (!c->keys || !c->values)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const struct deny_entry *e = &entries[i];
+
+		if (e->target.addr.family != family || !prefix_is_exact(&e->target))
+			continue;
+		memcpy(c->keys + (size_t)c->count * size, e->target.addr.bytes, size);
+		c->values[c->count] = e->value;
+		c->values[c->count++].bits = e->target.bits;
+	}
+	return 0;
+}
+
+static int columns_load(struct columns *c)
+{
+	uint64_t all = (uint64_t)c->hash->count + c->count;
+	int r = deny_hash_reserve(c->hash, (uint32_t)MIN(all, (uint64_t)UINT32_MAX));
+
+	return r ? r : deny_hash_put_many(c->hash, c->keys, c->values, c->count);
+}
+
+static int exact_load(struct deny *d, uint8_t family, const struct deny_entry *entries, size_t count)
+{
+	struct columns c = {.hash = family == ADDR_IPV4 ? &d->hash4 : &d->hash6};
+	int r = columns_fill(&c, family, entries, count);
+
+	if (!r)
+		r = columns_load(&c);
+	free(c.keys);
+	free(c.values);
+	return r;
+}
+
+static int nets_load(struct deny *d, const struct deny_entry *entries, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && !r; i++) {
+		struct pk_deny value = entries[i].value;
+		struct place p;
+
+		if (prefix_is_exact(&entries[i].target))
+			continue;
+		value.bits = entries[i].target.bits;
+		place_of(&p, d, &entries[i].target);
+		r = place_put(d, &p, &value);
+	}
+	return r;
+}
+
+/*
+ * While the entries come nothing filters: the filters are made once, at the end, from what is there. Entries
+ * that were in force stay so.
+ */
+int deny_load(struct deny *d, const struct deny_entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!well_formed(&entries[i].target))
+			return -EINVAL;
+	deny_filter_init(&d->filter, d->maps.head, d->maps.bits, d->maps.bits_words, d->maps.nets);
+	int r = exact_load(d, ADDR_IPV4, entries, count);
+	int r6 = exact_load(d, ADDR_IPV6, entries, count);
+	int nets = nets_load(d, entries, count);
+	int made = filter_make(d, (uint32_t)MIN((uint64_t)exact_count(d) + count, (uint64_t)UINT32_MAX));
+
+	if (!r)
+		r = r6;
+	if (!r)
+		r = nets;
+	if (r == DENY_HASH_FULL || r == DENY_E_FULL)
+		return DENY_E_FULL;
+	return r ? r : made;
+}
+
+/* --- begin and end --- */
+
+int deny_new(const struct deny_maps *maps, uint32_t max, struct deny **ret)
+{
+	struct deny *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return -ENOMEM;
+	d->maps = *maps;
+	deny_filter_init(&d->filter, maps->head, maps->bits, maps->bits_words, maps->nets);
+	int r = deny_hash_init(&d->hash4, maps->deny4_set, maps->deny4, max);
+	if (!r)
+		r = deny_hash_init(&d->hash6, maps->deny6_set, maps->deny6, max);
+	if (!r)
+		r = filter_make(d, exact_count(d));
+	if (r) {
+		deny_free(d);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+void deny_free(struct deny *d)
+{
+	if (!d)
+		return;
+	deny_hash_deinit(&d->hash4);
+	deny_hash_deinit(&d->hash6);
+	free(d);
+}
+
+void deny_rate_set(struct deny *d, uint32_t per_second, uint32_t burst)
+{
+	uint64_t cost = per_second ? NS_PER_S / per_second : 0;
+
+	d->maps.head->rate_cost_ns = cost;
+	d->maps.head->rate_burst_ns = cost * burst;
+}
+
+/* --- hits --- */
+
+int deny_hits(const struct deny *d, const struct prefix *target, struct pk_hit *ret)
+{
+	struct pk_hit_key key = hit_key(target);
+	struct pk_hit hit;
+
+	if (bpf_map_lookup_elem(d->maps.hits, &key, &hit) < 0)
+		return errno == ENOENT ? DENY_E_NONE : -errno;
+	*ret = hit;
+	return 0;
+}
+
+int deny_hits_page(const struct deny *d, struct pk_hit_key *cursor, struct deny_hit *ret, unsigned max)
+{
+	struct pk_hit_key next;
+	unsigned n = 0;
+
+	while (n < max) {
+		if (bpf_map_get_next_key(d->maps.hits, cursor->family ? cursor : NULL, &next) < 0) {
+			if (errno != ENOENT)
+				return -errno;
+			memset(cursor, 0, sizeof *cursor);
+			break;
+		}
+		*cursor = next;
+		if (bpf_map_lookup_elem(d->maps.hits, &next, &ret[n].hit) < 0)
+			continue; /* its entry was removed just now */
+		ret[n].target = (struct prefix){.addr.family = next.family, .bits = next.bits};
+		memcpy(ret[n].target.addr.bytes, next.addr, sizeof next.addr);
+		n++;
+	}
+	return (int)n;
+}
+
 struct sweep {
-	const struct deny_maps *maps;
+	struct deny *deny;
 	uint64_t now_s;
 	int removed;
 };
@@ -250,37 +538,37 @@ static int sweep_one(void *arg, const struct prefix *target, const struct pk_den
 
 	if (s->now_s < value->deadline_s)
 		return 0;
-	r = deny_remove(s->maps, target);
+	r = deny_remove(s->deny, target);
 	if (r == 0)
 		s->removed++;
 	return r < 0 ? r : 0;
 }
 
-int deny_sweep(const struct deny_maps *m, uint64_t now_ns)
+int deny_sweep(struct deny *d, uint64_t now_ns)
 {
-	struct sweep s = {.maps = m, .now_s = now_ns / NS_PER_S};
-	int r = deny_each(m, sweep_one, &s);
+	struct sweep s = {.deny = d, .now_s = now_ns / NS_PER_S};
+	int r = walk(d, sweep_one, &s);
 
 	return r < 0 ? r : s.removed;
 }
 
-int allow_put(const struct deny_maps *m, const struct prefix *net)
+int allow_put(struct deny *d, const struct prefix *net)
 {
 	struct place p;
 	__u32 value = 1;
 
 	if (net->addr.family == ADDR_NONE || net->bits > addr_bits(&net->addr))
 		return -EINVAL;
-	place_trie(&p, m->allow4, m->allow6, net);
-	return put(p.map, &p.key, &value);
+	place_trie(&p, d->maps.allow4, d->maps.allow6, net);
+	return trie_put(p.trie, &p.key, &value);
 }
 
-int allow_remove(const struct deny_maps *m, const struct prefix *net)
+int allow_remove(struct deny *d, const struct prefix *net)
 {
 	struct place p;
 
 	if (net->addr.family == ADDR_NONE || net->bits > addr_bits(&net->addr))
 		return -EINVAL;
-	place_trie(&p, m->allow4, m->allow6, net);
-	return take(p.map, &p.key);
+	place_trie(&p, d->maps.allow4, d->maps.allow6, net);
+	return trie_take(p.trie, &p.key);
 }

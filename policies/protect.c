@@ -9,9 +9,7 @@
 #include <paths.h>
 #include <sys/socket.h>
 #include <utmpx.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
+#include "lib/sock_diag.h"
 #include "lib/util.h"
 
 #define SSH_PORT       22
@@ -314,80 +312,26 @@ static void find_logind_sessions(struct finder *f)
 /* --- connections to sshd --- */
 struct diag {
 	struct finder *finder;
-	int fd;
 	unsigned count; /* sockets told of */
 };
 
-static int diag_ask(const struct diag *d, int family, unsigned states, uint16_t port)
+static int diag_socket(void *arg, const struct inet_diag_msg *m)
 {
-	struct {
-		struct nlmsghdr head;
-		struct inet_diag_req_v2 body;
-	} q = {
-		.head = {.nlmsg_len = sizeof q,
-			 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-		.body = {.sdiag_family = (uint8_t)family,
-			 .sdiag_protocol = IPPROTO_TCP,
-			 .idiag_states = states,
-			 .id = {.idiag_sport = (uint16_t)(port << 8 | port >> 8)}},
-	};
+	struct diag *d = arg;
 
-	return send(d->fd, &q, sizeof q, 0) == (ssize_t)sizeof q ? 0 : -errno;
-}
-
-static void diag_socket(struct diag *d, const struct nlmsghdr *h)
-{
-	struct inet_diag_msg m;
-
-	if (h->nlmsg_len < NLMSG_LENGTH(sizeof m))
-		return;
-	memcpy(&m, NLMSG_DATA(h), sizeof m);
 	d->count++;
-	if (m.idiag_state != TCP_ESTABLISHED)
-		return;
-	struct addr a = addr_from_bytes(m.idiag_family, (const uint8_t *)m.id.idiag_dst);
+	if (m->idiag_state != TCP_ESTABLISHED)
+		return 0;
+	struct addr a = addr_from_bytes(m->idiag_family, (const uint8_t *)m->id.idiag_dst);
 	found_session(d->finder, &a, PROTECT_BY_SSHD);
-}
-
-/* Reads one dump to its end. 0 or -errno. */
-static int diag_read(struct diag *d)
-{
-	union {
-		struct nlmsghdr head;
-		char bytes[32768];
-	} buf;
-
-	for (;;) {
-		ssize_t n = recv(d->fd, &buf, sizeof buf, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		size_t left = (size_t)n;
-		for (const struct nlmsghdr *h = &buf.head; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-			if (h->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (h->nlmsg_type == NLMSG_ERROR)
-				return -EIO;
-			if (h->nlmsg_type == SOCK_DIAG_BY_FAMILY)
-				diag_socket(d, h);
-		}
-	}
-}
-
-static int diag_dump(struct diag *d, unsigned states, uint16_t port)
-{
-	static const int families[] = {AF_INET, AF_INET6};
-
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		int r = diag_ask(d, families[i], states, port);
-		if (!r)
-			r = diag_read(d);
-		if (r)
-			return r;
-	}
 	return 0;
+}
+
+static bool diag_dump(struct diag *d, uint32_t states, uint16_t port)
+{
+	struct sock_diag_filter filter = {.states = states, .local_port = port};
+
+	return sock_diag_each(&filter, diag_socket, d) == 0;
 }
 
 static void find_sshd_peers(struct finder *f)
@@ -396,19 +340,13 @@ static void find_sshd_peers(struct finder *f)
 	const uint16_t *ports = f->in->sshd_port_count ? f->in->sshd_ports : &usual;
 	unsigned count = f->in->sshd_port_count ? f->in->sshd_port_count : 1;
 	bool answered = true;
-	/* An answer that never comes must not hold up a block: the kernel answers at once or not at all. */
-	struct timeval patience = {.tv_usec = 200000};
-	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	struct diag listeners = {.finder = f}, peers = {.finder = f};
 
-	if (fd < 0)
-		return;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	struct diag listeners = {.finder = f, .fd = fd}, peers = {.finder = f, .fd = fd};
 	for (unsigned i = 0; i < count && answered; i++)
-		answered = !diag_dump(&peers, 1u << TCP_ESTABLISHED, ports[i]);
+		answered = diag_dump(&peers, 1u << TCP_ESTABLISHED, ports[i]);
 	/* Port 22 is a guess: sshd is seen there only if something listens. */
 	if (answered && !f->in->sshd_port_count)
-		answered = !diag_dump(&listeners, 1u << TCP_LISTEN, usual);
+		answered = diag_dump(&listeners, 1u << TCP_LISTEN, usual);
 	f->sources.sshd_seen = answered && (f->in->sshd_port_count || listeners.count || peers.count);
 }
 

@@ -13,8 +13,7 @@ rules() {
 lib/*                     lib/
 bpf/*                     bpf/
 forwarder/*               lib/ forwarder/
-policies/deny.c           lib/ policies/ bpf/abi.h
-policies/deny.h           lib/ policies/ bpf/abi.h
+policies/deny*.[ch]       lib/ policies/ bpf/abi.h
 policies/*                lib/ policies/
 portal/*                  lib/ portal/
 sensor/main.c             lib/ sensor/ bpf/ policies/ forwarder/

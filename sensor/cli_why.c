@@ -43,6 +43,10 @@ static void show_block(const cJSON *block)
 		snprintf(text + strlen(text), sizeof text - strlen(text), ", the last %s ago",
 			 print_distance(cli_text(block, "last_drop"), ago));
 	print_field("dropped", text);
+	if (cli_uint(block, "connections_closed")) {
+		snprintf(text, sizeof text, "%llu that were open", (unsigned long long)cli_uint(block, "connections_closed"));
+		print_field("connections ended", text);
+	}
 }
 
 static void show_reasons(const cJSON *reasons)

@@ -24,6 +24,8 @@ void control_write_block(struct json_writer *w, const struct block *b, const str
 	json_key(w, "bytes");
 	json_uint(w, b->bytes);
 	control_write_time(w, "last_drop", clock, b->last_ns);
+	json_key(w, "connections_closed");
+	json_uint(w, b->closed);
 	json_object_end(w);
 }
 
@@ -79,6 +81,8 @@ void control_reply_decision(struct api_call *call, const struct control_parts *p
 	else
 		json_null(&w);
 	control_write_time(&w, "installed", parts->clock, d->installed_ns);
+	json_key(&w, "connections_closed");
+	json_uint(&w, d->closed);
 	json_key(&w, "received_ns");
 	json_uint_string(&w, v->received_ns);
 	json_key(&w, "installed_ns");

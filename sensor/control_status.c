@@ -121,6 +121,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "installed", e->installed);
 	put_uint(w, "missing", e->missing);
 	put_uint(w, "extra", e->extra);
+	put_uint(w, "connections_closed", e->closed);
 	put_uint(w, "mended", e->mended);
 	put_uint(w, "pending", e->pending);
 	json_object_end(w);

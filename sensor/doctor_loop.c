@@ -299,9 +299,9 @@ static int deny_client(struct loop *l, bool on)
 
 	if (prefix_parse(span_from(SCRATCH_CLIENT), &client))
 		return -EINVAL;
-	const struct deny_maps *maps = kernel_deny_maps(l->kernel);
-	return on ? deny_put(maps, &client, now_ns() + DENY_S * NS_PER_S, PK_ACT_DROP, PK_SCOPE_PORTS, 1)
-		  : deny_remove(maps, &client);
+	struct deny *deny = kernel_deny(l->kernel);
+	return on ? deny_put(deny, &client, now_ns() + DENY_S * NS_PER_S, PK_ACT_DROP, PK_SCOPE_PORTS, 1)
+		  : deny_remove(deny, &client);
 }
 
 static uint64_t client_hits(struct loop *l)
@@ -310,7 +310,7 @@ static uint64_t client_hits(struct loop *l)
 	struct pk_hit hit = {0};
 
 	if (prefix_parse(span_from(SCRATCH_CLIENT), &client) ||
-	    deny_hits(kernel_deny_maps(l->kernel), &client, &hit))
+	    deny_hits(kernel_deny(l->kernel), &client, &hit))
 		return 0;
 	return hit.packets;
 }

@@ -117,6 +117,7 @@ static void publish(struct enforcer *e, const struct verdict *v, const struct de
 					? SPAN("kernel")
 					: SPAN_NULL;
 	event->decision.installed_ns = d->installed_ns;
+	event->decision.closed = d->closed;
 	struct event **slot = &e->history[e->history_count++ % HISTORY_MAX];
 	if (*slot)
 		event_unref(*slot);
@@ -220,6 +221,21 @@ static void install(struct enforcer *e, const struct block *b, struct decision *
 	}
 }
 
+/* Has the warden end what the entry's target has open. Its packets are dropped already. */
+static void connections_close(struct enforcer *e, struct block *b, struct decision *d)
+{
+	struct warden_request q = {.op = WARDEN_CLOSE, .target = b->verdict.target};
+
+	if (ask(e, &q))
+		return;
+	if (e->reply.result)
+		log_warning("open connections of a blocked client could not all be ended",
+			    LOG_ERRNO(e->reply.result));
+	d->closed = e->reply.count;
+	b->closed += d->closed;
+	e->counts.closed += d->closed;
+}
+
 static int uninstall(struct enforcer *e, const struct prefix *target, uint64_t *ret_done_ns)
 {
 	struct warden_request q = {.op = WARDEN_UNBLOCK, .target = *target};
@@ -312,6 +328,7 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 	if (d->outcome == DECISION_BLOCKED) {
 		entry->installed_ns = d->installed_ns;
 		entry->seen = e->era;
+		connections_close(e, entry, d);
 		return;
 	}
 	/* Refused below us: the list goes back to what the kernel holds. */

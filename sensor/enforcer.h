@@ -33,6 +33,7 @@ struct enforcer_counts {
 	uint64_t outcomes[8]; /* by enum decision_outcome */
 	size_t desired, installed;
 	size_t missing, extra; /* found by the last reconciliation and not mended */
+	uint64_t closed;       /* connections of blocked clients that were ended */
 	uint64_t mended;       /* entries put back, or taken out, because the kernel differed from the list */
 	size_t pending;
 };
@@ -43,6 +44,7 @@ struct decision {
 	char detail[VERDICT_TEXT_MAX];
 	uint64_t pending_id; /* DECISION_PENDING */
 	uint64_t installed_ns;
+	uint32_t closed; /* connections ended */
 };
 
 struct pending {

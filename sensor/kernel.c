@@ -28,7 +28,9 @@
 #define ALLOW_MAX       4096
 #define SHARE_DIVISOR   8
 #define PERF_WAKE_BYTES (64u * 1024)
-#define HIT_MAPS        4 /* one hit counter for each entry of each deny map */
+#define HIT_MAPS        4     /* one hit counter for each entry of each deny map */
+#define HITS_MAX        65536 /* ... but no more than this */
+#define DENY_FIRST      4096  /* room of a deny hash at first */
 
 /* --- libbpf's messages --- */
 
@@ -65,8 +67,6 @@ static int map_add(struct kernel *k, const char *name, int fd, bool owned)
 /* Maps whose size the configuration decides; 0: what the object says. */
 static uint64_t map_entries(const struct config *c, const char *name)
 {
-	static const char *const blocks[] = {"pk_deny4", "pk_deny6", "pk_deny4p", "pk_deny6p"};
-
 	if (!strcmp(name, "pk_requests"))
 		return c->capture.ring_bytes;
 	if (!strcmp(name, "pk_headers"))
@@ -74,10 +74,13 @@ static uint64_t map_entries(const struct config *c, const char *name)
 	if (!strcmp(name, "pk_allow4") || !strcmp(name, "pk_allow6"))
 		return ALLOW_MAX;
 	if (!strcmp(name, "pk_hits"))
-		return (uint64_t)c->limits.blocks_max * HIT_MAPS;
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		if (!strcmp(name, blocks[i]))
-			return c->limits.blocks_max;
+		return MIN((uint64_t)c->limits.blocks_max * HIT_MAPS, (uint64_t)HITS_MAX);
+	if (!strcmp(name, "pk_deny4") || !strcmp(name, "pk_deny6"))
+		return MIN(c->limits.blocks_max, (uint32_t)DENY_FIRST); /* they grow */
+	if (!strcmp(name, "pk_deny4p") || !strcmp(name, "pk_deny6p"))
+		return c->limits.blocks_max;
+	if (!strcmp(name, "pk_deny_bits"))
+		return deny_filter_words(c->limits.blocks_max);
 	return 0;
 }
 
@@ -374,6 +377,32 @@ static int map_memory(struct kernel *k, const char *name, size_t size, void **re
 	return map_protected(k, name, size, PROT_READ | PROT_WRITE, ret);
 }
 
+#define DENY_NETS_SIZE (4 * PK_NET_WORDS * sizeof(uint64_t))
+
+/* A child does not get these: who reads outside bytes must not be able to lift a block. */
+static int map_unshared(struct kernel *k, const char *name, size_t size, void **ret)
+{
+	int r = map_memory(k, name, size, ret);
+
+	return !r && madvise(*ret, size, MADV_DONTFORK) ? -errno : r;
+}
+
+static int map_deny(struct kernel *k)
+{
+	void *head = NULL, *bits = NULL, *nets = NULL;
+
+	k->deny_words = deny_filter_words(k->config->limits.blocks_max);
+	int r = map_unshared(k, "pk_deny_head", sizeof(struct pk_deny_head), &head);
+	if (!r)
+		r = map_unshared(k, "pk_deny_bits", k->deny_words * sizeof(uint64_t), &bits);
+	if (!r)
+		r = map_unshared(k, "pk_deny_nets", DENY_NETS_SIZE, &nets);
+	k->deny_head = head;
+	k->deny_bits = bits;
+	k->deny_nets = nets;
+	return r;
+}
+
 static int map_memories(struct kernel *k)
 {
 	void *skip = NULL, *skipped = NULL, *seen = NULL, *levels = NULL, *answers = NULL;
@@ -393,12 +422,14 @@ static int map_memories(struct kernel *k)
 	k->seen = seen;
 	k->answers = answers;
 	k->perf_levels = levels;
-	return r;
+	return r ? r : map_deny(k);
 }
 
-static void deny_maps_fill(struct kernel *k)
+static int deny_make(struct kernel *k)
 {
-	k->deny = (struct deny_maps){
+	const struct deny_maps maps = {
+		.deny4_set = kernel_map_fd(k, "pk_deny4_set"),
+		.deny6_set = kernel_map_fd(k, "pk_deny6_set"),
 		.deny4 = kernel_map_fd(k, "pk_deny4"),
 		.deny6 = kernel_map_fd(k, "pk_deny6"),
 		.deny4p = kernel_map_fd(k, "pk_deny4p"),
@@ -406,7 +437,13 @@ static void deny_maps_fill(struct kernel *k)
 		.allow4 = kernel_map_fd(k, "pk_allow4"),
 		.allow6 = kernel_map_fd(k, "pk_allow6"),
 		.hits = kernel_map_fd(k, "pk_hits"),
+		.head = k->deny_head,
+		.bits = k->deny_bits,
+		.bits_words = k->deny_words,
+		.nets = k->deny_nets,
 	};
+
+	return deny_new(&maps, k->config->limits.blocks_max, &k->deny);
 }
 
 /* What the configuration file says; the warden may set it anew with what it knows later (its child's process
@@ -448,7 +485,7 @@ static int load(struct kernel *k, const struct kernel_options *options, struct b
 		r = tunnels_peers_put(kernel_map_fd(k, "pk_peer4"), kernel_map_fd(k, "pk_peer6"),
 				      &k->config->capture.tunnel_peers);
 	if (!r)
-		deny_maps_fill(k);
+		r = deny_make(k);
 	return r;
 }
 
@@ -564,6 +601,13 @@ void kernel_free(struct kernel *k)
 		munmap(k->seen, PK_SKIP_SLOTS * sizeof(uint64_t));
 	if (k->answers)
 		munmap(k->answers, PK_ANSWER_SLOTS * sizeof(struct pk_answer_slot));
+	deny_free(k->deny);
+	if (k->deny_head)
+		munmap(k->deny_head, sizeof(struct pk_deny_head));
+	if (k->deny_bits)
+		munmap(k->deny_bits, k->deny_words * sizeof(uint64_t));
+	if (k->deny_nets)
+		munmap(k->deny_nets, DENY_NETS_SIZE);
 	if (k->perf_levels)
 		munmap(k->perf_levels, PK_PERF_CPUS * sizeof(struct pk_perf_level));
 	for (int cpu = 0; cpu < k->perf_cpus; cpu++)
@@ -585,9 +629,9 @@ bool kernel_uses_perf(const struct kernel *k)
 	return k->perf;
 }
 
-const struct deny_maps *kernel_deny_maps(const struct kernel *k)
+struct deny *kernel_deny(const struct kernel *k)
 {
-	return &k->deny;
+	return k->deny;
 }
 
 int kernel_ports_fd(const struct kernel *k)

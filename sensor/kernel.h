@@ -74,7 +74,7 @@ int kernel_sweep(void);
 
 /* --- maps --- */
 bool kernel_uses_perf(const struct kernel *k);
-const struct deny_maps *kernel_deny_maps(const struct kernel *k);
+struct deny *kernel_deny(const struct kernel *k); /* owned by k */
 int kernel_kill_fd(const struct kernel *k);
 int kernel_kill_set(struct kernel *k, bool on);
 bool kernel_kill_get(const struct kernel *k);

@@ -9,7 +9,7 @@
 #include <bpf/libbpf.h>
 #include "sensor/kernel.h"
 
-#define KERNEL_MAPS_MAX       32
+#define KERNEL_MAPS_MAX       48
 #define KERNEL_INTERFACES_MAX 64
 #define KERNEL_COVERED_MAX    128 /* entries of pk_covered */
 
@@ -54,7 +54,10 @@ struct kernel {
 	int *perf_events; /* perf path only: one per possible CPU, -1: that CPU is off */
 	int perf_cpus;
 	struct pk_perf_level *perf_levels; /* perf path only */
-	struct deny_maps deny;
+	struct pk_deny_head *deny_head;
+	uint64_t *deny_bits, *deny_nets;
+	size_t deny_words; /* of deny_bits */
+	struct deny *deny;
 	struct kernel_interface interfaces[KERNEL_INTERFACES_MAX];
 	unsigned interface_count;
 };

@@ -8,21 +8,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/sock_diag.h"
 #include "lib/util.h"
 
 #define LISTENERS_MAX 65536
 #define SSH_PORT      22
 
-/* --- sock_diag --- */
+/* --- listeners --- */
 
 struct found {
 	struct listener *items;
@@ -48,8 +45,9 @@ static int found_grow(struct found *f)
 	return 0;
 }
 
-static int found_add(struct found *f, const struct inet_diag_msg *m)
+static int found_add(void *arg, const struct inet_diag_msg *m)
 {
+	struct found *f = arg;
 	struct listener l = {
 		.local.addr = addr_from_bytes(m->idiag_family, (const uint8_t *)m->id.idiag_src),
 		.local.port = ntohs(m->id.idiag_sport),
@@ -62,56 +60,6 @@ static int found_add(struct found *f, const struct inet_diag_msg *m)
 	f->inodes[f->count] = m->idiag_inode;
 	f->items[f->count++] = l;
 	return 0;
-}
-
-/* One answer of the kernel. 1: that was the last, 0: go on, or -errno. */
-static int diag_message(struct found *f, const char *buf, ssize_t len)
-{
-	const struct nlmsghdr *h = (const void *)buf;
-	unsigned left = (unsigned)len;
-
-	for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-		int r = 0;
-
-		if (h->nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (h->nlmsg_type == NLMSG_ERROR)
-			return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-		if (h->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
-		    h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
-			r = found_add(f, NLMSG_DATA(h));
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-static int diag_listeners(struct found *f, int fd, uint8_t family)
-{
-	struct {
-		struct nlmsghdr h;
-		struct inet_diag_req_v2 q;
-	} q = {
-		.h = {.nlmsg_len = sizeof(q),
-		      .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-		      .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-		.q = {.sdiag_family = family,
-		      .sdiag_protocol = IPPROTO_TCP,
-		      .idiag_states = 1u << TCP_LISTEN},
-	};
-	_Alignas(struct nlmsghdr) char buf[16384];
-	int r = 0;
-
-	if (send(fd, &q, sizeof(q), 0) < 0)
-		return -errno;
-	while (r == 0) {
-		ssize_t len = recv(fd, buf, sizeof(buf), 0);
-
-		if (len < 0)
-			return -errno;
-		r = diag_message(f, buf, len);
-	}
-	return r == 1 ? 0 : r;
 }
 
 /* --- processes --- */
@@ -186,17 +134,12 @@ static bool is_sshd(const struct listener *l)
 
 int listeners_read(bool resolve, struct listener **ret, size_t *ret_count)
 {
-	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	struct sock_diag_filter listening = {.states = 1u << TCP_LISTEN};
 	struct found f = {.count = 0};
-	int r;
+	int r = found_grow(&f);
 
-	if (fd < 0)
-		return -errno;
-	r = found_grow(&f);
 	if (!r)
-		r = diag_listeners(&f, fd, AF_INET);
-	if (!r)
-		r = diag_listeners(&f, fd, AF_INET6);
+		r = sock_diag_each(&listening, found_add, &f);
 	if (r) {
 		free(f.items);
 		free(f.inodes);

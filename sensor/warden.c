@@ -185,7 +185,6 @@ static void kernel_config_fill(struct warden *w)
 	w->kernel_config = (struct pk_config){
 		.netns = (uint32_t)st.st_ino,
 		.own_tgid = w->kernel_config.own_tgid,
-		.deny_none = w->kernel_config.deny_none,
 		.cgroup_id = cgroup_id(c->capture.cgroup),
 		.follow_listen = c->capture.ports.count == 0,
 		.sample_n = c->capture.header_sample,
@@ -201,35 +200,10 @@ static void kernel_config_fill(struct warden *w)
 		log_error("no such cgroup: no request will be seen", LOG_S("cgroup", c->capture.cgroup));
 }
 
-static int count_one(void *arg, const struct prefix *target, const struct pk_deny *value)
-{
-	(void)target;
-	(void)value;
-	(*(uint32_t *)arg)++;
-	return 0;
-}
-
-int warden_deny_none(struct warden *w, bool none)
-{
-	if (w->kernel_config.deny_none == none)
-		return 0;
-	w->kernel_config.deny_none = none;
-	int r = kernel_config_set(w->kernel, &w->kernel_config);
-	if (r)
-		w->kernel_config.deny_none = !none;
-	return r;
-}
-
 static void blocks_sweep(struct warden *w, uint64_t now)
 {
-	uint32_t blocks = 0;
-
 	w->sweep_ns = now;
-	deny_sweep(kernel_deny_maps(w->kernel), now);
-	if (deny_each(kernel_deny_maps(w->kernel), count_one, &blocks))
-		return;
-	w->blocks = blocks;
-	warden_deny_none(w, blocks == 0);
+	deny_sweep(kernel_deny(w->kernel), now);
 }
 
 static int kernel_start(struct warden *w)

@@ -28,7 +28,8 @@ enum warden_op {
 	WARDEN_REMEMBER_MODE = 11,  /* flag: enum config_mode; told by STATUS to the next sensor */
 	WARDEN_REMEMBER_PROXY = 12, /* target and flag (enum proxy_class); told by PROXIES */
 	WARDEN_PROXIES = 13,
-	WARDEN_PEER = 9, /* target is a gateway's address: protected from now on */
+	WARDEN_CLOSE = 14, /* end the open connections of target, which is dropped; count: how many were */
+	WARDEN_PEER = 9,   /* target is a gateway's address: protected from now on */
 };
 
 /* Beside enum limits_answer: the kill switch is on, nothing is installed. */

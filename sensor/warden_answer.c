@@ -24,7 +24,7 @@ static int answer_block(struct warden *w, const struct warden_request *q, struct
 	const struct protected_net *which = NULL;
 
 	if (!target_valid(&q->target) || (q->scope != PK_SCOPE_PORTS && q->scope != PK_SCOPE_HOST) ||
-	    (q->action != PK_ACT_DROP && q->action != PK_ACT_SHADOW))
+	    (q->action != PK_ACT_DROP && q->action != PK_ACT_SHADOW && q->action != PK_ACT_RATE))
 		return LIMITS_BAD_TARGET;
 	if (kernel_kill_get(w->kernel))
 		return WARDEN_E_KILL_SWITCH;
@@ -41,16 +41,9 @@ static int answer_block(struct warden *w, const struct warden_request *q, struct
 	if (limit != LIMITS_OK)
 		return (int)limit;
 	uint64_t deadline_ns = now + q->ttl_ms * NS_PER_MS;
-	const struct deny_maps *maps = kernel_deny_maps(w->kernel);
-	bool had = deny_get(maps, &q->target, &(struct pk_deny){0}) == 0;
-	r = warden_deny_none(w, false);
-	if (r)
-		return r;
-	r = deny_put(maps, &q->target, deadline_ns, (enum pk_action)q->action, (enum pk_scope)q->scope,
-		     q->source);
+	r = deny_put(kernel_deny(w->kernel), &q->target, deadline_ns, (enum pk_action)q->action,
+		     (enum pk_scope)q->scope, q->source);
 	a->installed_ns = warden_now();
-	if (r == 0 && !had)
-		w->blocks++;
 	return r == DENY_E_FULL ? LIMITS_FULL : r;
 }
 
@@ -74,10 +67,9 @@ static int answer_list(struct warden *w, const struct warden_request *q, struct 
 {
 	if (q->index == 0) { /* a snapshot; the following pages come from it */
 		w->list_count = 0;
-		int r = deny_each(kernel_deny_maps(w->kernel), list_add, w);
+		int r = deny_each(kernel_deny(w->kernel), list_add, w);
 		if (r)
 			return r;
-		w->blocks = (uint32_t)w->list_count; /* whoever changed the maps beside us */
 	}
 	for (size_t i = q->index; i < w->list_count && a->count < WARDEN_LIST_MAX; i++)
 		a->blocks[a->count++] = w->list[i];
@@ -110,7 +102,7 @@ static int answer_status(struct warden *w, struct warden_reply *a)
 	a->status.sources = w->sources;
 	if (bpf_map_lookup_elem(kernel_ports_fd(w->kernel), &zero, &a->status.ports))
 		a->status.ports = w->ports;
-	a->status.blocks = w->blocks;
+	a->status.blocks = deny_count(kernel_deny(w->kernel));
 	return kernel_stats(w->kernel, a->status.stats);
 }
 
@@ -158,12 +150,13 @@ static int answer(struct warden *w, const struct warden_request *q, struct warde
 	case WARDEN_UNBLOCK: {
 		if (!target_valid(&q->target))
 			return LIMITS_BAD_TARGET;
-		int r = deny_remove(kernel_deny_maps(w->kernel), &q->target);
+		int r = deny_remove(kernel_deny(w->kernel), &q->target);
 		a->installed_ns = warden_now();
-		if (r == 0 && w->blocks)
-			w->blocks--;
 		return r == DENY_E_NONE ? 0 : r;
 	}
+	case WARDEN_CLOSE:
+		return target_valid(&q->target) ? warden_sockets_close(w, &q->target, &a->count)
+						: LIMITS_BAD_TARGET;
 	case WARDEN_LIST:
 		return answer_list(w, q, a);
 	case WARDEN_STATUS:
@@ -171,12 +164,11 @@ static int answer(struct warden *w, const struct warden_request *q, struct warde
 	case WARDEN_HITS: {
 		if (!target_valid(&q->target))
 			return LIMITS_BAD_TARGET;
-		int r = deny_hits(kernel_deny_maps(w->kernel), &q->target, &a->hit);
+		int r = deny_hits(kernel_deny(w->kernel), &q->target, &a->hit);
 		return r == DENY_E_NONE ? 0 : r;
 	}
 	case WARDEN_HITS_PAGE: {
-		int n = deny_hits_page(kernel_deny_maps(w->kernel), &w->hits_cursor, a->hits,
-				       WARDEN_LIST_MAX);
+		int n = deny_hits_page(kernel_deny(w->kernel), &w->hits_cursor, a->hits, WARDEN_LIST_MAX);
 		a->count = n < 0 ? 0 : (uint32_t)n;
 		return n < 0 ? n : 0;
 	}

@@ -7,6 +7,7 @@
  *     warden_watch.c    which ports and interfaces are watched
  *     warden_answer.c   answers to the sensor
  *     warden_sensor.c   the sensor process: start, restart, stop
+ *     warden_sockets.c  open connections of blocked clients
  */
 #ifndef PICKET_WARDEN_INTERNAL_H
 #define PICKET_WARDEN_INTERNAL_H
@@ -73,7 +74,6 @@ struct warden {
 	uint32_t mode; /* enum config_mode; 0: the file's */
 	struct warden_proxy proxies[WARDEN_PROXIES_MAX];
 	uint32_t proxy_count;
-	uint32_t blocks; /* entries in the deny maps: counted as they come and go, and anew at each sweep */
 	struct pk_hit_key hits_cursor;
 	struct warden_block *list; /* snapshot for WARDEN_LIST */
 	size_t list_count, list_size;
@@ -94,18 +94,15 @@ int warden_protect_fresh(struct warden *w);
 /* Collects anew, whatever happened, and makes the allow map equal to it. */
 void warden_protect_collect(struct warden *w);
 
-/*
- * Tells the packet program whether there is any deny entry to look for. false before the first one is put: if
- * that fails none may be put. true only where the maps were just seen to be empty. 0 or -errno.
- */
-int warden_deny_none(struct warden *w, bool none);
-
 /* first: the configuration's ports and this moment's listeners; else what changed since. */
 void warden_watch_ports(struct warden *w, bool first);
 /* The kernel half marks the port of an sshd that began to listen: its peers are login sessions from now on.
  */
 void warden_watch_sshd(struct warden *w, const struct pk_ports *now);
 void warden_watch_interfaces(struct warden *w);
+
+/* Ends what target has open on the ports that its deny entry covers; *ret: how many were. 0 or -errno. */
+int warden_sockets_close(struct warden *w, const struct prefix *target, uint32_t *ret);
 
 enum { WARDEN_E_NO_QUESTION = 1 };
 /* Answer one question of the sensor: 0, WARDEN_E_NO_QUESTION, or -errno (it hung up). */

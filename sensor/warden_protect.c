@@ -19,7 +19,7 @@ static bool allowable(const struct protected_net *p)
 /* Keeps the allow map, which the packet program asks before the deny maps, equal to the protected set. */
 static void allow_sync(struct warden *w)
 {
-	const struct deny_maps *maps = kernel_deny_maps(w->kernel);
+	struct deny *deny = kernel_deny(w->kernel);
 
 	for (size_t i = 0; i < w->allowed.count; i++) {
 		bool still = false;
@@ -27,13 +27,13 @@ static void allow_sync(struct warden *w)
 			still = allowable(&w->protect.items[j]) &&
 				prefix_equal(&w->allowed.items[i].net, &w->protect.items[j].net);
 		if (!still)
-			allow_remove(maps, &w->allowed.items[i].net);
+			allow_remove(deny, &w->allowed.items[i].net);
 	}
 	protected_set_free(&w->allowed);
 	for (size_t i = 0; i < w->protect.count; i++) {
 		if (!allowable(&w->protect.items[i]))
 			continue;
-		int r = allow_put(maps, &w->protect.items[i].net);
+		int r = allow_put(deny, &w->protect.items[i].net);
 		if (r)
 			log_warning("allow map refused a protected network", LOG_ERRNO(r < 0 ? r : -ENOSPC));
 		else

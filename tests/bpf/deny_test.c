@@ -21,7 +21,7 @@
 #define S(n) ((uint64_t)(n)*NS_PER_S)
 
 static struct kernel *kernel;
-static const struct deny_maps *maps;
+static struct deny *deny;
 
 static int open_all(void **state)
 {
@@ -38,7 +38,7 @@ static int open_all(void **state)
 		return -1;
 	}
 	buffer_free(&errors);
-	maps = kernel_deny_maps(kernel);
+	deny = kernel_deny(kernel);
 	return 0;
 }
 
@@ -62,21 +62,21 @@ static int put(const char *who, uint64_t deadline_ns)
 {
 	struct prefix p = net(who);
 
-	return deny_put(maps, &p, deadline_ns, PK_ACT_DROP, PK_SCOPE_PORTS, 3);
+	return deny_put(deny, &p, deadline_ns, PK_ACT_DROP, PK_SCOPE_PORTS, 3);
 }
 
 static int take(const char *who)
 {
 	struct prefix p = net(who);
 
-	return deny_remove(maps, &p);
+	return deny_remove(deny, &p);
 }
 
 static int get(const char *who, struct pk_deny *ret)
 {
 	struct prefix p = net(who);
 
-	return deny_get(maps, &p, ret);
+	return deny_get(deny, &p, ret);
 }
 
 static const char *const kinds[] = {"192.0.2.1",   "192.0.2.0/24",  "0.0.0.0/1",
@@ -123,9 +123,9 @@ static void a_second_put_replaces_the_first(void **state)
 	struct pk_deny d;
 
 	(void)state;
-	assert_int_equal(deny_put(maps, &p, S(10), PK_ACT_DROP, PK_SCOPE_HOST, 1), 0);
-	assert_int_equal(deny_put(maps, &p, S(20), PK_ACT_SHADOW, PK_SCOPE_PORTS, 2), 0);
-	assert_int_equal(deny_get(maps, &p, &d), 0);
+	assert_int_equal(deny_put(deny, &p, S(10), PK_ACT_DROP, PK_SCOPE_HOST, 1), 0);
+	assert_int_equal(deny_put(deny, &p, S(20), PK_ACT_SHADOW, PK_SCOPE_PORTS, 2), 0);
+	assert_int_equal(deny_get(deny, &p, &d), 0);
 	assert_int_equal(d.deadline_s, 20);
 	assert_int_equal(d.action, PK_ACT_SHADOW);
 	assert_int_equal(d.source, 2);
@@ -193,15 +193,15 @@ static void each_shows_every_entry_once_and_stops_when_told(void **state)
 	struct seen s = {.stop_at = 0};
 
 	(void)state;
-	assert_int_equal(deny_each(maps, see, &s), 0);
+	assert_int_equal(deny_each(deny, see, &s), 0);
 	assert_int_equal(s.count, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		put(kinds[i], S(100 + i));
-	assert_int_equal(deny_each(maps, see, &s), 0);
+	assert_int_equal(deny_each(deny, see, &s), 0);
 	assert_int_equal(s.count, ARRAY_SIZE(kinds));
 	assert_int_equal(s.matched, ARRAY_SIZE(kinds));
 	s = (struct seen){.stop_at = 2};
-	assert_int_equal(deny_each(maps, see, &s), 42);
+	assert_int_equal(deny_each(deny, see, &s), 42);
 	assert_int_equal(s.count, 2);
 }
 
@@ -218,13 +218,13 @@ static void a_sweep_takes_only_what_has_passed(void **state)
 		snprintf(who, sizeof(who), "2001:db8:%x::/48", i);
 		put(who, S(100 + i));
 	}
-	assert_int_equal(deny_sweep(maps, S(110)), 2 * 11);
+	assert_int_equal(deny_sweep(deny, S(110)), 2 * 11);
 	assert_int_equal(get("10.0.0.10", &d), DENY_E_NONE);
 	assert_int_equal(get("10.0.0.11", &d), 0);
 	assert_int_equal(get("2001:db8:a::/48", &d), DENY_E_NONE);
 	assert_int_equal(get("2001:db8:b::/48", &d), 0);
-	assert_int_equal(deny_sweep(maps, S(1000)), 2 * (ROOM - 11));
-	deny_each(maps, see, &s);
+	assert_int_equal(deny_sweep(deny, S(1000)), 2 * (ROOM - 11));
+	deny_each(deny, see, &s);
 	assert_int_equal(s.count, 0);
 }
 
@@ -236,12 +236,12 @@ static void removing_an_entry_removes_its_hits(void **state)
 
 	(void)state;
 	put("192.0.2.0/24", S(10));
-	assert_int_equal(deny_hits(maps, &p, &got), DENY_E_NONE);
-	assert_int_equal(bpf_map_update_elem(maps->hits, &key, &hit, BPF_ANY), 0);
-	assert_int_equal(deny_hits(maps, &p, &got), 0);
+	assert_int_equal(deny_hits(deny, &p, &got), DENY_E_NONE);
+	assert_int_equal(bpf_map_update_elem(kernel_map_fd(kernel, "pk_hits"), &key, &hit, BPF_ANY), 0);
+	assert_int_equal(deny_hits(deny, &p, &got), 0);
 	assert_int_equal(got.packets, 7);
 	take("192.0.2.0/24");
-	assert_int_equal(deny_hits(maps, &p, &got), DENY_E_NONE);
+	assert_int_equal(deny_hits(deny, &p, &got), DENY_E_NONE);
 }
 
 static void hits_come_in_pages_each_once_and_start_over(void **state)
@@ -255,11 +255,12 @@ static void hits_come_in_pages_each_once_and_start_over(void **state)
 	for (unsigned i = 0; i < 10; i++) {
 		struct pk_hit hit = {.packets = i + 1};
 		key.addr[3] = (__u8)i;
-		assert_int_equal(bpf_map_update_elem(maps->hits, &key, &hit, BPF_ANY), 0);
+		assert_int_equal(bpf_map_update_elem(kernel_map_fd(kernel, "pk_hits"), &key, &hit, BPF_ANY),
+				 0);
 	}
 	for (unsigned rounds = 1; rounds <= 2; rounds++) {
 		do {
-			n = deny_hits_page(maps, &cursor, page, 4);
+			n = deny_hits_page(deny, &cursor, page, 4);
 			assert_in_range(n, 0, 4);
 			for (int i = 0; i < n; i++) {
 				unsigned last = page[i].target.addr.bytes[3];
@@ -273,7 +274,7 @@ static void hits_come_in_pages_each_once_and_start_over(void **state)
 	}
 	for (unsigned i = 0; i < 10; i++) {
 		key.addr[3] = (__u8)i;
-		assert_int_equal(bpf_map_delete_elem(maps->hits, &key), 0);
+		assert_int_equal(bpf_map_delete_elem(kernel_map_fd(kernel, "pk_hits"), &key), 0);
 	}
 }
 
@@ -283,12 +284,12 @@ static void what_is_no_address_is_refused(void **state)
 	struct pk_deny d;
 
 	(void)state;
-	assert_int_equal(deny_put(maps, &none, S(1), PK_ACT_DROP, PK_SCOPE_HOST, 1), -EINVAL);
-	assert_int_equal(deny_put(maps, &too_long, S(1), PK_ACT_DROP, PK_SCOPE_HOST, 1), -EINVAL);
-	assert_int_equal(deny_get(maps, &none, &d), -EINVAL);
-	assert_int_equal(deny_remove(maps, &too_long), -EINVAL);
-	assert_int_equal(allow_put(maps, &none), -EINVAL);
-	assert_int_equal(allow_put(maps, &too_long), -EINVAL);
+	assert_int_equal(deny_put(deny, &none, S(1), PK_ACT_DROP, PK_SCOPE_HOST, 1), -EINVAL);
+	assert_int_equal(deny_put(deny, &too_long, S(1), PK_ACT_DROP, PK_SCOPE_HOST, 1), -EINVAL);
+	assert_int_equal(deny_get(deny, &none, &d), -EINVAL);
+	assert_int_equal(deny_remove(deny, &too_long), -EINVAL);
+	assert_int_equal(allow_put(deny, &none), -EINVAL);
+	assert_int_equal(allow_put(deny, &too_long), -EINVAL);
 }
 
 static void allowed_networks_come_and_go(void **state)
@@ -296,12 +297,12 @@ static void allowed_networks_come_and_go(void **state)
 	struct prefix p = net("10.0.0.0/8"), one = net("2001:db8::1");
 
 	(void)state;
-	assert_int_equal(allow_put(maps, &p), 0);
-	assert_int_equal(allow_put(maps, &p), 0);
-	assert_int_equal(allow_put(maps, &one), 0);
-	assert_int_equal(allow_remove(maps, &p), 0);
-	assert_int_equal(allow_remove(maps, &p), DENY_E_NONE);
-	assert_int_equal(allow_remove(maps, &one), 0);
+	assert_int_equal(allow_put(deny, &p), 0);
+	assert_int_equal(allow_put(deny, &p), 0);
+	assert_int_equal(allow_put(deny, &one), 0);
+	assert_int_equal(allow_remove(deny, &p), 0);
+	assert_int_equal(allow_remove(deny, &p), DENY_E_NONE);
+	assert_int_equal(allow_remove(deny, &one), 0);
 }
 
 #define CASE(NAME) cmocka_unit_test_setup_teardown(NAME, open_all, close_all)

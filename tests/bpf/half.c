@@ -88,14 +88,14 @@ void half_deny(struct half *h, const char *who, enum pk_scope scope)
 	struct prefix p = net(who);
 	uint64_t deadline = clock_boot_ns(&clock_system) + 60 * NS_PER_S;
 
-	assert_int_equal(deny_put(kernel_deny_maps(h->kernel), &p, deadline, PK_ACT_DROP, scope, 1), 0);
+	assert_int_equal(deny_put(kernel_deny(h->kernel), &p, deadline, PK_ACT_DROP, scope, 1), 0);
 }
 
 void half_undeny(struct half *h, const char *who)
 {
 	struct prefix p = net(who);
 
-	assert_int_equal(deny_remove(kernel_deny_maps(h->kernel), &p), 0);
+	assert_int_equal(deny_remove(kernel_deny(h->kernel), &p), 0);
 }
 
 bool half_ring_expected(void)

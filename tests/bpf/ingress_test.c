@@ -135,21 +135,21 @@ static void deny_for(const char *who, int seconds, enum pk_action action, enum p
 {
 	struct prefix p = net(who);
 
-	assert_int_equal(deny_put(kernel_deny_maps(kernel), &p, boot_in(seconds), action, scope, 1), 0);
+	assert_int_equal(deny_put(kernel_deny(kernel), &p, boot_in(seconds), action, scope, 1), 0);
 }
 
 static void undeny(const char *who)
 {
 	struct prefix p = net(who);
 
-	assert_int_equal(deny_remove(kernel_deny_maps(kernel), &p), 0);
+	assert_int_equal(deny_remove(kernel_deny(kernel), &p), 0);
 }
 
 static void allow(const char *who)
 {
 	struct prefix p = net(who);
 
-	assert_int_equal(allow_put(kernel_deny_maps(kernel), &p), 0);
+	assert_int_equal(allow_put(kernel_deny(kernel), &p), 0);
 }
 
 static struct pk_hit hits_of(const char *who)
@@ -157,7 +157,7 @@ static struct pk_hit hits_of(const char *who)
 	struct prefix p = net(who);
 	struct pk_hit h = {0};
 
-	deny_hits(kernel_deny_maps(kernel), &p, &h);
+	deny_hits(kernel_deny(kernel), &p, &h);
 	return h;
 }
 
@@ -686,7 +686,7 @@ static void a_deny_ends_at_its_deadline(void **state)
 		struct pk_deny d;
 		struct prefix p = net(V4);
 
-		assert_int_equal(deny_get(kernel_deny_maps(kernel), &p, &d), 0);
+		assert_int_equal(deny_get(kernel_deny(kernel), &p, &d), 0);
 		if (boot_in(0) / NS_PER_S >= d.deadline_s)
 			break;
 		usleep(20000);
@@ -818,7 +818,7 @@ static void a_full_hit_table_still_drops(void **state)
 			.family = 4, .bits = 32, .addr = {11, 0, (uint8_t)(i >> 8), (uint8_t)i}};
 		struct pk_hit hit = {.packets = 1};
 
-		made += bpf_map_update_elem(kernel_deny_maps(kernel)->hits, &key, &hit, BPF_ANY) == 0;
+		made += bpf_map_update_elem(kernel_map_fd(kernel, "pk_hits"), &key, &hit, BPF_ANY) == 0;
 	}
 	assert_int_equal(made, 4 * 256);
 	snprintf(who, sizeof(who), "10.1.2.3");
@@ -1009,21 +1009,45 @@ static void a_dropped_segment_is_reported_as_denied(void **state)
 	kernel_kill_set(kernel, false);
 }
 
-/* The warden's word; what it is told before it puts the first entry is tried by e2e/block-unblock. */
+static struct pk_deny_head head_read(void)
+{
+	struct pk_deny_head head;
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(kernel_map_fd(kernel, "pk_deny_head"), &zero, &head), 0);
+	return head;
+}
+
+static void filter_set(uint64_t filter)
+{
+	struct pk_deny_head head = head_read();
+	__u32 zero = 0;
+
+	head.filter = filter;
+	assert_int_equal(bpf_map_update_elem(kernel_map_fd(kernel, "pk_deny_head"), &zero, &head, BPF_ANY),
+			 0);
+}
+
 static void where_none_is_there_no_entry_is_looked_for(void **state)
 {
-	struct pk_config c = calm;
 	struct frame_buf f;
+	uint64_t filter;
 
 	(void)state;
-	deny_for(V4, 60, PK_ACT_DROP, PK_SCOPE_PORTS);
 	frame_make(&f, v4_tcp);
-	c.deny_none = 1;
-	kernel_config_set(kernel, &c);
-	assert_false(drops(&f));
-	kernel_config_set(kernel, &calm);
+	assert_true(head_read().filter & PK_DENY_NONE);
+	deny_for(V4, 60, PK_ACT_DROP, PK_SCOPE_PORTS);
+	filter = head_read().filter;
+	assert_false(filter & PK_DENY_NONE);
 	assert_true(drops(&f));
-	assert_int_equal(only_header()->why, PK_WHY_DENIED);
+	filter_set(filter | PK_DENY_NONE);
+	assert_false(drops(&f));
+	filter_set(0); /* as the object is loaded by hand: every map is asked */
+	assert_true(drops(&f));
+	filter_set(filter);
+	undeny(V4);
+	assert_true(head_read().filter & PK_DENY_NONE);
+	assert_false(drops(&f));
 }
 
 static void one_in_n_of_the_rest_is_sampled(void **state)

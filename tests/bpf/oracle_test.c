@@ -486,13 +486,13 @@ static int open_all(void)
 	for (size_t i = 0; !r && i < ARRAY_SIZE(rules); i++) {
 		r = prefix_parse(span_from(rules[i].prefix), &prefix);
 		if (!r)
-			r = deny_put(kernel_deny_maps(kernel), &prefix, boot_in(100000), PK_ACT_DROP,
+			r = deny_put(kernel_deny(kernel), &prefix, boot_in(100000), PK_ACT_DROP,
 				     rules[i].scope == SCOPE_HOST ? PK_SCOPE_HOST : PK_SCOPE_PORTS, 1);
 	}
 	for (size_t i = 0; !r && i < ARRAY_SIZE(allowed); i++) {
 		r = prefix_parse(span_from(allowed[i]), &prefix);
 		if (!r)
-			r = allow_put(kernel_deny_maps(kernel), &prefix);
+			r = allow_put(kernel_deny(kernel), &prefix);
 	}
 	return r || program < 0 ? -1 : reader_new(kernel, collect_record, &got, &reader);
 }

@@ -144,7 +144,7 @@ static void work_with_three_capabilities(enum config_capture_source source)
 		CHECK(a.mode == modes[i]);
 		kernel_detach_interface(k, a.ifindex);
 	}
-	CHECK(deny_put(kernel_deny_maps(k), &who, UINT64_MAX, PK_ACT_DROP, PK_SCOPE_PORTS, 1) == 0);
+	CHECK(deny_put(kernel_deny(k), &who, UINT64_MAX, PK_ACT_DROP, PK_SCOPE_PORTS, 1) == 0);
 	CHECK(kernel_kill_set(k, true) == 0);
 	CHECK(one_request() == 0);
 	CHECK(reader_drain(r) > 0);

@@ -146,28 +146,28 @@ static void deny(const char *who, enum pk_action action, enum pk_scope scope)
 {
 	struct prefix p = net(who);
 
-	assert_int_equal(deny_put(kernel_deny_maps(kernel), &p, boot_in(60), action, scope, 1), 0);
+	assert_int_equal(deny_put(kernel_deny(kernel), &p, boot_in(60), action, scope, 1), 0);
 }
 
 static void undeny(const char *who)
 {
 	struct prefix p = net(who);
 
-	assert_int_equal(deny_remove(kernel_deny_maps(kernel), &p), 0);
+	assert_int_equal(deny_remove(kernel_deny(kernel), &p), 0);
 }
 
 static void allow(const char *who)
 {
 	struct prefix p = net(who);
 
-	assert_int_equal(allow_put(kernel_deny_maps(kernel), &p), 0);
+	assert_int_equal(allow_put(kernel_deny(kernel), &p), 0);
 }
 
 static void disallow(const char *who)
 {
 	struct prefix p = net(who);
 
-	assert_int_equal(allow_remove(kernel_deny_maps(kernel), &p), 0);
+	assert_int_equal(allow_remove(kernel_deny(kernel), &p), 0);
 }
 
 static struct pk_hit hits_of(const char *who)
@@ -175,7 +175,7 @@ static struct pk_hit hits_of(const char *who)
 	struct prefix p = net(who);
 	struct pk_hit h = {0};
 
-	deny_hits(kernel_deny_maps(kernel), &p, &h);
+	deny_hits(kernel_deny(kernel), &p, &h);
 	return h;
 }
 
@@ -198,7 +198,7 @@ static int teardown(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(denied); i++) {
 		struct prefix p = net(denied[i]);
-		deny_remove(kernel_deny_maps(kernel), &p);
+		deny_remove(kernel_deny(kernel), &p);
 	}
 	packets_set(PK_PACKETS_OFF);
 	return 0;

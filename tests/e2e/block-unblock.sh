@@ -11,22 +11,25 @@ ip -n "$NS_S" route add 198.51.100.0/24 dev eth0
 ip -n "$NS_S" -6 route add 2001:db8:51::/48 dev eth0
 need bpftool jq
 nginx_up
-picket_up
+# Its connections stay, so that what is seen is what becomes of packets (close-connections tells of the rest).
+picket_up "enforcement:
+  close_connections: false"
 
 nsenter --net="/run/netns/$NS_S" "$PYTHON" "$E2E/raw.py" udp-sink $PORT "$DIR/udp.watched" &
 own $!
 nsenter --net="/run/netns/$NS_S" "$PYTHON" "$E2E/raw.py" udp-sink 9999 "$DIR/udp.other" &
 own $!
 
-# Where there is no block the packet program does not look for one (struct pk_config, deny_none: the word at byte 52).
+# Where there is no block the packet program does not look for one (struct pk_deny_head: bit 31 of the first word).
 looks_for_none() {
 	local id
 	sed -n 's/^map_id:[[:space:]]*//p' /proc/"$PICKET_PID"/fdinfo/* 2>/dev/null | sort -u >"$DIR/maps"
 	while read -r id; do
-		bpftool map dump id "$id" --json 2>/dev/null |
-			jq -e 'length == 1 and (.[0].value | type == "array" and length == 88) and (.[0].value[52] == "0x01" or .[0].formatted.value.deny_none == 1)' >/dev/null && return 0
+		bpftool map show id "$id" | grep -q ' name pk_deny_head ' || continue
+		bpftool map lookup id "$id" key 0 0 0 0 --json | jq -e '.value[3] | . >= "0x80"' >/dev/null
+		return
 	done <"$DIR/maps"
-	return 1
+	fail "the daemon holds no map named pk_deny_head"
 }
 looks_for_none || fail "the packet program looks for blocks although there is none"
 
@@ -73,7 +76,10 @@ round() { # TARGET BLOCKED-SOURCE OTHER-SOURCE
 hits() { pk blocks --json | jq -se --arg t "$1" 'map(select(.target == $t and (.packets // .dropped.packets // 0) > 0)) | length == 1'; }
 
 round $C4 $C4 $D4
-if looks_for_none; then fail "the packet program does not look for blocks although there was one just now"; fi
+looks_for_none || fail "the packet program still looks for blocks"
+exits 0 pk block 203.0.113.9 --ttl 5m
+if looks_for_none; then fail "the packet program does not look for blocks although there is one"; fi
+exits 0 pk unblock 203.0.113.9
 round $C6 $C6 $D6
 round 198.51.100.0/24 198.51.100.7 $D4
 round 2001:db8:51::/48 2001:db8:51::7 $D6

@@ -51,6 +51,12 @@ done
 [ -z "$unknown" ] || fail "the sensor holds descriptors it should not:$unknown"
 tell "$(find "/proc/$sensor/fd" -type l | wc -l) descriptors, each of a kind that is allowed"
 
+# What it may write of maps: the two rings' consumer positions, and pk_skip, pk_skipped, pk_seen. Not the filters of the deny maps.
+if [ "$(status_of .capture.path)" = ring ]; then
+	sizes=$(awk '$2 ~ /w/ && /bpf-map/ { print $1 }' "/proc/$sensor/maps" | while IFS=- read -r from to; do echo $((0x$to - 0x$from)); done | sort -n | tr '\n' ' ')
+	equal "sizes of the maps that the sensor may write" "4096 4096 524288 524288 524288 " "$sizes"
+fi
+
 # And the map itself refuses: as that user, with its (empty) capabilities, by the map's id.
 deny=$(bpftool -j map show | jq -r '[.[] | select(.name == "pk_deny4")][-1].id')
 [ "$deny" != null ] || fail "no map named pk_deny4 is loaded"

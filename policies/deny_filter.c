@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/deny_filter.h"
+
+#include <string.h>
+
+#define LOG2_MIN       6 /* of the filter's words */
+#define PER_WORD_FRESH 2 /* entries a word */
+#define PER_WORD_FULL  4 /* ... beyond which too much passes that is in no list */
+
+static size_t words_of(const struct deny_filter *f)
+{
+	return (size_t)1 << PK_DENY_WORDS(f->making);
+}
+
+/* The kernel reads it in one load, and what was written before it is seen by whoever sees it. */
+static void head_set(const struct deny_filter *f)
+{
+	__atomic_store_n(&f->head->filter, f->making, __ATOMIC_RELEASE);
+}
+
+static bool in_force(const struct deny_filter *f)
+{
+	return __atomic_load_n(&f->head->filter, __ATOMIC_RELAXED) == f->making;
+}
+
+void deny_filter_init(struct deny_filter *f, struct pk_deny_head *head, uint64_t *bits, size_t bits_words,
+		      uint64_t *nets)
+{
+	*f = (struct deny_filter){.head = head, .bits = bits, .nets = nets, .half_words = bits_words / 2};
+	/* An earlier filter may be in force, of whoever had the maps before: the next one goes beside it. */
+	f->making = head->filter & PK_DENY_HALF;
+	head_set(f);
+}
+
+void deny_filter_begin(struct deny_filter *f, uint32_t entries)
+{
+	bool half = !(f->making & PK_DENY_HALF);
+	uint64_t log2 = LOG2_MIN;
+
+	while (((size_t)PER_WORD_FRESH << log2) < entries && ((size_t)2 << log2) <= f->half_words)
+		log2++;
+	f->making = PK_DENY_FILTERED | log2;
+	if (half)
+		f->making |= PK_DENY_HALF | (uint64_t)f->half_words << 32;
+	memset(f->bits + PK_DENY_BASE(f->making), 0, words_of(f) * sizeof *f->bits);
+	memset(f->nets + (half ? 2 * PK_NET_WORDS : 0), 0, sizeof(uint64_t) * 2 * PK_NET_WORDS);
+}
+
+void deny_filter_commit(struct deny_filter *f, bool none)
+{
+	if (none)
+		f->making |= PK_DENY_NONE;
+	head_set(f);
+}
+
+static void word_set(uint64_t *word, uint64_t bits)
+{
+	__atomic_store_n(word, *word | bits, __ATOMIC_RELEASE);
+}
+
+static void address_add(struct deny_filter *f, const struct addr *addr)
+{
+	uint32_t words[4];
+	uint64_t hash;
+
+	memcpy(words, addr->bytes, sizeof words);
+	hash = addr->family == ADDR_IPV4 ? pk_deny_hash4(words[0]) : pk_deny_hash6(words);
+	word_set(&f->bits[pk_deny_word(f->making, hash)], pk_deny_bits_of(hash));
+}
+
+static void net_bit_set(uint64_t *nets, uint32_t bit)
+{
+	word_set(&nets[bit >> 6], 1ull << (bit & 63));
+}
+
+/* A prefix shorter than what the filter looks at has many beginnings. */
+static void net_add(struct deny_filter *f, const struct prefix *net)
+{
+	bool v4 = net->addr.family == ADDR_IPV4;
+	uint64_t *nets =
+		f->nets + (f->making & PK_DENY_HALF ? 2 * PK_NET_WORDS : 0) + (v4 ? 0 : PK_NET_WORDS);
+	uint32_t first;
+
+	memcpy(&first, net->addr.bytes, sizeof first);
+	if (v4) {
+		uint32_t bit = pk_net_bit4(net->addr.bytes);
+		uint32_t count = net->bits >= PK_NET_BITS ? 1 : 1u << (PK_NET_BITS - net->bits);
+
+		for (uint32_t i = 0; i < count; i++)
+			net_bit_set(nets, bit + i);
+		f->making |= PK_DENY_NETS4;
+		return;
+	}
+	if (net->bits >= 32)
+		net_bit_set(nets, pk_net_bit6(first));
+	else
+		for (uint32_t i = 0; i < PK_NET_WORDS; i++)
+			word_set(&nets[i], UINT64_MAX);
+	f->making |= PK_DENY_NETS6;
+}
+
+void deny_filter_add(struct deny_filter *f, const struct prefix *target)
+{
+	bool now = in_force(f);
+
+	if (!(f->making & PK_DENY_FILTERED))
+		return;
+	if (prefix_is_exact(target))
+		address_add(f, &target->addr);
+	else
+		net_add(f, target);
+	f->making &= ~PK_DENY_NONE;
+	if (now)
+		head_set(f);
+}
+
+bool deny_filter_fits(const struct deny_filter *f, uint32_t entries)
+{
+	size_t words = words_of(f);
+
+	return entries <= words * PER_WORD_FULL || words * 2 > f->half_words;
+}

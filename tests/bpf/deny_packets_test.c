@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * deny_packets_test.c: long lists and their filters, told by packets: whatever is put is dropped, whatever is
+ * not passes, while hashes grow and filters are made anew; and what a rate lets through.
+ *
+ *     deny_packets_test xdp | tc
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/util.h"
+#include "sensor/kernel_internal.h"
+#include "tests/bpf/packet.h"
+
+#define WATCHED 8080
+#define MOST    40000 /* limits.blocks_max */
+
+static bool use_tc;
+static struct kernel *kernel;
+static struct deny *deny;
+static int program;
+
+static int open_all(void **state)
+{
+	static struct config config;
+	struct kernel_options options = {.netns = 0};
+	struct pk_config calm = {.read_max = 65536, .share_divisor = 8};
+	static struct pk_ports ports;
+	__u32 zero = 0;
+	struct buffer errors = BUFFER_INIT(4096);
+
+	(void)state;
+	config.capture.ring_bytes = config.capture.header_ring_bytes = 1 << 16;
+	config.limits.blocks_max = MOST;
+	int r = kernel_load(&config, &options, &kernel, &errors);
+	if (r) {
+		fprintf(stderr, "kernel_load: %d\n%.*s", r, (int)errors.len, errors.data);
+		return -1;
+	}
+	buffer_free(&errors);
+	ports.watched[WATCHED / 64] |= 1ull << WATCHED % 64;
+	if (kernel_config_set(kernel, &calm) ||
+	    bpf_map_update_elem(kernel_ports_fd(kernel), &zero, &ports, BPF_ANY))
+		return -1;
+	deny = kernel_deny(kernel);
+	program = use_tc ? kernel_program_fd(kernel, OBJECT_TC, "pk_tc")
+			 : kernel_program_fd(kernel, OBJECT_XDP, "pk_xdp");
+	return program < 0 ? -1 : 0;
+}
+
+static int close_all(void **state)
+{
+	(void)state;
+	kernel_free(kernel);
+	kernel = NULL;
+	return 0;
+}
+
+static bool drops(const char *source)
+{
+	static const struct tcp_fields to_watched = {
+		.source = 40000, .destination = WATCHED, .flags = PK_TCP_ACK};
+	struct frame_buf f;
+	uint8_t out[2048];
+
+	packet_begin(&f);
+	if (strchr(source, ':')) {
+		packet_eth(&f, 0x86dd);
+		packet_ipv6(&f, source, "2001:db8:ffff::1", 6);
+	} else {
+		packet_eth(&f, 0x0800);
+		packet_ipv4(&f, source, "10.77.0.1", 6, 0, 0);
+	}
+	packet_tcp(&f, &to_watched);
+	packet_end(&f);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = f.bytes, .data_size_in = (__u32)f.len, .data_out = out,
+		    .data_size_out = sizeof(out));
+	assert_int_equal(bpf_prog_test_run_opts(program, &run), 0);
+	return use_tc ? run.retval == 2 : run.retval == XDP_DROP;
+}
+
+static struct prefix net(const char *text)
+{
+	struct prefix p;
+
+	assert_int_equal(prefix_parse(span_from(text), &p), 0);
+	return p;
+}
+
+static uint64_t boot_in(int seconds)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)(t.tv_sec + seconds) * NS_PER_S;
+}
+
+static int put(const char *who, enum pk_action action)
+{
+	struct prefix p = net(who);
+
+	return deny_put(deny, &p, boot_in(1000), action, PK_SCOPE_HOST, 1);
+}
+
+static int take(const char *who)
+{
+	struct prefix p = net(who);
+
+	return deny_remove(deny, &p);
+}
+
+static uint64_t filter_now(void)
+{
+	struct pk_deny_head head;
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(kernel_map_fd(kernel, "pk_deny_head"), &zero, &head), 0);
+	return head.filter;
+}
+
+/* Scattered over the address space, each once. which: an even one is put, an odd one is not. */
+static const char *address(uint32_t which, bool v6)
+{
+	static char text[INET6_ADDRSTRLEN];
+	uint32_t word = which * 2654435761u;
+
+	if (v6)
+		snprintf(text, sizeof text, "2001:db8:%x:%x::%x:1", word >> 16, word & 0xffff,
+			 word >> 8 & 0xffff);
+	else
+		snprintf(text, sizeof text, "11.%u.%u.%u", word >> 16 & 255, word >> 8 & 255, word & 255);
+	return text;
+}
+
+static void each_is_dropped_and_nobody_else(uint32_t from, uint32_t to, bool v6)
+{
+	for (uint32_t i = from; i < to; i++)
+		if (drops(address(i, v6)) != (i % 2 == 0))
+			fail_msg("%s is %s", address(i, v6), i % 2 ? "dropped" : "not dropped");
+}
+
+static void a_list_that_grows_drops_what_is_in_it_and_nothing_else(void **state)
+{
+	static const uint32_t steps[] = {0, 200, 2000, 9000, 24000};
+	uint64_t filter = filter_now();
+	unsigned filters = 0;
+
+	(void)state;
+	for (size_t s = 1; s < ARRAY_SIZE(steps); s++) {
+		for (uint32_t i = steps[s - 1]; i < steps[s]; i += 2) {
+			assert_int_equal(put(address(i, false), PK_ACT_DROP), 0);
+			assert_int_equal(put(address(i, true), PK_ACT_DROP), 0);
+			filters += (filter_now() ^ filter) & PK_DENY_HALF ? 1 : 0;
+			filter = filter_now();
+		}
+		each_is_dropped_and_nobody_else(0, steps[s], false);
+		each_is_dropped_and_nobody_else(0, steps[s], true);
+	}
+	assert_int_equal(deny_count(deny), 24000);
+	assert_true(filters > 3); /* made anew more than once, in turns */
+	assert_true(filter & PK_DENY_FILTERED);
+}
+
+static void what_is_taken_out_passes_and_the_rest_does_not(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 9000; i += 2) {
+		assert_int_equal(put(address(i, false), PK_ACT_DROP), 0);
+		assert_int_equal(put(address(i, true), PK_ACT_DROP), 0);
+	}
+	uint64_t filter = filter_now();
+	for (uint32_t i = 1000; i < 9000; i += 2) {
+		assert_int_equal(take(address(i, false)), 0);
+		assert_int_equal(take(address(i, true)), 0);
+	}
+	assert_true(PK_DENY_WORDS(filter_now()) < PK_DENY_WORDS(filter)); /* made anew */
+	each_is_dropped_and_nobody_else(0, 1000, false);
+	each_is_dropped_and_nobody_else(0, 1000, true);
+	for (uint32_t i = 1000; i < 9000; i += 2)
+		assert_false(drops(address(i, i % 4 == 0)));
+	for (uint32_t i = 0; i < 1000; i += 2) {
+		assert_int_equal(take(address(i, false)), 0);
+		assert_int_equal(take(address(i, true)), 0);
+	}
+	assert_true(filter_now() & PK_DENY_NONE);
+}
+
+static struct deny_entry *entries_make(uint32_t count)
+{
+	struct deny_entry *e = calloc(count, sizeof *e);
+
+	assert_non_null(e);
+	for (uint32_t i = 0; i < count; i++) {
+		e[i].target = net(address(2 * i, i % 2));
+		e[i].value = (struct pk_deny){.deadline_s = (uint32_t)(boot_in(1000) / NS_PER_S),
+					      .action = PK_ACT_DROP,
+					      .scope = PK_SCOPE_HOST,
+					      .source = 3};
+	}
+	return e;
+}
+
+static void a_list_that_is_loaded_is_in_force_beside_what_was(void **state)
+{
+	struct deny_entry *e = entries_make(30000);
+	struct pk_deny d;
+
+	(void)state;
+	assert_int_equal(put("192.0.2.1", PK_ACT_DROP), 0);
+	assert_int_equal(put("203.0.113.0/24", PK_ACT_DROP), 0);
+	e[29999].target = net("100.64.0.0/10");
+	e[29998].target = net("2001:db9::/32");
+	assert_int_equal(deny_load(deny, e, 30000), 0);
+	assert_int_equal(deny_count(deny), 30002);
+	for (uint32_t i = 0; i < 29998; i++) {
+		assert_int_equal(deny_get(deny, &e[i].target, &d), 0);
+		assert_int_equal(d.bits, i % 2 ? 128 : 32);
+		assert_int_equal(d.source, 3);
+		if (!drops(address(2 * i, i % 2)))
+			fail_msg("%s is not dropped", address(2 * i, i % 2));
+		assert_false(drops(address(2 * i + 1, i % 2)));
+	}
+	assert_true(drops("192.0.2.1") && drops("203.0.113.77") && drops("100.127.1.1") &&
+		    drops("2001:db9:7::1"));
+	assert_false(drops("192.0.2.2") || drops("203.0.114.1") || drops("100.128.1.1") ||
+		     drops("2001:dba::1"));
+	free(e);
+}
+
+static void a_list_that_is_too_long_says_so_and_what_was_there_stays(void **state)
+{
+	struct deny_entry *e = entries_make(2 * MOST + 2);
+
+	(void)state;
+	assert_int_equal(put("192.0.2.1", PK_ACT_DROP), 0);
+	assert_int_equal(deny_load(deny, e, 2 * MOST + 2), DENY_E_FULL);
+	assert_true(drops("192.0.2.1"));
+	assert_true(drops(address(0, false)));
+	assert_in_range(deny_count(deny), MOST, 2 * MOST);
+	e[6].target.bits = 33;
+	assert_int_equal(deny_load(deny, e, 10), -EINVAL);
+	free(e);
+}
+
+static const struct {
+	const char *net, *in[2], *out[2];
+} nets[] = {
+	{"203.0.113.0/24", {"203.0.113.0", "203.0.113.255"}, {"203.0.112.255", "203.0.114.0"}},
+	{"198.18.0.0/15", {"198.18.0.0", "198.19.255.255"}, {"198.17.255.255", "198.20.0.0"}},
+	{"100.64.0.0/10", {"100.64.0.0", "100.127.255.255"}, {"100.63.255.255", "100.128.0.0"}},
+	{"16.0.0.0/5", {"16.0.0.1", "23.255.255.255"}, {"15.255.255.255", "24.0.0.0"}},
+	{"192.0.2.8/31", {"192.0.2.8", "192.0.2.9"}, {"192.0.2.7", "192.0.2.10"}},
+	{"2001:db8:7::/48", {"2001:db8:7::1", "2001:db8:7:ffff::1"}, {"2001:db8:6:ffff::", "2001:db8:8::"}},
+	{"2001:dc0::/27", {"2001:dc0::1", "2001:ddf:ffff::1"}, {"2001:dbf:ffff::1", "2001:de0::1"}},
+	{"2001:db8::4/127", {"2001:db8::4", "2001:db8::5"}, {"2001:db8::3", "2001:db8::6"}},
+};
+
+static void prefixes_of_every_length_are_found_by_what_begins_them(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(nets); i++) {
+		assert_false(drops(nets[i].in[0]));
+		assert_int_equal(put(nets[i].net, PK_ACT_DROP), 0);
+		for (int j = 0; j < 2; j++)
+			if (!drops(nets[i].in[j]) || drops(nets[i].out[j]))
+				fail_msg("%s: %s, %s", nets[i].net, nets[i].in[j], nets[i].out[j]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(nets); i++) {
+		assert_true(drops(nets[i].in[0]) && drops(nets[i].in[1]));
+		assert_int_equal(take(nets[i].net), 0);
+		assert_false(drops(nets[i].in[0]) || drops(nets[i].in[1]));
+	}
+}
+
+/* Of a hundred packets at once. */
+static int passed_at_once(const char *who)
+{
+	int passed = 0;
+
+	for (int i = 0; i < 100; i++)
+		passed += !drops(who);
+	return passed;
+}
+
+static void a_rate_lets_its_burst_through_and_then_its_rate(void **state)
+{
+	struct pk_hit hit;
+	struct prefix who = net("192.0.2.1");
+
+	(void)state;
+	assert_int_equal(put("192.0.2.1", PK_ACT_RATE), 0);
+	deny_rate_set(deny, 0, 5);
+	assert_int_equal(passed_at_once("192.0.2.1"), 100);
+	deny_rate_set(deny, 1, 5);
+	int passed = passed_at_once("192.0.2.1");
+	assert_in_range(passed, 6, 8); /* one that is due, and the burst; a slow machine is due for more */
+	assert_int_equal(deny_hits(deny, &who, &hit), 0);
+	assert_int_equal(hit.packets, 100 - passed);
+	usleep(2100000);
+	assert_in_range(passed_at_once("192.0.2.1"), 2, 4);
+	assert_false(drops("192.0.2.2"));
+	/* Together with what is stronger. */
+	assert_int_equal(put("192.0.2.0/24", PK_ACT_DROP), 0);
+	assert_int_equal(passed_at_once("192.0.2.1"), 0);
+	assert_int_equal(take("192.0.2.0/24"), 0);
+	assert_int_equal(put("192.0.2.0/24", PK_ACT_SHADOW), 0);
+	usleep(1100000);
+	assert_in_range(passed_at_once("192.0.2.1"), 1, 3);
+}
+
+#define CASE(NAME) cmocka_unit_test_setup_teardown(NAME, open_all, close_all)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(a_list_that_grows_drops_what_is_in_it_and_nothing_else),
+		CASE(what_is_taken_out_passes_and_the_rest_does_not),
+		CASE(a_list_that_is_loaded_is_in_force_beside_what_was),
+		CASE(a_list_that_is_too_long_says_so_and_what_was_there_stays),
+		CASE(prefixes_of_every_length_are_found_by_what_begins_them),
+		CASE(a_rate_lets_its_burst_through_and_then_its_rate),
+	};
+
+	if (argc != 2 || (strcmp(argv[1], "xdp") && strcmp(argv[1], "tc"))) {
+		fprintf(stderr, "usage: deny_packets_test xdp|tc\n");
+		return 2;
+	}
+	if (geteuid()) {
+		printf("skipped: needs root\n");
+		return 77;
+	}
+	use_tc = !strcmp(argv[1], "tc");
+	return cmocka_run_group_tests_name(argv[1], tests, NULL, NULL);
+}
