@@ -6,11 +6,12 @@
 
 /*
  * Two structures over the same entries: a hash table by target, and a binary heap by the time at which the
- * entry is due to leave. Entries know their place in the heap, so that an extension moves them in logarithmic
- * time.
+ * next claim of the entry is due to end. Entries know their place in the heap, so that an extension moves
+ * them in logarithmic time.
  */
 struct entry {
 	struct block block;
+	struct block_claim *claims; /* oldest first */
 	struct table_node node;
 	size_t heap_at;
 	uint64_t due_ns; /* by which the heap is ordered */
@@ -20,9 +21,14 @@ struct blocks {
 	struct table table;
 	struct entry **heap;
 	size_t count, heap_size, max;
-	struct entry *given;    /* the one last given out: its owner may have written revert_ns since */
 	size_t lengths[2][129]; /* entries per family and prefix length, for blocks_match */
 };
+
+static void entry_free(struct entry *e)
+{
+	free(e->claims);
+	free(e);
+}
 
 int blocks_new(unsigned max, struct blocks **ret)
 {
@@ -45,7 +51,7 @@ void blocks_free(struct blocks *b)
 	if (!b)
 		return;
 	for (size_t i = 0; i < b->count; i++)
-		free(b->heap[i]);
+		entry_free(b->heap[i]);
 	free(b->heap);
 	table_deinit(&b->table);
 	free(b);
@@ -79,30 +85,6 @@ static void heap_settle(struct blocks *b, struct entry *e)
 		at = child;
 	}
 	heap_set(b, at, e);
-}
-
-/* Orders e by what its block says now. */
-static void entry_reorder(struct blocks *b, struct entry *e)
-{
-	e->due_ns = e->block.deadline_ns;
-	if (e->block.revert_ns && e->block.revert_ns < e->due_ns)
-		e->due_ns = e->block.revert_ns;
-	heap_settle(b, e);
-}
-
-static struct block *entry_give(struct blocks *b, struct entry *e)
-{
-	b->given = e;
-	return &e->block;
-}
-
-/* First in every function that looks at the order: takes up what was written through the pointer last given.
- */
-static void entry_taken_back(struct blocks *b)
-{
-	if (b->given)
-		entry_reorder(b, b->given);
-	b->given = NULL;
 }
 
 static int heap_reserve(struct blocks *b)
@@ -164,6 +146,102 @@ static void entry_take_out(struct blocks *b, struct entry *e)
 	--*length_slot(b, &e->block.verdict.target);
 }
 
+static void entry_remove(struct blocks *b, struct entry *e)
+{
+	entry_take_out(b, e);
+	entry_free(e);
+}
+
+/* --- claims --- */
+
+static uint64_t claim_end(const struct block_claim *c)
+{
+	return c->revert_ns && c->revert_ns < c->deadline_ns ? c->revert_ns : c->deadline_ns;
+}
+
+uint64_t block_end_ns(const struct block *block)
+{
+	return block->revert_ns && block->revert_ns < block->deadline_ns ? block->revert_ns
+									 : block->deadline_ns;
+}
+
+/* Sources are one each, but for gateways, which are many. */
+static bool claim_is_of(const struct block_claim *c, const struct verdict *v)
+{
+	return c->verdict.source == v->source &&
+	       (v->source != VERDICT_GATEWAY || strcmp(c->verdict.origin, v->origin) == 0 ||
+		strcmp(c->verdict.origin, BLOCKS_ADOPTED) == 0);
+}
+
+static struct block_claim *claim_find(const struct entry *e, const struct verdict *v)
+{
+	for (unsigned i = 0; i < e->block.claims; i++)
+		if (claim_is_of(&e->claims[i], v))
+			return &e->claims[i];
+	return NULL;
+}
+
+/* The entry is what its claims say: call after each change of them. There is at least one. */
+static void entry_settle(struct blocks *b, struct entry *e)
+{
+	const struct block_claim *in_force = &e->claims[0];
+	enum verdict_scope scope = in_force->verdict.scope;
+	uint64_t due_ns = claim_end(in_force);
+
+	for (unsigned i = 1; i < e->block.claims; i++) {
+		const struct block_claim *c = &e->claims[i];
+		uint64_t end = claim_end(c), best = claim_end(in_force);
+
+		if (end > best || (end == best && c->verdict.source < in_force->verdict.source))
+			in_force = c;
+		scope = MAX(scope, c->verdict.scope);
+		due_ns = MIN(due_ns, end);
+	}
+	e->block.verdict = in_force->verdict;
+	e->block.verdict.scope = scope;
+	e->block.deadline_ns = in_force->deadline_ns;
+	e->block.revert_ns = in_force->revert_ns;
+	e->due_ns = due_ns;
+	heap_settle(b, e);
+}
+
+static int claim_add(struct entry *e, const struct block_claim *c)
+{
+	if (e->block.claims == BLOCKS_CLAIMS_MAX)
+		return BLOCKS_E_FULL;
+	struct block_claim *claims = realloc(e->claims, (e->block.claims + 1) * sizeof *claims);
+	if (!claims)
+		return -ENOMEM;
+	e->claims = claims;
+	e->claims[e->block.claims++] = *c;
+	return 0;
+}
+
+/* What is left of the entry: NULL if that was the last. */
+static struct block *claim_remove(struct blocks *b, struct entry *e, struct block_claim *c)
+{
+	size_t behind = (size_t)(e->claims + e->block.claims - (c + 1));
+
+	if (e->block.claims == 1) {
+		entry_remove(b, e);
+		return NULL;
+	}
+	memmove(c, c + 1, behind * sizeof *c);
+	e->block.claims--;
+	entry_settle(b, e);
+	return &e->block;
+}
+
+static void claim_extend(struct block_claim *c, const struct block_claim *longer)
+{
+	enum verdict_scope scope = MAX(c->verdict.scope, longer->verdict.scope);
+	uint64_t since_ns = c->since_ns;
+
+	*c = *longer;
+	c->since_ns = since_ns;
+	c->verdict.scope = scope;
+}
+
 /* --- the list --- */
 static uint64_t deadline_of(const struct verdict *v, uint64_t now_ns)
 {
@@ -172,28 +250,12 @@ static uint64_t deadline_of(const struct verdict *v, uint64_t now_ns)
 	return now_ns + v->ttl_ms * NS_PER_MS;
 }
 
-static void block_start(struct block *block, const struct verdict *v, uint64_t now_ns)
+static bool entry_ended(const struct entry *e, uint64_t now_ns)
 {
-	*block = (struct block){.verdict = *v, .since_ns = now_ns, .deadline_ns = deadline_of(v, now_ns)};
+	return block_end_ns(&e->block) <= now_ns; /* the last of them */
 }
 
-static void block_extend(struct block *block, const struct verdict *v, uint64_t deadline_ns)
-{
-	enum verdict_scope scope = MAX(block->verdict.scope, v->scope);
-
-	block->deadline_ns = deadline_ns;
-	/* Who ranks lower adds time; the entry stays whose it was, and on trial if it was. */
-	if (v->source > block->verdict.source) {
-		block->verdict.ttl_ms = v->ttl_ms;
-		block->verdict.scope = scope;
-		return;
-	}
-	block->verdict = *v;
-	block->verdict.scope = scope;
-	block->revert_ns = 0;
-}
-
-static int entry_add(struct blocks *b, const struct verdict *v, uint64_t now_ns, struct entry **ret)
+static int entry_add(struct blocks *b, const struct block_claim *first, struct entry **ret)
 {
 	if (b->count >= b->max)
 		return BLOCKS_E_FULL;
@@ -203,63 +265,118 @@ static int entry_add(struct blocks *b, const struct verdict *v, uint64_t now_ns,
 	struct entry *e = calloc(1, sizeof *e);
 	if (!e)
 		return -ENOMEM;
-	block_start(&e->block, v, now_ns);
-	table_add(&b->table, &e->node, target_hash(b, &v->target));
-	++*length_slot(b, &v->target);
-	e->due_ns = UINT64_MAX; /* at the end until reordered */
+	r = claim_add(e, first);
+	if (r) {
+		free(e);
+		return r;
+	}
+	e->block.since_ns = first->since_ns;
+	e->block.verdict.target = first->verdict.target;
+	table_add(&b->table, &e->node, target_hash(b, &first->verdict.target));
+	++*length_slot(b, &first->verdict.target);
+	e->due_ns = UINT64_MAX; /* at the end until settled */
 	heap_set(b, b->count++, e);
 	*ret = e;
 	return 0;
 }
 
-int blocks_put(struct blocks *b, const struct verdict *v, uint64_t now_ns, struct block **ret_entry)
+int blocks_put(struct blocks *b, const struct verdict *v, uint64_t revert_ns, uint64_t now_ns,
+	       struct block **ret)
 {
 	if (v->target.addr.family == ADDR_NONE || v->target.bits > addr_bits(&v->target.addr))
 		return -EINVAL;
-	entry_taken_back(b);
+	const struct block_claim claim = {.verdict = *v,
+					  .since_ns = now_ns,
+					  .deadline_ns = deadline_of(v, now_ns),
+					  .revert_ns = revert_ns};
 	struct entry *e = entry_find(b, &v->target);
-	uint64_t deadline_ns = deadline_of(v, now_ns);
+	struct block_claim *mine = e ? claim_find(e, v) : NULL;
 	int r = 0;
 
-	if (!e)
-		r = entry_add(b, v, now_ns, &e);
-	else if (e->due_ns <= now_ns)
-		block_start(&e->block, v, now_ns);
-	else if (deadline_ns > e->block.deadline_ns)
-		block_extend(&e->block, v, deadline_ns);
-	else
+	if (!e) {
+		r = entry_add(b, &claim, &e);
+	} else if (entry_ended(e, now_ns)) {
+		e->block = (struct block){.since_ns = now_ns, .claims = 1};
+		e->claims[0] = claim;
+	} else if (!mine) {
+		r = claim_add(e, &claim);
+	} else if (claim_end(mine) <= now_ns) {
+		*mine = claim;
+	} else if (claim.deadline_ns > mine->deadline_ns) {
+		claim_extend(mine, &claim);
+	} else {
 		r = BLOCKS_E_SHORTER;
-	if (!e)
+	}
+	if (r && r != BLOCKS_E_SHORTER)
 		return r;
-	entry_reorder(b, e);
-	if (ret_entry)
-		*ret_entry = entry_give(b, e);
+	entry_settle(b, e);
+	if (ret)
+		*ret = &e->block;
 	return r;
 }
 
 int blocks_remove(struct blocks *b, const struct prefix *target)
 {
-	entry_taken_back(b);
 	struct entry *e = entry_find(b, target);
 
 	if (!e)
 		return BLOCKS_E_NONE;
-	entry_take_out(b, e);
-	free(e);
+	entry_remove(b, e);
+	return 0;
+}
+
+int blocks_claim(const struct blocks *b, const struct verdict *v, struct block_claim *ret)
+{
+	const struct entry *e = entry_find(b, &v->target);
+	const struct block_claim *c = e ? claim_find(e, v) : NULL;
+
+	if (!c)
+		return BLOCKS_E_NONE;
+	*ret = *c;
+	return 0;
+}
+
+int blocks_withdraw(struct blocks *b, const struct verdict *v, const struct block_claim *instead,
+		    struct block **ret_left)
+{
+	struct entry *e = entry_find(b, &v->target);
+	struct block_claim *c = e ? claim_find(e, v) : NULL;
+
+	if (!c)
+		return BLOCKS_E_NONE;
+	if (!instead) {
+		*ret_left = claim_remove(b, e, c);
+		return 0;
+	}
+	*c = *instead;
+	entry_settle(b, e);
+	*ret_left = &e->block;
+	return 0;
+}
+
+int blocks_confirm(struct blocks *b, const struct prefix *target, struct block **ret)
+{
+	const struct verdict operator= {.source = VERDICT_OPERATOR, .target = *target};
+	struct entry *e = entry_find(b, target);
+	struct block_claim *c = e ? claim_find(e, &operator) : NULL;
+
+	if (!c)
+		return BLOCKS_E_NONE;
+	c->revert_ns = 0;
+	entry_settle(b, e);
+	*ret = &e->block;
 	return 0;
 }
 
 struct block *blocks_find(struct blocks *b, const struct prefix *target)
 {
-	entry_taken_back(b);
 	struct entry *e = entry_find(b, target);
 
-	return e ? entry_give(b, e) : NULL;
+	return e ? &e->block : NULL;
 }
 
 struct block *blocks_match(struct blocks *b, const struct addr *addr)
 {
-	entry_taken_back(b);
 	if (addr->family == ADDR_NONE)
 		return NULL;
 	for (int bits = addr_bits(addr); bits >= 0; bits--) {
@@ -268,27 +385,41 @@ struct block *blocks_match(struct blocks *b, const struct addr *addr)
 		struct prefix p = prefix_of(addr, (uint8_t)bits);
 		struct entry *e = entry_find(b, &p);
 		if (e)
-			return entry_give(b, e);
+			return &e->block;
 	}
 	return NULL;
 }
 
-int blocks_expire(struct blocks *b, uint64_t now_ns, struct block *ret)
+unsigned blocks_claims(const struct blocks *b, const struct prefix *target, struct block_claim *ret)
 {
-	entry_taken_back(b);
+	const struct entry *e = entry_find(b, target);
+
+	if (!e)
+		return 0;
+	memcpy(ret, e->claims, e->block.claims * sizeof *ret);
+	return e->block.claims;
+}
+
+int blocks_expire(struct blocks *b, uint64_t now_ns, struct block *ret, struct block **ret_left)
+{
 	if (!b->count || b->heap[0]->due_ns > now_ns)
 		return BLOCKS_E_NONE;
 	struct entry *e = b->heap[0];
-	entry_take_out(b, e);
+	struct block_claim *c = e->claims;
+	while (claim_end(c) != e->due_ns)
+		c++;
 	*ret = e->block;
-	free(e);
+	ret->verdict = c->verdict;
+	ret->since_ns = c->since_ns;
+	ret->deadline_ns = c->deadline_ns;
+	ret->revert_ns = c->revert_ns;
+	ret->claims = 1;
+	*ret_left = claim_remove(b, e, c);
 	return 0;
 }
 
 uint64_t blocks_next_deadline(const struct blocks *b)
 {
-	/* What is asked does not change; the order in which it is kept may. */
-	entry_taken_back((struct blocks *)b);
 	return b->count ? b->heap[0]->due_ns : 0;
 }
 

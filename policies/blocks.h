@@ -1,50 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * blocks.h: the desired list: what should be denied, until when, and why. The warden makes the kernel equal
- * to it. One entry per target; the longest deadline wins, an earlier one never shortens it. Bounded by
- * limits.blocks_max. Not thread safe: the enforcer's lock is held.
+ * to it. One entry per target, made of claims: what each source asked for, each gateway apart. A target is
+ * blocked as long as the longest of its claims; taking one back leaves the others. Of one claim the longest
+ * deadline wins, an earlier one never shortens it. Bounded by limits.blocks_max entries of BLOCKS_CLAIMS_MAX
+ * claims. Not thread safe: the enforcer's lock is held.
  */
 #ifndef PICKET_BLOCKS_H
 #define PICKET_BLOCKS_H
 
 #include "lib/verdict.h"
 
+#define BLOCKS_CLAIMS_MAX 8
+#define BLOCKS_ADOPTED    "adopted" /* origin of what was found in the kernel */
+
 struct blocks;
 
+/* What one source asked for. All times: boot clock. */
+struct block_claim {
+	struct verdict verdict;
+	uint64_t since_ns, deadline_ns;
+	uint64_t revert_ns; /* --confirm-within: ends then unless confirmed; 0: not on trial */
+};
+
 struct block {
-	struct verdict verdict;         /* the one in force */
-	uint64_t since_ns, deadline_ns; /* boot clock */
+	/* Of the claim that ends last, a trial's end counting as its end; scope: the widest of all claims. */
+	struct verdict verdict;
+	uint64_t deadline_ns, revert_ns;
+	uint64_t since_ns; /* blocked without a break */
+	unsigned claims;
 	/* Written by the owner of the list, through the pointers that the functions below give. */
-	uint64_t installed_ns;            /* the deny map held it */
-	uint64_t revert_ns;               /* --confirm-within: unblock then unless confirmed; 0 = none */
 	uint32_t seen;                    /* enforcer: the reconciliation that last found it in the kernel */
+	uint64_t installed_ns;            /* the deny map held it */
 	uint64_t packets, bytes, last_ns; /* what the kernel dropped, as last read */
 	uint64_t closed;                  /* open connections ended */
 };
 
-enum { BLOCKS_E_FULL = 1, BLOCKS_E_NONE = 2, BLOCKS_E_SHORTER = 3 /* the entry there lasts longer: kept */ };
+enum { BLOCKS_E_FULL = 1, BLOCKS_E_NONE = 2, BLOCKS_E_SHORTER = 3 /* its claim there lasts longer: kept */ };
 
 int blocks_new(unsigned max, struct blocks **ret);
 void blocks_free(struct blocks *b);
+/* Until when the kernel is to drop: a block on trial ends there by itself, also when we are gone. */
+uint64_t block_end_ns(const struct block *block);
 /*
- * 0 added or extended, BLOCKS_E_SHORTER, BLOCKS_E_FULL, -ENOMEM, -EINVAL (target is no prefix). ret_entry
- * (may be NULL): valid until the next change; with BLOCKS_E_SHORTER it is the entry that was kept. A
- * revert_ns written through the pointer last given counts from the next call on; through an older pointer it
- * would be missed.
+ * 0 added or extended, BLOCKS_E_SHORTER, BLOCKS_E_FULL (of entries, or of claims on this one), -ENOMEM,
+ * -EINVAL (target is no prefix). revert_ns: 0, or when the claim ends unless confirmed. ret (may be NULL):
+ * valid until the next change.
  *
- * An extension keeps since_ns, installed_ns and the counters, takes the new verdict, and drops a pending
- * revert: the verdict on trial is no longer the one in force. But one of a lower rank (operator, local,
- * gateway) only adds time: owner and revert stay. It never narrows the scope: host stays host. An
- * entry whose deadline has passed but that was not taken out yet counts as none: the new one starts afresh in
- * its place.
+ * An extension takes the new verdict and drops a pending revert: what was on trial is no longer in force. It
+ * never narrows the claim's scope: host stays host. An entry whose claims all ended but were not taken out
+ * yet counts as none: the new one starts afresh in its place. A claim whose origin is "adopted", whose true
+ * one is not known any more, is taken over by the first of the same source.
  */
-int blocks_put(struct blocks *b, const struct verdict *v, uint64_t now_ns, struct block **ret_entry);
-int blocks_remove(struct blocks *b, const struct prefix *target);         /* 0 or BLOCKS_E_NONE */
+int blocks_put(struct blocks *b, const struct verdict *v, uint64_t revert_ns, uint64_t now_ns,
+	       struct block **ret);
+int blocks_remove(struct blocks *b, const struct prefix *target); /* all claims: 0 or BLOCKS_E_NONE */
+/* The claim of the source, and origin, of v on its target: 0 and a copy, or BLOCKS_E_NONE. */
+int blocks_claim(const struct blocks *b, const struct verdict *v, struct block_claim *ret);
+/*
+ * Takes that claim back, or, if `instead` is given, puts that in its place. 0 and what is left of the entry
+ * (NULL: nothing), or BLOCKS_E_NONE.
+ */
+int blocks_withdraw(struct blocks *b, const struct verdict *v, const struct block_claim *instead,
+		    struct block **ret_left);
+/* The operator's block is no longer on trial: 0 and the entry, or BLOCKS_E_NONE. */
+int blocks_confirm(struct blocks *b, const struct prefix *target, struct block **ret);
 struct block *blocks_find(struct blocks *b, const struct prefix *target); /* exactly this target */
 struct block *blocks_match(struct blocks *b, const struct addr *addr);    /* most specific that covers it */
-/* Takes out the first entry whose deadline (or revert time) has passed: 0 and a copy, or BLOCKS_E_NONE. */
-int blocks_expire(struct blocks *b, uint64_t now_ns, struct block *ret);
-uint64_t blocks_next_deadline(const struct blocks *b); /* 0: none */
+/* Copies up to BLOCKS_CLAIMS_MAX claims, oldest first; returns how many. */
+unsigned blocks_claims(const struct blocks *b, const struct prefix *target, struct block_claim *ret);
+/*
+ * Takes out the first claim whose deadline (or revert time) has passed: 0, or BLOCKS_E_NONE. ret: the entry
+ * as that claim alone would make it; ret_left: what is left of it (NULL: nothing).
+ */
+int blocks_expire(struct blocks *b, uint64_t now_ns, struct block *ret, struct block **ret_left);
+uint64_t blocks_next_deadline(const struct blocks *b); /* of any claim; 0: none */
 size_t blocks_count(const struct blocks *b);
 /* Calls each in no order; each must not change the list. */
 void blocks_each(const struct blocks *b, void (*each)(void *arg, const struct block *block), void *arg);

@@ -44,8 +44,27 @@ static void show_block(const cJSON *block)
 			 print_distance(cli_text(block, "last_drop"), ago));
 	print_field("dropped", text);
 	if (cli_uint(block, "connections_closed")) {
-		snprintf(text, sizeof text, "%llu that were open", (unsigned long long)cli_uint(block, "connections_closed"));
+		snprintf(text, sizeof text, "%llu that were open",
+			 (unsigned long long)cli_uint(block, "connections_closed"));
 		print_field("connections ended", text);
+	}
+}
+
+/* Where several asked for it. */
+static void show_claims(const cJSON *claims)
+{
+	const cJSON *c;
+
+	if (cJSON_GetArraySize(claims) < 2)
+		return;
+	cJSON_ArrayForEach(c, claims)
+	{
+		const char *until = cli_text(c, "until");
+		char text[256];
+
+		snprintf(text, sizeof text, "%s: %s, until %.10s %.8s UTC", cli_text(c, "source"),
+			 cli_text(c, "origin"), until, strlen(until) > 19 ? until + 11 : "");
+		print_field("asked for by", text);
 	}
 }
 
@@ -108,8 +127,10 @@ static int show_why(const struct cli *cli, const cJSON *a)
 	if (blocked && strcmp(target, of))
 		printf(", by the block of %s", of);
 	printf("%s\n", print_color(cli->color, COLOR_NONE));
-	if (blocked)
+	if (blocked) {
 		show_block(block);
+		show_claims(cli_at(a, "claims"));
+	}
 	print_field("undo", cli_text(a, "undo"));
 	show_reasons(cli_at(a, "reasons"));
 	show_decisions(cli, cli_at(a, "decisions"));

@@ -82,6 +82,23 @@ static void because_of_last_decision(struct json_writer *w, const struct control
 			config_mode_name(enforcer_mode(parts->enforcer)));
 }
 
+static void write_claims(struct json_writer *w, const struct control_parts *parts, const struct why *y)
+{
+	json_key(w, "claims");
+	json_array_begin(w);
+	for (unsigned i = 0; i < y->claim_count; i++) {
+		const struct block_claim *c = &y->claims[i];
+
+		json_object_begin(w);
+		control_write_verdict(w, &c->verdict);
+		control_write_time(w, "since", parts->clock, c->since_ns);
+		control_write_time(w, "until", parts->clock, c->deadline_ns);
+		control_write_time(w, "confirm_by", parts->clock, c->revert_ns);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
 static void write_reasons(struct json_writer *w, const struct control_parts *parts,
 			  const struct prefix *target, const struct why *y, struct event *const *history,
 			  size_t count)
@@ -97,13 +114,16 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 		because(w, "protected_network", NULL,
 			"it is protected by %s (%s) and is never blocked, whoever asks",
 			prefix_format(&y->protect.net, net), y->protect.why);
-	if (y->blocked && y->block.revert_ns) {
-		uint64_t now = clock_boot_ns(parts->clock);
-		uint64_t left = y->block.revert_ns > now ? y->block.revert_ns - now : 0;
+	for (unsigned i = 0; i < y->claim_count; i++) {
+		uint64_t now = clock_boot_ns(parts->clock), end = y->claims[i].revert_ns;
+		uint64_t left = end > now ? end - now : 0;
 
+		if (!end)
+			continue;
 		snprintf(command, sizeof command, "picket block --confirm %s",
 			 prefix_format(&y->block.verdict.target, net));
-		because(w, "unconfirmed", command, "the block reverts by itself in %s unless it is confirmed",
+		because(w, "unconfirmed", command, "%s reverts by itself in %s unless it is confirmed",
+			y->claim_count > 1 ? "the operator's part of the block" : "the block",
 			config_duration_format((left / NS_PER_S + 1) * 1000, wait));
 	}
 	if (pending) {
@@ -153,6 +173,7 @@ static void write_why(struct json_writer *w, const struct control_parts *parts, 
 		control_write_block(w, &y->block, parts->clock);
 	else
 		json_null(w);
+	write_claims(w, parts, y);
 	json_key(w, "undo");
 	snprintf(command, sizeof command, "picket unblock %s", prefix_format(&y->block.verdict.target, text));
 	json_text(w, y->blocked ? command : NULL);

@@ -165,12 +165,6 @@ static void protect_read(struct enforcer *e, uint64_t max_age_ns)
 	e->protect_ns = now;
 }
 
-/* Until when the kernel is to drop: a block on trial ends there by itself, also when we are gone. */
-static uint64_t kernel_deadline(const struct block *b)
-{
-	return b->revert_ns && b->revert_ns < b->deadline_ns ? b->revert_ns : b->deadline_ns;
-}
-
 /* Has the warden make the kernel equal to the entry; says in *d what came of it. */
 static void install(struct enforcer *e, const struct block *b, struct decision *d)
 {
@@ -180,8 +174,7 @@ static void install(struct enforcer *e, const struct block *b, struct decision *
 		.scope = (uint8_t)b->verdict.scope,
 		.action = PK_ACT_DROP,
 		.source = (uint8_t)b->verdict.source,
-		.ttl_ms =
-			(kernel_deadline(b) - MIN(now_ns(e), kernel_deadline(b)) + NS_PER_MS - 1) / NS_PER_MS,
+		.ttl_ms = (block_end_ns(b) - MIN(now_ns(e), block_end_ns(b)) + NS_PER_MS - 1) / NS_PER_MS,
 	};
 	char text[VERDICT_TEXT_MAX], net[PREFIX_TEXT_MAX];
 
@@ -301,13 +294,12 @@ static bool pending_put(struct enforcer *e, const struct verdict *v, struct deci
 static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
 		    struct decision *d)
 {
-	uint64_t now = now_ns(e), done;
-	struct block *entry = blocks_find(e->blocks, &v->target), before = {0};
-	bool extends = entry && entry->deadline_ns > now;
+	uint64_t now = now_ns(e), revert_ns = confirm_within_ms ? now + confirm_within_ms * NS_PER_MS : 0;
+	struct block_claim before;
+	bool had = blocks_claim(e->blocks, v, &before) == 0;
+	struct block *entry;
 
-	if (extends)
-		before = *entry;
-	int r = blocks_put(e->blocks, v, now, &entry);
+	int r = blocks_put(e->blocks, v, revert_ns, now, &entry);
 	if (r == BLOCKS_E_SHORTER) {
 		install(e, entry, d); /* it should be there already; that it is costs nothing to make sure */
 		if (d->outcome != DECISION_BLOCKED)
@@ -322,8 +314,6 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 		decide(d, DECISION_REFUSED, "full", "the desired list is full (limits.blocks_max)");
 		return;
 	}
-	if (confirm_within_ms)
-		entry->revert_ns = now + confirm_within_ms * NS_PER_MS;
 	install(e, entry, d);
 	if (d->outcome == DECISION_BLOCKED) {
 		entry->installed_ns = d->installed_ns;
@@ -332,19 +322,7 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 		return;
 	}
 	/* Refused below us: the list goes back to what the kernel holds. */
-	blocks_remove(e->blocks, &v->target);
-	if (!extends)
-		return;
-	struct verdict old = before.verdict;
-	old.ttl_ms = (before.deadline_ns - now) / NS_PER_MS;
-	if (blocks_put(e->blocks, &old, now, &entry) == 0) {
-		entry->verdict.ttl_ms = before.verdict.ttl_ms;
-		entry->since_ns = before.since_ns;
-		entry->installed_ns = before.installed_ns;
-		entry->revert_ns = before.revert_ns;
-	} else {
-		uninstall(e, &v->target, &done);
-	}
+	blocks_withdraw(e->blocks, v, had ? &before : NULL, &entry);
 }
 
 static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms, bool approved,
@@ -387,6 +365,32 @@ static void unblock(struct enforcer *e, const struct verdict *v, struct decision
 	publish(e, v, d);
 }
 
+/* A claim of the entry went, the entry stays: the kernel is made equal to what is left. */
+static void left_install(struct enforcer *e, const struct block *left, struct decision *d)
+{
+	struct decision installed = {0};
+
+	install(e, left, &installed);
+	snprintf(d->detail, sizeof d->detail, "still blocked by %s: %s",
+		 verdict_source_name(left->verdict.source), left->verdict.origin);
+}
+
+/* A gateway takes back what it asked for itself. Others may have asked for the same. */
+static void withdraw(struct enforcer *e, const struct verdict *v, struct decision *d)
+{
+	const struct block *entry = blocks_find(e->blocks, &v->target);
+	struct block *left = NULL;
+
+	if (!entry || entry->claims == 1) {
+		unblock(e, v, d);
+		return;
+	}
+	blocks_withdraw(e->blocks, v, NULL, &left);
+	decide(d, DECISION_UNBLOCKED, "ok", "");
+	left_install(e, left, d);
+	publish(e, v, d);
+}
+
 /* A gateway's unblock faces the guard like its blocks: in mode observe and approve it changes nothing by
  * itself. */
 static void take_back(struct enforcer *e, const struct verdict *v, struct decision *d)
@@ -396,7 +400,7 @@ static void take_back(struct enforcer *e, const struct verdict *v, struct decisi
 
 	guard_decide(e->guard, v, &e->protect, false, now_ns(e), &answer);
 	if (answer.outcome == DECISION_UNBLOCKED) {
-		unblock(e, v, d);
+		withdraw(e, v, d);
 		return;
 	}
 	decide(d, answer.outcome, answer.why, answer.detail);
@@ -419,8 +423,8 @@ void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t conf
 		unblock(e, v, &d);
 	else if (v->action == VERDICT_UNBLOCK) {
 		/* A gateway may take back what a gateway said, nobody else's. */
-		struct block *b = blocks_find(e->blocks, &v->target);
-		if (b && b->verdict.source == v->source && strcmp(b->verdict.origin, v->origin) == 0) {
+		struct block_claim own;
+		if (blocks_claim(e->blocks, v, &own) == 0 && strcmp(own.verdict.origin, v->origin) == 0) {
 			take_back(e, v, &d);
 		} else {
 			decide(&d, DECISION_REFUSED, "not_own", "no block of this source on that target");
@@ -436,14 +440,14 @@ void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t conf
 int enforcer_confirm(struct enforcer *e, const struct prefix *target)
 {
 	pthread_mutex_lock(&e->lock);
-	struct block *b = blocks_find(e->blocks, target);
-	if (b && b->revert_ns) {
+	struct block *b;
+	int r = blocks_confirm(e->blocks, target, &b);
+	if (!r) {
 		struct decision d = {0};
-		b->revert_ns = 0;
 		install(e, b, &d); /* from the trial's end to its own */
 	}
 	pthread_mutex_unlock(&e->lock);
-	return b ? 0 : BLOCKS_E_NONE;
+	return r;
 }
 
 int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const char *by, struct decision *ret)
@@ -459,7 +463,7 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 		pending_remove(e, i);
 		v.received_ns = now_ns(e);
 		if (yes && v.action == VERDICT_UNBLOCK) {
-			unblock(e, &v, &d);
+			withdraw(e, &v, &d);
 		} else if (yes) {
 			block(e, &v, 0, true, &d);
 		} else {
@@ -525,8 +529,8 @@ int enforcer_adopt(struct enforcer *e)
 				.received_ns = now,
 			};
 			snprintf(v.id, sizeof v.id, "adopted-%u", i);
-			snprintf(v.origin, sizeof v.origin, "%s", "adopted");
-			if (blocks_put(e->blocks, &v, now, &entry) == 0)
+			snprintf(v.origin, sizeof v.origin, "%s", BLOCKS_ADOPTED);
+			if (blocks_put(e->blocks, &v, 0, now, &entry) == 0)
 				entry->installed_ns = now;
 		}
 		q.index += e->reply.count;
@@ -539,18 +543,21 @@ int enforcer_adopt(struct enforcer *e)
 
 static void expire(struct enforcer *e, uint64_t now)
 {
-	struct block b;
+	struct block b, *left;
 
-	while (blocks_expire(e->blocks, now, &b) == 0) {
+	while (blocks_expire(e->blocks, now, &b, &left) == 0) {
 		struct decision d = {0};
 		uint64_t done = 0;
-		/* The kernel stopped enforcing at the deadline; this gives the place back. A revert comes
-		 * before it. */
-		uninstall(e, &b.verdict.target, &done);
-		d.installed_ns = done;
 		bool reverted = b.revert_ns && b.revert_ns <= now && b.deadline_ns > now;
+
 		decide(&d, reverted ? DECISION_UNBLOCKED : DECISION_EXPIRED,
 		       reverted ? "not_confirmed" : "deadline", reverted ? "was not confirmed in time" : "");
+		/* The kernel stopped enforcing at the deadline; this gives the place back. A revert comes
+		 * before it. */
+		if (left)
+			left_install(e, left, &d);
+		else if (uninstall(e, &b.verdict.target, &done) == 0)
+			d.installed_ns = done;
 		publish(e, &b.verdict, &d);
 	}
 	for (unsigned i = e->pending_count; i-- > 0;) {
@@ -624,7 +631,7 @@ static bool kernel_compare(struct enforcer *e, uint64_t now, struct differing *e
 			if (!b && k->value.deadline_s * NS_PER_S > now)
 				differing_add(extra, &k->target);
 			else if (b && k->value.scope == (uint8_t)b->verdict.scope &&
-				 (k->value.deadline_s + 1) * NS_PER_S >= kernel_deadline(b))
+				 (k->value.deadline_s + 1) * NS_PER_S >= block_end_ns(b))
 				b->seen = e->era;
 		}
 		q.index += e->reply.count;
@@ -778,6 +785,7 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 		}
 		why.blocked = true;
 		why.block = *b;
+		why.claim_count = blocks_claims(e->blocks, &b->verdict.target, why.claims);
 	}
 	why.class = proxies_class_prefix(e->parts.proxies, target);
 	why.handshake = handshake_seen(e, target);

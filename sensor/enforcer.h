@@ -77,6 +77,8 @@ int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count
 struct why {
 	bool blocked;
 	struct block block;
+	struct block_claim claims[BLOCKS_CLAIMS_MAX]; /* who asked for it, oldest first */
+	unsigned claim_count;
 	enum proxy_class class;
 	bool handshake;
 	bool behind; /* seen behind a trusted proxy, whose packets alone come here */

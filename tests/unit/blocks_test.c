@@ -17,7 +17,7 @@ static int put(struct blocks *b, const char *target, uint64_t ttl_ms, uint64_t n
 {
 	struct verdict v = test_verdict(VERDICT_LOCAL, target, ttl_ms);
 
-	return blocks_put(b, &v, now_ns, NULL);
+	return blocks_put(b, &v, 0, now_ns, NULL);
 }
 
 static struct block *find(struct blocks *b, const char *target)
@@ -48,28 +48,129 @@ static void the_longest_deadline_wins(void **state)
 	struct verdict v = test_verdict(VERDICT_LOCAL, "198.51.100.7", TTL(10));
 
 	(void)state;
-	assert_int_equal(blocks_put(b, &v, NOW, &entry), 0);
+	assert_int_equal(blocks_put(b, &v, 0, NOW, &entry), 0);
 	assert_int_equal(entry->since_ns, NOW);
 	assert_int_equal(entry->deadline_ns, NOW + SECONDS(600));
 	entry->installed_ns = NOW + 5;
 	entry->packets = 77;
 
 	/* A shorter one changes nothing and says so. */
-	v = test_verdict(VERDICT_GATEWAY, "198.51.100.7", TTL(5));
-	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(1), &entry), BLOCKS_E_SHORTER);
-	assert_int_equal(entry->verdict.source, VERDICT_LOCAL);
+	v.ttl_ms = TTL(5);
+	assert_int_equal(blocks_put(b, &v, 0, NOW + SECONDS(1), &entry), BLOCKS_E_SHORTER);
 	assert_int_equal(entry->deadline_ns, NOW + SECONDS(600));
 
 	/* The extension that other tools lose: the deadline moves, the history stays. */
-	v = test_verdict(VERDICT_GATEWAY, "198.51.100.7", TTL(10));
-	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(1), &entry), 0);
-	assert_int_equal(entry->verdict.source, VERDICT_LOCAL); /* who ranks lower adds time only */
+	v.ttl_ms = TTL(10);
+	assert_int_equal(blocks_put(b, &v, 0, NOW + SECONDS(1), &entry), 0);
 	assert_int_equal(entry->deadline_ns, NOW + SECONDS(601));
 	assert_int_equal(entry->since_ns, NOW);
 	assert_int_equal(entry->installed_ns, NOW + 5);
 	assert_int_equal(entry->packets, 77);
+	assert_int_equal(entry->claims, 1);
 	assert_int_equal(blocks_count(b), 1);
 	assert_int_equal(blocks_next_deadline(b), NOW + SECONDS(601));
+	blocks_free(b);
+}
+
+static struct verdict by_gateway(const char *name, uint64_t ttl_ms)
+{
+	struct verdict v = test_verdict(VERDICT_GATEWAY, "198.51.100.7", ttl_ms);
+
+	snprintf(v.origin, sizeof v.origin, "%s", name);
+	return v;
+}
+
+static void what_one_source_takes_back_another_keeps(void **state)
+{
+	struct verdict mine = test_verdict(VERDICT_OPERATOR, "198.51.100.7", TTL(5)),
+		       one = by_gateway("one", TTL(20)), two = by_gateway("two", TTL(10));
+	struct block_claim claims[BLOCKS_CLAIMS_MAX], got;
+	struct blocks *b = fresh(10);
+	struct block *entry, out;
+
+	(void)state;
+	assert_int_equal(blocks_put(b, &mine, 0, NOW, &entry), 0);
+	entry->packets = 5;
+	assert_int_equal(blocks_put(b, &one, 0, NOW + 1, &entry), 0);
+	two.scope = VERDICT_SCOPE_HOST;
+	assert_int_equal(blocks_put(b, &two, 0, NOW + 2, &entry), 0);
+	assert_int_equal(entry->claims, 3);
+	assert_int_equal(entry->deadline_ns, NOW + 1 + SECONDS(1200));
+	assert_string_equal(entry->verdict.origin, "one");
+	assert_int_equal(entry->verdict.scope, VERDICT_SCOPE_HOST); /* the widest of all */
+	assert_int_equal(entry->since_ns, NOW);
+	assert_int_equal(blocks_claims(b, &mine.target, claims), 3);
+	assert_string_equal(claims[2].verdict.origin, "two");
+	assert_int_equal(blocks_claim(b, &one, &got), 0);
+	assert_int_equal(got.since_ns, NOW + 1);
+
+	assert_int_equal(blocks_withdraw(b, &one, NULL, &entry), 0);
+	assert_int_equal(blocks_withdraw(b, &one, NULL, &entry), BLOCKS_E_NONE);
+	entry = find(b, "198.51.100.7");
+	assert_int_equal(entry->deadline_ns, NOW + 2 + SECONDS(600));
+	assert_int_equal(entry->packets, 5);
+	/* What ends first leaves the rest, too. */
+	assert_int_equal(blocks_next_deadline(b), NOW + SECONDS(300));
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(300), &out, &entry), 0);
+	assert_int_equal(out.verdict.source, VERDICT_OPERATOR);
+	assert_non_null(entry);
+	assert_int_equal(entry->claims, 1);
+	assert_int_equal(blocks_withdraw(b, &two, NULL, &entry), 0);
+	assert_null(entry);
+	assert_int_equal(blocks_count(b), 0);
+	blocks_free(b);
+}
+
+static void a_claim_can_be_put_back_as_it_was(void **state)
+{
+	struct blocks *b = fresh(10);
+	struct verdict v = test_verdict(VERDICT_OPERATOR, "198.51.100.7", TTL(5));
+	struct block_claim before;
+	struct block *entry;
+
+	(void)state;
+	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(30), NOW, NULL), 0);
+	assert_int_equal(blocks_claim(b, &v, &before), 0);
+	v.ttl_ms = TTL(50);
+	assert_int_equal(blocks_put(b, &v, 0, NOW + 1, NULL), 0);
+	assert_int_equal(blocks_withdraw(b, &v, &before, &entry), 0);
+	assert_int_equal(entry->deadline_ns, NOW + SECONDS(300));
+	assert_int_equal(entry->revert_ns, NOW + SECONDS(30));
+	assert_int_equal(blocks_next_deadline(b), NOW + SECONDS(30));
+	blocks_free(b);
+}
+
+static void what_was_adopted_is_taken_over_by_its_source(void **state)
+{
+	struct blocks *b = fresh(10);
+	struct verdict adopted = by_gateway(BLOCKS_ADOPTED, TTL(5)), one = by_gateway("one", TTL(6));
+	struct block *entry;
+
+	(void)state;
+	assert_int_equal(blocks_put(b, &adopted, 0, NOW, NULL), 0);
+	assert_int_equal(blocks_put(b, &one, 0, NOW, &entry), 0);
+	assert_int_equal(entry->claims, 1);
+	assert_string_equal(entry->verdict.origin, "one");
+	blocks_free(b);
+}
+
+static void claims_have_a_ceiling(void **state)
+{
+	struct blocks *b = fresh(10);
+	struct block *entry;
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < BLOCKS_CLAIMS_MAX; i++) {
+		snprintf(name, sizeof name, "g%d", i);
+		struct verdict v = by_gateway(name, TTL(5));
+		assert_int_equal(blocks_put(b, &v, 0, NOW, NULL), 0);
+	}
+	struct verdict more = by_gateway("more", TTL(50)), again = by_gateway("g3", TTL(50));
+	assert_int_equal(blocks_put(b, &more, 0, NOW, NULL), BLOCKS_E_FULL);
+	assert_int_equal(blocks_put(b, &again, 0, NOW, &entry), 0);
+	assert_int_equal(entry->claims, BLOCKS_CLAIMS_MAX);
+	assert_string_equal(entry->verdict.origin, "g3");
 	blocks_free(b);
 }
 
@@ -80,10 +181,10 @@ static void an_extension_never_narrows_the_scope(void **state)
 
 	(void)state;
 	v.scope = VERDICT_SCOPE_HOST;
-	assert_int_equal(blocks_put(b, &v, NOW, NULL), 0);
+	assert_int_equal(blocks_put(b, &v, 0, NOW, NULL), 0);
 	v.scope = VERDICT_SCOPE_PORTS;
 	v.ttl_ms = TTL(20);
-	assert_int_equal(blocks_put(b, &v, NOW, NULL), 0);
+	assert_int_equal(blocks_put(b, &v, 0, NOW, NULL), 0);
 	assert_int_equal(find(b, "198.51.100.7")->verdict.scope, VERDICT_SCOPE_HOST);
 	blocks_free(b);
 }
@@ -122,7 +223,7 @@ static void an_address_and_its_network_are_two_entries(void **state)
 static void entries_leave_in_the_order_of_their_deadlines(void **state)
 {
 	struct blocks *b = fresh(10);
-	struct block out;
+	struct block out, *left;
 
 	(void)state;
 	assert_int_equal(blocks_next_deadline(b), 0);
@@ -131,14 +232,14 @@ static void entries_leave_in_the_order_of_their_deadlines(void **state)
 	put(b, "192.0.2.2", 2000, NOW);
 	put(b, "192.0.2.1", 2500, NOW); /* extended: now between the other two */
 	assert_int_equal(blocks_next_deadline(b), NOW + SECONDS(2));
-	assert_int_equal(blocks_expire(b, NOW + SECONDS(2) - 1, &out), BLOCKS_E_NONE);
-	assert_int_equal(blocks_expire(b, NOW + SECONDS(5), &out), 0);
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(2) - 1, &out, &left), BLOCKS_E_NONE);
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(5), &out, &left), 0);
 	assert_int_equal(out.verdict.target.addr.bytes[3], 2);
-	assert_int_equal(blocks_expire(b, NOW + SECONDS(5), &out), 0);
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(5), &out, &left), 0);
 	assert_int_equal(out.verdict.target.addr.bytes[3], 1);
-	assert_int_equal(blocks_expire(b, NOW + SECONDS(5), &out), 0);
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(5), &out, &left), 0);
 	assert_int_equal(out.verdict.target.addr.bytes[3], 3);
-	assert_int_equal(blocks_expire(b, NOW + SECONDS(5), &out), BLOCKS_E_NONE);
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(5), &out, &left), BLOCKS_E_NONE);
 	assert_int_equal(blocks_count(b), 0);
 	blocks_free(b);
 }
@@ -151,31 +252,38 @@ static void a_block_on_trial_reverts_unless_confirmed(void **state)
 
 	(void)state;
 	put(b, "198.51.100.1", TTL(10), NOW);
-	assert_int_equal(blocks_put(b, &v, NOW, &entry), 0);
-	entry->revert_ns = NOW + SECONDS(60); /* as the enforcer writes it */
+	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(60), NOW, &entry), 0);
+	assert_int_equal(block_end_ns(entry), NOW + SECONDS(60));
 	assert_int_equal(blocks_next_deadline(b), NOW + SECONDS(60));
-	assert_int_equal(blocks_expire(b, NOW + SECONDS(59), &out), BLOCKS_E_NONE);
-	assert_int_equal(blocks_expire(b, NOW + SECONDS(60), &out), 0);
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(59), &out, &entry), BLOCKS_E_NONE);
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(60), &out, &entry), 0);
 	assert_int_equal(out.verdict.target.addr.bytes[3], 7);
 	assert_int_equal(out.revert_ns, NOW + SECONDS(60));
+	assert_null(entry);
 
 	/* Confirmed in time: it stays to its deadline. */
-	assert_int_equal(blocks_put(b, &v, NOW, &entry), 0);
-	entry->revert_ns = NOW + SECONDS(60);
-	find(b, "198.51.100.7")->revert_ns = 0;
-	assert_int_equal(blocks_expire(b, NOW + SECONDS(61), &out), BLOCKS_E_NONE);
+	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(60), NOW, &entry), 0);
+	assert_int_equal(blocks_confirm(b, &v.target, &entry), 0);
+	assert_int_equal(block_end_ns(entry), NOW + SECONDS(3600));
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(61), &out, &entry), BLOCKS_E_NONE);
 	assert_non_null(find(b, "198.51.100.7"));
+	assert_int_equal(take_away(b, "198.51.100.7"), 0);
+	assert_int_equal(blocks_confirm(b, &v.target, &entry), BLOCKS_E_NONE);
 
-	/* A gateway that extends it neither takes it over nor ends the operator's trial; the operator does.
-	 */
-	find(b, "198.51.100.7")->revert_ns = NOW + SECONDS(120);
-	struct verdict lower = test_verdict(VERDICT_GATEWAY, "198.51.100.7", TTL(80));
-	assert_int_equal(blocks_put(b, &lower, NOW, &entry), 0);
-	assert_int_equal(entry->verdict.source, VERDICT_OPERATOR);
-	assert_int_equal(entry->revert_ns, NOW + SECONDS(120));
+	/* A gateway's own claim neither ends the operator's trial nor is ended by it. */
+	struct verdict other = by_gateway("one", TTL(10));
+	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(60), NOW, &entry), 0);
+	assert_int_equal(blocks_put(b, &other, 0, NOW, &entry), 0);
+	assert_int_equal(block_end_ns(entry), NOW + SECONDS(600));
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(60), &out, &entry), 0);
+	assert_int_equal(out.verdict.source, VERDICT_OPERATOR);
+	assert_string_equal(entry->verdict.origin, "one");
+	/* The operator does, by asking for longer. */
+	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(120), NOW + SECONDS(60), &entry), 0);
 	v.ttl_ms = TTL(90);
-	assert_int_equal(blocks_put(b, &v, NOW, &entry), 0);
+	assert_int_equal(blocks_put(b, &v, 0, NOW + SECONDS(60), &entry), 0);
 	assert_int_equal(entry->revert_ns, 0);
+	assert_int_equal(entry->verdict.source, VERDICT_OPERATOR);
 	blocks_free(b);
 }
 
@@ -218,67 +326,129 @@ static void an_endless_time_to_live_does_not_wrap_around(void **state)
 {
 	struct blocks *b = fresh(2);
 	struct verdict none = {.ttl_ms = 1};
-	struct block out;
+	struct block out, *left;
 
 	(void)state;
 	assert_int_equal(put(b, "192.0.2.1", UINT64_MAX, NOW), 0);
 	assert_int_equal(find(b, "192.0.2.1")->deadline_ns, UINT64_MAX);
-	assert_int_equal(blocks_expire(b, NOW + SECONDS(100000), &out), BLOCKS_E_NONE);
-	assert_int_equal(blocks_put(b, &none, NOW, NULL), -EINVAL);
+	assert_int_equal(blocks_expire(b, NOW + SECONDS(100000), &out, &left), BLOCKS_E_NONE);
+	assert_int_equal(blocks_put(b, &none, 0, NOW, NULL), -EINVAL);
 	blocks_free(b);
 }
 
-/* --- the same sequence against a list that is too simple to be wrong --- */
-#define MODEL_MAX 48
+/* --- the same sequence against a list that is too simple to be wrong: claims, in the order in which they
+ * came --- */
+#define MODEL_MAX 400
 
 struct model {
-	struct block items[MODEL_MAX];
-	size_t count;
+	struct block_claim items[MODEL_MAX];
+	size_t count, targets_max;
 };
 
-static uint64_t model_due(const struct block *m)
+static uint64_t model_end(const struct block_claim *c)
 {
-	return m->revert_ns && m->revert_ns < m->deadline_ns ? m->revert_ns : m->deadline_ns;
+	return c->revert_ns && c->revert_ns < c->deadline_ns ? c->revert_ns : c->deadline_ns;
 }
 
-static struct block *model_find(struct model *m, const struct prefix *p)
+static bool model_on(const struct model *m, size_t i, const struct prefix *p)
+{
+	return prefix_equal(&m->items[i].verdict.target, p);
+}
+
+static bool model_has(const struct model *m, const struct prefix *p, uint64_t *ret_end)
+{
+	bool has = false;
+
+	*ret_end = 0;
+	for (size_t i = 0; i < m->count; i++)
+		if (model_on(m, i, p)) {
+			has = true;
+			*ret_end = model_end(&m->items[i]) > *ret_end ? model_end(&m->items[i]) : *ret_end;
+		}
+	return has;
+}
+
+static struct block_claim *model_claim(struct model *m, const struct verdict *v)
 {
 	for (size_t i = 0; i < m->count; i++)
-		if (prefix_equal(&m->items[i].verdict.target, p))
+		if (model_on(m, i, &v->target) && m->items[i].verdict.source == v->source &&
+		    (v->source != VERDICT_GATEWAY || !strcmp(m->items[i].verdict.origin, v->origin)))
 			return &m->items[i];
 	return NULL;
 }
 
-static int model_put(struct model *m, const struct verdict *v, uint64_t now_ns)
+static void model_take(struct model *m, size_t i)
 {
-	struct block *at = model_find(m, &v->target);
-	uint64_t deadline_ns = now_ns + v->ttl_ms * NS_PER_MS;
+	memmove(&m->items[i], &m->items[i + 1], (m->count - i - 1) * sizeof m->items[0]);
+	m->count--;
+}
 
-	if (!at && m->count == MODEL_MAX)
+static size_t model_targets(const struct model *m)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->count; i++) {
+		bool first = true;
+		for (size_t j = 0; j < i; j++)
+			first &= !model_on(m, j, &m->items[i].verdict.target);
+		count += first;
+	}
+	return count;
+}
+
+static int model_put(struct model *m, const struct verdict *v, uint64_t revert_ns, uint64_t now_ns)
+{
+	struct block_claim c = {.verdict = *v,
+				.since_ns = now_ns,
+				.deadline_ns = now_ns + v->ttl_ms * NS_PER_MS,
+				.revert_ns = revert_ns};
+	uint64_t end;
+	bool has = model_has(m, &v->target, &end);
+
+	if (!has && model_targets(m) == m->targets_max)
 		return BLOCKS_E_FULL;
-	if (at && model_due(at) > now_ns) {
-		if (deadline_ns <= at->deadline_ns)
-			return BLOCKS_E_SHORTER;
-		at->verdict = *v;
-		at->deadline_ns = deadline_ns;
-		at->revert_ns = 0;
+	if (has && end <= now_ns) /* all of it is over */
+		for (size_t i = m->count; i-- > 0;)
+			if (model_on(m, i, &v->target))
+				model_take(m, i);
+	struct block_claim *mine = model_claim(m, v);
+	if (!mine) {
+		m->items[m->count++] = c;
 		return 0;
 	}
-	if (!at)
-		at = &m->items[m->count++];
-	*at = (struct block){.verdict = *v, .since_ns = now_ns, .deadline_ns = deadline_ns};
+	if (model_end(mine) > now_ns) {
+		if (c.deadline_ns <= mine->deadline_ns)
+			return BLOCKS_E_SHORTER;
+		c.since_ns = mine->since_ns;
+	}
+	*mine = c;
 	return 0;
 }
 
-static const struct block *model_match(struct model *m, const struct addr *a)
+/* The claim that ends last; of equals the operator's, then the built-in analysis's, then the oldest. */
+static const struct block_claim *model_in_force(const struct model *m, const struct prefix *p)
 {
-	const struct block *best = NULL;
+	const struct block_claim *best = NULL;
+
+	for (size_t i = 0; i < m->count; i++) {
+		const struct block_claim *c = &m->items[i];
+		if (model_on(m, i, p) &&
+		    (!best || model_end(c) > model_end(best) ||
+		     (model_end(c) == model_end(best) && c->verdict.source < best->verdict.source)))
+			best = c;
+	}
+	return best;
+}
+
+static const struct block_claim *model_match(const struct model *m, const struct addr *a)
+{
+	const struct block_claim *best = NULL;
 
 	for (size_t i = 0; i < m->count; i++)
 		if (prefix_contains(&m->items[i].verdict.target, a) &&
 		    (!best || m->items[i].verdict.target.bits > best->verdict.target.bits))
 			best = &m->items[i];
-	return best;
+	return best ? model_in_force(m, &best->verdict.target) : NULL;
 }
 
 static uint64_t model_next(const struct model *m)
@@ -286,8 +456,8 @@ static uint64_t model_next(const struct model *m)
 	uint64_t next = 0;
 
 	for (size_t i = 0; i < m->count; i++)
-		if (!next || model_due(&m->items[i]) < next)
-			next = model_due(&m->items[i]);
+		if (!next || model_end(&m->items[i]) < next)
+			next = model_end(&m->items[i]);
 	return next;
 }
 
@@ -305,20 +475,23 @@ static struct prefix random_target(unsigned *seed)
 
 static void model_expire(struct model *m, struct blocks *b, uint64_t now_ns)
 {
-	struct block out;
-	uint64_t last = 0;
+	struct block out, *left;
+	uint64_t last = 0, end;
 
-	while (blocks_expire(b, now_ns, &out) == 0) {
-		struct block *at = model_find(m, &out.verdict.target);
-		assert_non_null(at);
-		assert_true(model_due(at) <= now_ns);
-		assert_true(model_due(at) >= last); /* in order */
-		last = model_due(at);
-		assert_memory_equal(at, &out, sizeof out);
-		*at = m->items[--m->count];
+	while (blocks_expire(b, now_ns, &out, &left) == 0) {
+		size_t i = 0;
+		while (i < m->count && (!model_on(m, i, &out.verdict.target) ||
+					model_end(&m->items[i]) != block_end_ns(&out)))
+			i++;
+		assert_true(i < m->count);
+		assert_true(block_end_ns(&out) <= now_ns);
+		assert_true(block_end_ns(&out) >= last); /* in order */
+		last = block_end_ns(&out);
+		model_take(m, i);
+		assert_int_equal(left != NULL, model_has(m, &out.verdict.target, &end));
 	}
 	for (size_t i = 0; i < m->count; i++)
-		assert_true(model_due(&m->items[i]) > now_ns);
+		assert_true(model_end(&m->items[i]) > now_ns);
 }
 
 static void count_one(void *arg, const struct block *block)
@@ -327,48 +500,95 @@ static void count_one(void *arg, const struct block *block)
 	++*(size_t *)arg;
 }
 
+static void same_entry(const struct model *m, const struct block *got, const struct prefix *target)
+{
+	const struct block_claim *wanted = model_in_force(m, target);
+	enum verdict_scope scope = VERDICT_SCOPE_PORTS;
+	unsigned claims = 0;
+
+	assert_int_equal(!wanted, !got);
+	if (!wanted)
+		return;
+	for (size_t i = 0; i < m->count; i++)
+		if (model_on(m, i, target)) {
+			scope = m->items[i].verdict.scope > scope ? m->items[i].verdict.scope : scope;
+			claims++;
+		}
+	assert_int_equal(got->deadline_ns, wanted->deadline_ns);
+	assert_int_equal(got->revert_ns, wanted->revert_ns);
+	assert_int_equal(got->verdict.source, wanted->verdict.source);
+	assert_string_equal(got->verdict.origin, wanted->verdict.origin);
+	assert_int_equal(got->verdict.scope, scope);
+	assert_int_equal(got->claims, claims);
+}
+
+static struct verdict random_verdict(unsigned *seed)
+{
+	struct verdict v = {.action = VERDICT_BLOCK,
+			    .source = (enum verdict_source)(1 + rand_r(seed) % 3),
+			    .scope = VERDICT_SCOPE_PORTS,
+			    .target = random_target(seed),
+			    .ttl_ms = 1 + (uint64_t)(rand_r(seed) % 5000)};
+
+	if (v.source == VERDICT_GATEWAY)
+		snprintf(v.origin, sizeof v.origin, "g%d", rand_r(seed) % 3);
+	return v;
+}
+
 static void random_step(struct model *m, struct blocks *b, uint64_t *now_ns, unsigned *seed)
 {
-	struct verdict v = {
-		.action = VERDICT_BLOCK, .scope = VERDICT_SCOPE_PORTS, .target = random_target(seed)};
-	struct block *mine, *theirs;
+	struct verdict v = random_verdict(seed);
+	struct block_claim *mine;
+	struct block *left;
+	uint64_t revert_ns = 0, end;
+	size_t before = m->count;
 
 	switch (rand_r(seed) % 8) {
 	case 0:
 	case 1:
 	case 2:
-		v.ttl_ms = 1 + (uint64_t)(rand_r(seed) % 5000);
-		assert_int_equal(blocks_put(b, &v, *now_ns, NULL), model_put(m, &v, *now_ns));
+		if (v.source == VERDICT_OPERATOR && rand_r(seed) % 2)
+			revert_ns = *now_ns + (uint64_t)(1 + rand_r(seed) % 3000) * NS_PER_MS;
+		assert_int_equal(blocks_put(b, &v, revert_ns, *now_ns, NULL),
+				 model_put(m, &v, revert_ns, *now_ns));
 		break;
 	case 3:
-		mine = model_find(m, &v.target);
-		assert_int_equal(blocks_remove(b, &v.target), mine ? 0 : BLOCKS_E_NONE);
-		if (mine)
-			*mine = m->items[--m->count];
+		for (size_t i = m->count; i-- > 0;)
+			if (model_on(m, i, &v.target))
+				model_take(m, i);
+		assert_int_equal(blocks_remove(b, &v.target), before > m->count ? 0 : BLOCKS_E_NONE);
 		break;
 	case 4:
-		mine = model_find(m, &v.target);
-		theirs = blocks_find(b, &v.target);
-		assert_int_equal(!mine, !theirs);
-		if (mine && theirs) {
-			uint64_t revert_ns =
-				rand_r(seed) % 2 ? *now_ns + (uint64_t)(rand_r(seed) % 3000) * NS_PER_MS : 0;
-			mine->revert_ns = theirs->revert_ns = revert_ns;
+		mine = model_claim(m, &v);
+		assert_int_equal(blocks_withdraw(b, &v, NULL, &left), mine ? 0 : BLOCKS_E_NONE);
+		if (mine) {
+			model_take(m, (size_t)(mine - m->items));
+			assert_int_equal(left != NULL, model_has(m, &v.target, &end));
 		}
 		break;
 	case 5:
+		v.source = VERDICT_OPERATOR;
+		mine = model_claim(m, &v);
+		assert_int_equal(blocks_confirm(b, &v.target, &left), mine ? 0 : BLOCKS_E_NONE);
+		if (mine)
+			mine->revert_ns = 0;
+		break;
+	case 6:
 		*now_ns += (uint64_t)(rand_r(seed) % 400) * NS_PER_MS;
-		model_expire(m, b, *now_ns);
+		if (rand_r(seed) % 3) /* sometimes late */
+			model_expire(m, b, *now_ns);
 		break;
 	default: {
 		struct addr a = random_target(seed).addr;
-		const struct block *wanted = model_match(m, &a);
+		const struct block_claim *wanted = model_match(m, &a);
 		struct block *got = blocks_match(b, &a);
+
 		assert_int_equal(!wanted, !got);
 		if (wanted)
-			assert_memory_equal(wanted, got, sizeof *got);
+			same_entry(m, got, &wanted->verdict.target);
 	}
 	}
+	same_entry(m, blocks_find(b, &v.target), &v.target);
 }
 
 static void random_changes_agree_with_a_naive_list(void **state)
@@ -376,17 +596,18 @@ static void random_changes_agree_with_a_naive_list(void **state)
 	(void)state;
 	for (unsigned round = 1; round <= 30; round++) {
 		struct model *m = calloc(1, sizeof *m);
-		struct blocks *b = fresh(MODEL_MAX);
+		struct blocks *b = fresh(48);
 		uint64_t now_ns = NOW;
 		unsigned seed = round;
 
 		assert_non_null(m);
+		m->targets_max = 48;
 		for (unsigned step = 0; step < 3000; step++) {
 			random_step(m, b, &now_ns, &seed);
 			size_t seen = 0;
 			blocks_each(b, count_one, &seen);
-			assert_int_equal(seen, m->count);
-			assert_int_equal(blocks_count(b), m->count);
+			assert_int_equal(seen, model_targets(m));
+			assert_int_equal(blocks_count(b), seen);
 			assert_int_equal(blocks_next_deadline(b), model_next(m));
 		}
 		blocks_free(b);
@@ -398,6 +619,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_longest_deadline_wins),
+		cmocka_unit_test(what_one_source_takes_back_another_keeps),
+		cmocka_unit_test(a_claim_can_be_put_back_as_it_was),
+		cmocka_unit_test(what_was_adopted_is_taken_over_by_its_source),
+		cmocka_unit_test(claims_have_a_ceiling),
 		cmocka_unit_test(an_extension_never_narrows_the_scope),
 		cmocka_unit_test(an_address_and_its_network_are_two_entries),
 		cmocka_unit_test(entries_leave_in_the_order_of_their_deadlines),

@@ -644,10 +644,17 @@ static void why_of_an_unconfirmed_block_names_the_command_that_keeps_it(void **s
 {
 	(void)state;
 	fake.why = (struct why){.blocked = true, .block = fixture_block("192.0.2.7")};
-	fake.why.block.revert_ns = clock_boot_ns(&clock_system) + 30 * NS_PER_S;
+	fake.why.claim_count = 2;
+	fake.why.claims[0] = (struct block_claim){.verdict = fake.why.block.verdict,
+						  .revert_ns = clock_boot_ns(&clock_system) + 30 * NS_PER_S};
+	fake.why.claims[0].verdict.source = VERDICT_OPERATOR;
+	fake.why.claims[1] = (struct block_claim){.verdict = fake.why.block.verdict};
 	fake.why.kill = true;
 	cJSON *a = call("GET", "/v1/why/192.0.2.7", NULL, 200);
 
+	assert_string_equal(text_at(a, "claims.0.source"), "operator");
+	assert_non_null(at(a, "claims.0.confirm_by"));
+	assert_int_equal(cJSON_GetArraySize(at(a, "claims")), 2);
 	assert_true(has_reason(a, "unconfirmed", "picket block --confirm 192.0.2.7"));
 	assert_true(has_reason(a, "kill_switch", "picket resume"));
 	cJSON_Delete(a);

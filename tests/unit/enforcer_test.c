@@ -461,7 +461,7 @@ static void refused_extension_leaves_the_block_that_was(void **state)
 	assert_int_equal(warden.count, 0);
 }
 
-static void operators_block_is_not_taken_over_by_a_gateway(void **state)
+static void what_a_gateway_takes_back_leaves_the_operators_block(void **state)
 {
 	struct stage *s = *state;
 	struct verdict longer = verdict(VERDICT_GATEWAY, "203.0.113.7");
@@ -470,10 +470,22 @@ static void operators_block_is_not_taken_over_by_a_gateway(void **state)
 	give(s, verdict(VERDICT_OPERATOR, "203.0.113.7"));
 	longer.ttl_ms = 600000;
 	assert_int_equal(give(s, longer).outcome, DECISION_BLOCKED);
-	longer.action = VERDICT_UNBLOCK;
-	assert_string_equal(give(s, longer).why, "not_own");
-	assert_int_equal(warden.count, 1);
 	assert_int_equal(warden.blocks[0].value.deadline_s, now / NS_PER_S + 600);
+	longer.action = VERDICT_UNBLOCK;
+	struct decision d = give(s, longer);
+	assert_int_equal(d.outcome, DECISION_UNBLOCKED);
+	assert_non_null(strstr(d.detail, "still blocked by operator"));
+	assert_int_equal(warden.count, 1);
+	assert_int_equal(warden.blocks[0].value.deadline_s, now / NS_PER_S + 60);
+	assert_string_equal(give(s, longer).why, "not_own");
+	/* And the other way round: when the operator's is over, the gateway's goes on. */
+	longer.action = VERDICT_BLOCK;
+	give(s, longer);
+	now += 61 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(enforcer_counts(s->enforcer).desired, 1);
+	assert_int_equal(warden.count, 1);
+	assert_int_equal(warden.blocks[0].value.deadline_s, now / NS_PER_S + 539);
 }
 
 static void gateways_unblock_faces_the_mode(void **state)
@@ -570,7 +582,7 @@ int main(void)
 		STORY(unconfirmed_block_reverts_by_itself),
 		STORY(gateway_lifts_only_its_own_blocks),
 		STORY(kill_switch_refuses),
-		STORY(operators_block_is_not_taken_over_by_a_gateway),
+		STORY(what_a_gateway_takes_back_leaves_the_operators_block),
 		STORY(gateways_unblock_faces_the_mode),
 		STORY(block_on_trial_ends_in_the_kernel_by_itself),
 		STORY(another_time_is_another_question),
