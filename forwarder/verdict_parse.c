@@ -120,19 +120,10 @@ static int parse_id(const cJSON *item, unsigned index, struct verdict *v)
 
 static int parse_action(const cJSON *item, struct verdict *v)
 {
-	static const struct {
-		const char *name;
-		enum verdict_action action;
-	} actions[] = {{"block", VERDICT_BLOCK}, {"unblock", VERDICT_UNBLOCK}, {"allow", VERDICT_ALLOW}};
 	const char *name = json_get_text(item, "action");
 
-	for (size_t i = 0; name && i < ARRAY_SIZE(actions); i++) {
-		if (strcmp(name, actions[i].name) == 0) {
-			v->action = actions[i].action;
-			return 0;
-		}
-	}
-	return VERDICT_E_ACTION;
+	v->action = name ? verdict_action_of(name) : (enum verdict_action)0;
+	return v->action ? 0 : VERDICT_E_ACTION;
 }
 
 /*
@@ -162,7 +153,7 @@ static int parse_target(const cJSON *item, struct verdict *v)
 	return 0;
 }
 
-/* Only a block lasts; elsewhere the key may be absent, but not wrong. */
+/* Only what blocks lasts; elsewhere the key may be absent, but not wrong. */
 static int parse_ttl(const cJSON *item, struct verdict *v)
 {
 	int64_t ttl_s;
@@ -172,7 +163,7 @@ static int parse_ttl(const cJSON *item, struct verdict *v)
 		v->ttl_ms = (uint64_t)ttl_s * 1000;
 		return 0;
 	case 1:
-		return v->action == VERDICT_BLOCK ? VERDICT_E_TTL : 0;
+		return verdict_denies(v->action) ? VERDICT_E_TTL : 0;
 	default:
 		return VERDICT_E_TTL;
 	}

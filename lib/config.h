@@ -120,6 +120,8 @@ struct config {
 	} guard;
 	struct {
 		bool close_connections; /* enforcement.close_connections, true */
+		uint32_t rate_limit;    /* enforcement.rate_limit, 20 packets a second */
+		uint32_t rate_burst;    /* enforcement.rate_burst, 100 packets */
 	} enforcement;
 	struct {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */

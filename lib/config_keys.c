@@ -151,6 +151,10 @@ const struct config_key config_keys[] = {
 
 	{.path = "enforcement.close_connections", .type = CONFIG_BOOL, .offset = AT(enforcement.close_connections),
 	 .fallback = "true", .help = "Whether a block also ends the connections that its client has open."},
+	{.path = "enforcement.rate_limit", .type = CONFIG_UINT32, .offset = AT(enforcement.rate_limit), .min = 1, .max = 1000000,
+	 .fallback = "20", .help = "Packets a second that a rate limited client keeps."},
+	{.path = "enforcement.rate_burst", .type = CONFIG_UINT32, .offset = AT(enforcement.rate_burst), .min = 1, .max = 1000000,
+	 .fallback = "100", .help = "Packets that a rate limited client may send at once."},
 
 	{.path = "api.openapi", .type = CONFIG_TEXT, .offset = AT(api.openapi), .form = FORM_FILE, .max = 1024, .fallback = "",
 	 .help = "OpenAPI 3 file, YAML or JSON: its paths are the routes, and what it does not have is marked. Empty: none."},

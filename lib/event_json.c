@@ -316,20 +316,14 @@ static void put_loss(struct json_writer *w, const struct event *e)
 	PUT_SPAN(w, "picket.loss.source", e->loss.source);
 }
 
-static const char *const action_names[] = {
-	[VERDICT_BLOCK] = "block",
-	[VERDICT_UNBLOCK] = "unblock",
-	[VERDICT_ALLOW] = "allow",
-};
-
 static void put_decision_verdict(struct json_writer *w, const struct verdict *v)
 {
 	char text[PREFIX_TEXT_MAX];
 
 	PUT_TEXT(w, "picket.decision.id", v->id);
-	if (v->action && v->action < ARRAY_SIZE(action_names)) {
+	if (v->action) {
 		KEY(w, "picket.decision.action");
-		json_text(w, action_names[v->action]);
+		json_text(w, verdict_action_name(v->action));
 	}
 	if (v->target.addr.family != ADDR_NONE) {
 		KEY(w, "picket.decision.target");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/verdict.h"
+#include <string.h>
+#include "lib/util.h"
 
 const char *verdict_source_name(enum verdict_source source)
 {
@@ -12,4 +14,22 @@ const char *verdict_source_name(enum verdict_source source)
 		return "gateway";
 	}
 	return "unknown";
+}
+
+static const char *const action_names[] = {
+	[VERDICT_BLOCK] = "block",           [VERDICT_UNBLOCK] = "unblock", [VERDICT_ALLOW] = "allow",
+	[VERDICT_RATE_LIMIT] = "rate_limit", [VERDICT_SHADOW] = "shadow",
+};
+
+const char *verdict_action_name(enum verdict_action action)
+{
+	return action && action < ARRAY_SIZE(action_names) ? action_names[action] : "unknown";
+}
+
+enum verdict_action verdict_action_of(const char *name)
+{
+	for (size_t i = 1; i < ARRAY_SIZE(action_names); i++)
+		if (!strcmp(name, action_names[i]))
+			return (enum verdict_action)i;
+	return (enum verdict_action)0;
 }

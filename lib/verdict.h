@@ -19,8 +19,33 @@ const char *verdict_source_name(enum verdict_source source); /* "operator", "loc
 enum verdict_action {
 	VERDICT_BLOCK = 1,
 	VERDICT_UNBLOCK = 2,
-	VERDICT_ALLOW = 3 /* explicit "nothing to do" */
+	VERDICT_ALLOW = 3,      /* explicit "nothing to do" */
+	VERDICT_RATE_LIMIT = 4, /* a block of what is over enforcement.rate_limit */
+	VERDICT_SHADOW = 5,     /* a block that drops nothing: what it would have dropped is counted */
 };
+const char *verdict_action_name(enum verdict_action action); /* "block", "rate_limit", ... */
+/* The action of that name, or 0. */
+enum verdict_action verdict_action_of(const char *name);
+/* Does it ask for an entry in the deny maps? Of two, the one with the higher strength decides. */
+static inline int verdict_strength(enum verdict_action action)
+{
+	switch (action) {
+	case VERDICT_BLOCK:
+		return 3;
+	case VERDICT_RATE_LIMIT:
+		return 2;
+	case VERDICT_SHADOW:
+		return 1;
+	case VERDICT_UNBLOCK:
+	case VERDICT_ALLOW:
+		break;
+	}
+	return 0;
+}
+static inline bool verdict_denies(enum verdict_action action)
+{
+	return verdict_strength(action) > 0;
+}
 
 /* The same numbers as enum pk_scope. */
 enum verdict_scope { VERDICT_SCOPE_PORTS = 1, VERDICT_SCOPE_HOST = 2 };

@@ -181,24 +181,31 @@ static struct block_claim *claim_find(const struct entry *e, const struct verdic
 	return NULL;
 }
 
+static bool claim_prevails(const struct block_claim *c, const struct block_claim *over)
+{
+	int strength = verdict_strength(c->verdict.action), other = verdict_strength(over->verdict.action);
+	uint64_t end = claim_end(c), best = claim_end(over);
+
+	if (strength != other)
+		return strength > other;
+	return end > best || (end == best && c->verdict.source < over->verdict.source);
+}
+
 /* The entry is what its claims say: call after each change of them. There is at least one. */
 static void entry_settle(struct blocks *b, struct entry *e)
 {
 	const struct block_claim *in_force = &e->claims[0];
-	enum verdict_scope scope = in_force->verdict.scope;
 	uint64_t due_ns = claim_end(in_force);
 
 	for (unsigned i = 1; i < e->block.claims; i++) {
-		const struct block_claim *c = &e->claims[i];
-		uint64_t end = claim_end(c), best = claim_end(in_force);
-
-		if (end > best || (end == best && c->verdict.source < in_force->verdict.source))
-			in_force = c;
-		scope = MAX(scope, c->verdict.scope);
-		due_ns = MIN(due_ns, end);
+		if (claim_prevails(&e->claims[i], in_force))
+			in_force = &e->claims[i];
+		due_ns = MIN(due_ns, claim_end(&e->claims[i]));
 	}
 	e->block.verdict = in_force->verdict;
-	e->block.verdict.scope = scope;
+	for (unsigned i = 0; i < e->block.claims; i++)
+		if (e->claims[i].verdict.action == in_force->verdict.action)
+			e->block.verdict.scope = MAX(e->block.verdict.scope, e->claims[i].verdict.scope);
 	e->block.deadline_ns = in_force->deadline_ns;
 	e->block.revert_ns = in_force->revert_ns;
 	e->due_ns = due_ns;
@@ -252,7 +259,10 @@ static uint64_t deadline_of(const struct verdict *v, uint64_t now_ns)
 
 static bool entry_ended(const struct entry *e, uint64_t now_ns)
 {
-	return block_end_ns(&e->block) <= now_ns; /* the last of them */
+	for (unsigned i = 0; i < e->block.claims; i++)
+		if (claim_end(&e->claims[i]) > now_ns)
+			return false;
+	return true;
 }
 
 static int entry_add(struct blocks *b, const struct block_claim *first, struct entry **ret)
@@ -300,7 +310,7 @@ int blocks_put(struct blocks *b, const struct verdict *v, uint64_t revert_ns, ui
 		e->claims[0] = claim;
 	} else if (!mine) {
 		r = claim_add(e, &claim);
-	} else if (claim_end(mine) <= now_ns) {
+	} else if (claim_end(mine) <= now_ns || mine->verdict.action != v->action) {
 		*mine = claim;
 	} else if (claim.deadline_ns > mine->deadline_ns) {
 		claim_extend(mine, &claim);

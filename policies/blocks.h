@@ -2,9 +2,9 @@
 /*
  * blocks.h: the desired list: what should be denied, until when, and why. The warden makes the kernel equal
  * to it. One entry per target, made of claims: what each source asked for, each gateway apart. A target is
- * blocked as long as the longest of its claims; taking one back leaves the others. Of one claim the longest
- * deadline wins, an earlier one never shortens it. Bounded by limits.blocks_max entries of BLOCKS_CLAIMS_MAX
- * claims. Not thread safe: the enforcer's lock is held.
+ * blocked as long as the longest of its claims, first by the strongest; taking one back leaves the others. Of
+ * one claim the longest deadline wins, an earlier one never shortens it. Bounded by limits.blocks_max entries
+ * of BLOCKS_CLAIMS_MAX claims. Not thread safe: the enforcer's lock is held.
  */
 #ifndef PICKET_BLOCKS_H
 #define PICKET_BLOCKS_H
@@ -24,7 +24,8 @@ struct block_claim {
 };
 
 struct block {
-	/* Of the claim that ends last, a trial's end counting as its end; scope: the widest of all claims. */
+	/* Of the strongest claim (block, rate_limit, shadow), of equals the one that ends last, a trial's end
+	 * counting as its end; scope: the widest of those of that strength. */
 	struct verdict verdict;
 	uint64_t deadline_ns, revert_ns;
 	uint64_t since_ns; /* blocked without a break */
@@ -40,7 +41,8 @@ enum { BLOCKS_E_FULL = 1, BLOCKS_E_NONE = 2, BLOCKS_E_SHORTER = 3 /* its claim t
 
 int blocks_new(unsigned max, struct blocks **ret);
 void blocks_free(struct blocks *b);
-/* Until when the kernel is to drop: a block on trial ends there by itself, also when we are gone. */
+/* Until when the kernel is to do what it says: a block on trial ends there by itself, also when we are gone.
+ */
 uint64_t block_end_ns(const struct block *block);
 /*
  * 0 added or extended, BLOCKS_E_SHORTER, BLOCKS_E_FULL (of entries, or of claims on this one), -ENOMEM,
@@ -48,7 +50,8 @@ uint64_t block_end_ns(const struct block *block);
  * valid until the next change.
  *
  * An extension takes the new verdict and drops a pending revert: what was on trial is no longer in force. It
- * never narrows the claim's scope: host stays host. An entry whose claims all ended but were not taken out
+ * never narrows the claim's scope: host stays host. A stronger or weaker action is no extension: it takes the
+ * claim's place, however long it lasts. An entry whose claims all ended but were not taken out
  * yet counts as none: the new one starts afresh in its place. A claim whose origin is "adopted", whose true
  * one is not known any more, is taken over by the first of the same source.
  */

@@ -273,6 +273,8 @@ void guard_decide(struct guard *g, const struct verdict *v, const struct protect
 		decide_unblock(g, v, approved, ret);
 		return;
 	case VERDICT_BLOCK:
+	case VERDICT_RATE_LIMIT:
+	case VERDICT_SHADOW:
 		break;
 	default:
 		answer(ret, DECISION_REFUSED, "bad_action", "unknown action %d", (int)v->action);

@@ -73,11 +73,14 @@ static const struct entry entries[] = {
 	 "  --host HOST            those of one host only\n"
 	 "  --undocumented         those only that the OpenAPI file (api.openapi) does not have\n"},
 	{{"blocks", "", "what is blocked, newest first", cli_blocks}, NULL},
-	{{"block", "TARGET [--ttl 15m] [--reason R] [--scope ports|host] [--confirm-within 60s]",
+	{{"block",
+	  "TARGET [--ttl 15m] [--reason R] [--scope ports|host] [--action ACTION] [--confirm-within 60s]",
 	  "block an address or prefix", cli_block},
 	 "  --ttl TIME             how long; default guard.ttl_default (15m)\n"
 	 "  --reason TEXT          kept with the block and shown by picket why\n"
 	 "  --scope ports|host     ports (default): the watched ports; host: every packet\n"
+	 "  --action ACTION        block (default); rate_limit: drop what is over enforcement.rate_limit; "
+	 "shadow: only count\n"
 	 "  --confirm-within TIME  undo it by itself unless `picket block --confirm TARGET` follows in time\n"
 	 "  --confirm              confirm the block of TARGET\n"},
 	{{"unblock", "TARGET", "end a block", cli_unblock},

@@ -38,6 +38,7 @@ static int on_block(void *arg, struct span line)
 	if (!b)
 		return 0;
 	table_view_cell(l->table, cli_text(b, "target"));
+	table_view_cell(l->table, cli_text(b, "action"));
 	table_view_cell(l->table, cli_text(b, "scope"));
 	table_view_cell(l->table, print_span(cli_uint(b, "ttl_s"), text));
 	table_view_uint(l->table, cli_uint(b, "packets"));
@@ -49,7 +50,7 @@ static int on_block(void *arg, struct span line)
 
 int cli_blocks(const struct cli *cli, int argc, char **argv)
 {
-	static const char *const heads[] = {"TARGET", "SCOPE", ">LEFT", ">DROPPED", "BY", "REASON"};
+	static const char *const heads[] = {"TARGET", "ACTION", "SCOPE", ">LEFT", ">DROPPED", "BY", "REASON"};
 	struct block_list l = {.cli = cli};
 	int r = cli_arguments(argc, argv, 0, 0);
 
@@ -69,7 +70,7 @@ int cli_blocks(const struct cli *cli, int argc, char **argv)
 /* --- block, unblock --- */
 
 struct wish {
-	const char *target, *ttl, *reason, *scope;
+	const char *target, *ttl, *reason, *scope, *action;
 	uint64_t confirm_ms;
 	bool confirm;
 };
@@ -77,9 +78,13 @@ struct wish {
 static int read_wish(int argc, char **argv, struct wish *w)
 {
 	static const struct option longs[] = {
-		{"ttl", required_argument, NULL, 't'},   {"reason", required_argument, NULL, 'r'},
-		{"scope", required_argument, NULL, 's'}, {"confirm-within", required_argument, NULL, 'w'},
-		{"confirm", no_argument, NULL, 'c'},     {NULL, 0, NULL, 0},
+		{"ttl", required_argument, NULL, 't'},
+		{"reason", required_argument, NULL, 'r'},
+		{"scope", required_argument, NULL, 's'},
+		{"confirm-within", required_argument, NULL, 'w'},
+		{"confirm", no_argument, NULL, 'c'},
+		{"action", required_argument, NULL, 'a'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -92,6 +97,8 @@ static int read_wish(int argc, char **argv, struct wish *w)
 			w->reason = optarg;
 		else if (c == 's')
 			w->scope = optarg;
+		else if (c == 'a')
+			w->action = optarg;
 		else if (c == 'c')
 			w->confirm = true;
 		else if (c != 'w')
@@ -105,7 +112,7 @@ static int read_wish(int argc, char **argv, struct wish *w)
 	w->target = argv[optind++];
 	if (optind < argc)
 		return cli_unexpected(argv, argv[optind]);
-	if (w->confirm && (w->ttl || w->reason || w->scope || w->confirm_ms))
+	if (w->confirm && (w->ttl || w->reason || w->scope || w->action || w->confirm_ms))
 		return cli_fail(EXIT_USAGE, argv[0], "--confirm stands alone: picket block --confirm %s",
 				w->target);
 	return EXIT_DONE;
@@ -116,10 +123,8 @@ static void body_of_wish(struct buffer *body, const struct wish *wish)
 	const struct {
 		const char *key, *text;
 	} texts[] = {
-		{"target", wish->target},
-		{"ttl", wish->ttl},
-		{"reason", wish->reason},
-		{"scope", wish->scope},
+		{"target", wish->target}, {"ttl", wish->ttl},       {"reason", wish->reason},
+		{"scope", wish->scope},   {"action", wish->action},
 	};
 	struct json_writer w = JSON_WRITER(body);
 
@@ -144,7 +149,8 @@ static int show_blocked(const cJSON *answer, const struct wish *wish)
 	if (strcmp(outcome, "blocked"))
 		return cli_fail(EXIT_NO, "block", "%s is not blocked: %s %s", target, outcome,
 				cli_text(answer, "detail"));
-	printf("%s is blocked for %s (%s)", target, print_span(cli_uint(answer, "ttl_s"), span),
+	printf("%s is %s for %s (%s)", target, print_denied(cli_text(answer, "action")),
+	       print_span(cli_uint(answer, "ttl_s"), span),
 	       strcmp(cli_text(answer, "scope"), "host") ? "watched ports" : "every packet");
 	if (*cli_text(answer, "detail")) {
 		fputs("; ", stdout);

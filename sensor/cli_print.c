@@ -207,6 +207,13 @@ const char *print_clock(uint64_t wall_ns, unsigned digits, char buf[static 32])
 	return buf;
 }
 
+const char *print_denied(const char *action)
+{
+	if (!strcmp(action, "rate_limit"))
+		return "rate limited";
+	return strcmp(action, "shadow") ? "blocked" : "in shadow (only counted)";
+}
+
 const char *print_color(bool on, enum print_color c)
 {
 	static const char *const codes[] = {

@@ -29,6 +29,9 @@ const char *print_distance(const char *when, char buf[static 32]);
 /* Local time of day of a nanosecond wall stamp; digits of the second's fraction: 3 or 6. */
 const char *print_clock(uint64_t wall_ns, unsigned digits, char buf[static 32]);
 
+/* What an action does to its target: "blocked", "rate limited", "in shadow (only counted)". */
+const char *print_denied(const char *action);
+
 enum print_color { COLOR_NONE, COLOR_BOLD, COLOR_RED, COLOR_GREEN, COLOR_YELLOW, COLOR_DIM };
 /* The sequence that begins or, with COLOR_NONE, ends a color; "" when on is false. */
 const char *print_color(bool on, enum print_color c);

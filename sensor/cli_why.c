@@ -119,7 +119,8 @@ static int show_why(const struct cli *cli, const cJSON *a)
 
 	fputs(print_color(cli->color, blocked ? COLOR_RED : COLOR_GREEN), stdout);
 	if (blocked)
-		printf("%s is blocked in the kernel (%s) for another %s", target,
+		printf("%s is %s in the kernel (%s) for another %s", target,
+		       print_denied(cli_text(block, "action")),
 		       strcmp(cli_text(block, "scope"), "host") ? "watched ports" : "every packet",
 		       print_span(cli_uint(block, "ttl_s"), span));
 	else

@@ -188,6 +188,8 @@ void control_write_verdict(struct json_writer *w, const struct verdict *v)
 	control_write_prefix(w, "target", &v->target);
 	json_key(w, "id");
 	json_text(w, v->id);
+	json_key(w, "action");
+	json_text(w, verdict_action_name(v->action));
 	json_key(w, "scope");
 	json_text(w, v->scope == VERDICT_SCOPE_HOST ? "host" : "ports");
 	json_key(w, "source");

@@ -113,6 +113,23 @@ static int read_scope(struct api_call *call, const cJSON *body, enum verdict_sco
 	return 0;
 }
 
+static int read_action(struct api_call *call, const cJSON *body, enum verdict_action *ret)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "action");
+	const char *text = json_get_text(body, "action");
+
+	if (!item)
+		return 0;
+	*ret = text ? verdict_action_of(text) : (enum verdict_action)0;
+	if (verdict_denies(*ret))
+		return 0;
+	control_problem(
+		call, 422, "bad_action",
+		"action must be \"block\", \"rate_limit\" (drop what is over enforcement.rate_limit) or "
+		"\"shadow\" (only count)");
+	return 1;
+}
+
 static int read_reason(struct api_call *call, const cJSON *body, char ret[static VERDICT_TEXT_MAX])
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "reason");
@@ -152,8 +169,8 @@ static int read_confirm(struct api_call *call, const cJSON *body, uint64_t *ret_
 
 static void post_block(struct api_call *call, void *arg)
 {
-	static const char *const known[] = {"target",           "ttl", "ttl_s", "scope", "reason",
-					    "confirm_within_s", NULL};
+	static const char *const known[] = {"target",           "ttl",    "ttl_s", "scope", "reason",
+					    "confirm_within_s", "action", NULL};
 	const struct control_parts *parts = arg;
 	struct prefix target;
 	struct verdict v;
@@ -166,8 +183,9 @@ static void post_block(struct api_call *call, void *arg)
 	if (control_target(call, "target", json_get_text(body, "target"), &target))
 		goto out;
 	control_operator_verdict(call, parts, VERDICT_BLOCK, &target, &v);
-	if (read_ttl(call, body, &v.ttl_ms) || read_scope(call, body, &v.scope) ||
-	    read_reason(call, body, v.reason) || read_confirm(call, body, &confirm_ms))
+	if (read_action(call, body, &v.action) || read_ttl(call, body, &v.ttl_ms) ||
+	    read_scope(call, body, &v.scope) || read_reason(call, body, v.reason) ||
+	    read_confirm(call, body, &confirm_ms))
 		goto out;
 	enforcer_verdict(parts->enforcer, &v, confirm_ms, &d);
 	if (d.outcome == DECISION_REFUSED)

@@ -165,6 +165,31 @@ static void protect_read(struct enforcer *e, uint64_t max_age_ns)
 	e->protect_ns = now;
 }
 
+static enum pk_action kernel_action(enum verdict_action action)
+{
+	switch (action) {
+	case VERDICT_RATE_LIMIT:
+		return PK_ACT_RATE;
+	case VERDICT_SHADOW:
+		return PK_ACT_SHADOW;
+	default:
+		return PK_ACT_DROP;
+	}
+}
+
+static enum verdict_action action_of_kernel(uint8_t action)
+{
+	switch ((enum pk_action)action) {
+	case PK_ACT_RATE:
+		return VERDICT_RATE_LIMIT;
+	case PK_ACT_SHADOW:
+		return VERDICT_SHADOW;
+	case PK_ACT_DROP:
+		break;
+	}
+	return VERDICT_BLOCK;
+}
+
 /* Has the warden make the kernel equal to the entry; says in *d what came of it. */
 static void install(struct enforcer *e, const struct block *b, struct decision *d)
 {
@@ -172,7 +197,7 @@ static void install(struct enforcer *e, const struct block *b, struct decision *
 		.op = WARDEN_BLOCK,
 		.target = b->verdict.target,
 		.scope = (uint8_t)b->verdict.scope,
-		.action = PK_ACT_DROP,
+		.action = (uint8_t)kernel_action(b->verdict.action),
 		.source = (uint8_t)b->verdict.source,
 		.ttl_ms = (block_end_ns(b) - MIN(now_ns(e), block_end_ns(b)) + NS_PER_MS - 1) / NS_PER_MS,
 	};
@@ -188,7 +213,11 @@ static void install(struct enforcer *e, const struct block *b, struct decision *
 	d->installed_ns = e->reply.installed_ns;
 	switch (e->reply.result) {
 	case 0:
-		decide(d, DECISION_BLOCKED, "ok", "");
+		decide(d, DECISION_BLOCKED, "ok",
+		       b->verdict.action == VERDICT_SHADOW ? "nothing is dropped, only counted"
+		       : b->verdict.action == VERDICT_RATE_LIMIT
+			       ? "what is over enforcement.rate_limit is dropped"
+			       : "");
 		return;
 	case WARDEN_E_KILL_SWITCH:
 		decide(d, DECISION_REFUSED, "kill_switch", "the kill switch is on; `picket resume` ends it");
@@ -417,7 +446,7 @@ void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t conf
 
 	pthread_mutex_lock(&e->lock);
 	e->counts.verdicts[v->source]++;
-	if (v->action == VERDICT_BLOCK)
+	if (verdict_denies(v->action))
 		block(e, v, confirm_within_ms, false, &d);
 	else if (v->action == VERDICT_UNBLOCK && v->source == VERDICT_OPERATOR)
 		unblock(e, v, &d);
@@ -520,7 +549,7 @@ int enforcer_adopt(struct enforcer *e)
 				continue;
 			struct verdict v = {
 				.source = (enum verdict_source)b->value.source,
-				.action = VERDICT_BLOCK,
+				.action = action_of_kernel(b->value.action),
 				.scope = (enum verdict_scope)b->value.scope,
 				.target = b->target,
 				.ttl_ms = (deadline - now) / NS_PER_MS,
@@ -631,6 +660,7 @@ static bool kernel_compare(struct enforcer *e, uint64_t now, struct differing *e
 			if (!b && k->value.deadline_s * NS_PER_S > now)
 				differing_add(extra, &k->target);
 			else if (b && k->value.scope == (uint8_t)b->verdict.scope &&
+				 k->value.action == kernel_action(b->verdict.action) &&
 				 (k->value.deadline_s + 1) * NS_PER_S >= block_end_ns(b))
 				b->seen = e->era;
 		}

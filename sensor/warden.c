@@ -236,6 +236,8 @@ static int kernel_start(struct warden *w)
 	r = kernel_config_set(w->kernel, &w->kernel_config);
 	if (r)
 		return fail(EXIT_KERNEL, "the kernel half could not be configured", "", r);
+	deny_rate_set(kernel_deny(w->kernel), w->config->enforcement.rate_limit,
+		      w->config->enforcement.rate_burst);
 	blocks_sweep(w, warden_now());
 	warden_watch_ports(w, true);
 	warden_protect_collect(w);
@@ -356,6 +358,7 @@ static void reload_now(struct warden *w)
 	config_free(w->config);
 	w->config = next;
 	kernel_configure(w->kernel, next);
+	deny_rate_set(kernel_deny(w->kernel), next->enforcement.rate_limit, next->enforcement.rate_burst);
 	limits_init(&w->limits, next);
 	kernel_config_fill(w);
 	kernel_config_set(w->kernel, &w->kernel_config);

@@ -416,27 +416,40 @@ static int model_put(struct model *m, const struct verdict *v, uint64_t revert_n
 		m->items[m->count++] = c;
 		return 0;
 	}
-	if (model_end(mine) > now_ns) {
+	if (model_end(mine) > now_ns && mine->verdict.action == v->action) {
 		if (c.deadline_ns <= mine->deadline_ns)
 			return BLOCKS_E_SHORTER;
 		c.since_ns = mine->since_ns;
+		if (mine->verdict.scope > c.verdict.scope) /* never narrower */
+			c.verdict.scope = mine->verdict.scope;
 	}
 	*mine = c;
 	return 0;
 }
 
-/* The claim that ends last; of equals the operator's, then the built-in analysis's, then the oldest. */
+/* Drops before limits before shadow; of these the claim that ends last; of equals the operator's, then the
+ * built-in analysis's, then the oldest. */
+static int model_rank(const struct block_claim *c)
+{
+	return c->verdict.action == VERDICT_BLOCK ? 0 : c->verdict.action == VERDICT_RATE_LIMIT ? 1 : 2;
+}
+
+static bool model_before(const struct block_claim *a, const struct block_claim *b)
+{
+	if (model_rank(a) != model_rank(b))
+		return model_rank(a) < model_rank(b);
+	if (model_end(a) != model_end(b))
+		return model_end(a) > model_end(b);
+	return a->verdict.source < b->verdict.source;
+}
+
 static const struct block_claim *model_in_force(const struct model *m, const struct prefix *p)
 {
 	const struct block_claim *best = NULL;
 
-	for (size_t i = 0; i < m->count; i++) {
-		const struct block_claim *c = &m->items[i];
-		if (model_on(m, i, p) &&
-		    (!best || model_end(c) > model_end(best) ||
-		     (model_end(c) == model_end(best) && c->verdict.source < best->verdict.source)))
-			best = c;
-	}
+	for (size_t i = 0; i < m->count; i++)
+		if (model_on(m, i, p) && (!best || model_before(&m->items[i], best)))
+			best = &m->items[i];
 	return best;
 }
 
@@ -511,9 +524,12 @@ static void same_entry(const struct model *m, const struct block *got, const str
 		return;
 	for (size_t i = 0; i < m->count; i++)
 		if (model_on(m, i, target)) {
-			scope = m->items[i].verdict.scope > scope ? m->items[i].verdict.scope : scope;
 			claims++;
+			if (m->items[i].verdict.action != wanted->verdict.action)
+				continue;
+			scope = m->items[i].verdict.scope > scope ? m->items[i].verdict.scope : scope;
 		}
+	assert_int_equal(got->verdict.action, wanted->verdict.action);
 	assert_int_equal(got->deadline_ns, wanted->deadline_ns);
 	assert_int_equal(got->revert_ns, wanted->revert_ns);
 	assert_int_equal(got->verdict.source, wanted->verdict.source);
@@ -524,9 +540,11 @@ static void same_entry(const struct model *m, const struct block *got, const str
 
 static struct verdict random_verdict(unsigned *seed)
 {
-	struct verdict v = {.action = VERDICT_BLOCK,
+	static const enum verdict_action actions[] = {VERDICT_BLOCK, VERDICT_BLOCK, VERDICT_RATE_LIMIT,
+						      VERDICT_SHADOW};
+	struct verdict v = {.action = actions[rand_r(seed) % ARRAY_SIZE(actions)],
 			    .source = (enum verdict_source)(1 + rand_r(seed) % 3),
-			    .scope = VERDICT_SCOPE_PORTS,
+			    .scope = (enum verdict_scope)(1 + rand_r(seed) % 2),
 			    .target = random_target(seed),
 			    .ttl_ms = 1 + (uint64_t)(rand_r(seed) % 5000)};
 

@@ -680,7 +680,7 @@ static void blocks_are_a_table_or_lines_of_json(void **state)
 	fake.block_count = 2;
 	assert_int_equal(picket("blocks"), EXIT_DONE);
 	assert_int_equal(line_count(out), 3);
-	says(out, "192.0.2.7      ports");
+	says(out, "192.0.2.7      block   ports");
 	says(out, "local/login_guessing");
 	says(out, "1204");
 	says(out, "cursor\\x1b[H");

@@ -504,6 +504,8 @@ static void a_bad_block_is_refused_with_the_way_to_mend_it_and_never_reaches_the
 		{"{\"target\":\"192.0.2.7\",\"ttl_s\":-1}", "bad_ttl", "whole number", 422},
 		{"{\"target\":\"192.0.2.7\",\"ttl_s\":60,\"ttl\":\"1m\"}", "bad_ttl", "one of them", 422},
 		{"{\"target\":\"192.0.2.7\",\"scope\":\"all\"}", "bad_scope", "host", 422},
+		{"{\"target\":\"192.0.2.7\",\"action\":\"unblock\"}", "bad_action", "rate_limit", 422},
+		{"{\"target\":\"192.0.2.7\",\"action\":7}", "bad_action", "shadow", 422},
 		{"{\"target\":\"192.0.2.7\",\"reason\":\"a\\nb\"}", "bad_reason", "one line", 422},
 		{"{\"target\":\"192.0.2.7\",\"reason\":\"a\\u001b[2J\"}", "bad_reason", "control", 422},
 		{"{\"target\":\"192.0.2.7\",\"confirm_within_s\":\"60\"}", "bad_confirm", "whole number",
