@@ -13,9 +13,13 @@
 /* A filter of one condition, as the kernel's inet_diag_bc_run reads it: on to the end, or beyond it. */
 struct condition {
 	struct inet_diag_bc_op op;
-	struct inet_diag_hostcond host;
+	struct host { /* struct inet_diag_hostcond, whose address has no length of its own */
+		uint8_t family, prefix_len;
+		int port;
+	} host;
 	uint8_t addr[16];
 };
+_Static_assert(sizeof(struct host) == sizeof(struct inet_diag_hostcond), "the kernel's");
 
 struct question {
 	struct nlmsghdr head;
@@ -42,7 +46,7 @@ static void question_peer(struct question *q, const struct prefix *peer)
 
 	q->condition.op = (struct inet_diag_bc_op){
 		.code = INET_DIAG_BC_D_COND, .yes = (unsigned char)size, .no = (unsigned short)(size + 4)};
-	q->condition.host = (struct inet_diag_hostcond){
+	q->condition.host = (struct host){
 		.family = peer->addr.family == ADDR_IPV4 ? AF_INET : AF_INET6,
 		.prefix_len = peer->bits,
 		.port = -1,
