@@ -340,7 +340,8 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 		return;
 	}
 	if (r) {
-		decide(d, DECISION_REFUSED, "full", "the desired list is full (limits.blocks_max)");
+		decide(d, DECISION_REFUSED, "full",
+		       "the desired list is full (limits.blocks_max), or too many asked for this target");
 		return;
 	}
 	install(e, entry, d);

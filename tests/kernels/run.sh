@@ -4,7 +4,7 @@
 # the tests among FILE: receive_test, which needs kprobes, report_test, tunnel_test.
 # Prints what held, verified instructions of each program, and seconds.
 #
-# In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 600) until the machine is given up
+# In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 1200) until the machine is given up
 #       PICKET_PLAIN_BUILD a build tree without sanitizers, which cost much where every instruction is emulated: its programs run
 #       in place of those of PICKET's
 # Exit: 0 held; 1 did not; 77 the kernel, or what boots it, cannot be had here
@@ -52,7 +52,7 @@ fi
 
 booted=$(date +%s.%N)
 status=0
-"$here/boot.sh" "$dir" "$work/root.cpio" "$work/log" "${PICKET_VM_SECONDS:-600}" "EXPECT_PATH=$path" || status=$?
+"$here/boot.sh" "$dir" "$work/root.cpio" "$work/log" "${PICKET_VM_SECONDS:-1200}" "EXPECT_PATH=$path" || status=$?
 tr -d '\r' <"$work/log" >"$work/text"
 
 if [ "$status" != 0 ]; then
