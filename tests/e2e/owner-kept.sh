@@ -37,10 +37,11 @@ served $D4 10 || fail "$D4 is not served"
 exits 0 pk block $C4 --ttl 5m
 blocked_by operator $C4 "at first"
 gateway_says block $C4
-blocked_by operator $C4 "after the gateway's longer block"
+blocked_by gateway $C4 "after the gateway's longer block"
+equal "who asked for it" "operator gateway" "$(pk why $C4 --json | jq -r '[.claims[].source] | join(" ")')"
 gateway_says unblock $C4
 blocked_by operator $C4 "after the gateway's unblock"
-tell "an operator's 5 minutes, then a gateway's hour, then its unblock: blocked still, and still the operator's"
+tell "an operator's 5 minutes, then a gateway's hour, then its unblock: blocked still, by the operator's"
 
 gateway_says block $D4
 blocked_by gateway $D4 "after the gateway's block"
