@@ -285,40 +285,54 @@ static void prefixes_of_every_length_are_found_by_what_begins_them(void **state)
 	}
 }
 
-/* Of a hundred packets at once. */
-static int passed_at_once(const char *who)
+static uint64_t now_ns(void)
 {
-	int passed = 0;
+	struct timespec t;
 
-	for (int i = 0; i < 100; i++)
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* Sends packets until that time is over; how many passed, and of how many. */
+static unsigned passed_in(const char *who, uint64_t time_ns, unsigned *ret_sent, uint64_t *ret_took_ns)
+{
+	uint64_t begin = now_ns();
+	unsigned passed = 0;
+
+	for (*ret_sent = 0; *ret_sent < 100 || now_ns() - begin < time_ns; ++*ret_sent)
 		passed += !drops(who);
+	*ret_took_ns = now_ns() - begin;
 	return passed;
 }
 
 static void a_rate_lets_its_burst_through_and_then_its_rate(void **state)
 {
-	struct pk_hit hit;
+	enum { RATE = 20, BURST = 5 };
 	struct prefix who = net("192.0.2.1");
+	struct pk_hit hit;
+	unsigned sent, passed;
+	uint64_t took;
 
 	(void)state;
 	assert_int_equal(put("192.0.2.1", PK_ACT_RATE), 0);
-	deny_rate_set(deny, 0, 5);
-	assert_int_equal(passed_at_once("192.0.2.1"), 100);
-	deny_rate_set(deny, 1, 5);
-	int passed = passed_at_once("192.0.2.1");
-	assert_in_range(passed, 6, 8); /* one that is due, and the burst; a slow machine is due for more */
+	deny_rate_set(deny, 0, BURST);
+	assert_int_equal(passed_in("192.0.2.1", 0, &sent, &took), 100);
+	deny_rate_set(deny, RATE, BURST);
+	passed = passed_in("192.0.2.1", NS_PER_S / 2, &sent, &took);
+	/* One that is due, the burst, and what falls due meanwhile; a machine that stands still loses some.
+	 */
+	assert_in_range(passed, 1 + BURST + 1, 1 + BURST + 1 + took * RATE / NS_PER_S);
 	assert_int_equal(deny_hits(deny, &who, &hit), 0);
-	assert_int_equal(hit.packets, 100 - passed);
-	usleep(2100000);
-	assert_in_range(passed_at_once("192.0.2.1"), 2, 4);
+	assert_int_equal(hit.packets, sent - passed);
 	assert_false(drops("192.0.2.2"));
-	/* Together with what is stronger. */
+	/* Together with what is stronger, and what is weaker. */
 	assert_int_equal(put("192.0.2.0/24", PK_ACT_DROP), 0);
-	assert_int_equal(passed_at_once("192.0.2.1"), 0);
+	assert_int_equal(passed_in("192.0.2.1", NS_PER_S / 10, &sent, &took), 0);
 	assert_int_equal(take("192.0.2.0/24"), 0);
 	assert_int_equal(put("192.0.2.0/24", PK_ACT_SHADOW), 0);
-	usleep(1100000);
-	assert_in_range(passed_at_once("192.0.2.1"), 1, 3);
+	passed = passed_in("192.0.2.1", NS_PER_S / 2, &sent, &took);
+	assert_in_range(passed, 1, 1 + BURST + 1 + took * RATE / NS_PER_S);
+	assert_true(passed < sent);
 }
 
 #define CASE(NAME) cmocka_unit_test_setup_teardown(NAME, open_all, close_all)

@@ -94,6 +94,30 @@ static void test_full_verdict(void **state)
 	assert_int_equal(o.first.received_ns, RECEIVED_NS);
 }
 
+static void test_limits_and_shadows_last_like_blocks(void **state)
+{
+	static const struct {
+		const char *name;
+		enum verdict_action action;
+	} cases[] = {{"rate_limit", VERDICT_RATE_LIMIT}, {"shadow", VERDICT_SHADOW}};
+	char body[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		for (int ttl = 0; ttl < 2; ttl++) {
+			snprintf(body, sizeof body,
+				 "{\"verdicts\":[{\"action\":\"%s\",\"target\":{\"scope\":\"ip\",\"value\":"
+				 "\"192.0.2.7\"},"
+				 "\"confidence\":1%s}]}",
+				 cases[i].name, ttl ? ",\"ttl_s\":60" : "");
+			struct outcome o = parse(span_from(body));
+			assert_int_equal(o.accepted, ttl);
+			assert_int_equal(refusals(&o), !ttl);
+			if (ttl)
+				assert_int_equal(o.first.action, cases[i].action);
+		}
+}
+
 static void test_smallest_verdict(void **state)
 {
 	struct outcome o = parse(SPAN(ONE(VERDICT)));
@@ -466,6 +490,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full_verdict),
+		cmocka_unit_test(test_limits_and_shadows_last_like_blocks),
 		cmocka_unit_test(test_smallest_verdict),
 		cmocka_unit_test(test_nothing_to_say),
 		cmocka_unit_test(test_unknown_members_beside_the_verdict_are_passed_over),
