@@ -401,8 +401,12 @@ static void left_install(struct enforcer *e, const struct block *left, struct de
 	struct decision installed = {0};
 
 	install(e, left, &installed);
-	snprintf(d->detail, sizeof d->detail, "still blocked by %s: %s",
-		 verdict_source_name(left->verdict.source), left->verdict.origin);
+	if (installed.outcome == DECISION_BLOCKED)
+		snprintf(d->detail, sizeof d->detail, "still blocked by %s: %s",
+			 verdict_source_name(left->verdict.source), left->verdict.origin);
+	else /* the next reconciliation tries again */
+		snprintf(d->detail, sizeof d->detail, "what %s asked for is not in the kernel: %s",
+			 verdict_source_name(left->verdict.source), installed.why);
 }
 
 /* A gateway takes back what it asked for itself. Others may have asked for the same. */
@@ -644,6 +648,15 @@ static void missing_add(void *arg, const struct block *b)
 		differing_add(d, &b->verdict.target);
 }
 
+/* Does the kernel's entry say what the list does? Its deadline is in seconds, rounded up. */
+static bool as_wanted(const struct pk_deny *k, const struct block *b)
+{
+	uint64_t end = k->deadline_s * NS_PER_S, wanted = block_end_ns(b);
+
+	return k->scope == (uint8_t)b->verdict.scope && k->action == kernel_action(b->verdict.action) &&
+	       end + NS_PER_S >= wanted && (end <= wanted || end - wanted <= 2 * NS_PER_S);
+}
+
 /* Marks what the kernel holds as the list says; collects what it holds beside. False: the warden did not
  * answer. */
 static bool kernel_compare(struct enforcer *e, uint64_t now, struct differing *extra)
@@ -660,9 +673,7 @@ static bool kernel_compare(struct enforcer *e, uint64_t now, struct differing *e
 			struct block *b = blocks_find(e->blocks, &k->target);
 			if (!b && k->value.deadline_s * NS_PER_S > now)
 				differing_add(extra, &k->target);
-			else if (b && k->value.scope == (uint8_t)b->verdict.scope &&
-				 k->value.action == kernel_action(b->verdict.action) &&
-				 (k->value.deadline_s + 1) * NS_PER_S >= block_end_ns(b))
+			else if (b && as_wanted(&k->value, b))
 				b->seen = e->era;
 		}
 		q.index += e->reply.count;

@@ -557,6 +557,27 @@ static void what_others_change_in_the_kernel_is_mended(void **state)
 	assert_int_equal(enforcer_counts(s->enforcer).mended, 2);
 }
 
+static void a_block_that_would_last_longer_or_do_more_is_mended(void **state)
+{
+	struct stage *s = *state;
+	struct verdict mine = verdict(VERDICT_OPERATOR, "203.0.113.7");
+	uint32_t deadline_s;
+
+	mine.action = VERDICT_RATE_LIMIT;
+	mine.ttl_ms = 600000;
+	give(s, mine);
+	deadline_s = warden.blocks[0].value.deadline_s;
+	warden.blocks[0].value.deadline_s += 60;
+	now += 6 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(warden.blocks[0].value.deadline_s, deadline_s);
+	warden.blocks[0].value.action = PK_ACT_DROP;
+	now += 6 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(warden.blocks[0].value.action, PK_ACT_RATE);
+	assert_int_equal(enforcer_counts(s->enforcer).mended, 2);
+}
+
 static void mode_outlives_a_sensor_that_dies(void **state)
 {
 	struct stage *s = *state;
@@ -587,6 +608,7 @@ int main(void)
 		STORY(block_on_trial_ends_in_the_kernel_by_itself),
 		STORY(another_time_is_another_question),
 		STORY(what_others_change_in_the_kernel_is_mended),
+		STORY(a_block_that_would_last_longer_or_do_more_is_mended),
 		STORY(mode_outlives_a_sensor_that_dies),
 		STORY(kernel_equals_the_list_when_scopes_and_times_cross),
 		STORY(refused_extension_leaves_the_block_that_was),
