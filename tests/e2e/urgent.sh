@@ -44,7 +44,7 @@ shapes = [
 for way in ("fast", "slow", "late"):
     for name, parts in shapes:
         # What the kernel leaves in of the others nginx reads only when the connection's time is over.
-        if way == "late" and name not in ("three", "run"):
+        if way == "late" and name not in ("three", "run", "chunked"):
             continue
         for i in range(3):
             s = socket.create_connection((address, port))
@@ -94,7 +94,12 @@ same_file "requests that nginx did not answer, on connections where it refused n
 equal "requests that nginx refused, by their shifted methods" "$(awk '$2 == 400 && $3 ~ /^b/' "$DIR/access.full" | wc -l)" \
 	"$(requests | grep -c '^b' || true)"
 equal "requests flagged after a gap" 0 "$(events_count http.request '."picket.deviations" // [] | index("after_gap")')"
-equal "bytes lost" 0 "$(events_count picket.loss)"
+# Where a chunk's head shifts, nginx refuses the body, and its end is in doubt for picket, too: the rest of that body it passes
+# over and says so. Of no other connection are bytes lost.
+shifted=$(grep -c "invalid chunked body" "$DIR/nginx.error" || true)
+at_least "chunked bodies that nginx refused" 3 "$shifted"
+lost=$(events_of picket.loss | jq -s 'map(."picket.loss.count") | add // 0')
+at_most "bytes passed over, at most the end of each refused body" $((shifted * $(printf '345\r\n0\r\n\r\n' | wc -c))) "$lost"
 tell "$handled requests around urgent bytes, each as nginx saw it, no gap"
 
 # A server that keeps them in the stream: what it reads, it says.
