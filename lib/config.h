@@ -2,8 +2,8 @@
 /*
  * config.h: picket's configuration. Sources, later ones win: built-in defaults < picket.yaml <
  * conf.d/(any).yaml in name order < PICKET_* environment < flags. Lists are replaced, not joined. One table
- * (config_keys in config.c) is the source of the check, the loader, the environment names, `config show
- * --origin` and the JSON schema.
+ * (config_keys in config_keys.c) is the source of the check, the loader, the environment names, `config show
+ * --origin`, the JSON schema and the manual.
  *
  * An unknown key, a wrong type or a value out of range is an error that names file, line, and the nearest
  * known key.
@@ -158,6 +158,8 @@ void config_free(struct config *c);
 int config_show(const struct config *c, bool origins, struct buffer *out);
 /* JSON Schema 2020-12 of picket.yaml. */
 int config_schema(struct buffer *out);
+/* The sections of picket.yaml(5) that tell of its keys, in roff. */
+int config_manual(struct buffer *out);
 
 const char *config_mode_name(enum config_mode m);
 int config_mode_parse(struct span text, enum config_mode *ret); /* 0 or 1 */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shipped.h: the data of policies/ that is compiled in (embed.cmake makes the definitions). */
+/* shipped.h: files that are compiled in (embed.cmake makes the definitions). */
 #ifndef PICKET_SHIPPED_H
 #define PICKET_SHIPPED_H
 
@@ -10,8 +10,9 @@ struct shipped_file {
 	const unsigned char *bytes;
 	size_t len;
 };
-extern const struct shipped_file shipped_files[];     /* policies/detections/ */
-extern const struct shipped_file shipped_redaction[]; /* policies/redact.yaml */
-extern const struct shipped_file shipped_packets[];   /* policies/packets.yaml */
+extern const struct shipped_file shipped_files[];      /* policies/detections/ */
+extern const struct shipped_file shipped_redaction[];  /* policies/redact.yaml */
+extern const struct shipped_file shipped_packets[];    /* policies/packets.yaml */
+extern const struct shipped_file shipped_completion[]; /* sensor/completion/ */
 
 #endif

@@ -8,4 +8,4 @@ command -v shellcheck >/dev/null 2>&1 || {
 	exit 77
 }
 find . -name .git -prune -o -path ./build -prune -o -name node_modules -prune -o \
-	\( -name '*.sh' -o -path ./.ci/run \) -type f -print0 | xargs -0 -r shellcheck -x -S style
+	\( -name '*.sh' -o -name '*.bash' -o -path ./.ci/run \) -type f -print0 | xargs -0 -r shellcheck -x -S style

@@ -43,6 +43,6 @@ while read -r file; do
 		echo "$file: its licence line must say $want"
 		bad=1
 	fi
-done < <(files | grep -E '\.(c|h|sh|py|cmake|bats)$|CMakeLists\.txt$|^\.ci/run$' | grep -v '^tests/.*foreign.*\.bpf\.c$')
+done < <(files | grep -E '\.(c|h|sh|bash|zsh|fish|py|cmake|bats)$|CMakeLists\.txt$|^\.ci/run$' | grep -v '^tests/.*foreign.*\.bpf\.c$')
 
 exit "$bad"

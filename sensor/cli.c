@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The command line: the table of commands, the options that all of them share, and help. What a command does
- * is in its own cli_*.c.
+ * The command line: finds the command, takes the options that all of them share, and tells what is wrong.
+ * What a command does is in its own cli_*.c.
  */
 #include "sensor/cli.h"
 #include <getopt.h>
@@ -12,7 +12,9 @@
 #include <strings.h>
 #include <unistd.h>
 #include "lib/util.h"
+#include "sensor/cli_help.h"
 #include "sensor/cli_print.h"
+#include "sensor/cli_table.h"
 
 #ifndef PICKET_VERSION
 #define PICKET_VERSION "unknown"
@@ -20,108 +22,6 @@
 
 #define INSTANCE_MAX 64
 #define MESSAGE_MAX  4096
-
-struct entry {
-	struct cli_command command;
-	const char *help; /* options and what is good to know, behind usage and summary */
-};
-
-static const struct entry entries[] = {
-	{{"run", "[-c FILE] [-i IFACE]... [--mode MODE]", "the daemon, in the foreground", cli_run},
-	 "  -c, --config FILE      configuration; default /etc/picket/picket.yaml if it is there\n"
-	 "  -i, --interface IFACE  attach to this interface only; may be repeated\n"
-	 "  -m, --mode MODE        observe (default), approve or enforce\n"},
-	{{"doctor", "[-c FILE] [--verbose] [--no-probe]",
-	  "prove what works on this host, and name what would mend the rest", cli_doctor},
-	 "  -c FILE      judge by this configuration\n"
-	 "  --verbose    each program's verified instructions as well\n"
-	 "  --no-probe   do not ask own listeners whether they speak TLS\n"},
-	{{"demo", "[--keep] [--gateway local|batch] [--behind-proxy]",
-	  "a server, a client, an attacker, in a sandbox", cli_demo},
-	 "  --keep                 leave it running\n"
-	 "  --gateway NAME         local (default) or batch, the example gateway\n"
-	 "  --behind-proxy         the clients come through HAProxy\n"},
-	{{"status", "", "what is attached, seen, lost and blocked, and what needs attention", cli_status},
-	 NULL},
-	{{"events", "[-f] [--name NAME] [-n N] [--back N]", "what picket saw, one event a line", cli_events},
-	 "  -f, --follow           go on with events as they come\n"
-	 "  --name NAME            only these: http.request, net.connection, tcp.header, tcp.anomaly, "
-	 "http.anomaly,\n"
-	 "                         picket.loss, picket.decision; several by comma or by repeating\n"
-	 "  -n, --limit N          the newest N; with -f: end after N\n"
-	 "  --back N               begin with the last N; with -f the default is 0\n"},
-	{{"requests", "[-f] [-n N] [--back N]", "HTTP requests, one a line", cli_requests},
-	 "  -f, -n and --back as in picket events\n"},
-	{{"packets", "[-f] [-n N] [--back N]", "TCP headers, as tcpdump prints them", cli_packets},
-	 "  -f, -n and --back as in picket events\n"
-	 "  SYN, FIN, RST and odd segments; one in N of the rest by capture.header_sample\n"},
-	{{"replay", "FILE... [--port N]... [--decapsulate KINDS] [--no-redact] [--policy FILE]",
-	  "capture files (pcap, pcapng) through the same programs and code as live traffic", cli_replay},
-	 "  FILE         - is stdin\n"
-	 "  --port N     a server's port; may be repeated. Default: any port, the client is who begins\n"
-	 "  --decapsulate KINDS  look into tunnels: ipip, gre, vxlan, or several, with commas\n"
-	 "  --no-redact  events hold what was sent, secrets included\n"
-	 "  --policy FILE\n"
-	 "               a configuration or a file of detections: show what it would decide otherwise than "
-	 "the\n"
-	 "               built-in detections and the default configuration; nothing is blocked. Exit status "
-	 "1:\n"
-	 "               it would.\n"
-	 "  Needs root (CAP_BPF, CAP_NET_ADMIN) and no daemon; attaches nothing.\n"},
-	{{"routes", "[--host HOST] [--undocumented]",
-	  "where in the API requests go: templates, learned or of the OpenAPI file", cli_routes},
-	 "  --host HOST            those of one host only\n"
-	 "  --undocumented         those only that the OpenAPI file (api.openapi) does not have\n"},
-	{{"blocks", "", "what is blocked, newest first", cli_blocks}, NULL},
-	{{"block",
-	  "TARGET [--ttl 15m] [--reason R] [--scope ports|host] [--action ACTION] [--confirm-within 60s]",
-	  "block an address or prefix", cli_block},
-	 "  --ttl TIME             how long; default guard.ttl_default (15m)\n"
-	 "  --reason TEXT          kept with the block and shown by picket why\n"
-	 "  --scope ports|host     ports (default): the watched ports; host: every packet\n"
-	 "  --action ACTION        block (default); rate_limit: drop what is over enforcement.rate_limit; "
-	 "shadow: only count\n"
-	 "  --confirm-within TIME  undo it by itself unless `picket block --confirm TARGET` follows in time\n"
-	 "  --confirm              confirm the block of TARGET\n"},
-	{{"unblock", "TARGET", "end a block", cli_unblock},
-	 "  Exit status 1: exactly this target was not blocked.\n"},
-	{{"why", "TARGET", "whether an address is blocked, why or why not, and what undoes it", cli_why},
-	 "  Exit status 0: it is blocked; 1: it is not.\n"},
-	{{"pending", "", "decisions that wait for a person", cli_pending}, NULL},
-	{{"approve", "ID", "let a pending block happen", cli_approve}, NULL},
-	{{"reject", "ID", "drop a pending block", cli_reject}, NULL},
-	{{"mode", "[observe|approve|enforce]", "show or set what becomes of automatic verdicts", cli_mode},
-	 "  observe: written down only; approve: a person is asked; enforce: blocked as far as the guard "
-	 "allows.\n"
-	 "  Not kept over a restart: set mode: in the configuration for that.\n"},
-	{{"panic", "", "drop nothing any more, at once; works when every process hangs", cli_panic},
-	 "  Writes picket's kill switch in the kernel itself; needs root, and no daemon. picket resume "
-	 "undoes it.\n"},
-	{{"resume", "", "end a panic", cli_resume}, "  Needs root.\n"},
-	{{"detach", "", "take away what a daemon that was killed has left in the kernel", cli_detach},
-	 "  Filters of this network namespace, and the pinned kill switch of the instance; a switch that is\n"
-	 "  on stays. Needs root, and no daemon: exit status 1 while one of the instance runs.\n"},
-	{{"proxies", "[trust|direct|forget ADDR]", "peers that look like proxies, and what you say they are",
-	  cli_proxies},
-	 "  trust ADDR             a proxy of yours: its forwarding headers are believed, it is never "
-	 "blocked\n"
-	 "  direct ADDR            a client, whatever headers it sends\n"
-	 "  forget ADDR            take back what was said\n"
-	 "  Not kept over a restart: use proxies.trusted and proxies.direct in the configuration for "
-	 "that.\n"},
-	{{"gateway", "list", "gateways, their state and last error", cli_gateway}, NULL},
-	{{"config", "check|show|schema [FILE] | redact ...",
-	  "check or show the configuration, print its schema", cli_config},
-	 "  check, show, schema    what is wrong; what is in effect (--origin: and why); JSON Schema for "
-	 "editors\n"
-	 "  redact --test REQUEST  what of a request would leave the process: 'GET /a?b=c HTTP/1.1', -H "
-	 "'Name: value'\n"
-	 "                         adds headers, - reads a whole head from stdin\n"
-	 "  redact keys            the keys of its hashes: ids and ages\n"
-	 "  redact rotate-key      a new key; --keep N of the old ones stay (1)\n"
-	 "  redact forget-keys     only the one in use stays\n"
-	 "  -c FILE                the configuration\n"},
-};
 
 /* --- messages --- */
 
@@ -164,18 +64,16 @@ int cli_unexpected(char **argv, const char *argument)
 			argv[0]);
 }
 
-static const struct entry *entry_find(const char *name)
+static int wrong_usage(const struct cli_command *c)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
-		if (!strcmp(entries[i].command.name, name))
-			return &entries[i];
-	return NULL;
+	_cleanup_(buffer_free) struct buffer usage = BUFFER_INIT(MESSAGE_MAX);
+
+	cli_usages(&usage, "", c);
+	return cli_fail(EXIT_USAGE, c->name, "usage: %.*s", (int)usage.len, usage.len ? usage.data : "");
 }
 
 int cli_arguments(int argc, char **argv, int min, int max)
 {
-	const struct entry *e = entry_find(argv[0]);
-
 	for (int i = 1; i < argc; i++)
 		if (argv[i][0] == '-' && argv[i][1])
 			return cli_fail(EXIT_USAGE, argv[0], "unknown option \"%s\"; see picket help %s",
@@ -183,43 +81,11 @@ int cli_arguments(int argc, char **argv, int min, int max)
 	if (argc - 1 > max)
 		return cli_unexpected(argv, argv[max + 1]);
 	if (argc - 1 < min)
-		return cli_fail(EXIT_USAGE, argv[0], "usage: picket %s %s", argv[0],
-				e ? e->command.arguments : "");
+		return wrong_usage(cli_command_find(cli_commands, argv[0]));
 	return EXIT_DONE;
 }
 
-/* --- help --- */
-
-static void print_usage(FILE *f)
-{
-	fputs("picket: a sentry in front of an API server. It sees requests, has them judged, and stops "
-	      "attackers.\n\n"
-	      "usage: picket [OPTIONS] COMMAND [ARGUMENTS]\n\n",
-	      f);
-	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
-		fprintf(f, "  %-9s %s\n", entries[i].command.name, entries[i].command.summary);
-	fputs("  help      [COMMAND] this, or how to use one command\n\n"
-	      "Options, before or after the command:\n"
-	      "  --json           one JSON object a line\n"
-	      "  --control PATH   control socket of the daemon (PICKET_CONTROL)\n"
-	      "  --instance NAME  one of several daemons (PICKET_INSTANCE)\n"
-	      "  --version        print the version\n\n"
-	      "Exit status: 0 done, 1 the answer is no or a check failed, 2 usage or configuration, 3 not "
-	      "permitted,\n"
-	      "4 refused by the guard, 5 daemon or gateway not reachable, 6 the kernel lacks what is "
-	      "needed.\n",
-	      f);
-}
-
-static int print_help(const struct entry *e)
-{
-	const struct cli_command *c = &e->command;
-
-	printf("usage: picket %s%s%s\n\n%s\n", c->name, *c->arguments ? " " : "", c->arguments, c->summary);
-	if (e->help)
-		printf("\n%s", e->help);
-	return EXIT_DONE;
-}
+/* --- a command that is none --- */
 
 /* Changes that make b of a: letters put in, left out, swapped for another, or two neighbours exchanged. */
 static unsigned distance(const char *a, const char *b)
@@ -247,34 +113,23 @@ static unsigned distance(const char *a, const char *b)
 	return d[n][m];
 }
 
-static int unknown_command(const char *name)
+int cli_unknown(const char *name)
 {
 	unsigned best = 1 + (unsigned)MIN(strlen(name), (size_t)8) / 3;
 	const char *nearest = NULL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
-		unsigned d = distance(name, entries[i].command.name);
+	for (const struct cli_command *c = cli_commands; c->name; c++) {
+		unsigned d = distance(name, c->name);
 
 		if (d <= best && (!nearest || d < best)) {
 			best = d;
-			nearest = entries[i].command.name;
+			nearest = c->name;
 		}
 	}
 	if (nearest)
 		return cli_fail(EXIT_USAGE, "", "unknown command \"%s\": did you mean `picket %s`?", name,
 				nearest);
 	return cli_fail(EXIT_USAGE, "", "unknown command \"%s\": `picket help` lists them", name);
-}
-
-static int help(int argc, char **argv)
-{
-	const struct entry *e = argc > 1 ? entry_find(argv[1]) : NULL;
-
-	if (argc < 2) {
-		print_usage(stdout);
-		return EXIT_DONE;
-	}
-	return e ? print_help(e) : unknown_command(argv[1]);
 }
 
 /* --- options that all commands share --- */
@@ -396,18 +251,16 @@ int cli_main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "--"))
 		return cli_fail(EXIT_USAGE, "", "the command comes before --");
 	if (argc < 2) {
-		print_usage(g.help ? stdout : stderr);
+		cli_help_all(g.help ? stdout : stderr);
 		return g.help ? EXIT_DONE : EXIT_USAGE;
 	}
-	if (!strcmp(argv[1], "help"))
-		return help(argc - 1, argv + 1);
-	const struct entry *e = entry_find(argv[1]);
+	const struct cli_command *c = cli_command_find(cli_commands, argv[1]);
 
-	if (!e)
-		return unknown_command(argv[1]);
+	if (!c)
+		return cli_unknown(argv[1]);
 	if (g.help)
-		return print_help(e);
-	r = e->command.run(&g.cli, argc - 1, argv + 1);
+		return cli_help_one(argc - 1, argv + 1);
+	r = c->run(&g.cli, argc - 1, argv + 1);
 	if (fflush(stdout) && !r)
 		r = cli_fail(EXIT_NO, argv[1], "stdout cannot be written");
 	return r;

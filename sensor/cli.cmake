@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # The command line, and the sensor's resources of the control API.
+picket_embed(shipped_completion
+	${CMAKE_CURRENT_SOURCE_DIR}/completion/picket.bash
+	${CMAKE_CURRENT_SOURCE_DIR}/completion/picket.fish
+	${CMAKE_CURRENT_SOURCE_DIR}/completion/picket.zsh)
 target_sources(picket_sensor PRIVATE
+	${CMAKE_CURRENT_BINARY_DIR}/shipped_completion.c
 	cli.c
 	cli_blocks.c
 	cli_call.c
+	cli_completion.c
 	cli_detach.c
 	cli_events.c
+	cli_help.c
 	cli_kill.c
+	cli_manual.c
 	cli_pending.c
 	cli_print.c
 	cli_routes.c
 	cli_replay.c
 	cli_settings.c
 	cli_status.c
+	cli_table.c
 	cli_why.c
 	control.c
 	control_blocks.c
@@ -28,5 +37,5 @@ target_sources(picket_sensor PRIVATE
 	control_status_hints.c
 	control_why.c
 )
-set_source_files_properties(cli.c control_status.c PROPERTIES
+set_source_files_properties(cli.c cli_manual.c control_status.c PROPERTIES
 	COMPILE_DEFINITIONS "PICKET_VERSION=\"${PROJECT_VERSION}\"")

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli.h: the commands of picket. Each command is one function in a cli_*.c; cli.c finds it in its table. Exit
- * status (design): 0 done, 1 the answer is no or a check failed, 2 usage or configuration, 3 not permitted, 4
- * refused by the guard, 5 daemon or gateway not reachable, 6 the kernel lacks what is needed.
+ * cli.h: the commands of picket. Each command is one function in a cli_*.c; cli.c finds it in the table
+ * (cli_table.h). Exit status (design): 0 done, 1 the answer is no or a check failed, 2 usage or
+ * configuration, 3 not permitted, 4 refused by the guard, 5 daemon or gateway not reachable, 6 the kernel
+ * lacks what is needed.
  */
 #ifndef PICKET_CLI_H
 #define PICKET_CLI_H
@@ -37,13 +38,7 @@ struct cli {
  */
 int cli_main(int argc, char **argv);
 
-struct cli_command {
-	const char *name;
-	const char *arguments; /* for usage: "TARGET --ttl 15m [--reason R]" */
-	const char *summary;
-	int (*run)(const struct cli *cli, int argc, char **argv); /* argv[0] is the command's name */
-};
-
+/* The commands (cli_table.h); argv[0] is the name. */
 /* cli_run.c */ int cli_run(const struct cli *cli, int argc, char **argv);
 /* cli_doctor.c */ int cli_doctor(const struct cli *cli, int argc, char **argv);
 /* cli_demo.c */ int cli_demo(const struct cli *cli, int argc, char **argv);
@@ -72,6 +67,9 @@ int cli_proxies(const struct cli *cli, int argc, char **argv);
 int cli_gateway(const struct cli *cli, int argc, char **argv);
 /* cli_routes.c */ int cli_routes(const struct cli *cli, int argc, char **argv);
 /* cli_config.c */ int cli_config(const struct cli *cli, int argc, char **argv);
+/* cli_completion.c */ int cli_completion(const struct cli *cli, int argc, char **argv);
+/* cli_manual.c */ int cli_manual(const struct cli *cli, int argc, char **argv);
+/* cli_help.c */ int cli_help(const struct cli *cli, int argc, char **argv);
 /* cli_redact.c; argv[0] is "redact" */ int cli_config_redact(const struct cli *cli, int argc, char **argv);
 
 /* Message on stderr: "picket COMMAND: text", outside bytes escaped (lines are kept). Returns code. */
@@ -79,6 +77,8 @@ int cli_fail(int code, const char *command, const char *format, ...) __attribute
 /* Usage errors, EXIT_USAGE. c: what getopt_long gave, ':' or '?' (with opterr = 0 and optstring ":..."). */
 int cli_bad_option(char **argv, int c);
 int cli_unexpected(char **argv, const char *argument);
+/* Of a command that is none: names the nearest. EXIT_USAGE. */
+int cli_unknown(const char *name);
 /* For commands without options: usage error if there are more than max arguments or fewer than min. 0 or
  * EXIT_USAGE. */
 int cli_arguments(int argc, char **argv, int min, int max);

@@ -118,6 +118,21 @@ int cli_ask_json(const struct cli *cli, const char *command, const char *method,
 	return EXIT_DONE;
 }
 
+int cli_ask_quietly(const struct cli *cli, const char *path, cJSON **ret)
+{
+	struct api_answer answer = {0};
+	cJSON *root = NULL;
+	int r = api_client_call(cli->control, "GET", path, SPAN_NULL, &answer);
+
+	if (!r && answer.status == 200)
+		r = json_parse(buffer_span(&answer.body), &answer_limits, &root, NULL);
+	api_answer_free(&answer);
+	if (r || !root)
+		return EXIT_UNREACHABLE;
+	*ret = root;
+	return EXIT_DONE;
+}
+
 char *cli_path(const char *before, const char *text)
 {
 	_cleanup_free_ char *escaped = api_client_escape(text);

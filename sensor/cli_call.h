@@ -18,6 +18,8 @@ int cli_ask(const struct cli *cli, const char *command, const char *method, cons
 /* The same, parsed (cJSON_Delete it). With --json: prints the answer as one line and gives NULL. */
 int cli_ask_json(const struct cli *cli, const char *command, const char *method, const char *path,
 		 struct span body, cJSON **ret);
+/* GET, parsed, without a word about what goes wrong. 0 or EXIT_UNREACHABLE. */
+int cli_ask_quietly(const struct cli *cli, const char *path, cJSON **ret);
 /* "/v1/why/" + the escaped text; free it. NULL: memory is out. */
 char *cli_path(const char *before, const char *text);
 /* Each line of a stream of JSON lines goes to line, which returns 0 to go on, 1 to stop. 0 or an EXIT_*. */

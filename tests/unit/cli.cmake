@@ -33,12 +33,14 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_call.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_detach.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_events.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_help.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_kill.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_print.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_routes.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_settings.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_status.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_table.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_why.c
 )
 
@@ -53,3 +55,14 @@ target_sources(cli_test PRIVATE ${control_sources} ${cli_sources})
 # What is answered is what docs/openapi.yaml says.
 add_test(NAME unit/openapi COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check-openapi $<TARGET_FILE:control_test>)
 set_tests_properties(unit/openapi PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
+
+# What is made from the table of commands, by the program itself.
+function(picket_printed name script)
+	add_test(NAME unit/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${script} $<TARGET_FILE:picket>)
+	set_tests_properties(unit/${name} PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
+endfunction()
+picket_printed(commands check-commands)
+picket_printed(manual manual.sh)
+picket_printed(completion-bash completion-bash.sh)
+picket_printed(completion-fish completion-fish.sh)
+picket_printed(completion-zsh completion-zsh.sh)

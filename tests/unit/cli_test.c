@@ -25,6 +25,7 @@
 #include "lib/util.h"
 #include "sensor/cli.h"
 #include "sensor/cli_print.h"
+#include "sensor/cli_table.h"
 #include "sensor/kernel.h"
 #include "tests/unit/control_fixture.h"
 #include "tests/unit/routes_rig.h"
@@ -71,6 +72,16 @@ int cli_demo(const struct cli *cli, int argc, char **argv)
 }
 
 int cli_config(const struct cli *cli, int argc, char **argv)
+{
+	return see(cli, argc, argv);
+}
+
+int cli_completion(const struct cli *cli, int argc, char **argv)
+{
+	return see(cli, argc, argv);
+}
+
+int cli_manual(const struct cli *cli, int argc, char **argv)
 {
 	return see(cli, argc, argv);
 }
@@ -275,6 +286,64 @@ static void help_and_version_need_no_daemon(void **state)
 	}
 	assert_int_equal(picket("%s", ""), EXIT_USAGE);
 	says(err, "usage: picket");
+}
+
+static void help_of_parts_shows_their_options(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("help config"), EXIT_DONE);
+	says(out, "usage: picket config check [FILE] [-c FILE]\n       picket config show ");
+	says(out, "--keep N");
+	assert_int_equal(picket("help config redact"), EXIT_DONE);
+	says(out, "usage: picket config redact [-c FILE] --test REQUEST [-H HEADER]...\n");
+	assert_null(strstr(out, "--origin"));
+	assert_int_equal(picket("config redact rotate-key --help"), EXIT_DONE);
+	says(out, "usage: picket config redact rotate-key [-c FILE] [--keep N]\n");
+	assert_int_equal(picket("proxies"), EXIT_DONE);
+	assert_int_equal(picket("gateway"), EXIT_USAGE);
+	says(err, "picket gateway: usage: picket gateway list");
+}
+
+static void help_fits_80_columns(void **state)
+{
+	(void)state;
+	for (const struct cli_command *c = cli_commands; c->name; c++) {
+		assert_int_equal(picket("help %s", c->name), EXIT_DONE);
+		char *text = strstr(out, "\n\n"); /* usage may be longer */
+
+		for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+			if (strlen(line) > 80)
+				fail_msg("help of %s: \"%s\"", c->name, line);
+	}
+}
+
+static void help_in_json_has_an_object_for_each_command(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("help --json"), EXIT_DONE);
+	says(out, "{\"command\":\"\",\"usage\":\"picket [OPTIONS] COMMAND [ARGUMENTS]\",");
+	says(out, "\n{\"command\":\"config redact keys\",");
+	says(out, "{\"name\":\"scope\",\"value\":\"ports|host\",\"choices\":[\"ports\",\"host\"],");
+	says(out, "{\"letter\":\"f\",\"name\":\"follow\",\"help\":");
+	assert_null(strstr(out, "\"command\":\"config\"")); /* it needs one of its parts */
+	assert_int_equal(picket("help config redact keys --json"), EXIT_DONE);
+	assert_memory_equal(out, "{\"command\":\"config redact keys\",", 32);
+	assert_int_equal(line_count(out), 1);
+}
+
+static void the_names_of_events_are_those_of_events(void **state)
+{
+	(void)state;
+	const struct cli_option *o = cli_command_find(cli_commands, "events")->options;
+	struct buffer names = BUFFER_INIT(1024);
+
+	while (!o->choices)
+		o++;
+	for (int kind = 1; kind < EVENT_KIND_MAX; kind++)
+		buffer_printf(&names, "%s%s", kind > 1 ? "|" : "", event_kind_name(kind));
+	buffer_append_char(&names, 0);
+	assert_string_equal(o->choices, names.data);
+	buffer_free(&names);
 }
 
 static void wrong_usage_is_exit_2_and_names_the_help(void **state)
@@ -1214,6 +1283,10 @@ int main(void)
 		TEST(an_instance_name_cannot_lead_out_of_its_folder),
 		TEST(an_unknown_command_is_answered_with_the_nearest),
 		TEST(help_and_version_need_no_daemon),
+		TEST(help_of_parts_shows_their_options),
+		TEST(help_fits_80_columns),
+		TEST(help_in_json_has_an_object_for_each_command),
+		TEST(the_names_of_events_are_those_of_events),
 		TEST(wrong_usage_is_exit_2_and_names_the_help),
 		TEST(what_the_daemon_calls_wrong_is_exit_2),
 		TEST(without_a_daemon_every_command_is_exit_5_and_says_what_to_do),
