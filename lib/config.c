@@ -360,13 +360,15 @@ static int defaults_apply(struct loader *l)
 	return 0;
 }
 
-static const char *derived_word(const struct config *c, struct span name)
+static struct span derived_word(const struct config *c, struct span name)
 {
 	if (span_equal(name, SPAN("instance")))
-		return c->instance;
+		return span_from(c->instance);
 	if (span_equal(name, SPAN("state_dir")))
-		return c->state_dir;
-	return getpwnam("picket") ? "picket" : "nobody";
+		return span_from(c->state_dir);
+	if (span_equal(name, SPAN("control_dir")))
+		return (struct span){c->control, (size_t)(strrchr(c->control, '/') - c->control)};
+	return getpwnam("picket") ? SPAN("picket") : SPAN("nobody");
 }
 
 /* Defaults that other keys take part in; a row's own come above it in the table. */
@@ -378,9 +380,10 @@ static int derived_apply(struct loader *l)
 			continue;
 		const char *open = strchr(key->fallback, '{'), *close = strchr(open, '}');
 		struct span name = {open + 1, (size_t)(close - open - 1)};
+		struct span word = derived_word(l->config, name);
 		_cleanup_free_ char *text = NULL;
-		if (asprintf(&text, "%.*s%s%s", (int)(open - key->fallback), key->fallback,
-			     derived_word(l->config, name), close + 1) < 0)
+		if (asprintf(&text, "%.*s%.*s%s", (int)(open - key->fallback), key->fallback, (int)word.len,
+			     word.ptr, close + 1) < 0)
 			return -ENOMEM;
 		int r = text_apply(l, key, text, &default_place);
 		if (r)
@@ -445,12 +448,24 @@ static void check_tunnels(struct loader *l)
 			      "needs capture.tunnel_peers: the outer addresses whose tunnels are opened");
 }
 
+static void check_sockets(struct loader *l)
+{
+	static const char too_long[] = "longer than the 107 bytes that a socket's path may have";
+	const struct config *c = l->config;
+
+	if (c->control && strlen(c->control) > SUN_PATH_MAX)
+		complain_rule(l, "control", too_long);
+	if (c->decide && strlen(c->decide) > SUN_PATH_MAX)
+		complain_rule(l, "decide", too_long);
+	if (c->control && c->decide && !strcmp(c->control, c->decide))
+		complain_rule(l, "decide", "is the control socket: give it a path of its own");
+}
+
 static void check_rules(struct loader *l)
 {
 	const struct config *c = l->config;
 
-	if (c->control && strlen(c->control) > SUN_PATH_MAX)
-		complain_rule(l, "control", "longer than the 107 bytes that a socket's path may have");
+	check_sockets(l);
 	if (c->guard.ttl_default_ms > c->limits.ttl_max_ms)
 		complain_rule(l, "guard.ttl_default", "longer than limits.ttl_max");
 	if (c->capture.stream_bytes < c->capture.read_max)

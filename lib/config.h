@@ -53,12 +53,14 @@ struct config_gateway {
 	uint32_t timeout_ms;   /* default 10000 */
 	uint32_t queue_events; /* default 65536 */
 	bool verdicts;         /* default true: act on verdicts in its answers */
+	enum config_mode mode; /* default enforce: how far its verdicts go, never further than config.mode */
 };
 
 struct config {
 	char *instance;        /* default "default"; letters, digits, - and _ */
 	enum config_mode mode; /* observe */
 	char *control;         /* control socket path; default /run/picket/INSTANCE/control.sock */
+	char *decide;          /* decision socket path; default decide.sock beside the control socket */
 	char *state_dir;       /* default /var/lib/picket/INSTANCE */
 	char *user;            /* sensor's user; default picket, else nobody */
 	struct {
@@ -114,9 +116,14 @@ struct config {
 		uint32_t blocks_max;    /* limits.blocks_max, 65536 per deny map */
 	} limits;
 	struct {
-		uint32_t per_minute;     /* guard.automatic_per_minute, 60 */
-		double confidence_min;   /* guard.confidence_min, 0.8 */
-		uint64_t ttl_default_ms; /* guard.ttl_default, 15 min */
+		uint32_t per_minute;   /* guard.automatic_per_minute, 60: of each source, as the next two */
+		uint32_t per_hour;     /* guard.automatic_per_hour, 600 */
+		uint32_t total;        /* guard.automatic_total, 5000 in force */
+		uint64_t cool_down_ms; /* guard.cool_down, 5 min: what a source over a limit waits */
+		uint32_t escalation;   /* guard.escalation, 4 */
+		uint64_t repeat_within_ms; /* guard.repeat_within, 24 h */
+		double confidence_min;     /* guard.confidence_min, 0.8 */
+		uint64_t ttl_default_ms;   /* guard.ttl_default, 15 min */
 	} guard;
 	struct {
 		bool close_connections; /* enforcement.close_connections, true */

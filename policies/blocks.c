@@ -17,8 +17,19 @@ struct entry {
 	uint64_t due_ns; /* by which the heap is ordered */
 };
 
+#define SOURCES_MAX 64 /* beyond: their claims are not counted by source */
+
+/* How many claims a source has, each gateway apart. */
+struct claims_of {
+	enum verdict_source source;
+	char origin[VERDICT_ID_MAX]; /* of a gateway; else "" */
+	size_t count;
+};
+
 struct blocks {
 	struct table table;
+	struct claims_of sources[SOURCES_MAX];
+	unsigned source_count;
 	struct entry **heap;
 	size_t count, heap_size, max;
 	size_t lengths[2][129]; /* entries per family and prefix length, for blocks_match */
@@ -146,12 +157,6 @@ static void entry_take_out(struct blocks *b, struct entry *e)
 	--*length_slot(b, &e->block.verdict.target);
 }
 
-static void entry_remove(struct blocks *b, struct entry *e)
-{
-	entry_take_out(b, e);
-	entry_free(e);
-}
-
 /* --- claims --- */
 
 static uint64_t claim_end(const struct block_claim *c)
@@ -171,6 +176,42 @@ static bool claim_is_of(const struct block_claim *c, const struct verdict *v)
 	return c->verdict.source == v->source &&
 	       (v->source != VERDICT_GATEWAY || strcmp(c->verdict.origin, v->origin) == 0 ||
 		strcmp(c->verdict.origin, BLOCKS_ADOPTED) == 0);
+}
+
+static const char *origin_of(const struct verdict *v)
+{
+	return v->source == VERDICT_GATEWAY ? v->origin : "";
+}
+
+static struct claims_of *claims_of(const struct blocks *b, const struct verdict *v)
+{
+	for (unsigned i = 0; i < b->source_count; i++) {
+		const struct claims_of *s = &b->sources[i];
+		if (s->source == v->source && !strcmp(s->origin, origin_of(v)))
+			return (struct claims_of *)s;
+	}
+	return NULL;
+}
+
+/* A claim comes (1) or goes (-1). */
+static void claim_count(struct blocks *b, const struct block_claim *c, int change)
+{
+	struct claims_of *s = claims_of(b, &c->verdict);
+
+	if (!s && change > 0 && b->source_count < SOURCES_MAX) {
+		s = &b->sources[b->source_count++];
+		s->source = c->verdict.source;
+		snprintf(s->origin, sizeof s->origin, "%s", origin_of(&c->verdict));
+	}
+	if (s)
+		s->count += (size_t)change;
+}
+
+static void claim_set(struct blocks *b, struct block_claim *c, const struct block_claim *to)
+{
+	claim_count(b, c, -1);
+	*c = *to;
+	claim_count(b, c, 1);
 }
 
 static struct block_claim *claim_find(const struct entry *e, const struct verdict *v)
@@ -212,7 +253,7 @@ static void entry_settle(struct blocks *b, struct entry *e)
 	heap_settle(b, e);
 }
 
-static int claim_add(struct entry *e, const struct block_claim *c)
+static int claim_add(struct blocks *b, struct entry *e, const struct block_claim *c)
 {
 	if (e->block.claims == BLOCKS_CLAIMS_MAX)
 		return BLOCKS_E_FULL;
@@ -221,7 +262,16 @@ static int claim_add(struct entry *e, const struct block_claim *c)
 		return -ENOMEM;
 	e->claims = claims;
 	e->claims[e->block.claims++] = *c;
+	claim_count(b, c, 1);
 	return 0;
+}
+
+static void entry_remove(struct blocks *b, struct entry *e)
+{
+	for (unsigned i = 0; i < e->block.claims; i++)
+		claim_count(b, &e->claims[i], -1);
+	entry_take_out(b, e);
+	entry_free(e);
 }
 
 /* What is left of the entry: NULL if that was the last. */
@@ -233,20 +283,20 @@ static struct block *claim_remove(struct blocks *b, struct entry *e, struct bloc
 		entry_remove(b, e);
 		return NULL;
 	}
+	claim_count(b, c, -1);
 	memmove(c, c + 1, behind * sizeof *c);
 	e->block.claims--;
 	entry_settle(b, e);
 	return &e->block;
 }
 
-static void claim_extend(struct block_claim *c, const struct block_claim *longer)
+static void claim_extend(struct blocks *b, struct block_claim *c, const struct block_claim *longer)
 {
-	enum verdict_scope scope = MAX(c->verdict.scope, longer->verdict.scope);
-	uint64_t since_ns = c->since_ns;
+	struct block_claim extended = *longer;
 
-	*c = *longer;
-	c->since_ns = since_ns;
-	c->verdict.scope = scope;
+	extended.since_ns = c->since_ns;
+	extended.verdict.scope = MAX(c->verdict.scope, longer->verdict.scope);
+	claim_set(b, c, &extended);
 }
 
 /* --- the list --- */
@@ -275,7 +325,7 @@ static int entry_add(struct blocks *b, const struct block_claim *first, struct e
 	struct entry *e = calloc(1, sizeof *e);
 	if (!e)
 		return -ENOMEM;
-	r = claim_add(e, first);
+	r = claim_add(b, e, first);
 	if (r) {
 		free(e);
 		return r;
@@ -306,14 +356,17 @@ int blocks_put(struct blocks *b, const struct verdict *v, uint64_t revert_ns, ui
 	if (!e) {
 		r = entry_add(b, &claim, &e);
 	} else if (entry_ended(e, now_ns)) {
+		for (unsigned i = 0; i < e->block.claims; i++)
+			claim_count(b, &e->claims[i], -1);
 		e->block = (struct block){.since_ns = now_ns, .claims = 1};
 		e->claims[0] = claim;
+		claim_count(b, &claim, 1);
 	} else if (!mine) {
-		r = claim_add(e, &claim);
+		r = claim_add(b, e, &claim);
 	} else if (claim_end(mine) <= now_ns || mine->verdict.action != v->action) {
-		*mine = claim;
+		claim_set(b, mine, &claim);
 	} else if (claim.deadline_ns > mine->deadline_ns) {
-		claim_extend(mine, &claim);
+		claim_extend(b, mine, &claim);
 	} else {
 		r = BLOCKS_E_SHORTER;
 	}
@@ -358,7 +411,7 @@ int blocks_withdraw(struct blocks *b, const struct verdict *v, const struct bloc
 		*ret_left = claim_remove(b, e, c);
 		return 0;
 	}
-	*c = *instead;
+	claim_set(b, c, instead);
 	entry_settle(b, e);
 	*ret_left = &e->block;
 	return 0;
@@ -431,6 +484,13 @@ int blocks_expire(struct blocks *b, uint64_t now_ns, struct block *ret, struct b
 uint64_t blocks_next_deadline(const struct blocks *b)
 {
 	return b->count ? b->heap[0]->due_ns : 0;
+}
+
+size_t blocks_count_of(const struct blocks *b, const struct verdict *v)
+{
+	const struct claims_of *s = claims_of(b, v);
+
+	return s ? s->count : 0;
 }
 
 size_t blocks_count(const struct blocks *b)

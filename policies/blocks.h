@@ -35,6 +35,8 @@ struct block {
 	uint64_t installed_ns;            /* the deny map held it */
 	uint64_t packets, bytes, last_ns; /* what the kernel dropped, as last read */
 	uint64_t closed;                  /* open connections ended */
+	bool http;                        /* in force at HTTP alone (enforcer_blocks, enforcer_why) */
+	uint64_t requests;                /* what the point at HTTP refused (there, too) */
 };
 
 enum { BLOCKS_E_FULL = 1, BLOCKS_E_NONE = 2, BLOCKS_E_SHORTER = 3 /* its claim there lasts longer: kept */ };
@@ -79,6 +81,8 @@ unsigned blocks_claims(const struct blocks *b, const struct prefix *target, stru
 int blocks_expire(struct blocks *b, uint64_t now_ns, struct block *ret, struct block **ret_left);
 uint64_t blocks_next_deadline(const struct blocks *b); /* of any claim; 0: none */
 size_t blocks_count(const struct blocks *b);
+/* Claims of the source, and origin if it is a gateway, of v. */
+size_t blocks_count_of(const struct blocks *b, const struct verdict *v);
 /* Calls each in no order; each must not change the list. */
 void blocks_each(const struct blocks *b, void (*each)(void *arg, const struct block *block), void *arg);
 

@@ -4,13 +4,17 @@
 #include <math.h>
 #include <stdarg.h>
 #include "lib/util.h"
+#include "policies/offenders.h"
+#include "policies/quota.h"
 
-#define MINUTE_NS (60 * NS_PER_S)
+#define OFFENDERS_MAX 65536
 
-/* One automatic block that was allowed. */
-struct spent {
-	uint64_t when_ns; /* 0: free */
-	struct prefix target;
+/* Who proposes: the built-in analysis, a gateway, or (name NULL) a gateway that is not configured any more.
+ */
+struct source {
+	const char *name;
+	enum config_mode mode; /* how far its verdicts go at most */
+	struct quota quota;
 };
 
 struct guard {
@@ -18,34 +22,72 @@ struct guard {
 	struct proxies *proxies;
 	struct guard_facts facts;
 	enum config_mode mode;
-	/* The last per_minute allowed targets, in a ring: exact, where a token bucket would let twice as many
-	 * through. */
-	struct spent *minute;
-	size_t minute_size, minute_next;
+	struct source *sources;
+	size_t source_count;
+	struct offenders *offenders;
 };
+
+/* The built-in analysis first, then the gateways, at last what is neither. */
+static int sources_new(struct guard *g)
+{
+	const struct config *c = g->config;
+	const struct quota_limits limits = {
+		.minute = c->guard.per_minute,
+		.hour = c->guard.per_hour,
+		.total = c->guard.total,
+		.cool_down_ns = c->guard.cool_down_ms * NS_PER_MS,
+	};
+
+	g->sources = calloc(c->gateway_count + 2, sizeof *g->sources);
+	if (!g->sources)
+		return -ENOMEM;
+	g->source_count = c->gateway_count + 2;
+	g->sources[0] = (struct source){.name = "local", .mode = MODE_ENFORCE};
+	for (unsigned i = 0; i < c->gateway_count; i++) {
+		const struct config_gateway *gateway = &c->gateways[i];
+		g->sources[i + 1] = (struct source){.name = gateway->name, .mode = gateway->mode};
+		if (gateway->protocol == GATEWAY_LOCAL)
+			g->sources[0].mode = gateway->mode;
+	}
+	g->sources[g->source_count - 1] = (struct source){.mode = MODE_ENFORCE};
+	for (size_t i = 0; i < g->source_count; i++) {
+		int r = quota_init(&g->sources[i].quota, &limits);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static struct source *source_of(const struct guard *g, const struct verdict *v)
+{
+	struct source *last = &g->sources[g->source_count - 1];
+
+	if (v->source == VERDICT_LOCAL)
+		return &g->sources[0];
+	for (struct source *s = g->sources + 1; s < last; s++)
+		if (!strcmp(s->name, v->origin))
+			return s;
+	return last;
+}
 
 int guard_new(const struct config *config, struct proxies *proxies, const struct guard_facts *facts,
 	      struct guard **ret)
 {
-	_cleanup_free_ struct guard *g = calloc(1, sizeof *g);
+	struct guard *g = calloc(1, sizeof *g);
 
 	if (!g)
 		return -ENOMEM;
-	*g = (struct guard){
-		.config = config,
-		.proxies = proxies,
-		.mode = config->mode,
-		.minute_size = config->guard.per_minute,
-	};
+	*g = (struct guard){.config = config, .proxies = proxies, .mode = config->mode};
 	if (facts)
 		g->facts = *facts;
-	if (g->minute_size) {
-		g->minute = calloc(g->minute_size, sizeof *g->minute);
-		if (!g->minute)
-			return -ENOMEM;
+	int r = sources_new(g);
+	if (!r)
+		r = offenders_new(OFFENDERS_MAX, config->guard.repeat_within_ms * NS_PER_MS, &g->offenders);
+	if (r) {
+		guard_free(g);
+		return r;
 	}
 	*ret = g;
-	g = NULL;
 	return 0;
 }
 
@@ -53,7 +95,10 @@ void guard_free(struct guard *g)
 {
 	if (!g)
 		return;
-	free(g->minute);
+	for (size_t i = 0; i < g->source_count; i++)
+		quota_deinit(&g->sources[i].quota);
+	free(g->sources);
+	offenders_free(g->offenders);
 	free(g);
 }
 
@@ -137,8 +182,16 @@ static bool refuse_behind_proxy(const struct verdict *v, struct guard_answer *re
 		addr_format(&v->via, proxy);
 	return answer(ret, DECISION_REFUSED, "behind_proxy",
 		      "%s comes through %s: the kernel sees only that proxy's packets, which are everybody's "
-		      "behind it. An HTTP decision point could stop it; this version has none",
+		      "behind it. A proxy that asks the decision socket could stop it; none does "
+		      "(docs/decide.md)",
 		      prefix_format(&v->target, target), proxy);
+}
+
+/* Its own packets do not come here: then only the point at HTTP can stop it, if somebody asks there. */
+static bool stop_behind_proxy(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
+{
+	ret->http = g->facts.http && g->facts.http(g->facts.arg);
+	return !ret->http && refuse_behind_proxy(v, ret);
 }
 
 static bool refuse_by_evidence(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
@@ -151,10 +204,10 @@ static bool refuse_by_evidence(const struct guard *g, const struct verdict *v, s
 			      "confidence %.2f, guard.confidence_min is %.2f", v->confidence,
 			      g->config->guard.confidence_min);
 	if (v->via.family != ADDR_NONE)
-		return refuse_behind_proxy(v, ret);
+		return stop_behind_proxy(g, v, ret);
 	bool handshake = g->facts.handshake && g->facts.handshake(g->facts.arg, &v->target);
 	if (!handshake && g->facts.behind && g->facts.behind(g->facts.arg, &v->target))
-		return refuse_behind_proxy(v, ret);
+		return stop_behind_proxy(g, v, ret);
 	if (!handshake)
 		return answer(
 			ret, DECISION_REFUSED, "no_handshake",
@@ -185,47 +238,82 @@ static bool stop_at_proxies(const struct guard *g, const struct verdict *v, bool
 	return false;
 }
 
-static bool minute_has_room(const struct guard *g, const struct prefix *target, uint64_t now_ns)
+/* The more careful of picket's mode and the source's own. */
+static bool stop_at_mode(const struct guard *g, const struct source *s, bool approved,
+			 struct guard_answer *ret)
 {
-	if (!g->minute_size)
-		return false;
-	const struct spent *oldest = &g->minute[g->minute_next];
-	if (!oldest->when_ns || now_ns - oldest->when_ns >= MINUTE_NS)
-		return true;
-	for (size_t i = 0; i < g->minute_size; i++) /* all of them lie within the minute now */
-		if (prefix_equal(&g->minute[i].target, target))
-			return true;
-	return false;
-}
+	bool own = g->mode <= MODE_ENFORCE && s->mode < g->mode;
 
-static void minute_spend(struct guard *g, const struct prefix *target, uint64_t now_ns)
-{
-	if (!g->minute_size)
-		return;
-	for (size_t i = 0; i < g->minute_size; i++) {
-		const struct spent *s = &g->minute[i];
-		if (s->when_ns && now_ns - s->when_ns < MINUTE_NS && prefix_equal(&s->target, target))
-			return;
-	}
-	g->minute[g->minute_next] = (struct spent){.when_ns = now_ns ? now_ns : 1, .target = *target};
-	g->minute_next = (g->minute_next + 1) % g->minute_size;
-}
-
-static bool stop_at_mode(const struct guard *g, bool approved, struct guard_answer *ret)
-{
 	if (approved)
 		return false;
-	switch (g->mode) {
+	switch (own ? s->mode : g->mode) {
 	case MODE_OBSERVE:
+		if (own)
+			return answer(
+				ret, DECISION_WOULD_BLOCK, "observe",
+				"mode observe of %s (gateways, mode): its verdicts are written down only",
+				s->name);
 		return answer(
 			ret, DECISION_WOULD_BLOCK, "observe",
 			"mode observe: nothing is blocked automatically; picket mode enforce changes that");
 	case MODE_APPROVE:
-		return answer(ret, DECISION_PENDING, "approve", "mode approve: a person decides");
+		return answer(ret, DECISION_PENDING, "approve", "mode approve%s%s: a person decides",
+			      own ? " of " : "", own ? s->name : "");
 	case MODE_ENFORCE:
 		return false;
 	}
 	return answer(ret, DECISION_REFUSED, "observe", "unknown mode %d", (int)g->mode);
+}
+
+static bool stop_at_quota(struct guard *g, struct source *s, const struct verdict *v, size_t in_force,
+			  uint64_t now_ns, struct guard_answer *ret)
+{
+	const char *name = s->name ? s->name : "a gateway that is not configured";
+	char pause[32];
+
+	config_duration_format(g->config->guard.cool_down_ms, pause);
+	switch (quota_ask(&s->quota, &v->target, in_force, now_ns)) {
+	case QUOTA_OK:
+		return false;
+	case QUOTA_MINUTE:
+		return answer(ret, DECISION_REFUSED, "minute_limit",
+			      "%s asked for more than %u targets within 60 s (guard.automatic_per_minute): "
+			      "nothing new of it for %s",
+			      name, g->config->guard.per_minute, pause);
+	case QUOTA_HOUR:
+		return answer(ret, DECISION_REFUSED, "hour_limit",
+			      "%s asked for more than %u targets within an hour (guard.automatic_per_hour): "
+			      "nothing new of it for %s",
+			      name, g->config->guard.per_hour, pause);
+	case QUOTA_TOTAL:
+		return answer(
+			ret, DECISION_REFUSED, "total_limit",
+			"%s has %zu targets blocked, as many as guard.automatic_total allows: nothing new "
+			"of it for %s",
+			name, in_force, pause);
+	}
+	return answer(ret, DECISION_REFUSED, "minute_limit", "unknown limit");
+}
+
+static uint64_t ttl_escalated(const struct guard *g, const struct verdict *v, unsigned before)
+{
+	uint64_t ttl_ms = v->ttl_ms, most = g->config->limits.ttl_max_ms,
+		 factor = g->config->guard.escalation;
+
+	for (; factor > 1 && before && ttl_ms < most; before--)
+		ttl_ms = ttl_ms > most / factor ? most : ttl_ms * factor;
+	return ttl_ms;
+}
+
+static void answer_block(const struct verdict *v, unsigned before, struct guard_answer *ret)
+{
+	char asked[32], given[32];
+
+	if (ret->ttl_ms == v->ttl_ms)
+		answer(ret, DECISION_BLOCKED, "ok", "%s", "");
+	else
+		answer(ret, DECISION_BLOCKED, "ok", "blocked %u times before: for %s instead of %s", before,
+		       config_duration_format(ret->ttl_ms, given), config_duration_format(v->ttl_ms, asked));
 }
 
 static void decide_automatic(struct guard *g, const struct verdict *v, bool approved, uint64_t now_ns,
@@ -233,21 +321,21 @@ static void decide_automatic(struct guard *g, const struct verdict *v, bool appr
 {
 	if (refuse_by_evidence(g, v, ret) || stop_at_proxies(g, v, approved, ret))
 		return;
-	if (!minute_has_room(g, &v->target, now_ns)) {
-		answer(ret, DECISION_REFUSED, "minute_limit",
-		       "%u addresses were blocked automatically within 60 s, as many as "
-		       "guard.automatic_per_minute "
-		       "allows",
-		       g->config->guard.per_minute);
+	struct source *s = source_of(g, v);
+	unsigned before = offenders_before(g->offenders, &v->target, now_ns);
+	/* Who approves, approves the time that was shown. */
+	if (!approved)
+		ret->ttl_ms = ttl_escalated(g, v, before);
+	bool extends = false;
+	size_t in_force = g->facts.in_force ? g->facts.in_force(g->facts.arg, v, &extends) : 0;
+	if (!extends && stop_at_quota(g, s, v, in_force, now_ns, ret))
 		return;
-	}
-	if (stop_at_mode(g, approved, ret)) {
-		if (ret->outcome == DECISION_WOULD_BLOCK)
-			minute_spend(g, &v->target, now_ns);
+	bool stopped = stop_at_mode(g, s, approved, ret);
+	if (!extends && (!stopped || ret->outcome == DECISION_WOULD_BLOCK))
+		quota_spend(&s->quota, &v->target, now_ns);
+	if (stopped)
 		return;
-	}
-	minute_spend(g, &v->target, now_ns);
-	answer(ret, DECISION_BLOCKED, "ok", "%s", "");
+	answer_block(v, before, ret);
 }
 
 static void decide_unblock(const struct guard *g, const struct verdict *v, bool approved,
@@ -256,7 +344,7 @@ static void decide_unblock(const struct guard *g, const struct verdict *v, bool 
 	/* The limits protect from blocking; of them only the shape of the target matters here. */
 	if (limits_check_target(g->config, NULL, &v->target, 1, NULL) == LIMITS_BAD_TARGET)
 		refuse_by_limits(g, v, NULL, ret);
-	else if (v->source == VERDICT_OPERATOR || !stop_at_mode(g, approved, ret))
+	else if (v->source == VERDICT_OPERATOR || !stop_at_mode(g, source_of(g, v), approved, ret))
 		answer(ret, DECISION_UNBLOCKED, "ok", "%s", "");
 	else if (ret->outcome == DECISION_WOULD_BLOCK)
 		answer(ret, DECISION_REFUSED, "observe", "mode observe: gateways change nothing");
@@ -265,6 +353,8 @@ static void decide_unblock(const struct guard *g, const struct verdict *v, bool 
 void guard_decide(struct guard *g, const struct verdict *v, const struct protected_set *protect,
 		  bool approved, uint64_t now_ns, struct guard_answer *ret)
 {
+	ret->http = false;
+	ret->ttl_ms = v->ttl_ms;
 	switch (v->action) {
 	case VERDICT_ALLOW:
 		answer(ret, DECISION_REFUSED, "action_allow", "the verdict asks for nothing to be done");
@@ -286,4 +376,32 @@ void guard_decide(struct guard *g, const struct verdict *v, const struct protect
 		answer(ret, DECISION_BLOCKED, "ok", "%s", "");
 	else
 		decide_automatic(g, v, approved, now_ns, ret);
+}
+
+void guard_blocked(struct guard *g, const struct verdict *v, uint64_t now_ns)
+{
+	if (v->source != VERDICT_OPERATOR && v->action != VERDICT_SHADOW)
+		offenders_note(g->offenders, &v->target, now_ns, now_ns + v->ttl_ms * NS_PER_MS);
+}
+
+void guard_forgive(struct guard *g, const struct prefix *target)
+{
+	offenders_forget(g->offenders, target);
+}
+
+size_t guard_trips(const struct guard *g, uint64_t now_ns, struct guard_trip *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->source_count && n < max; i++) {
+		const struct source *s = &g->sources[i];
+		if (!s->quota.trips)
+			continue;
+		ret[n++] = (struct guard_trip){
+			.source = s->name ? s->name : "",
+			.trips = s->quota.trips,
+			.until_ns = s->quota.tripped_until_ns > now_ns ? s->quota.tripped_until_ns : 0,
+		};
+	}
+	return n;
 }

@@ -14,17 +14,25 @@
  *     all        ttl_invalid         refused      no time to live
  *     all        ttl_too_long        refused      beyond limits.ttl_max
  *     automatic  confidence_low      refused      below guard.confidence_min, or not a number
- *     automatic  behind_proxy        refused      only a trusted proxy's packets come here, not its own
- *     automatic  no_handshake        refused      nobody in it completed a TCP handshake: may be forged
- *     automatic  trusted_proxy       refused      a trusted proxy, or a range with one in it
- *     automatic  unclassified_proxy  pending      forwards for others, and nobody said what it is
- *     automatic  minute_limit        refused      guard.automatic_per_minute targets in the last 60 s
- *     automatic  observe             would_block  mode observe
- *     automatic  approve             pending      mode approve
- *     all        ok                  blocked      go on and ask the warden
+ *     automatic  behind_proxy        refused      only a trusted proxy's packets come here, not its own, and
+ * no proxy asks the point at HTTP automatic  no_handshake        refused      nobody in it completed a TCP
+ * handshake: may be forged automatic  trusted_proxy       refused      a trusted proxy, or a range with one
+ * in it automatic  unclassified_proxy  pending      forwards for others, and nobody said what it is automatic
+ * minute_limit        refused      its source got guard.automatic_per_minute targets in 60 s, automatic
+ * hour_limit          refused      ... guard.automatic_per_hour within an hour, automatic  total_limit
+ * refused      ... or has guard.automatic_total in force: it gets nothing new for guard.cool_down, and keeps
+ * what it has automatic  observe             would_block  mode observe, picket's or the source's own
+ * (gateways, mode) automatic  approve             pending      mode approve, likewise all        ok blocked
+ * go on and ask the warden
  *
- * The minute counts targets, not verdicts: a gateway that repeats itself uses up nothing. In mode observe it
- * is counted the same, so that what would have happened is what happens in mode enforce.
+ * Limits count targets, not verdicts: a gateway that repeats itself, or extends what it has, uses up nothing.
+ * Each source has its own, so that one gone mad, or led by an attacker with many addresses, stops no other.
+ * In mode observe they are counted the same, so that what would have happened is what happens in mode
+ * enforce.
+ *
+ * Who was blocked automatically before, and comes back within guard.repeat_within of that block's end, is
+ * blocked for guard.escalation times as long, each time, up to limits.ttl_max. An operator's unblock says
+ * that it was an error: then nothing counts.
  *
  * An unblock verdict needs a well-formed target; from a gateway also mode enforce (observe refuses, approve
  * makes it pending). It is answered "unblocked"; that a gateway must not lift what the operator put is the
@@ -48,12 +56,20 @@ struct guard_facts {
 	/* Was an address inside target seen in the last hour behind a trusted proxy, whose packets alone come
 	 * here? Asked where no handshake was seen. NULL: none was. */
 	bool (*behind)(void *arg, const struct prefix *target);
+	/* Do proxies ask the enforcement point at HTTP, so that who is behind one can be stopped there? NULL:
+	 * none does. */
+	bool (*http)(void *arg);
+	/* How many targets has the source of this verdict blocked now, and is this one among them? NULL:
+	 * none. */
+	size_t (*in_force)(void *arg, const struct verdict *v, bool *ret_this);
 	void *arg;
 };
 
 struct guard_answer {
 	enum decision_outcome outcome; /* BLOCKED = go on and ask the warden */
 	const char *why; /* static: "ok", "observe", "approve", "protected_network", "no_handshake", ... */
+	bool http;       /* BLOCKED: at HTTP, and nowhere else: only a trusted proxy's packets come here */
+	uint64_t ttl_ms; /* for how long; longer than was asked for who was blocked before */
 	char detail[VERDICT_TEXT_MAX]; /* for people; for an unclassified proxy the one command that settles
 					  it */
 };
@@ -69,5 +85,16 @@ enum config_mode guard_mode(const struct guard *g);
  */
 void guard_decide(struct guard *g, const struct verdict *v, const struct protected_set *protect,
 		  bool approved, uint64_t now_ns, struct guard_answer *ret);
+/* What it allowed was done. */
+void guard_blocked(struct guard *g, const struct verdict *v, uint64_t now_ns);
+/* A person lifted it: it was an error. */
+void guard_forgive(struct guard *g, const struct prefix *target);
+/* The sources that ever went over a limit, up to max; returns how many. */
+struct guard_trip {
+	const char *source; /* the gateway's name, "local"; "": a gateway that is not configured */
+	uint64_t trips;
+	uint64_t until_ns; /* gets nothing new until then; 0: it has cooled down */
+};
+size_t guard_trips(const struct guard *g, uint64_t now_ns, struct guard_trip *ret, size_t max);
 
 #endif

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The long forms of tests whose short forms run with the others: mutated pipelines against llhttp and against a live nginx,
-# random and mutated packets against an oracle. Ends with status 1 if one fails; one that cannot be tried says why.
+# random and mutated packets against an oracle, hostile verdicts against the guard. Ends with status 1 if one fails; one that
+# cannot be tried says why.
 #
 #     sudo scripts/long-proofs.sh BUILD-DIRECTORY [PIPELINES [PACKETS [FIRST-NUMBER]]]     (default: 1000000 10000000 0)
 set -u
@@ -25,5 +26,6 @@ prove() { # NAME PROGRAM ARGUMENT...
 prove llhttp "$build/tests/differential/llhttp_mutated_test" "$pipelines" "$first"
 prove nginx "$build/tests/differential/nginx_mutated_test" "$pipelines" "$first"
 prove packets-xdp "$build/tests/bpf/oracle_test" xdp "$packets" "$first"
+prove verdicts "$build/tests/unit/adversary_test" "$pipelines" "$((first + 1))"
 prove packets-tc "$build/tests/bpf/oracle_test" tc "$packets" "$first"
 exit $result

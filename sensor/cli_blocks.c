@@ -40,8 +40,10 @@ static int on_block(void *arg, struct span line)
 	table_view_cell(l->table, cli_text(b, "target"));
 	table_view_cell(l->table, cli_text(b, "action"));
 	table_view_cell(l->table, cli_text(b, "scope"));
+	table_view_cell(l->table, cli_text(b, "point"));
 	table_view_cell(l->table, print_span(cli_uint(b, "ttl_s"), text));
 	table_view_uint(l->table, cli_uint(b, "packets"));
+	table_view_uint(l->table, cli_uint(b, "requests"));
 	table_view_by(l->table, cli_text(b, "source"), cli_text(b, "origin"));
 	table_view_cell(l->table, cli_text(b, "reason"));
 	cJSON_Delete(b);
@@ -50,7 +52,8 @@ static int on_block(void *arg, struct span line)
 
 int cli_blocks(const struct cli *cli, int argc, char **argv)
 {
-	static const char *const heads[] = {"TARGET", "ACTION", "SCOPE", ">LEFT", ">DROPPED", "BY", "REASON"};
+	static const char *const heads[] = {"TARGET",   "ACTION",   "SCOPE", "POINT", ">LEFT",
+					    ">DROPPED", ">REFUSED", "BY",    "REASON"};
 	struct block_list l = {.cli = cli};
 	int r = cli_arguments(argc, argv, 0, 0);
 

@@ -25,10 +25,29 @@ static void print_time(const char *label, const char *when)
 	print_field(label, text);
 }
 
+/* What it stopped so far, in the kernel and at HTTP. */
+static void show_hits(const cJSON *block)
+{
+	unsigned long long packets = cli_uint(block, "packets"), requests = cli_uint(block, "requests");
+	char text[256], bytes[32], ago[32];
+	size_t at = 0;
+
+	if (packets || !requests)
+		at = (size_t)snprintf(text, sizeof text, "%llu packets, %s", packets,
+				      print_bytes(cli_uint(block, "bytes"), bytes));
+	if (requests)
+		at += (size_t)snprintf(text + at, sizeof text - at, "%s%llu requests at HTTP", at ? ", " : "",
+				       requests);
+	if (*cli_text(block, "last_drop"))
+		snprintf(text + at, sizeof text - at, ", the last %s ago",
+			 print_distance(cli_text(block, "last_drop"), ago));
+	print_field("dropped", text);
+}
+
 static void show_block(const cJSON *block)
 {
 	const cJSON *evidence = cli_at(block, "evidence"), *item;
-	char text[256], bytes[32], ago[32];
+	char text[256];
 
 	snprintf(text, sizeof text, "%s: %s", cli_text(block, "source"), cli_text(block, "origin"));
 	print_field("by", text);
@@ -37,12 +56,7 @@ static void show_block(const cJSON *block)
 	print_time("until", cli_text(block, "until"));
 	cJSON_ArrayForEach(item, evidence)
 		print_field("evidence", cJSON_IsString(item) ? item->valuestring : "");
-	snprintf(text, sizeof text, "%llu packets, %s", (unsigned long long)cli_uint(block, "packets"),
-		 print_bytes(cli_uint(block, "bytes"), bytes));
-	if (*cli_text(block, "last_drop"))
-		snprintf(text + strlen(text), sizeof text - strlen(text), ", the last %s ago",
-			 print_distance(cli_text(block, "last_drop"), ago));
-	print_field("dropped", text);
+	show_hits(block);
 	if (cli_uint(block, "connections_closed")) {
 		snprintf(text, sizeof text, "%llu that were open",
 			 (unsigned long long)cli_uint(block, "connections_closed"));
@@ -119,9 +133,10 @@ static int show_why(const struct cli *cli, const cJSON *a)
 
 	fputs(print_color(cli->color, blocked ? COLOR_RED : COLOR_GREEN), stdout);
 	if (blocked)
-		printf("%s is %s in the kernel (%s) for another %s", target,
-		       print_denied(cli_text(block, "action")),
-		       strcmp(cli_text(block, "scope"), "host") ? "watched ports" : "every packet",
+		printf("%s is %s %s for another %s", target, print_denied(cli_text(block, "action")),
+		       !strcmp(cli_text(block, "point"), "http")   ? "at HTTP (its proxy asks)"
+		       : !strcmp(cli_text(block, "scope"), "host") ? "in the kernel (every packet)"
+								   : "in the kernel (watched ports)",
 		       print_span(cli_uint(block, "ttl_s"), span));
 	else
 		printf("%s is not blocked", target);

@@ -19,6 +19,7 @@
 #include "policies/routes.h"
 #include "sensor/capture.h"
 #include "sensor/enforcer.h"
+#include "sensor/http_point.h"
 #include "sensor/reader.h"
 #include "sensor/tail.h"
 
@@ -28,6 +29,7 @@ struct control_parts {
 	const struct clock *clock;
 	struct tail *tail;
 	struct enforcer *enforcer;
+	struct http_point *http_point; /* NULL: none */
 	struct warden_client *warden;
 	struct proxies *proxies;
 	struct forwarder *forwarder;

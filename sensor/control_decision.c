@@ -15,7 +15,7 @@ void control_write_block(struct json_writer *w, const struct block *b, const str
 	json_key(w, "ttl_s");
 	json_uint(w, b->deadline_ns > now ? (b->deadline_ns - now + NS_PER_S - 1) / NS_PER_S : 0);
 	json_key(w, "point");
-	json_text(w, "kernel");
+	json_text(w, b->http ? "http" : "kernel");
 	json_key(w, "installed");
 	json_bool(w, b->installed_ns != 0);
 	control_write_time(w, "confirm_by", clock, b->revert_ns);
@@ -23,6 +23,8 @@ void control_write_block(struct json_writer *w, const struct block *b, const str
 	json_uint(w, b->packets);
 	json_key(w, "bytes");
 	json_uint(w, b->bytes);
+	json_key(w, "requests"); /* refused at HTTP */
+	json_uint(w, b->requests);
 	control_write_time(w, "last_drop", clock, b->last_ns);
 	json_key(w, "connections_closed");
 	json_uint(w, b->closed);
@@ -72,6 +74,8 @@ void control_reply_decision(struct api_call *call, const struct control_parts *p
 	json_text(&w, d->why);
 	json_key(&w, "detail");
 	json_text(&w, d->detail);
+	json_key(&w, "point");
+	json_text(&w, d->outcome != DECISION_BLOCKED ? NULL : d->http ? "http" : "kernel");
 	control_write_verdict(&w, v);
 	json_key(&w, "ttl_s");
 	json_uint(&w, v->ttl_ms / 1000);

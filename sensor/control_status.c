@@ -111,6 +111,47 @@ static void write_packet_watch(struct json_writer *w, const struct packet_watch 
 	json_object_end(w);
 }
 
+/* The point at HTTP: what is in force there alone, and how it is asked. */
+static void write_http(struct json_writer *w, const struct status *s)
+{
+	const struct control_parts *parts = s->parts;
+	struct decide_counts d = decide_counts(enforcer_decide(parts->enforcer));
+	struct http_point_counts p = {0};
+
+	if (parts->http_point)
+		p = http_point_counts(parts->http_point);
+	json_key(w, "http");
+	json_object_begin(w);
+	put_text(w, "socket", parts->config->decide);
+	put_uint(w, "entries", d.entries);
+	put_uint(w, "only_here", s->enforcer.http);
+	put_uint(w, "asked", p.asked);
+	put_uint(w, "unnamed", p.unnamed);
+	put_uint(w, "denied", d.denied);
+	put_uint(w, "slowed", d.slowed);
+	put_uint(w, "shadowed", d.shadowed);
+	put_uint(w, "unpaced", d.unpaced);
+	control_write_time(w, "last_asked", parts->clock, p.last_ns);
+	json_object_end(w);
+}
+
+/* Sources that went over a limit of the guard. */
+static void write_trips(struct json_writer *w, const struct status *s)
+{
+	const struct enforcer_counts *e = &s->enforcer;
+
+	json_key(w, "trips");
+	json_array_begin(w);
+	for (size_t i = 0; i < e->trip_count; i++) {
+		json_object_begin(w);
+		put_text(w, "source", e->trips[i].source);
+		put_uint(w, "trips", e->trips[i].trips);
+		control_write_time(w, "until", s->parts->clock, e->trips[i].until_ns);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
 static void write_judgment(struct json_writer *w, const struct status *s)
 {
 	const struct enforcer_counts *e = &s->enforcer;
@@ -125,6 +166,8 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "mended", e->mended);
 	put_uint(w, "pending", e->pending);
 	json_object_end(w);
+	write_http(w, s);
+	write_trips(w, s);
 	json_key(w, "verdicts");
 	json_object_begin(w);
 	for (int i = VERDICT_OPERATOR; i <= VERDICT_GATEWAY; i++)

@@ -99,6 +99,45 @@ static void hint_nameless_proxies(struct json_writer *w, const struct status *s)
 	}
 }
 
+/* What is in force at HTTP alone stops nobody while no proxy asks. */
+static void hint_http(struct json_writer *w, const struct status *s)
+{
+	const struct control_parts *parts = s->parts;
+	struct http_point_counts p = {0};
+
+	if (!parts->http_point)
+		return;
+	p = http_point_counts(parts->http_point);
+	if (s->enforcer.http && !http_point_is_asked(parts->http_point))
+		hint(w, "warning", NULL,
+		     "%zu clients are denied at HTTP, but no proxy asked at %s within five minutes: see "
+		     "docs/decide.md",
+		     s->enforcer.http, parts->config->decide);
+	if (p.unnamed)
+		hint(w, "warning", NULL,
+		     "%llu questions of a proxy named no client and were answered with pass: have it set a "
+		     "header "
+		     "of proxies.headers",
+		     (unsigned long long)p.unnamed);
+}
+
+static void hint_trips(struct json_writer *w, const struct status *s)
+{
+	char wait[32];
+
+	for (size_t i = 0; i < s->enforcer.trip_count; i++) {
+		const struct guard_trip *t = &s->enforcer.trips[i];
+
+		if (t->until_ns > s->now_ns)
+			hint(w, "warning", "picket events --name picket.decision",
+			     "%s asked for more automatic blocks than the guard's limits allow: nothing new "
+			     "of it "
+			     "for another %s; what it has blocked stays",
+			     t->source[0] ? t->source : "a gateway that is not configured",
+			     config_duration_format(((t->until_ns - s->now_ns) / NS_PER_S + 1) * 1000, wait));
+	}
+}
+
 static void hint_gateways(struct json_writer *w, const struct status *s)
 {
 	for (unsigned i = 0; i < s->gateway_count; i++) {
@@ -227,6 +266,8 @@ void status_write_hints(struct json_writer *w, const struct status *s, const str
 	hint_packets(w, s);
 	if (s->sight != PROCESSES_SEEN)
 		hint(w, "info", processes_sight_mend(s->sight), "%s", processes_sight_why(s->sight));
+	hint_http(w, s);
+	hint_trips(w, s);
 	hint_gateways(w, s);
 	hint_proxies(w, s);
 	hint_nameless_proxies(w, s);

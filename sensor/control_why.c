@@ -149,9 +149,10 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 			"nothing has asked for a block of it (as far as is remembered)");
 	if (!y->handshake && y->behind)
 		because(w, "behind_proxy", NULL,
-			"it comes through a trusted proxy: the kernel sees only that proxy's packets, so an "
-			"automatic block would be refused; only an HTTP decision point could stop it, which "
-			"this version has not");
+			"it comes through a trusted proxy: the kernel sees only that proxy's packets; a "
+			"block "
+			"holds at HTTP, if that proxy asks the decision socket (docs/decide.md), and is "
+			"refused if none does");
 	else if (!y->handshake)
 		because(w, "no_handshake", NULL,
 			"it completed no TCP handshake with this host in the last hour: its address may be "

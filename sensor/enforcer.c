@@ -23,7 +23,9 @@ struct enforcer {
 	pthread_mutex_t lock;
 	struct enforcer_parts parts;
 	struct guard *guard;
-	struct blocks *blocks;
+	struct blocks *blocks; /* the kernel's list */
+	struct blocks *behind; /* clients of which only a proxy's packets come here: in force at HTTP alone */
+	struct decide *decide; /* follows both */
 	struct protected_set
 		protect; /* the warden's, as last read: for the reason; the warden itself asks afresh */
 	uint64_t protect_ns;
@@ -61,8 +63,25 @@ static bool behind_seen(void *arg, const struct prefix *target)
 	return e->parts.behind && clients_seen(e->parts.behind, target, since);
 }
 
+static bool http_asked(void *arg)
+{
+	struct enforcer *e = arg;
+
+	return e->parts.http && e->parts.http(e->parts.arg);
+}
+
+static size_t in_force(void *arg, const struct verdict *v, bool *ret_this)
+{
+	struct enforcer *e = arg;
+	struct block_claim claim;
+
+	*ret_this = blocks_claim(e->blocks, v, &claim) == 0 || blocks_claim(e->behind, v, &claim) == 0;
+	return blocks_count_of(e->blocks, v) + blocks_count_of(e->behind, v);
+}
+
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 {
+	const struct config *c = parts->config;
 	struct enforcer *e = calloc(1, sizeof *e);
 
 	if (!e)
@@ -70,10 +89,21 @@ int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 	e->parts = *parts;
 	pthread_mutex_init(&e->lock, NULL);
 	e->pending_next = 1;
-	struct guard_facts facts = {.handshake = handshake_seen, .behind = behind_seen, .arg = e};
-	int r = guard_new(parts->config, parts->proxies, &facts, &e->guard);
+	struct guard_facts facts = {
+		.handshake = handshake_seen,
+		.behind = behind_seen,
+		.http = http_asked,
+		.in_force = in_force,
+		.arg = e,
+	};
+	int r = guard_new(c, parts->proxies, &facts, &e->guard);
 	if (!r)
-		r = blocks_new(parts->config->limits.blocks_max, &e->blocks);
+		r = blocks_new(c->limits.blocks_max, &e->blocks);
+	if (!r)
+		r = blocks_new(c->limits.blocks_max, &e->behind);
+	if (!r)
+		r = decide_new(2 * (size_t)c->limits.blocks_max, c->enforcement.rate_limit,
+			       c->enforcement.rate_burst, &e->decide);
 	if (r) {
 		enforcer_free(e);
 		return r;
@@ -91,6 +121,8 @@ void enforcer_free(struct enforcer *e)
 			event_unref(e->history[i]);
 	guard_free(e->guard);
 	blocks_free(e->blocks);
+	blocks_free(e->behind);
+	decide_free(e->decide);
 	protected_set_free(&e->protect);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
@@ -112,10 +144,9 @@ static void publish(struct enforcer *e, const struct verdict *v, const struct de
 	event->decision.outcome = d->outcome;
 	event->decision.why = event_tail_copy(event, why);
 	event->decision.detail = event_tail_copy(event, detail);
-	event->decision.point = d->outcome == DECISION_BLOCKED || d->outcome == DECISION_UNBLOCKED ||
-						d->outcome == DECISION_EXPIRED
-					? SPAN("kernel")
-					: SPAN_NULL;
+	if (d->outcome == DECISION_BLOCKED || d->outcome == DECISION_UNBLOCKED ||
+	    d->outcome == DECISION_EXPIRED)
+		event->decision.point = d->http ? SPAN("http") : SPAN("kernel");
 	event->decision.installed_ns = d->installed_ns;
 	event->decision.closed = d->closed;
 	struct event **slot = &e->history[e->history_count++ % HISTORY_MAX];
@@ -269,6 +300,35 @@ static int uninstall(struct enforcer *e, const struct prefix *target, uint64_t *
 	return e->reply.result < 0 ? e->reply.result : 0;
 }
 
+/* --- the point at HTTP --- */
+
+static const struct block *stronger(const struct block *a, const struct block *b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	int x = verdict_strength(a->verdict.action), y = verdict_strength(b->verdict.action);
+	if (x != y)
+		return x > y ? a : b;
+	return block_end_ns(a) >= block_end_ns(b) ? a : b;
+}
+
+/* Has it decide by what the lists say of the target now: call after each change of either. False: memory is
+ * out. */
+static bool http_follow(struct enforcer *e, const struct prefix *target)
+{
+	const struct block *b = stronger(blocks_find(e->blocks, target), blocks_find(e->behind, target));
+
+	if (!b) {
+		decide_remove(e->decide, target);
+		return true;
+	}
+	/* It holds as much as both lists together. */
+	int r = decide_put(e->decide, target, b->verdict.action, block_end_ns(b));
+	if (r)
+		log_error("a decision at HTTP could not be kept", LOG_ERRNO(r));
+	return r == 0;
+}
+
 /* --- verdicts --- */
 
 static struct pending *pending_find(struct enforcer *e, const struct prefix *target)
@@ -348,6 +408,7 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 	if (d->outcome == DECISION_BLOCKED) {
 		entry->installed_ns = d->installed_ns;
 		entry->seen = e->era;
+		http_follow(e, &v->target);
 		connections_close(e, entry, d);
 		return;
 	}
@@ -355,10 +416,37 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 	blocks_withdraw(e->blocks, v, had ? &before : NULL, &entry);
 }
 
+/* Only a proxy's packets come here: nothing for the kernel. */
+static void enforce_http(struct enforcer *e, const struct verdict *v, struct decision *d)
+{
+	struct block_claim before;
+	bool had = blocks_claim(e->behind, v, &before) == 0;
+	struct block *entry;
+
+	int r = blocks_put(e->behind, v, 0, now_ns(e), &entry);
+	if (r == BLOCKS_E_SHORTER) {
+		decide(d, DECISION_BLOCKED, "ok", "already denied at HTTP for longer");
+		return;
+	}
+	bool put = r == 0;
+	if (put && !http_follow(e, &v->target)) {
+		blocks_withdraw(e->behind, v, had ? &before : NULL, &entry);
+		put = false;
+	}
+	if (!put) {
+		decide(d, DECISION_REFUSED, "full",
+		       "the list of clients denied at HTTP is full (limits.blocks_max), or memory is out");
+		return;
+	}
+	d->installed_ns = entry->installed_ns = now_ns(e);
+	decide(d, DECISION_BLOCKED, "ok", "at HTTP, where its proxy asks: the kernel sees only the proxy");
+}
+
 static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms, bool approved,
 		  struct decision *d)
 {
-	struct guard_answer answer;
+	struct guard_answer answer = {.ttl_ms = v->ttl_ms};
+	struct verdict given = *v;
 	bool tell = true;
 
 	protect_read(e, PROTECT_AGE_NS);
@@ -367,29 +455,42 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 	else {
 		guard_decide(e->guard, v, &e->protect, approved, now_ns(e), &answer);
 		decide(d, answer.outcome, answer.why, answer.detail);
+		d->http = answer.http;
 	}
+	given.ttl_ms = answer.ttl_ms;
 	if (d->outcome == DECISION_PENDING)
-		tell = pending_put(e, v, d);
+		tell = pending_put(e, &given, d);
+	if (d->outcome == DECISION_BLOCKED && d->http)
+		enforce_http(e, &given, d);
+	else if (d->outcome == DECISION_BLOCKED)
+		enforce(e, &given, confirm_within_ms, d);
 	if (d->outcome == DECISION_BLOCKED)
-		enforce(e, v, confirm_within_ms, d);
+		guard_blocked(e->guard, &given, now_ns(e));
+	if (d->outcome == DECISION_BLOCKED && !d->detail[0])
+		snprintf(d->detail, sizeof d->detail, "%s", answer.detail);
 	if (tell)
-		publish(e, v, d);
+		publish(e, &given, d);
 }
 
 static void unblock(struct enforcer *e, const struct verdict *v, struct decision *d)
 {
-	uint64_t done = 0;
+	bool kernel = blocks_find(e->blocks, &v->target), http = blocks_find(e->behind, &v->target);
+	uint64_t done = now_ns(e);
 
-	if (!blocks_find(e->blocks, &v->target)) {
+	if (!kernel && !http) {
 		decide(d, DECISION_REFUSED, "not_blocked", "no such entry; `picket blocks` lists them");
 		return;
 	}
-	int r = uninstall(e, &v->target, &done);
+	int r = kernel ? uninstall(e, &v->target, &done) : 0;
 	if (r) {
 		decide(d, DECISION_REFUSED, "install_failed", strerror(-r));
 	} else {
 		blocks_remove(e->blocks, &v->target);
+		blocks_remove(e->behind, &v->target);
+		http_follow(e, &v->target);
+		guard_forgive(e->guard, &v->target);
 		d->installed_ns = done;
+		d->http = !kernel;
 		decide(d, DECISION_UNBLOCKED, "ok", "");
 	}
 	publish(e, v, d);
@@ -409,19 +510,39 @@ static void left_install(struct enforcer *e, const struct block *left, struct de
 			 verdict_source_name(left->verdict.source), installed.why);
 }
 
+/* Did this gateway ask for an entry of the list? A gateway takes back what a gateway said, nobody else's. */
+static bool is_own(const struct blocks *list, const struct verdict *v)
+{
+	struct block_claim own;
+
+	return blocks_claim(list, v, &own) == 0 && strcmp(own.verdict.origin, v->origin) == 0;
+}
+
 /* A gateway takes back what it asked for itself. Others may have asked for the same. */
 static void withdraw(struct enforcer *e, const struct verdict *v, struct decision *d)
 {
-	const struct block *entry = blocks_find(e->blocks, &v->target);
+	bool kernel = is_own(e->blocks, v), http = is_own(e->behind, v);
 	struct block *left = NULL;
+	uint64_t done = now_ns(e);
 
-	if (!entry || entry->claims == 1) {
-		unblock(e, v, d);
+	if (!kernel && !http) {
+		decide(d, DECISION_REFUSED, "not_own", "no block of this source on that target");
+		publish(e, v, d);
 		return;
 	}
-	blocks_withdraw(e->blocks, v, NULL, &left);
 	decide(d, DECISION_UNBLOCKED, "ok", "");
-	left_install(e, left, d);
+	d->http = !kernel;
+	if (http)
+		blocks_withdraw(e->behind, v, NULL, &left);
+	if (kernel) {
+		blocks_withdraw(e->blocks, v, NULL, &left);
+		if (left)
+			left_install(e, left, d);
+		else if (uninstall(e, &v->target, &done)) /* the next reconciliation tries again */
+			snprintf(d->detail, sizeof d->detail, "the warden could not take it out yet");
+	}
+	http_follow(e, &v->target);
+	d->installed_ns = done;
 	publish(e, v, d);
 }
 
@@ -455,16 +576,11 @@ void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t conf
 		block(e, v, confirm_within_ms, false, &d);
 	else if (v->action == VERDICT_UNBLOCK && v->source == VERDICT_OPERATOR)
 		unblock(e, v, &d);
-	else if (v->action == VERDICT_UNBLOCK) {
-		/* A gateway may take back what a gateway said, nobody else's. */
-		struct block_claim own;
-		if (blocks_claim(e->blocks, v, &own) == 0 && strcmp(own.verdict.origin, v->origin) == 0) {
-			take_back(e, v, &d);
-		} else {
-			decide(&d, DECISION_REFUSED, "not_own", "no block of this source on that target");
-			publish(e, v, &d);
-		}
-	} else {
+	else if (v->action == VERDICT_UNBLOCK && (is_own(e->blocks, v) || is_own(e->behind, v)))
+		take_back(e, v, &d);
+	else if (v->action == VERDICT_UNBLOCK)
+		withdraw(e, v, &d); /* says that it is not its own */
+	else {
 		decide(&d, DECISION_REFUSED, "action_allow", "nothing to do");
 	}
 	pthread_mutex_unlock(&e->lock);
@@ -479,6 +595,7 @@ int enforcer_confirm(struct enforcer *e, const struct prefix *target)
 	if (!r) {
 		struct decision d = {0};
 		install(e, b, &d); /* from the trial's end to its own */
+		http_follow(e, target);
 	}
 	pthread_mutex_unlock(&e->lock);
 	return r;
@@ -564,8 +681,10 @@ int enforcer_adopt(struct enforcer *e)
 			};
 			snprintf(v.id, sizeof v.id, "adopted-%u", i);
 			snprintf(v.origin, sizeof v.origin, "%s", BLOCKS_ADOPTED);
-			if (blocks_put(e->blocks, &v, 0, now, &entry) == 0)
+			if (blocks_put(e->blocks, &v, 0, now, &entry) == 0) {
 				entry->installed_ns = now;
+				http_follow(e, &v.target);
+			}
 		}
 		q.index += e->reply.count;
 	}
@@ -575,12 +694,13 @@ int enforcer_adopt(struct enforcer *e)
 	return r;
 }
 
-static void expire(struct enforcer *e, uint64_t now)
+/* Of one of the two lists. */
+static void blocks_end(struct enforcer *e, struct blocks *list, uint64_t now)
 {
 	struct block b, *left;
 
-	while (blocks_expire(e->blocks, now, &b, &left) == 0) {
-		struct decision d = {0};
+	while (blocks_expire(list, now, &b, &left) == 0) {
+		struct decision d = {.http = list == e->behind};
 		uint64_t done = 0;
 		bool reverted = b.revert_ns && b.revert_ns <= now && b.deadline_ns > now;
 
@@ -588,12 +708,19 @@ static void expire(struct enforcer *e, uint64_t now)
 		       reverted ? "not_confirmed" : "deadline", reverted ? "was not confirmed in time" : "");
 		/* The kernel stopped enforcing at the deadline; this gives the place back. A revert comes
 		 * before it. */
-		if (left)
+		if (!d.http && left)
 			left_install(e, left, &d);
-		else if (uninstall(e, &b.verdict.target, &done) == 0)
+		else if (!d.http && uninstall(e, &b.verdict.target, &done) == 0)
 			d.installed_ns = done;
+		http_follow(e, &b.verdict.target);
 		publish(e, &b.verdict, &d);
 	}
+}
+
+static void expire(struct enforcer *e, uint64_t now)
+{
+	blocks_end(e, e->blocks, now);
+	blocks_end(e, e->behind, now);
 	for (unsigned i = e->pending_count; i-- > 0;) {
 		if (e->pending[i].expires_ns > now)
 			continue;
@@ -724,6 +851,7 @@ void enforcer_tick(struct enforcer *e)
 	struct warden_request q = {.op = WARDEN_STATUS};
 	if (ask(e, &q) == 0 && e->reply.result == 0) {
 		e->kill = e->reply.status.kill;
+		decide_off(e->decide, e->kill);
 		e->counts.installed = e->reply.status.blocks;
 	}
 	/* While the kill switch is on the warden installs nothing, and nothing is dropped either way. */
@@ -758,13 +886,26 @@ struct enforcer_counts enforcer_counts(struct enforcer *e)
 {
 	pthread_mutex_lock(&e->lock);
 	struct enforcer_counts c = e->counts;
+	c.trip_count = guard_trips(e->guard, now_ns(e), c.trips, ENFORCER_TRIPS_MAX);
 	c.desired = blocks_count(e->blocks);
+	c.http = blocks_count(e->behind);
 	c.pending = e->pending_count;
 	pthread_mutex_unlock(&e->lock);
 	return c;
 }
 
+/* What the point at HTTP knows of an entry. */
+static void http_hits(struct enforcer *e, struct block *b)
+{
+	struct decide_hits hits = decide_hits(e->decide, &b->verdict.target);
+
+	b->requests = hits.requests;
+	b->last_ns = MAX(b->last_ns, hits.last_ns);
+}
+
 struct copy {
+	struct enforcer *e;
+	bool http; /* of the list that is in force at HTTP alone */
 	struct block *items;
 	size_t count;
 };
@@ -772,18 +913,24 @@ struct copy {
 static void copy_block(void *arg, const struct block *b)
 {
 	struct copy *c = arg;
+	struct block *to = &c->items[c->count++];
 
-	c->items[c->count++] = *b;
+	*to = *b;
+	to->http = c->http;
+	http_hits(c->e, to);
 }
 
 int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count)
 {
-	struct copy c = {0};
+	struct copy c = {.e = e};
 
 	pthread_mutex_lock(&e->lock);
-	c.items = calloc(blocks_count(e->blocks) + 1, sizeof *c.items);
-	if (c.items)
+	c.items = calloc(blocks_count(e->blocks) + blocks_count(e->behind) + 1, sizeof *c.items);
+	if (c.items) {
 		blocks_each(e->blocks, copy_block, &c);
+		c.http = true;
+		blocks_each(e->behind, copy_block, &c);
+	}
 	pthread_mutex_unlock(&e->lock);
 	if (!c.items)
 		return -ENOMEM;
@@ -807,6 +954,14 @@ int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count
 	return 0;
 }
 
+/* The entry of exactly that target, or of what covers an address. */
+static struct block *covering(struct blocks *list, const struct prefix *target)
+{
+	struct block *b = blocks_find(list, target);
+
+	return b || !prefix_is_exact(target) ? b : blocks_match(list, &target->addr);
+}
+
 int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *ret, struct event **history,
 		 size_t *count)
 {
@@ -815,19 +970,24 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 
 	pthread_mutex_lock(&e->lock);
 	protect_read(e, PROTECT_READ_NS);
-	struct block *b = blocks_find(e->blocks, target);
-	if (!b && prefix_is_exact(target))
-		b = blocks_match(e->blocks, &target->addr);
+	struct blocks *list = e->blocks;
+	struct block *b = covering(list, target);
+	if (!b) {
+		list = e->behind;
+		b = covering(list, target);
+	}
 	if (b) {
 		struct warden_request q = {.op = WARDEN_HITS, .target = b->verdict.target};
-		if (ask(e, &q) == 0 && e->reply.result == 0) {
+		if (list == e->blocks && ask(e, &q) == 0 && e->reply.result == 0) {
 			b->packets = e->reply.hit.packets;
 			b->bytes = e->reply.hit.bytes;
 			b->last_ns = e->reply.hit.last_ns;
 		}
 		why.blocked = true;
 		why.block = *b;
-		why.claim_count = blocks_claims(e->blocks, &b->verdict.target, why.claims);
+		why.block.http = list == e->behind;
+		http_hits(e, &why.block);
+		why.claim_count = blocks_claims(list, &b->verdict.target, why.claims);
 	}
 	why.class = proxies_class_prefix(e->parts.proxies, target);
 	why.handshake = handshake_seen(e, target);
@@ -847,4 +1007,9 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 	*ret = why;
 	*count = n;
 	return 0;
+}
+
+struct decide *enforcer_decide(struct enforcer *e)
+{
+	return e->decide;
 }

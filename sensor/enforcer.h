@@ -2,6 +2,9 @@
 /*
  * enforcer.h: verdict → guard → desired list → warden, and the decisions about it. One lock around all of it;
  * both the judge thread and the control threads call in. Every decision becomes a picket.decision event.
+ *
+ * There are two desired lists: the kernel's, and that of the clients of which only a proxy's packets come
+ * here. The point at HTTP (enforcer_decide) goes by both.
  */
 #ifndef PICKET_ENFORCER_H
 #define PICKET_ENFORCER_H
@@ -10,6 +13,7 @@
 #include "lib/config.h"
 #include "lib/event.h"
 #include "policies/blocks.h"
+#include "policies/decide.h"
 #include "policies/guard.h"
 #include "policies/proxies.h"
 #include "sensor/clients.h"
@@ -22,11 +26,14 @@ struct enforcer_parts {
 	const struct clock *clock;
 	struct proxies *proxies;
 	struct clients *clients;
-	struct clients *behind; /* of capture; NULL: none */
+	struct clients *behind;  /* of capture; NULL: none */
+	bool (*http)(void *arg); /* do proxies ask the point at HTTP? NULL: none does */
 	struct warden_client *warden;
 	void (*event)(void *arg, struct event *e); /* takes the reference */
 	void *arg;
 };
+
+#define ENFORCER_TRIPS_MAX 18 /* 16 gateways, the built-in analysis, and what is neither */
 
 struct enforcer_counts {
 	uint64_t verdicts[4]; /* by enum verdict_source */
@@ -36,12 +43,16 @@ struct enforcer_counts {
 	uint64_t closed;       /* connections of blocked clients that were ended */
 	uint64_t mended;       /* entries put back, or taken out, because the kernel differed from the list */
 	size_t pending;
+	size_t http; /* entries in force at HTTP alone; desired and installed are the kernel's */
+	struct guard_trip trips[ENFORCER_TRIPS_MAX]; /* sources that went over a limit of the guard */
+	size_t trip_count;
 };
 
 struct decision {
 	enum decision_outcome outcome;
 	char why[48]; /* "ok", or the rule */
 	char detail[VERDICT_TEXT_MAX];
+	bool http;           /* decided for HTTP alone */
 	uint64_t pending_id; /* DECISION_PENDING */
 	uint64_t installed_ns;
 	uint32_t closed; /* connections ended */
@@ -88,6 +99,8 @@ struct why {
 };
 int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *ret, struct event **history,
 		 size_t *count);
+/* The decisions at HTTP, for those who ask; the enforcer keeps and owns them. */
+struct decide *enforcer_decide(struct enforcer *e);
 void enforcer_free(struct enforcer *e);
 
 #endif

@@ -8,6 +8,7 @@
  *                                                                   └→ verdicts queue┤
  *     judge (main) thread                          forwarder ←──────────────────────┘→ enforcer → warden
  *     control threads  api → control_*.c → enforcer, tail, ...
+ *     decide thread    http_point → decide, which the enforcer keeps
  */
 #include "sensor/sensor.h"
 #include <curl/curl.h>
@@ -37,6 +38,7 @@
 #include "sensor/clients.h"
 #include "sensor/control.h"
 #include "sensor/enforcer.h"
+#include "sensor/http_point.h"
 #include "sensor/reader.h"
 #include "sensor/sandbox.h"
 #include "sensor/tail.h"
@@ -86,6 +88,7 @@ struct sensor {
 	bool capture_runs, resolver_runs;
 	uint64_t queue_refused_told, verdicts_refused_told;
 	uint64_t stats[PK_C_MAX];
+	struct http_point *http_point;
 	struct control_parts control;
 };
 
@@ -507,9 +510,10 @@ static int close_inherited(const struct sensor_start *start)
 {
 	int keep[SANDBOX_KEEP_MAX];
 
-	unsigned n = kernel_reader_fds(start->kernel, keep, SANDBOX_KEEP_MAX - 2);
+	unsigned n = kernel_reader_fds(start->kernel, keep, SANDBOX_KEEP_MAX - 3);
 	keep[n++] = start->warden_socket;
 	keep[n++] = start->listen_socket;
+	keep[n++] = start->decide_socket;
 	return sandbox_close_except(keep, n);
 }
 
@@ -530,6 +534,26 @@ static int give_up_rights(const struct sensor_start *start)
 	return r;
 }
 
+/* Any thread. */
+static bool http_is_asked(void *arg)
+{
+	struct sensor *s = arg;
+
+	return s->http_point && http_point_is_asked(s->http_point);
+}
+
+static int http_point_start(struct sensor *s, int decide_socket)
+{
+	struct http_point_parts parts = {
+		.config = s->config,
+		.clock = &clock_system,
+		.decide = enforcer_decide(s->enforcer),
+		.proxies = s->proxies,
+	};
+
+	return http_point_new(&parts, decide_socket, &s->http_point);
+}
+
 static int start_parts(struct sensor *s, const struct sensor_start *start)
 {
 	struct enforcer_parts enforcer = {
@@ -539,6 +563,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.clients = s->clients,
 		.behind = s->behind,
 		.warden = s->warden,
+		.http = http_is_asked,
 		.event = on_event,
 		.arg = s,
 	};
@@ -576,6 +601,8 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = capture_new(&capture, &s->capture);
 	if (!r)
+		r = http_point_start(s, start->decide_socket);
+	if (!r)
 		r = api_new(&s->api);
 	if (r)
 		return r;
@@ -584,6 +611,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.clock = &clock_system,
 		.tail = s->tail,
 		.enforcer = s->enforcer,
+		.http_point = s->http_point,
 		.warden = s->warden,
 		.proxies = s->proxies,
 		.forwarder = s->forwarder,
@@ -628,6 +656,7 @@ static void stop_parts(struct sensor *s)
 		forwarder_flush(s->forwarder, FLUSH_MS);
 	}
 	api_free(s->api);
+	http_point_free(s->http_point);
 	routes_state_free(s->routes_state);
 	capture_free(s->capture);
 	reader_free(s->reader);

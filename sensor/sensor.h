@@ -17,6 +17,7 @@ struct sensor_start {
 		*kernel; /* inherited: only the rings are read, only until capabilities are dropped */
 	int warden_socket;
 	int listen_socket; /* of the control API */
+	int decide_socket; /* of the point at HTTP */
 	pid_t parent;
 	uid_t uid; /* whom to become */
 	gid_t gid;

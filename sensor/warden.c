@@ -100,24 +100,46 @@ static int directories_make(struct warden *w)
 	return 0;
 }
 
-static int listen_make(struct warden *w)
+/* A socket file of that mode, in place of one that an earlier daemon left: the lock is held. */
+static int listen_at(const char *path, mode_t mode, int backlog, int *ret_fd)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 
-	if (strlen(w->config->control) >= sizeof at.sun_path)
-		return fail(EXIT_USAGE, "the control socket's path is too long", "107 bytes at most",
+	if (strlen(path) >= sizeof at.sun_path)
+		return fail(EXIT_USAGE, "the path of a socket is too long: 107 bytes at most", path,
 			    -ENAMETOOLONG);
-	strcpy(at.sun_path, w->config->control);
-	w->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (w->listen_fd < 0)
-		return fail(EXIT_NO, "no control socket", "", -errno);
-	unlink(w->config->control); /* ours: the lock is held */
-	mode_t old = umask(0117);
-	int r = bind(w->listen_fd, (struct sockaddr *)&at, sizeof at) || listen(w->listen_fd, 64) ? -errno
-												  : 0;
+	strcpy(at.sun_path, path);
+	*ret_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*ret_fd < 0)
+		return fail(EXIT_NO, "no socket", path, -errno);
+	unlink(path);
+	mode_t old = umask(0777 & ~mode);
+	int r = bind(*ret_fd, (struct sockaddr *)&at, sizeof at) || listen(*ret_fd, backlog) ? -errno : 0;
 	umask(old);
+	return r ? fail(EXIT_NO, "a socket cannot be bound", path, r) : 0;
+}
+
+static int decide_dir_make(const struct warden *w)
+{
+	char text[PATH_MAX];
+
+	snprintf(text, sizeof text, "%s", w->config->decide);
+	int r = make_dirs(dirname(text), 0755);
+	return r ? fail(EXIT_NOT_PERMITTED, "the decision socket's folder cannot be made",
+			"set decide: in the configuration", r)
+		 : 0;
+}
+
+static int listen_make(struct warden *w)
+{
+	int r = listen_at(w->config->control, 0660, 64, &w->listen_fd);
+	if (!r)
+		r = decide_dir_make(w);
+	/* Whoever runs a proxy here may ask; nothing can be changed by asking. */
+	if (!r)
+		r = listen_at(w->config->decide, 0666, 1024, &w->decide_fd);
 	if (r)
-		return fail(EXIT_NO, "the control socket cannot be bound", w->config->control, r);
+		return r;
 	struct group *g = getgrnam("picket");
 	if (g && chown(w->config->control, 0, g->gr_gid))
 		log_warning("the control socket stays root's alone", LOG_ERRNO(-errno));
@@ -341,17 +363,17 @@ static void reload_now(struct warden *w)
 		notify_send("READY=1");
 		return;
 	}
-	if (strcmp(next->control, w->config->control) || strcmp(next->state_dir, w->config->state_dir) ||
+	if (strcmp(next->control, w->config->control) || strcmp(next->decide, w->config->decide) ||
+	    strcmp(next->state_dir, w->config->state_dir) ||
 	    next->capture.ring_bytes != w->config->capture.ring_bytes ||
 	    next->capture.header_ring_bytes != w->config->capture.header_ring_bytes ||
 	    next->capture.source != w->config->capture.source || tunnels_differ(next, w->config) ||
 	    next->limits.blocks_max != w->config->limits.blocks_max)
-		log_warning(
-			"some settings change at the next start only",
-			LOG_S("settings",
-			      "control state_dir capture.ring_bytes capture.header_ring_bytes capture.source "
-			      "capture.decapsulate capture.vxlan_port capture.tunnel_peers "
-			      "limits.blocks_max"));
+		log_warning("some settings change at the next start only",
+			    LOG_S("settings", "control decide state_dir capture.ring_bytes "
+					      "capture.header_ring_bytes capture.source "
+					      "capture.decapsulate capture.vxlan_port capture.tunnel_peers "
+					      "limits.blocks_max"));
 	/* The sensor gets its settings by a new start; what is in the rings and the deny maps stays. */
 	w->reload = true;
 	warden_sensor_stop(w);
@@ -418,6 +440,10 @@ static void end(struct warden *w)
 		close(w->listen_fd);
 		unlink(w->config->control);
 	}
+	if (w->decide_fd >= 0) {
+		close(w->decide_fd);
+		unlink(w->config->decide);
+	}
 	/* A panic outlives us; otherwise nothing is left behind. */
 	if (w->kill_pin[0] && !kill && w->kernel) {
 		unlink(w->kill_pin);
@@ -448,6 +474,7 @@ int warden_run(const char *config_file, const struct config_flag *flags, unsigne
 		.config = config,
 		.lock_fd = -1,
 		.listen_fd = -1,
+		.decide_fd = -1,
 		.socket = -1,
 		.started_ns = warden_now(),
 	};

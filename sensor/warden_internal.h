@@ -40,7 +40,7 @@ struct warden {
 	char run_dir[PATH_MAX];
 	char kill_pin[PATH_MAX]; /* "" = no bpffs here */
 	char host[HOST_NAME_MAX + 1];
-	int lock_fd, listen_fd, epoll, signals, timer;
+	int lock_fd, listen_fd, decide_fd, epoll, signals, timer;
 
 	int socket; /* to the sensor; -1 while there is none */
 	pid_t sensor;

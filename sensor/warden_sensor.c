@@ -30,6 +30,7 @@ static int sensor_spawn(struct warden *w)
 			.kernel = w->kernel,
 			.warden_socket = pair[1],
 			.listen_socket = w->listen_fd,
+			.decide_socket = w->decide_fd,
 			.parent = parent,
 			.uid = w->uid,
 			.gid = w->gid,

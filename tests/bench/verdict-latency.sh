@@ -55,6 +55,8 @@ run() { # FAMILY SERVER-ADDRESS PREFIX
 			mode: enforce
 			guard:
 			  automatic_per_minute: 5000
+			  automatic_per_hour: 20000
+			  automatic_total: 20000
 			limits:
 			  inserts_per_second: 100000
 			  blocks_max: 4096

@@ -149,7 +149,7 @@ NS_C=$NS_K
 attack 10.78.0.2 10.78.0.1:8003 40 || fail "the attacker was cut off by dropping the proxy"
 refused() { events_reach picket.decision 1 '."picket.decision.target" == "10.78.0.2" and ."picket.decision.why" == "behind_proxy"'; }
 wait_until 10 "the verdict on the attacker is refused for its proxy" refused
-events_of picket.decision | grep -q "HTTP decision point" || fail "the refusal does not say what could stop it"
+events_of picket.decision | grep -q "decision socket" || fail "the refusal does not say what could stop it"
 equal "decisions about anybody else" 0 "$(events_count picket.decision '."picket.decision.target" != "10.78.0.2"')"
 equal "blocks" 0 "$(blocked_count)"
 pk why 10.78.0.2 --json | jq -e '.behind_proxy and (.reasons | any(.code == "refused"))' >/dev/null || fail "picket why does not know it: $(pk why 10.78.0.2)"

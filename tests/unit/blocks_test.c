@@ -609,6 +609,25 @@ static void random_step(struct model *m, struct blocks *b, uint64_t *now_ns, uns
 	same_entry(m, blocks_find(b, &v.target), &v.target);
 }
 
+static void same_counts(const struct model *m, const struct blocks *b)
+{
+	static const struct verdict sources[] = {
+		{.source = VERDICT_OPERATOR},
+		{.source = VERDICT_LOCAL},
+		{.source = VERDICT_GATEWAY, .origin = "g0"},
+		{.source = VERDICT_GATEWAY, .origin = "g1"},
+		{.source = VERDICT_GATEWAY, .origin = "g2"},
+	};
+
+	for (size_t s = 0; s < ARRAY_SIZE(sources); s++) {
+		size_t count = 0;
+		for (size_t i = 0; i < m->count; i++)
+			count += m->items[i].verdict.source == sources[s].source &&
+				 !strcmp(m->items[i].verdict.origin, sources[s].origin);
+		assert_int_equal(blocks_count_of(b, &sources[s]), count);
+	}
+}
+
 static void random_changes_agree_with_a_naive_list(void **state)
 {
 	(void)state;
@@ -627,6 +646,7 @@ static void random_changes_agree_with_a_naive_list(void **state)
 			assert_int_equal(seen, model_targets(m));
 			assert_int_equal(blocks_count(b), seen);
 			assert_int_equal(blocks_next_deadline(b), model_next(m));
+			same_counts(m, b);
 		}
 		blocks_free(b);
 		free(m);

@@ -61,6 +61,30 @@ struct enforcer_counts enforcer_counts(struct enforcer *e)
 	return fake.counts;
 }
 
+struct decide *enforcer_decide(struct enforcer *e)
+{
+	(void)e;
+	return NULL;
+}
+
+struct decide_counts decide_counts(struct decide *d)
+{
+	(void)d;
+	return fake.decide;
+}
+
+struct http_point_counts http_point_counts(struct http_point *p)
+{
+	(void)p;
+	return fake.http;
+}
+
+bool http_point_is_asked(struct http_point *p)
+{
+	(void)p;
+	return fake.http_asked;
+}
+
 int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count)
 {
 	struct block *copy = calloc(fake.block_count + 1, sizeof *copy);

@@ -30,6 +30,10 @@ struct fake {
 	size_t history_count;
 	enum config_mode mode;
 	struct enforcer_counts counts;
+	/* the point at HTTP; parts.http_point is NULL unless a test sets it to anything */
+	struct decide_counts decide;
+	struct http_point_counts http;
+	bool http_asked;
 	/* warden */
 	struct warden_reply warden;
 	int warden_result;

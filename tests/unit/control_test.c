@@ -395,7 +395,17 @@ static void status_hints_at_whatever_stops_picket_from_working(void **state)
 	fake.warden.status.attachments[0].mode = PACKET_OFF;
 	strcpy(fake.warden.status.attachments[0].note, "held by other (id 7)");
 	fake.warden.status.sources.sessions_seen = false;
-	fake.counts = (struct enforcer_counts){.desired = 3, .installed = 1, .missing = 2, .pending = 4};
+	fake.counts = (struct enforcer_counts){
+		.desired = 3,
+		.installed = 1,
+		.missing = 2,
+		.pending = 4,
+		.http = 5,
+		.trips = {{"mad", 2, UINT64_MAX}, {"calm", 1, 0}},
+		.trip_count = 2,
+	};
+	fake.http = (struct http_point_counts){.asked = 9, .unnamed = 7};
+	f.parts.http_point = (struct http_point *)&fake; /* never looked into */
 	fake.warden.status.blocks = 1;
 	fake.mode = MODE_OBSERVE;
 	strcpy(fake.gateways[0].last_error, "connection refused");
@@ -410,6 +420,10 @@ static void status_hints_at_whatever_stops_picket_from_working(void **state)
 	assert_non_null(hint(a, "2 blocks are wanted"));
 	assert_string_equal(text_at(hint(a, "4 decisions wait"), "command"), "picket pending");
 	assert_non_null(hint(a, "mode observe"));
+	assert_non_null(hint(a, "5 clients are denied at HTTP"));
+	assert_non_null(hint(a, "7 questions of a proxy named no client"));
+	assert_non_null(hint(a, "mad asked for more automatic blocks"));
+	assert_null(hint(a, "calm asked"));
 	assert_non_null(hint(a, "gateway local is backing off: connection refused"));
 	cJSON_Delete(a);
 }

@@ -84,6 +84,7 @@ struct stage {
 	struct proxies *proxies;
 	struct clients *clients, *behind;
 	struct enforcer *enforcer;
+	bool http_asked;
 	struct event *last; /* the last decision told */
 	unsigned told;
 };
@@ -96,6 +97,13 @@ static void keep_event(void *arg, struct event *e)
 		event_unref(s->last);
 	s->last = e;
 	s->told++;
+}
+
+static bool is_asked(void *arg)
+{
+	struct stage *s = arg;
+
+	return s->http_asked;
 }
 
 static int stage_up(void **state)
@@ -111,6 +119,8 @@ static int stage_up(void **state)
 	s->config.limits.insert_rate = 1000;
 	s->config.limits.blocks_max = 64;
 	s->config.guard.per_minute = 1000;
+	s->config.guard.per_hour = 1000;
+	s->config.guard.total = 1000;
 	s->config.guard.confidence_min = 0.8;
 	s->config.guard.ttl_default_ms = 900000;
 	assert_int_equal(proxies_new(&s->config, &s->proxies), 0);
@@ -122,6 +132,7 @@ static int stage_up(void **state)
 		.proxies = s->proxies,
 		.clients = s->clients,
 		.behind = s->behind,
+		.http = is_asked,
 		.event = keep_event,
 		.arg = s,
 	};
@@ -246,6 +257,100 @@ static void a_client_known_through_a_proxy_alone_is_refused_by_that_name(void **
 	client(s, "203.0.113.7");
 	d = give(s, verdict(VERDICT_GATEWAY, "203.0.113.7"));
 	assert_int_equal(d.outcome, DECISION_BLOCKED);
+}
+
+static enum decide_answer ask_http(struct stage *s, const char *client)
+{
+	struct addr a = address(client);
+	uint64_t retry_s;
+
+	return decide_ask(enforcer_decide(s->enforcer), &a, now, &retry_s);
+}
+
+static void a_client_behind_a_proxy_that_asks_is_denied_there_and_never_in_the_kernel(void **state)
+{
+	struct stage *s = *state;
+	struct addr a = address("203.0.113.7");
+	struct prefix p = prefix_of(&a, 32);
+	struct verdict v = verdict(VERDICT_GATEWAY, "203.0.113.7");
+	struct block *blocks;
+	struct why why;
+	size_t count, none = 0;
+
+	s->http_asked = true;
+	clients_note(s->behind, &a, now);
+	struct decision d = give(s, v);
+	assert_int_equal(d.outcome, DECISION_BLOCKED);
+	assert_true(d.http);
+	assert_true(span_equal(s->last->decision.point, SPAN("http")));
+	assert_int_equal(warden.asked_block, 0);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_DENY);
+	assert_int_equal(ask_http(s, "203.0.113.8"), DECIDE_PASS);
+	assert_int_equal(enforcer_counts(s->enforcer).http, 1);
+	assert_int_equal(enforcer_counts(s->enforcer).desired, 0);
+	assert_int_equal(enforcer_blocks(s->enforcer, &blocks, &count), 0);
+	assert_int_equal(count, 1);
+	assert_true(blocks[0].http);
+	assert_int_equal(blocks[0].requests, 1);
+	free(blocks);
+	assert_int_equal(enforcer_why(s->enforcer, &p, &why, NULL, &none), 0);
+	assert_true(why.blocked && why.block.http);
+	/* Another gateway cannot take it back, this one can. */
+	struct verdict back = v;
+	back.action = VERDICT_UNBLOCK;
+	strcpy(back.origin, "another");
+	assert_string_equal(give(s, back).why, "not_own");
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_DENY);
+	strcpy(back.origin, v.origin);
+	d = give(s, back);
+	assert_int_equal(d.outcome, DECISION_UNBLOCKED);
+	assert_true(d.http);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_PASS);
+	/* It ends in time, and says so. */
+	give(s, v);
+	now += v.ttl_ms * NS_PER_MS;
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_PASS);
+	enforcer_tick(s->enforcer);
+	assert_int_equal(s->last->decision.outcome, DECISION_EXPIRED);
+	assert_true(span_equal(s->last->decision.point, SPAN("http")));
+	assert_int_equal(enforcer_counts(s->enforcer).http, 0);
+	assert_int_equal(warden.asked_unblock, 0);
+}
+
+/* Whoever is denied in the kernel may come through a proxy as well. */
+static void the_point_at_http_follows_the_kernels_list_too(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.7");
+
+	give(s, v);
+	assert_int_equal(warden.count, 1);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_DENY);
+	warden.kill = true;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_PASS);
+	warden.kill = false;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_DENY);
+	/* An operator's block of a client that is denied at HTTP alone; taking the whole back ends both. */
+	struct addr a = address("203.0.113.8");
+	s->http_asked = true;
+	clients_note(s->behind, &a, now);
+	give(s, verdict(VERDICT_GATEWAY, "203.0.113.8"));
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.8"));
+	assert_int_equal(warden.count, 2);
+	struct verdict back = verdict(VERDICT_OPERATOR, "203.0.113.8");
+	back.action = VERDICT_UNBLOCK;
+	assert_int_equal(give(s, back).outcome, DECISION_UNBLOCKED);
+	assert_int_equal(ask_http(s, "203.0.113.8"), DECIDE_PASS);
+	assert_int_equal(enforcer_counts(s->enforcer).http, 0);
+	assert_int_equal(warden.count, 1);
+	/* What the kernel held when the sensor started is denied at HTTP as well. */
+	enforcer_adopt(s->enforcer);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_DENY);
+	back.target = v.target;
+	give(s, back);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_PASS);
 }
 
 static void wardens_refusal_is_told_with_its_reason(void **state)
@@ -595,6 +700,8 @@ int main(void)
 		STORY(local_verdict_in_mode_observe_only_tells),
 		STORY(forged_source_is_refused),
 		STORY(a_client_known_through_a_proxy_alone_is_refused_by_that_name),
+		STORY(a_client_behind_a_proxy_that_asks_is_denied_there_and_never_in_the_kernel),
+		STORY(the_point_at_http_follows_the_kernels_list_too),
 		STORY(wardens_refusal_is_told_with_its_reason),
 		STORY(unclassified_proxy_becomes_one_pending_item_and_a_person_decides),
 		STORY(rejected_item_blocks_nothing),

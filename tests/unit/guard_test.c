@@ -11,7 +11,9 @@ struct fixture {
 	struct protected_set protect;
 	struct proxies *proxies;
 	struct guard *guard;
-	bool handshake, behind;
+	struct config_gateway gateways[2];
+	bool handshake, behind, http, has;
+	size_t in_force;
 	unsigned asked;
 	struct guard_answer answer;
 };
@@ -33,9 +35,31 @@ static bool behind_seen(void *arg, const struct prefix *target)
 	return f->behind;
 }
 
+static bool http_asked(void *arg)
+{
+	struct fixture *f = arg;
+
+	return f->http;
+}
+
+static size_t in_force(void *arg, const struct verdict *v, bool *ret_this)
+{
+	struct fixture *f = arg;
+
+	(void)v;
+	*ret_this = f->has;
+	return f->in_force;
+}
+
 static void make_guard(struct fixture *f)
 {
-	struct guard_facts facts = {.handshake = handshake_seen, .behind = behind_seen, .arg = f};
+	struct guard_facts facts = {
+		.handshake = handshake_seen,
+		.behind = behind_seen,
+		.http = http_asked,
+		.in_force = in_force,
+		.arg = f,
+	};
 
 	guard_free(f->guard);
 	f->guard = NULL;
@@ -183,7 +207,7 @@ static void a_client_behind_a_proxy_is_refused_by_name(void **state)
 	v.via = test_addr("10.0.0.5");
 	expect(f, &v, DECISION_REFUSED, "behind_proxy");
 	assert_non_null(strstr(f->answer.detail, CLIENT " comes through 10.0.0.5"));
-	assert_non_null(strstr(f->answer.detail, "HTTP decision point"));
+	assert_non_null(strstr(f->answer.detail, "decision socket"));
 	decide(f, &v, true);
 	assert_string_equal(f->answer.why, "behind_proxy");
 	/* A gateway does not say: it was seen behind one, and never by itself. */
@@ -197,6 +221,40 @@ static void a_client_behind_a_proxy_is_refused_by_name(void **state)
 	v = test_verdict(VERDICT_OPERATOR, CLIENT, TTL(15));
 	v.via = test_addr("10.0.0.5");
 	expect(f, &v, DECISION_BLOCKED, "ok");
+}
+
+/* ... unless it asks. */
+static void a_client_behind_a_proxy_that_asks_is_stopped_at_http(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+
+	f->http = true;
+	v.via = test_addr("10.0.0.5");
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_true(f->answer.http);
+	v = test_verdict(VERDICT_GATEWAY, CLIENT, TTL(15));
+	f->behind = true;
+	f->handshake = false;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_true(f->answer.http);
+	/* Its own packets come here, too: the kernel can. */
+	f->handshake = true;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_false(f->answer.http);
+	/* Who is behind nobody and was never seen may be forged, whoever asks. */
+	f->behind = f->handshake = false;
+	expect(f, &v, DECISION_REFUSED, "no_handshake");
+	/* Everything else holds there as well. */
+	v.via = test_addr("10.0.0.5");
+	v.confidence = 0.1;
+	expect(f, &v, DECISION_REFUSED, "confidence_low");
+	v.confidence = 1;
+	v.target = test_prefix("192.0.2.10");
+	expect(f, &v, DECISION_REFUSED, "protected_network");
+	v.target = test_prefix(CLIENT);
+	guard_set_mode(f->guard, MODE_OBSERVE);
+	expect(f, &v, DECISION_WOULD_BLOCK, "observe");
 }
 
 static void a_trusted_proxy_is_never_blocked_automatically(void **state)
@@ -300,6 +358,126 @@ static void no_sixty_seconds_see_more_than_the_limit(void **state)
 		assert_true(when[i] - when[i - 10] >= SECONDS(60));
 }
 
+static struct verdict from_gateway(const char *gateway, unsigned host)
+{
+	struct verdict v = test_verdict(VERDICT_GATEWAY, CLIENT, TTL(15));
+
+	snprintf(v.origin, sizeof v.origin, "%s", gateway);
+	v.target.addr.bytes[3] = (uint8_t)host;
+	return v;
+}
+
+static void two_gateways(struct fixture *f)
+{
+	f->gateways[0] = (struct config_gateway){
+		.name = (char *)"careful", .protocol = GATEWAY_BATCH, .mode = MODE_APPROVE};
+	f->gateways[1] = (struct config_gateway){
+		.name = (char *)"local", .protocol = GATEWAY_LOCAL, .mode = MODE_ENFORCE};
+	f->config.gateways = f->gateways;
+	f->config.gateway_count = 2;
+	make_guard(f);
+}
+
+static void each_source_has_limits_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+	struct guard_trip trips[4];
+
+	f->config.guard.per_minute = 3;
+	f->config.guard.cool_down_ms = TTL(5);
+	two_gateways(f);
+	f->gateways[0].mode = MODE_ENFORCE;
+	make_guard(f);
+	for (unsigned i = 0; i < 3; i++) {
+		v = from_gateway("careful", i);
+		expect(f, &v, DECISION_BLOCKED, "ok");
+	}
+	assert_int_equal(guard_trips(f->guard, NOW, trips, 4), 0);
+	v = from_gateway("careful", 3);
+	expect(f, &v, DECISION_REFUSED, "minute_limit");
+	assert_non_null(strstr(f->answer.detail, "careful"));
+	/* It may extend what it has; others are not stopped by it. */
+	f->has = true;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	f->has = false;
+	v = from_gateway("another", 3);
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_int_equal(guard_trips(f->guard, NOW, trips, 4), 1);
+	assert_string_equal(trips[0].source, "careful");
+	assert_int_equal(trips[0].until_ns, NOW + SECONDS(300));
+	assert_int_equal(guard_trips(f->guard, NOW + SECONDS(300), trips, 4), 1);
+	assert_int_equal(trips[0].until_ns, 0);
+	f->in_force = f->config.guard.total;
+	v = test_verdict(VERDICT_LOCAL, "198.51.100.200", TTL(15));
+	expect(f, &v, DECISION_REFUSED, "total_limit");
+}
+
+/* A gateway on trial is asked about, while the built-in analysis blocks. */
+static void the_more_careful_of_two_modes_holds(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = from_gateway("careful", 7), local = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+
+	two_gateways(f);
+	expect(f, &v, DECISION_PENDING, "approve");
+	assert_non_null(strstr(f->answer.detail, "careful"));
+	decide(f, &v, true);
+	assert_int_equal(f->answer.outcome, DECISION_BLOCKED);
+	expect(f, &local, DECISION_BLOCKED, "ok");
+	guard_set_mode(f->guard, MODE_OBSERVE);
+	expect(f, &v, DECISION_WOULD_BLOCK, "observe");
+	expect(f, &local, DECISION_WOULD_BLOCK, "observe");
+	guard_set_mode(f->guard, MODE_ENFORCE);
+	f->gateways[1].mode = MODE_OBSERVE;
+	make_guard(f);
+	expect(f, &local, DECISION_WOULD_BLOCK, "observe");
+	assert_non_null(strstr(f->answer.detail, "mode observe of local"));
+	v.action = VERDICT_UNBLOCK;
+	expect(f, &v, DECISION_PENDING, "approve");
+}
+
+static uint64_t again(struct fixture *f, uint64_t now_ns)
+{
+	struct verdict v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+
+	guard_decide(f->guard, &v, &f->protect, false, now_ns, &f->answer);
+	assert_int_equal(f->answer.outcome, DECISION_BLOCKED);
+	v.ttl_ms = f->answer.ttl_ms;
+	guard_blocked(f->guard, &v, now_ns);
+	return f->answer.ttl_ms;
+}
+
+static void who_comes_back_is_blocked_for_longer(void **state)
+{
+	struct fixture *f = *state;
+	struct prefix target = test_prefix(CLIENT);
+	uint64_t now_ns = NOW;
+
+	f->config.guard.escalation = 4;
+	f->config.guard.repeat_within_ms = TTL(24 * 60);
+	make_guard(f);
+	assert_int_equal(again(f, now_ns), TTL(15));
+	assert_int_equal(again(f, now_ns + SECONDS(60)), TTL(15)); /* still the first */
+	now_ns += SECONDS(20 * 60);
+	assert_int_equal(again(f, now_ns), TTL(60));
+	assert_non_null(strstr(f->answer.detail, "1h"));
+	now_ns += SECONDS(61 * 60);
+	assert_int_equal(again(f, now_ns), TTL(240));
+	now_ns += SECONDS(241 * 60);
+	assert_int_equal(again(f, now_ns), TTL(960));
+	now_ns += SECONDS(961 * 60);
+	assert_int_equal(again(f, now_ns), TTL(24 * 60)); /* limits.ttl_max */
+	/* An operator lifted it. */
+	guard_forgive(f->guard, &target);
+	assert_int_equal(again(f, now_ns + 1), TTL(15));
+	/* Long ago. */
+	now_ns += SECONDS(49 * 3600);
+	assert_int_equal(again(f, now_ns), TTL(15));
+}
+
 static void a_limit_of_none_lets_none_through(void **state)
 {
 	struct fixture *f = *state;
@@ -366,11 +544,15 @@ int main(void)
 		TEST(a_doubtful_verdict_is_refused),
 		TEST(an_address_without_a_handshake_may_be_forged),
 		TEST(a_client_behind_a_proxy_is_refused_by_name),
+		TEST(a_client_behind_a_proxy_that_asks_is_stopped_at_http),
 		TEST(a_trusted_proxy_is_never_blocked_automatically),
 		TEST(an_unclassified_proxy_waits_for_a_person_who_is_told_the_command),
 		TEST(observe_tells_and_approve_asks),
 		TEST(a_gateway_gone_mad_blocks_only_so_many_a_minute),
 		TEST(no_sixty_seconds_see_more_than_the_limit),
+		TEST(each_source_has_limits_of_its_own),
+		TEST(the_more_careful_of_two_modes_holds),
+		TEST(who_comes_back_is_blocked_for_longer),
 		TEST(a_limit_of_none_lets_none_through),
 		TEST(observe_forecasts_the_minute_limit),
 		TEST(a_verdict_that_asks_for_nothing_gets_nothing),

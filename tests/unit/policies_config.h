@@ -26,6 +26,8 @@ static inline struct config test_config(void)
 	c.limits.insert_rate = 1000;
 	c.limits.blocks_max = 65536;
 	c.guard.per_minute = 60;
+	c.guard.per_hour = 600;
+	c.guard.total = 5000;
 	c.guard.confidence_min = 0.8;
 	c.guard.ttl_default_ms = TTL(15);
 	return c;

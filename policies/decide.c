@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One lock for reading and writing around the entries; hits are counted by readers, so they are atomic. What
+ * rate_limit needs of each client is a time (GCRA: when its bucket is empty again), in a small table of its
+ * own under its own lock.
+ */
+#include "policies/decide.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include "lib/util.h"
+#include "policies/table.h"
+
+#define PACES     4096 /* clients that are being slowed at once */
+#define PACE_WAYS 8
+
+struct entry {
+	struct table_node node;
+	struct prefix target;
+	enum verdict_action action;
+	uint64_t end_ns;
+	atomic_uint_fast64_t requests, last_ns;
+};
+
+/* A client under rate_limit. Free once due_ns has passed. */
+struct pace {
+	struct addr client;
+	uint64_t due_ns; /* its bucket is empty then */
+};
+
+struct decide {
+	pthread_rwlock_t lock;
+	struct table table;
+	size_t max;
+	size_t lengths[2][129]; /* entries by family and prefix length */
+	atomic_bool off;
+	pthread_mutex_t pace_lock;
+	struct pace paces[PACES];
+	uint64_t interval_ns, burst_ns; /* of one request; of all that may come at once */
+	atomic_uint_fast64_t denied, slowed, shadowed, unpaced;
+};
+
+int decide_new(size_t max, uint32_t rate, uint32_t burst, struct decide **ret)
+{
+	struct decide *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return -ENOMEM;
+	int r = table_init(&d->table, max);
+	if (r) {
+		free(d);
+		return r;
+	}
+	d->max = max;
+	d->interval_ns = rate ? NS_PER_S / rate : 0;
+	d->burst_ns = d->interval_ns * burst;
+	pthread_rwlock_init(&d->lock, NULL);
+	pthread_mutex_init(&d->pace_lock, NULL);
+	*ret = d;
+	return 0;
+}
+
+void decide_free(struct decide *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i <= d->table.mask; i++)
+		for (struct table_node *n = d->table.slots[i], *next; n; n = next) {
+			next = n->next;
+			free(table_owner(n, struct entry, node));
+		}
+	table_deinit(&d->table);
+	pthread_rwlock_destroy(&d->lock);
+	pthread_mutex_destroy(&d->pace_lock);
+	free(d);
+}
+
+/* --- entries --- */
+
+static uint64_t hash_of(const struct decide *d, const struct prefix *p)
+{
+	uint8_t key[18] = {p->addr.family, p->bits};
+
+	memcpy(key + 2, p->addr.bytes, 16);
+	return table_hash(&d->table, key, sizeof key);
+}
+
+static struct entry *find(const struct decide *d, const struct prefix *target)
+{
+	for (struct table_node *n = table_first(&d->table, hash_of(d, target)); n; n = table_next(n)) {
+		struct entry *e = table_owner(n, struct entry, node);
+		if (prefix_equal(&e->target, target))
+			return e;
+	}
+	return NULL;
+}
+
+static size_t *length_slot(struct decide *d, const struct prefix *p)
+{
+	return &d->lengths[p->addr.family == ADDR_IPV6][p->bits];
+}
+
+static int add(struct decide *d, const struct prefix *target, struct entry **ret)
+{
+	if (d->table.count >= d->max)
+		return DECIDE_E_FULL;
+	struct entry *e = calloc(1, sizeof *e);
+	if (!e)
+		return -ENOMEM;
+	e->target = *target;
+	table_add(&d->table, &e->node, hash_of(d, target));
+	++*length_slot(d, target);
+	*ret = e;
+	return 0;
+}
+
+int decide_put(struct decide *d, const struct prefix *target, enum verdict_action action, uint64_t end_ns)
+{
+	int r = 0;
+
+	pthread_rwlock_wrlock(&d->lock);
+	struct entry *e = find(d, target);
+	if (!e)
+		r = add(d, target, &e);
+	if (!r) {
+		e->action = action;
+		e->end_ns = end_ns;
+	}
+	pthread_rwlock_unlock(&d->lock);
+	return r;
+}
+
+void decide_remove(struct decide *d, const struct prefix *target)
+{
+	pthread_rwlock_wrlock(&d->lock);
+	struct entry *e = find(d, target);
+	if (e) {
+		table_remove(&d->table, &e->node);
+		--*length_slot(d, target);
+		free(e);
+	}
+	pthread_rwlock_unlock(&d->lock);
+}
+
+void decide_off(struct decide *d, bool off)
+{
+	atomic_store(&d->off, off);
+}
+
+/* --- rate_limit --- */
+
+/* The client's place, or one that is free; NULL: neither. */
+static struct pace *pace_of(struct decide *d, const struct addr *client, uint64_t now_ns)
+{
+	size_t at = (size_t)table_hash(&d->table, client, sizeof *client);
+	struct pace *free_one = NULL;
+
+	for (size_t i = 0; i < PACE_WAYS; i++) {
+		struct pace *p = &d->paces[(at + i) % PACES];
+		if (addr_equal(&p->client, client))
+			return p;
+		if (!free_one && p->due_ns <= now_ns)
+			free_one = p;
+	}
+	if (free_one)
+		*free_one = (struct pace){.client = *client};
+	return free_one;
+}
+
+/* 0: it may pass; else in how many ns it may. */
+static uint64_t pace(struct decide *d, const struct addr *client, uint64_t now_ns)
+{
+	uint64_t wait_ns = 0;
+
+	pthread_mutex_lock(&d->pace_lock);
+	struct pace *p = pace_of(d, client, now_ns);
+	if (!p) {
+		atomic_fetch_add(&d->unpaced, 1);
+	} else {
+		uint64_t due_ns = MAX(p->due_ns, now_ns) + d->interval_ns;
+		if (due_ns - now_ns > d->burst_ns)
+			wait_ns = due_ns - now_ns - d->burst_ns;
+		else
+			p->due_ns = due_ns;
+	}
+	pthread_mutex_unlock(&d->pace_lock);
+	return wait_ns;
+}
+
+/* --- asking --- */
+
+/* The strongest in force that covers the client, of equals the most specific; NULL: none. */
+static struct entry *covering(struct decide *d, const struct addr *client, uint64_t now_ns)
+{
+	struct entry *best = NULL;
+
+	for (int bits = addr_bits(client); bits >= 0; bits--) {
+		if (!d->lengths[client->family == ADDR_IPV6][bits])
+			continue;
+		struct prefix p = prefix_of(client, (uint8_t)bits);
+		struct entry *e = find(d, &p);
+		if (e && e->end_ns > now_ns &&
+		    (!best || verdict_strength(e->action) > verdict_strength(best->action)))
+			best = e;
+	}
+	return best;
+}
+
+static void hit(struct entry *e, atomic_uint_fast64_t *counter, uint64_t now_ns)
+{
+	atomic_fetch_add(&e->requests, 1);
+	atomic_store(&e->last_ns, now_ns);
+	atomic_fetch_add(counter, 1);
+}
+
+static enum decide_answer answer(struct decide *d, struct entry *e, const struct addr *client,
+				 uint64_t now_ns, uint64_t *ret_wait_ns)
+{
+	switch (e->action) {
+	case VERDICT_BLOCK:
+		hit(e, &d->denied, now_ns);
+		*ret_wait_ns = e->end_ns - now_ns;
+		return DECIDE_DENY;
+	case VERDICT_RATE_LIMIT:
+		*ret_wait_ns = pace(d, client, now_ns);
+		if (!*ret_wait_ns)
+			return DECIDE_PASS;
+		hit(e, &d->slowed, now_ns);
+		return DECIDE_SLOW;
+	case VERDICT_SHADOW:
+		hit(e, &d->shadowed, now_ns);
+		return DECIDE_PASS;
+	case VERDICT_UNBLOCK:
+	case VERDICT_ALLOW:
+		break;
+	}
+	return DECIDE_PASS;
+}
+
+enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint64_t now_ns,
+			      uint64_t *ret_retry_s)
+{
+	enum decide_answer a = DECIDE_PASS;
+	uint64_t wait_ns = 0;
+
+	if (atomic_load(&d->off) || client->family == ADDR_NONE)
+		return DECIDE_PASS;
+	pthread_rwlock_rdlock(&d->lock);
+	struct entry *e = covering(d, client, now_ns);
+	if (e)
+		a = answer(d, e, client, now_ns, &wait_ns);
+	pthread_rwlock_unlock(&d->lock);
+	if (a != DECIDE_PASS)
+		*ret_retry_s = (wait_ns + NS_PER_S - 1) / NS_PER_S;
+	return a;
+}
+
+struct decide_hits decide_hits(struct decide *d, const struct prefix *target)
+{
+	struct decide_hits hits = {0};
+
+	pthread_rwlock_rdlock(&d->lock);
+	const struct entry *e = find(d, target);
+	if (e)
+		hits = (struct decide_hits){atomic_load(&e->requests), atomic_load(&e->last_ns)};
+	pthread_rwlock_unlock(&d->lock);
+	return hits;
+}
+
+struct decide_counts decide_counts(struct decide *d)
+{
+	pthread_rwlock_rdlock(&d->lock);
+	size_t entries = d->table.count;
+	pthread_rwlock_unlock(&d->lock);
+	return (struct decide_counts){
+		.denied = atomic_load(&d->denied),
+		.slowed = atomic_load(&d->slowed),
+		.shadowed = atomic_load(&d->shadowed),
+		.unpaced = atomic_load(&d->unpaced),
+		.entries = entries,
+	};
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * decide.h: the decisions at HTTP: what a proxy is told that asks whether a client may pass. A copy of what
+ * is desired, made by the enforcer, which any thread may ask without waiting for a verdict that is being
+ * dealt with. Of several entries that cover a client the strongest decides (block, rate_limit, shadow), each
+ * until its end. Bounded; a full table is DECIDE_E_FULL, never an eviction. Thread safe.
+ */
+#ifndef PICKET_DECIDE_H
+#define PICKET_DECIDE_H
+
+#include <stdbool.h>
+#include "lib/verdict.h"
+
+struct decide;
+
+enum { DECIDE_E_FULL = 1 };
+
+enum decide_answer { DECIDE_PASS, DECIDE_DENY, DECIDE_SLOW };
+
+struct decide_counts {
+	uint64_t denied, slowed;
+	uint64_t shadowed; /* passed, for the strongest entry is a shadow */
+	uint64_t unpaced;  /* passed, for too many clients were being slowed at once */
+	size_t entries;
+};
+
+struct decide_hits {
+	uint64_t requests; /* refused, or in shadow: that would have been */
+	uint64_t last_ns;  /* boot clock; 0: none */
+};
+
+/*
+ * max: entries. rate, burst: what rate_limit lets pass of each client, requests a second (0: everything) and
+ * at once.
+ */
+int decide_new(size_t max, uint32_t rate, uint32_t burst, struct decide **ret);
+void decide_free(struct decide *d);
+/* Puts an entry, or replaces the one of that target, whose hits stay. 0, DECIDE_E_FULL or -ENOMEM. */
+int decide_put(struct decide *d, const struct prefix *target, enum verdict_action action, uint64_t end_ns);
+void decide_remove(struct decide *d, const struct prefix *target);
+/* While off everybody passes: the kill switch. */
+void decide_off(struct decide *d, bool off);
+/* ret_retry_s: unless it passes, after how many seconds to ask again, at least 1. */
+enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint64_t now_ns,
+			      uint64_t *ret_retry_s);
+/* Of one entry; zero where there is none. */
+struct decide_hits decide_hits(struct decide *d, const struct prefix *target);
+struct decide_counts decide_counts(struct decide *d);
+
+#endif

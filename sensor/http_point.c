@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One thread of libmicrohttpd serves all connections: no answer waits for anything. */
+#include "sensor/http_point.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lib/util.h"
+#include "policies/origin.h"
+
+#define CONNECTIONS_MAX 1024
+#define HEAD_MAX        (32 * 1024) /* of a connection's memory; a longer head is refused (431) */
+#define IDLE_S          90          /* beyond the 60 s for which proxies keep a connection */
+
+struct http_point {
+	struct http_point_parts parts;
+	struct origin *origin;
+	struct MHD_Daemon *daemon;
+	struct MHD_Response *pass;
+	atomic_uint_fast64_t asked, unnamed, last_ns;
+};
+
+/* --- who is it? --- */
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
+				 const char *value, size_t value_len)
+{
+	struct http_request *r = cls;
+
+	(void)kind;
+	if (r->header_count == HTTP_HEADERS_MAX) {
+		r->deviations |= HTTP_DEV_TOO_MANY_HEADERS;
+		return MHD_NO;
+	}
+	r->headers[r->header_count++] = (struct http_header){
+		.name = {name, name_len},
+		.value = span_trim((struct span){value, value_len}),
+	};
+	return MHD_YES;
+}
+
+static bool trusts(void *arg, const struct addr *a)
+{
+	return proxies_class(arg, a) == PROXY_CLASS_TRUSTED;
+}
+
+/*
+ * Who asks is trusted to set the headers: it says what it was told, and appended whom it saw itself. False:
+ * nobody is named.
+ */
+static bool client_find(struct http_point *p, struct MHD_Connection *connection, struct addr *ret)
+{
+	static const struct endpoint asker = {.addr = {.family = ADDR_IPV4, .bytes = {127, 0, 0, 1}}};
+	struct http_request request = {0};
+	struct origin_client client;
+
+	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &request);
+	if (request.deviations)
+		return false;
+	origin_find(p->origin, &request, &asker, NULL, false, trusts, p->parts.proxies, &client);
+	*ret = client.endpoint.addr;
+	return client.source != CLIENT_BY_PEER;
+}
+
+/* --- the answer --- */
+
+static struct MHD_Response *response_of(const char *decision)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+
+	if (r) {
+		MHD_add_response_header(r, "X-Picket-Decision", decision);
+		MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	}
+	return r;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status, const char *decision,
+			      uint64_t retry_s)
+{
+	struct MHD_Response *r = response_of(decision);
+	char text[24];
+
+	if (!r)
+		return MHD_NO; /* no memory: the proxy takes a closed connection for pass */
+	snprintf(text, sizeof text, "%" PRIu64, retry_s);
+	MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, text);
+	enum MHD_Result queued = MHD_queue_response(connection, status, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
+static bool has_body(struct MHD_Connection *connection)
+{
+	const char *length =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return (length && strcmp(length, "0")) ||
+	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *upload_data,
+				  size_t *upload_data_size, void **context)
+{
+	struct http_point *p = cls;
+	uint64_t now_ns = clock_boot_ns(p->parts.clock), retry_s = 0;
+	struct addr client;
+
+	(void)url;
+	(void)method;
+	(void)version;
+	(void)upload_data;
+	(void)upload_data_size;
+	/* First called with the head alone. A body that the asker announced may never come: it is answered
+	 * now, and the connection closed. Without one the answer comes at the second call, and the connection
+	 * stays. */
+	if (!*context && !has_body(connection)) {
+		*context = p;
+		return MHD_YES;
+	}
+	atomic_fetch_add(&p->asked, 1);
+	atomic_store(&p->last_ns, now_ns);
+	if (!client_find(p, connection, &client)) {
+		atomic_fetch_add(&p->unnamed, 1);
+		return MHD_queue_response(connection, MHD_HTTP_NO_CONTENT, p->pass);
+	}
+	switch (decide_ask(p->parts.decide, &client, now_ns, &retry_s)) {
+	case DECIDE_DENY:
+		return refuse(connection, MHD_HTTP_FORBIDDEN, "deny", retry_s);
+	case DECIDE_SLOW:
+		return refuse(connection, MHD_HTTP_TOO_MANY_REQUESTS, "slow", retry_s);
+	case DECIDE_PASS:
+		break;
+	}
+	return MHD_queue_response(connection, MHD_HTTP_NO_CONTENT, p->pass);
+}
+
+/* --- life --- */
+
+static int serve(struct http_point *p, int listen_fd)
+{
+	p->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request,
+				     p, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+				     (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				     (size_t)HEAD_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+				     MHD_OPTION_END);
+	if (p->daemon)
+		return 0;
+	int r = errno ? -errno : -EIO;
+	close(listen_fd);
+	return r;
+}
+
+int http_point_new(const struct http_point_parts *parts, int listen_fd, struct http_point **ret)
+{
+	struct http_point *p = calloc(1, sizeof *p);
+
+	if (!p) {
+		close(listen_fd);
+		return -ENOMEM;
+	}
+	p->parts = *parts;
+	int r = origin_new(parts->config, &p->origin);
+	p->pass = response_of("pass");
+	if (!r && !p->pass)
+		r = -ENOMEM;
+	if (r)
+		close(listen_fd);
+	else
+		r = serve(p, listen_fd);
+	if (r) {
+		http_point_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+void http_point_free(struct http_point *p)
+{
+	if (!p)
+		return;
+	if (p->daemon)
+		MHD_stop_daemon(p->daemon);
+	if (p->pass)
+		MHD_destroy_response(p->pass);
+	origin_free(p->origin);
+	free(p);
+}
+
+bool http_point_is_asked(struct http_point *p)
+{
+	uint64_t now_ns = clock_boot_ns(p->parts.clock), last_ns = atomic_load(&p->last_ns);
+
+	return last_ns && now_ns < last_ns + HTTP_POINT_WITHIN_NS;
+}
+
+struct http_point_counts http_point_counts(struct http_point *p)
+{
+	return (struct http_point_counts){
+		.asked = atomic_load(&p->asked),
+		.unnamed = atomic_load(&p->unnamed),
+		.last_ns = atomic_load(&p->last_ns),
+	};
+}

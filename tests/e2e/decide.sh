@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck source=tests/e2e/lib.sh
+# Clients behind a balancer, stopped at HTTP: HAProxy on another host, nginx (or Caddy) on this one, which asks picket by the
+# recipe of docs/decide.md, word for word. Only the path of the socket is the story's own.
+. "$(dirname "$0")/lib.sh"
+story "a client behind a balancer is denied at HTTP, its neighbour is not, and without picket everybody passes"
+need haproxy
+need_python
+net_up
+NS_K=pe2e-k-$$
+ns_add "$NS_K"
+link_up "$NS_C" front "$NS_K" eth0
+ip -n "$NS_C" addr add 10.78.0.1/24 dev front
+ip -n "$NS_K" addr add 10.78.0.2/24 dev eth0
+ip -n "$NS_K" addr add 10.78.0.3/24 dev eth0
+ip -n "$NS_K" addr add 10.78.0.4/24 dev eth0
+BALANCER=10.78.0.1
+ATTACKER=10.78.0.2
+NEIGHBOUR=10.78.0.3
+SLOWED=10.78.0.4
+nginx_up
+
+ROOT=$(cd "$E2E/../.." && pwd)
+recipe() { # LANGUAGE: the block of that language in docs/decide.md, with the story's socket
+	sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" "$ROOT/docs/decide.md" | sed '1d;$d' |
+		sed "s,/run/picket/default/decide.sock,$DIR/decide.sock,; s,127.0.0.1:8080,127.0.0.1:$PORT,"
+}
+
+# The nginx that asks.
+mkdir -p "$DIR/front"
+recipe nginx >"$DIR/recipe"
+[ -s "$DIR/recipe" ] || fail "no recipe for nginx in docs/decide.md"
+{
+	cat <<-CONF
+		daemon off;
+		worker_processes 1;
+		pid $DIR/front/pid;
+		error_log $DIR/front.error;
+		events { }
+		http {
+			access_log off;
+			client_body_temp_path $DIR/front/b;
+			proxy_temp_path $DIR/front/p;
+			fastcgi_temp_path $DIR/front/f;
+			uwsgi_temp_path $DIR/front/u;
+			scgi_temp_path $DIR/front/s;
+	CONF
+	sed '/^# In server/,$d' "$DIR/recipe"
+	echo "server { listen 8081; location / { proxy_pass http://127.0.0.1:$PORT; proxy_set_header Connection \"\"; }"
+	sed '1,/^# In server/d' "$DIR/recipe"
+	echo "} }"
+} >"$DIR/front.conf"
+in_s nginx -e "$DIR/front.error" -p "$DIR/front" -c "$DIR/front.conf" 2>"$DIR/front.stderr" &
+own $!
+cat >"$DIR/haproxy.cfg" <<-CFG
+	defaults
+		mode http
+		timeout connect 5s
+		timeout client 20s
+		timeout server 20s
+		option forwardfor
+	listen balancer
+		bind $BALANCER:8001
+		server one $S4:8081
+	listen caddy
+		bind $BALANCER:8002
+		server one $S4:8082
+CFG
+in_c haproxy -f "$DIR/haproxy.cfg" -db >"$DIR/haproxy.log" 2>&1 &
+own $!
+in_k() { nsenter --net="/run/netns/$NS_K" "$@"; }
+wait_until 10 "the balancer listens" in_k bash -c "exec 3<>/dev/tcp/$BALANCER/8001"
+wait_until 10 "nginx listens" in_s bash -c "exec 3<>/dev/tcp/$S4/8081"
+
+# Asks on one connection, each few milliseconds, until killed. A line each: begin and end in ns since 1970, status or error.
+cat >"$DIR/client.py" <<'PY'
+import http.client, sys, time
+address, port, source, path, post = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:]
+out = open(path, "a", buffering=1)
+c = None
+n = 0
+while True:
+    n += 1
+    begin = time.time_ns()
+    try:
+        if c is None:
+            c = http.client.HTTPConnection(address, port, timeout=10, source_address=(source, 0))
+        if post:
+            c.request("POST", "/api/login", '{"user":"admin","password":"guess-%d"}' % n,
+                      {"Content-Type": "application/json", "User-Agent": "attacker/1"})
+        else:
+            c.request("GET", "/steady/%d" % n, headers={"User-Agent": "client"})
+        r = c.getresponse()
+        r.read()
+        result = r.status
+        if r.will_close:
+            c.close()
+            c = None
+    except OSError as e:
+        result = repr(e)
+        c = None
+    out.write("%d %d %s\n" % (begin, time.time_ns(), result))
+    time.sleep(0.003 if post else 0.02)  # below what is taken for a flood
+PY
+client_up() { # SOURCE PORT FILE [post]
+	: >"$DIR/$3"
+	in_k "$PYTHON" "$DIR/client.py" $BALANCER "$2" "$1" "$DIR/$3" "${@:4}" &
+	CLIENT=$!
+	own $CLIENT
+}
+statuses() { awk '{ print $3 }' "$DIR/$1" | sort | uniq -c | awk '{ print $2 "x" $1 }' | tr '\n' ' '; }
+has_status() { awk '{ print $3 }' "$DIR/$1" | grep -qx "$2"; }
+unharmed() { # FILE: nothing but 200
+	! awk '{ print $3 }' "$DIR/$1" | grep -qvx 200 || fail "the client of $1 met: $(statuses "$1")"
+}
+slowest_ms() { awk -v from="$2" '$1 >= from { t = ($2 - $1) / 1e6; if (t > most) most = t } END { printf "%.1f", most }' "$DIR/$1"; }
+median_ms() {
+	awk -v from="$2" '$1 >= from { print ($2 - $1) / 1e6 }' "$DIR/$1" | sort -n | awk '{ a[NR] = $1 } END { printf "%.2f", a[int((NR + 1) / 2)] }'
+}
+
+# Before picket runs everybody passes.
+client_up $NEIGHBOUR 8001 neighbour
+wait_until 10 "without picket the neighbour is served" has_status neighbour 200
+picket_up "mode: enforce
+proxies:
+  trusted: [$C4, 127.0.0.1]
+enforcement:
+  rate_limit: 5
+  rate_burst: 5"
+events_start
+asked() { [ "$(status_of .http.asked)" -ge "$1" ]; }
+wait_until 10 "nginx asks" asked 10
+
+# The attacker is judged by its own address, denied within 100 ms, and nobody else is.
+client_up $ATTACKER 8001 attacker post
+ATTACKING=$CLIENT
+wait_until 20 "the attacker is denied" has_status attacker 403
+sleep 0.5
+kill $ATTACKING
+verdict() {
+	events_of picket.decision | jq -r "select(.\"picket.decision.target\" == \"$ATTACKER\" and .\"picket.decision.outcome\" == \"blocked\") | $1" |
+		head -n 1
+}
+equal "point of the decision" http "$(verdict '."picket.decision.point"')"
+decided=$(verdict .time_unix_nano)
+late=$(awk -v at="$decided" '$3 == 200 && $1 > at + 100000000' "$DIR/attacker" | wc -l)
+equal "requests of the attacker that began 100 ms after the verdict and passed" 0 "$late"
+first=$(awk -v at="$decided" '$3 == 403 { printf "%.1f", ($2 - at) / 1e6; exit }' "$DIR/attacker")
+tell "the attacker met 403 $first ms after the verdict; before: $(statuses attacker)"
+equal "packets that the kernel dropped" 0 "$(status_of .kernel.packets_dropped)"
+equal "entries of the kernel" 0 "$(status_of .blocks.desired)"
+pk why $ATTACKER >"$DIR/why" || fail "picket why does not know it: $(cat "$DIR/why")"
+grep -q "at HTTP" "$DIR/why" || fail "picket why does not say where: $(cat "$DIR/why")"
+pk blocks | grep -q "$ATTACKER .*http" || fail "picket blocks: $(pk blocks)"
+unharmed neighbour
+
+# What stands left of it in X-Forwarded-For is the client's own.
+equal "status of who names another" 200 "$(in_k curl -s -o /dev/null -w '%{http_code}' --interface $NEIGHBOUR -H "X-Forwarded-For: $ATTACKER" http://$BALANCER:8001/)"
+equal "status of the attacker in disguise" 403 "$(in_k curl -s -o /dev/null -w '%{http_code}' --interface $ATTACKER -H "X-Forwarded-For: $NEIGHBOUR" -H "X-Real-IP: $NEIGHBOUR" http://$BALANCER:8001/)"
+equal "status of its upload" 403 "$(head -c 200000 /dev/zero | in_k curl -s -o /dev/null -w '%{http_code}' --interface $ATTACKER --data-binary @- http://$BALANCER:8001/)"
+tell "no header of a client's hides it or frames another"
+
+# Slowed, not denied.
+exits 0 pk block $SLOWED --ttl 5m --action rate_limit
+client_up $SLOWED 8001 slowed
+wait_until 10 "the slowed client meets 429" has_status slowed 429
+sleep 2
+kill "$CLIENT"
+has_status slowed 200 || fail "the slowed client met only: $(statuses slowed)"
+equal "Retry-After of it" 1 "$(in_k curl -s -o /dev/null -D - --interface $SLOWED http://$BALANCER:8001/ | tr -d '\r' | awk 'tolower($1) == "retry-after:" { print $2 }')"
+passed=$(awk '$3 == 200' "$DIR/slowed" | wc -l)
+at_most "requests of it that passed in some 3 s at 5 a second, 5 at once" 40 "$passed"
+tell "rate_limit: $(statuses slowed)"
+
+# The kill switch lets everybody through, resume ends that; unblock, too.
+exits 0 pk panic
+wait_until 5 "with the kill switch the attacker passes" bash -c "[ \"\$(nsenter --net=/run/netns/$NS_K curl -s -o /dev/null -w '%{http_code}' --interface $ATTACKER http://$BALANCER:8001/)\" = 200 ]"
+exits 0 pk resume
+status_at() { # SOURCE PORT STATUS
+	[ "$(in_k curl -s -o /dev/null -m 5 -w '%{http_code}' --interface "$1" "http://$BALANCER:$2/")" = "$3" ]
+}
+wait_until 5 "resumed, it does not" status_at $ATTACKER 8001 403
+exits 0 pk unblock $ATTACKER
+wait_until 5 "unblocked, it passes" status_at $ATTACKER 8001 200
+exits 0 pk block $ATTACKER --ttl 5m
+wait_until 5 "what an operator blocks is denied at HTTP, too" status_at $ATTACKER 8001 403
+tell "panic, resume, unblock, block"
+
+# The other forms in which proxies ask.
+by_hand() { curl -s -o /dev/null -w '%{http_code}' --unix-socket "$DIR/decide.sock" "$@"; }
+equal "answer in Envoy's form" 403 "$(by_hand -X POST -H 'Content-Length: 0' -H "x-forwarded-for: $ATTACKER" http://envoy/api/login)"
+equal "answer in the form of forward-auth" 403 "$(by_hand -H "X-Forwarded-For: $ATTACKER, $C4" -H 'X-Forwarded-Method: GET' -H 'X-Forwarded-Uri: /x' http://picket/)"
+equal "answer to a question about nobody" 204 "$(by_hand http://picket/)"
+if command -v caddy >/dev/null; then
+	recipe caddy >"$DIR/Caddyfile"
+	in_s env HOME="$DIR" caddy run --config "$DIR/Caddyfile" --adapter caddyfile >"$DIR/caddy.log" 2>&1 &
+	own $!
+	wait_until 20 "Caddy denies the attacker" status_at $ATTACKER 8002 403
+	status_at $NEIGHBOUR 8002 200 || fail "Caddy does not let the neighbour pass: $(tail -n 3 "$DIR/caddy.log")"
+	tell "Caddy, too"
+else
+	tell "Caddy is not installed: its recipe is not tried"
+fi
+
+# Stopped or dead, nobody notices but by a delay.
+unharmed neighbour
+usual=$(median_ms neighbour 0)
+sensor=$(sensor_pid)
+kill -STOP "$sensor"
+stopped=$(date +%s%N)
+sleep 2
+command -v caddy >/dev/null && ! status_at $NEIGHBOUR 8002 200 && fail "Caddy does not let pass while the sensor stands still"
+kill -CONT "$sensor"
+unharmed neighbour
+at_most "the slowest request while the sensor stood still, ms" 500 "$(slowest_ms neighbour "$stopped" | cut -d. -f1)"
+tell "sensor stopped: no error, $(median_ms neighbour "$stopped") ms instead of $usual (median), at most $(slowest_ms neighbour "$stopped")"
+restarts() { [ "$(status_of .sensor.restarts 2>/dev/null || echo 0)" -ge 1 ]; }
+kill -KILL "$sensor"
+killed=$(date +%s%N)
+wait_until 15 "the sensor is back" restarts
+wait_until 5 "what the kernel holds is denied at HTTP again" status_at $ATTACKER 8001 403
+unharmed neighbour
+tell "sensor killed: no error, at most $(slowest_ms neighbour "$killed") ms"
+picket_down
+kill_from=$(date +%s%N)
+sleep 1
+unharmed neighbour
+status_at $ATTACKER 8001 200 || fail "without picket the attacker is still denied"
+tell "picket gone: no error, $(median_ms neighbour "$kill_from") ms"

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/decide.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include "tests/unit/policies_config.h"
+
+#define NOW SECONDS(1000)
+
+static struct decide *fresh(size_t max, uint32_t rate, uint32_t burst)
+{
+	struct decide *d = NULL;
+
+	assert_int_equal(decide_new(max, rate, burst, &d), 0);
+	return d;
+}
+
+static int put(struct decide *d, const char *target, enum verdict_action action, uint64_t end_ns)
+{
+	struct prefix p = test_prefix(target);
+
+	return decide_put(d, &p, action, end_ns);
+}
+
+static void take_out(struct decide *d, const char *target)
+{
+	struct prefix p = test_prefix(target);
+
+	decide_remove(d, &p);
+}
+
+static struct decide_hits hits_of(struct decide *d, const char *target)
+{
+	struct prefix p = test_prefix(target);
+
+	return decide_hits(d, &p);
+}
+
+static enum decide_answer ask_at(struct decide *d, const char *client, uint64_t now_ns, uint64_t *ret_retry_s)
+{
+	struct addr a = test_addr(client);
+
+	return decide_ask(d, &a, now_ns, ret_retry_s);
+}
+
+static enum decide_answer ask(struct decide *d, const char *client)
+{
+	uint64_t retry_s;
+
+	return ask_at(d, client, NOW, &retry_s);
+}
+
+static void an_entry_denies_its_client_until_its_end_and_nobody_else(void **state)
+{
+	struct decide *d = fresh(10, 20, 100);
+	uint64_t retry_s = 0;
+
+	(void)state;
+	assert_int_equal(ask(d, "198.51.100.7"), DECIDE_PASS);
+	assert_int_equal(put(d, "198.51.100.7", VERDICT_BLOCK, NOW + SECONDS(90) + 1), 0);
+	assert_int_equal(put(d, "2001:db8:1::/48", VERDICT_BLOCK, NOW + SECONDS(90)), 0);
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW, &retry_s), DECIDE_DENY);
+	assert_int_equal(retry_s, 91); /* rounded up: asking then finds it over */
+	assert_int_equal(ask(d, "198.51.100.8"), DECIDE_PASS);
+	assert_int_equal(ask(d, "2001:db8:1:2::3"), DECIDE_DENY);
+	assert_int_equal(ask(d, "2001:db8:2::3"), DECIDE_PASS);
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW + SECONDS(90), &retry_s), DECIDE_DENY);
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW + SECONDS(90) + 1, &retry_s), DECIDE_PASS);
+	take_out(d, "2001:db8:1::/48");
+	assert_int_equal(ask(d, "2001:db8:1:2::3"), DECIDE_PASS);
+	assert_int_equal(decide_counts(d).denied, 3);
+	assert_int_equal(decide_counts(d).entries, 1);
+	assert_int_equal(hits_of(d, "198.51.100.7").requests, 2);
+	assert_int_equal(hits_of(d, "198.51.100.7").last_ns, NOW + SECONDS(90));
+	assert_int_equal(hits_of(d, "198.51.100.8").requests, 0);
+	decide_free(d);
+}
+
+static void of_several_that_cover_a_client_the_strongest_in_force_decides(void **state)
+{
+	struct decide *d = fresh(10, 20, 100);
+	uint64_t retry_s;
+
+	(void)state;
+	put(d, "198.51.100.7", VERDICT_SHADOW, NOW + SECONDS(100));
+	assert_int_equal(ask(d, "198.51.100.7"), DECIDE_PASS);
+	assert_int_equal(decide_counts(d).shadowed, 1);
+	assert_int_equal(hits_of(d, "198.51.100.7").requests, 1);
+	put(d, "198.51.100.0/24", VERDICT_BLOCK, NOW + SECONDS(10));
+	assert_int_equal(ask(d, "198.51.100.7"), DECIDE_DENY);
+	assert_int_equal(hits_of(d, "198.51.100.0/24").requests, 1);
+	/* The range's has ended, the address's is still a shadow. */
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW + SECONDS(11), &retry_s), DECIDE_PASS);
+	assert_int_equal(hits_of(d, "198.51.100.7").requests, 2);
+	/* A replaced entry keeps its hits. */
+	put(d, "198.51.100.7", VERDICT_BLOCK, NOW + SECONDS(100));
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW + SECONDS(11), &retry_s), DECIDE_DENY);
+	assert_int_equal(hits_of(d, "198.51.100.7").requests, 3);
+	decide_free(d);
+}
+
+static void rate_limit_lets_a_burst_and_then_its_rate_pass_of_each_client(void **state)
+{
+	struct decide *d = fresh(10, 10, 5);
+	uint64_t retry_s = 0, passed = 0;
+
+	(void)state;
+	put(d, "198.51.100.0/24", VERDICT_RATE_LIMIT, NOW + SECONDS(1000));
+	for (int i = 0; i < 100; i++)
+		passed += ask_at(d, "198.51.100.7", NOW, &retry_s) == DECIDE_PASS;
+	assert_int_equal(passed, 5);
+	assert_int_equal(retry_s, 1);
+	assert_int_equal(ask(d, "198.51.100.8"), DECIDE_PASS); /* has a bucket of its own */
+	/* Ten seconds of twenty questions each: its rate, and what it had saved. */
+	passed = 0;
+	for (uint64_t t = 1; t <= 200; t++)
+		passed += ask_at(d, "198.51.100.7", NOW + t * NS_PER_S / 20, &retry_s) == DECIDE_PASS;
+	assert_in_range(passed, 100, 105);
+	assert_int_equal(decide_counts(d).slowed, 95 + 200 - passed);
+	decide_free(d);
+}
+
+/* Who slows many clients at once lets some of them pass and says so; it never slows a wrong one. */
+static void where_too_many_are_slowed_some_pass_and_are_counted(void **state)
+{
+	struct decide *d = fresh(10, 1, 1);
+	uint64_t retry_s, slowed = 0;
+
+	(void)state;
+	put(d, "2001:db8::/32", VERDICT_RATE_LIMIT, NOW + SECONDS(1000));
+	for (int round = 0; round < 2; round++)
+		for (unsigned i = 0; i < 20000; i++) {
+			struct addr a = test_addr("2001:db8::");
+			memcpy(a.bytes + 12, &i, 4);
+			enum decide_answer answer = decide_ask(d, &a, NOW, &retry_s);
+			assert_true(round || answer == DECIDE_PASS);
+			slowed += answer == DECIDE_SLOW;
+		}
+	assert_in_range(slowed, 3000, 4096);
+	assert_int_equal(decide_counts(d).unpaced, 40000 - slowed - slowed);
+	decide_free(d);
+}
+
+static void a_full_table_takes_no_more_and_loses_none(void **state)
+{
+	struct decide *d = fresh(2, 20, 100);
+
+	(void)state;
+	assert_int_equal(put(d, "198.51.100.1", VERDICT_BLOCK, NOW + SECONDS(10)), 0);
+	assert_int_equal(put(d, "198.51.100.2", VERDICT_BLOCK, NOW + SECONDS(10)), 0);
+	assert_int_equal(put(d, "198.51.100.3", VERDICT_BLOCK, NOW + SECONDS(10)), DECIDE_E_FULL);
+	assert_int_equal(put(d, "198.51.100.2", VERDICT_BLOCK, NOW + SECONDS(20)), 0);
+	assert_int_equal(ask(d, "198.51.100.1"), DECIDE_DENY);
+	assert_int_equal(ask(d, "198.51.100.3"), DECIDE_PASS);
+	decide_free(d);
+}
+
+static void while_off_everybody_passes(void **state)
+{
+	struct decide *d = fresh(2, 20, 100);
+
+	(void)state;
+	put(d, "198.51.100.1", VERDICT_BLOCK, NOW + SECONDS(10));
+	decide_off(d, true);
+	assert_int_equal(ask(d, "198.51.100.1"), DECIDE_PASS);
+	decide_off(d, false);
+	assert_int_equal(ask(d, "198.51.100.1"), DECIDE_DENY);
+	decide_free(d);
+}
+
+/* --- many at once --- */
+
+static atomic_bool over;
+
+static void *change(void *arg)
+{
+	struct decide *d = arg;
+
+	while (!atomic_load(&over)) {
+		put(d, "198.51.100.1", VERDICT_BLOCK, NOW + SECONDS(10));
+		take_out(d, "198.51.100.1");
+	}
+	return NULL;
+}
+
+static void it_can_be_asked_while_it_changes(void **state)
+{
+	struct decide *d = fresh(10, 20, 100);
+	uint64_t denied = 0;
+	pthread_t thread;
+
+	(void)state;
+	put(d, "198.51.100.2", VERDICT_BLOCK, NOW + SECONDS(10));
+	assert_int_equal(pthread_create(&thread, NULL, change, d), 0);
+	for (int i = 0; i < 200000; i++) {
+		denied += ask(d, "198.51.100.1") == DECIDE_DENY;
+		assert_int_equal(ask(d, "198.51.100.2"), DECIDE_DENY);
+	}
+	atomic_store(&over, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(decide_counts(d).denied, 200000 + denied);
+	decide_free(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_entry_denies_its_client_until_its_end_and_nobody_else),
+		cmocka_unit_test(of_several_that_cover_a_client_the_strongest_in_force_decides),
+		cmocka_unit_test(rate_limit_lets_a_burst_and_then_its_rate_pass_of_each_client),
+		cmocka_unit_test(where_too_many_are_slowed_some_pass_and_are_counted),
+		cmocka_unit_test(a_full_table_takes_no_more_and_loses_none),
+		cmocka_unit_test(while_off_everybody_passes),
+		cmocka_unit_test(it_can_be_asked_while_it_changes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
