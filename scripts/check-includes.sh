@@ -25,6 +25,7 @@ sensor/fragments.c        lib/ sensor/ policies/table.h
 sensor/tcp_track*        lib/ sensor/ bpf/ policies/table.h
 sensor/proxied.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/enforcer.[ch]      lib/ sensor/ bpf/abi.h policies/
+sensor/http_point.[ch]    lib/ sensor/ policies/
 sensor/replay_run.[ch]   lib/ sensor/ policies/
 sensor/judge.[ch]         lib/ sensor/ policies/ forwarder/
 sensor/control*.[ch]      lib/ sensor/ bpf/abi.h policies/ forwarder/
@@ -35,45 +36,48 @@ examples/*                examples/ lib/
 RULES
 }
 
-allowed_for() { # FILE
-	local pattern allowed
-	while read -r pattern allowed; do
-		# shellcheck disable=SC2254
-		case $1 in
-		$pattern)
-			echo "$allowed"
+patterns=() alloweds=()
+while read -r pattern allowed; do
+	patterns+=("$pattern")
+	alloweds+=("$allowed")
+done < <(rules)
+
+allowed_for() { # FILE: sets $allowed
+	local i
+	allowed=
+	for i in "${!patterns[@]}"; do
+		# shellcheck disable=SC2053
+		if [[ $1 == ${patterns[i]} ]]; then
+			allowed=${alloweds[i]}
 			return
-			;;
-		esac
-	done < <(rules)
+		fi
+	done
 }
 
 bad=0
-seen=0
-while read -r file; do
-	allowed=$(allowed_for "$file")
-	here=$(dirname "$file")
-	seen=$((seen + 1))
-	while IFS=: read -r line include; do
-		# A bare name is a file beside the including one, or generated for it.
-		case $include in
-		*/*) path=$include ;;
-		*) path=$here/$include ;;
-		esac
-		ok=
-		for prefix in $allowed; do
-			case $path in "$prefix"*) ok=1 ;; esac
-		done
-		if [ -z "$ok" ]; then
-			echo "$file:$line: may not include \"$include\" (allowed: $allowed)"
-			bad=1
-		fi
-	done < <(sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/;T;=;p' "$file" | paste -d: - -)
-done < <(find lib bpf forwarder policies sensor portal examples -name '*.[ch]' 2>/dev/null | sort)
-
-if [ "$seen" = 0 ]; then
+mapfile -t files < <(find lib bpf forwarder policies sensor portal examples -name '*.[ch]' 2>/dev/null | sort)
+if [ ${#files[@]} = 0 ]; then
 	echo "no source file found" >&2
 	exit 1
 fi
-[ "$bad" = 0 ] && echo "$seen files keep the order"
+while IFS=: read -r file line include; do
+	include=${include#*\"}
+	include=${include%%\"*}
+	allowed_for "$file"
+	# A bare name is a file beside the including one, or generated for it.
+	case $include in
+	*/*) path=$include ;;
+	*) path=${file%/*}/$include ;;
+	esac
+	ok=
+	for prefix in $allowed; do
+		case $path in "$prefix"*) ok=1 ;; esac
+	done
+	if [ -z "$ok" ]; then
+		echo "$file:$line: may not include \"$include\" (allowed: $allowed)"
+		bad=1
+	fi
+done < <(grep -Hn '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "${files[@]}")
+
+[ "$bad" = 0 ] && echo "${#files[@]} files keep the order"
 exit "$bad"
