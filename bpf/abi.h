@@ -48,9 +48,10 @@ struct pk_flow {
 
 /* First member of every record of either ring. 16 bytes. */
 struct pk_record {
-	__u32 kind; /* enum pk_kind */
-	__u32 size; /* bytes of the whole record, data included */
-	__u64 time_ns;
+	__u32 kind;    /* enum pk_kind */
+	__u32 size;    /* bytes of the whole record, data included */
+	__u64 time_ns; /* boot clock. Of bytes: when TCP last took a packet before they were read; with perf
+			  buffers, when they were read */
 };
 
 /*
@@ -309,6 +310,7 @@ struct pk_config {
 	__u32 probes; /* 1: SYNs and odd flags to ports that are not watched become header events, too */
 	__u32 criterion_count;
 	struct pk_criterion criteria[PK_CRITERIA_MAX]; /* any suffices */
+	__u64 boot_ahead_ns; /* CLOCK_BOOTTIME before CLOCK_MONOTONIC: how long the machine has slept */
 };
 /*
  * Share: while a ring is over half full, one source (an IPv4 address, an IPv6 /64) may add at most size /
@@ -592,7 +594,7 @@ _Static_assert(sizeof(struct pk_hit_key) == 20, "pk_hit_key");
 _Static_assert(sizeof(struct pk_segment) == 96, "pk_segment");
 _Static_assert(sizeof(struct pk_frame) == 40, "pk_frame");
 _Static_assert(sizeof(struct pk_refused) == 112, "pk_refused");
-_Static_assert(sizeof(struct pk_config) == 88, "pk_config");
+_Static_assert(sizeof(struct pk_config) == 96, "pk_config");
 _Static_assert(sizeof(struct pk_tunnels) == 8, "pk_tunnels");
 #endif
 

@@ -20,9 +20,13 @@
 #define TCP_STATE_ESTABLISHED  1
 #define TCP_STATE_SYN_SENT     2
 #define TCP_STATE_SYN_RECV     3
+#define TCP_STATE_FIN_WAIT1    4
+#define TCP_STATE_FIN_WAIT2    5
 #define TCP_STATE_TIME_WAIT    6
 #define TCP_STATE_CLOSE        7
+#define TCP_STATE_LAST_ACK     9
 #define TCP_STATE_LISTEN       10
+#define TCP_STATE_CLOSING      11
 #define TCP_STATE_NEW_SYN_RECV 12
 
 /* enum sock_flags of include/net/sock.h: for TCP, the peer's FIN has come. */
@@ -113,6 +117,7 @@ struct tcp_sock {
 	__u64 bytes_acked;
 	__u32 srtt_us;
 	__u32 total_retrans;
+	__u64 tcp_clock_cache; /* CLOCK_MONOTONIC in ns when TCP last handled a packet of the socket */
 };
 
 struct net_device {

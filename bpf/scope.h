@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * scope.h: which sockets are ours to look at, decided before anything is copied: TCP over IPv4 or IPv6,
- * watched port, network namespace, cgroup, not our own process. And the flow of a socket, as the records
- * carry it.
+ * watched port, network namespace, cgroup, not our own process. And the flow of a socket and its time, as the
+ * records carry them.
  */
 #ifndef PICKET_BPF_SCOPE_H
 #define PICKET_BPF_SCOPE_H
@@ -85,6 +85,20 @@ static __always_inline bool scope_reader(const struct sock *sk)
 	if (config->own_tgid && bpf_get_current_pid_tgid() >> 32 == config->own_tgid)
 		return false;
 	return scope_socket(config, sk);
+}
+
+/*
+ * When TCP last handled a packet of this socket, by the boot clock. TCP has just looked at its clock for it
+ * (tcp_mstamp_refresh); to look again costs more than anything else in these programs. Perf buffers' records
+ * are put in order by their times, so there each has its own.
+ */
+static __always_inline __u64 sock_time(const struct pk_config *config, const struct sock *sk)
+{
+#ifdef PK_PERF
+	return bpf_ktime_get_boot_ns();
+#else
+	return SOCK_AS(tcp_sock, sk, tcp_clock_cache) + config->boot_ahead_ns;
+#endif
 }
 
 static __always_inline bool words_are_mapped(const __u32 *a)

@@ -140,13 +140,13 @@ static __always_inline void reading_end_skip(void *ctx, const struct reading *r)
 
 /* Fills r from the socket and the packet buffer. */
 static __always_inline void reading_begin(struct reading *r, struct sock *sk, const struct sk_buff *skb,
-					  __u32 len, struct pk_counters *c)
+					  __u32 len, struct pk_counters *c, const struct pk_config *config)
 {
 	__u32 first = *(const __u32 *)skb->cb; /* tcp_skb_cb.seq */
 	__s32 off;
 
 	r->head.rec.kind = PK_DATA;
-	r->head.rec.time_ns = bpf_ktime_get_boot_ns();
+	r->head.rec.time_ns = sock_time(config, sk);
 	flow_fill(&r->head.flow, sk);
 	r->head.flow.local_port = local_port(sk);
 	r->head.flow.cookie = cookie_of(sk);
@@ -216,7 +216,7 @@ static __always_inline int on_read(void *ctx, const struct sk_buff *skb, struct 
 
 	if (!config || !c || !cpu)
 		return 0;
-	reading_begin(&r, sk, skb, len, c);
+	reading_begin(&r, sk, skb, len, c, config);
 	reading_end_skip(ctx, &r);
 	if (!reading_extend(&r))
 		return 0;
@@ -381,7 +381,7 @@ static __always_inline int on_read(void *ctx, const struct sk_buff *skb, struct 
 
 	if (!config || !c)
 		return 0;
-	reading_begin(&r, sk, skb, len, c);
+	reading_begin(&r, sk, skb, len, c, config);
 	reading_end_skip(ctx, &r);
 	overlap_look(&r, c, config);
 	left = r.left;
@@ -429,13 +429,21 @@ static __always_inline void conn_sums(struct pk_conn *conn, const struct sock *s
 	conn->unread = unread > 0 ? unread : 0;
 }
 
-static __always_inline void conn_event(void *ctx, const struct sock *sk, __u16 port, int old, int new)
+/* Does a packet from the peer bring a socket from old to new, and not a call or a timer of this side? */
+static __always_inline bool state_by_packet(int old, int new)
+{
+	return new == TCP_STATE_ESTABLISHED || old == TCP_STATE_FIN_WAIT1 || old == TCP_STATE_FIN_WAIT2 ||
+	       old == TCP_STATE_CLOSING || old == TCP_STATE_LAST_ACK;
+}
+
+static __always_inline void conn_event(void *ctx, const struct pk_config *config, const struct sock *sk,
+				       __u16 port, int old, int new)
 {
 	struct pk_conn conn = {.old_state = old, .new_state = new};
 
 	conn.rec.kind = new == TCP_STATE_ESTABLISHED ? PK_OPEN : PK_CLOSE;
 	conn.rec.size = sizeof(conn);
-	conn.rec.time_ns = bpf_ktime_get_boot_ns();
+	conn.rec.time_ns = state_by_packet(old, new) ? sock_time(config, sk) : bpf_ktime_get_boot_ns();
 	flow_fill(&conn.flow, sk);
 	conn.flow.local_port = port;
 	conn.flow.cookie = bpf_get_socket_cookie((void *)sk);
@@ -527,6 +535,6 @@ int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 	if (state_is_open(old, new) && port_bit(ports->never, port))
 		count(c, PK_C_LOGINS, 1);
 	if (scope_port(ports, port) && scope_socket(config, sk))
-		conn_event(ctx, sk, port, old, new);
+		conn_event(ctx, config, sk, port, old, new);
 	return 0;
 }

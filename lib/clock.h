@@ -3,7 +3,8 @@
  * clock.h: time as a parameter. Everything that decides by time takes a clock, so that tests and replay bring
  * their own. Deadlines and intervals use the boot clock, the same that the kernel half stamps records with
  * (CLOCK_BOOTTIME: it does not jump and goes on through suspend); wall time is only for what people and
- * gateways read.
+ * gateways read. In a time namespace (time_namespaces(7)) what it adds is taken off again: the kernel half
+ * knows nothing of it.
  */
 #ifndef PICKET_CLOCK_H
 #define PICKET_CLOCK_H
@@ -27,6 +28,10 @@ static inline uint64_t clock_wall_ns(const struct clock *c)
 {
 	return c->wall_ns(c->arg);
 }
+
+/* What CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC by: how long the machine has slept, to within microseconds.
+ */
+uint64_t clock_boot_ahead_ns(void);
 
 /* Wall time of a boot-clock stamp, by the difference of the two clocks now. */
 uint64_t clock_wall_of_boot(const struct clock *c, uint64_t boot_ns);

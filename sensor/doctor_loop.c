@@ -92,6 +92,7 @@ static int kernel_start(struct loop *l, struct buffer *errors)
 		.header_burst = 100000,
 		.read_max = l->config->capture.read_max,
 		.share_divisor = 8,
+		.boot_ahead_ns = clock_boot_ahead_ns(),
 	};
 	struct pk_ports ports = {0};
 

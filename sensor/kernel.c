@@ -15,6 +15,7 @@
 #include "drops.skel.h"
 #include "ingress_tc.skel.h"
 #include "ingress_xdp.skel.h"
+#include "lib/clock.h"
 #include "lib/util.h"
 #include "response_fentry_perf.skel.h"
 #include "response_fentry_ring.skel.h"
@@ -462,6 +463,7 @@ static int config_first(struct kernel *k, const struct kernel_options *options)
 		.packets = c->capture.packets == CAPTURE_PACKETS_FORWARDED ? PK_PACKETS_FORWARDED
 									   : PK_PACKETS_OFF,
 		.share_divisor = SHARE_DIVISOR,
+		.boot_ahead_ns = clock_boot_ahead_ns(),
 	};
 
 	return kernel_config_set(k, &first);

@@ -119,7 +119,7 @@ const struct process *processes_find(struct processes *p, uint32_t pid, uint64_t
 
 	if (!p->available || !pid)
 		return NULL;
-	if (e->pid != pid || now_ns - e->read_ns >= PROCESSES_FRESH_NS) {
+	if (e->pid != pid || now_ns >= e->read_ns + PROCESSES_FRESH_NS) {
 		e->pid = pid;
 		e->read_ns = now_ns;
 		e->known = process_read(pid, &e->process);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/clock.h"
 #include "lib/util.h"
 #include "sensor/kernel_internal.h"
 #include "sensor/perfring.h"
@@ -259,19 +260,11 @@ static void on_perf_lost(void *arg, uint64_t lost)
 	bump(&r->counts.perf_lost, lost);
 }
 
-static uint64_t boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 /* Empties the buffers of all CPUs, and tells the TCP programs that they are empty. */
 static int perf_turn(struct reader *r, bool all)
 {
 	const struct perfring_hooks hooks = {.sample = on_perf_sample, .lost = on_perf_lost, .arg = r};
-	uint64_t start = boot_ns();
+	uint64_t start = clock_boot_ns(&clock_system);
 
 	for (int cpu = 0; cpu < r->perf_cpus; cpu++) {
 		if (r->perf[cpu].fd < 0)

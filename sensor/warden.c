@@ -18,6 +18,7 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
+#include "lib/clock.h"
 #include "policies/packet_rules.h"
 #include "sensor/cli.h"
 #include "sensor/notify.h"
@@ -29,9 +30,10 @@
 #define BPFFS_MAGIC 0xcafe4a11
 #define BPFFS       "/sys/fs/bpf"
 
-#define RESCAN_NS  (2 * NS_PER_S)
-#define COLLECT_NS (5 * NS_PER_S)
-#define SWEEP_NS   (60 * NS_PER_S) /* the sensor takes expired entries out; this is for what it missed */
+#define RESCAN_NS      (2 * NS_PER_S)
+#define COLLECT_NS     (5 * NS_PER_S)
+#define CLOCK_SLACK_NS NS_PER_MS       /* the two clocks are not read at once */
+#define SWEEP_NS       (60 * NS_PER_S) /* the sensor takes expired entries out; this is for what it missed */
 
 /* --- start */
 
@@ -216,6 +218,7 @@ static void kernel_config_fill(struct warden *w)
 		.packets = c->capture.packets == CAPTURE_PACKETS_FORWARDED ? PK_PACKETS_FORWARDED
 									   : PK_PACKETS_OFF,
 		.share_divisor = 8,
+		.boot_ahead_ns = clock_boot_ahead_ns(),
 	};
 	criteria_fill(w);
 	if (w->kernel_config.cgroup_id == UINT64_MAX)
@@ -315,6 +318,17 @@ static void cgroup_follow(struct warden *w)
 		log_info("the cgroup was made anew", LOG_S("cgroup", w->config->capture.cgroup));
 }
 
+/* The machine slept: the records' times follow. */
+static void clock_follow(struct warden *w)
+{
+	uint64_t ahead = clock_boot_ahead_ns(), known = w->kernel_config.boot_ahead_ns;
+
+	if (ahead < known + CLOCK_SLACK_NS && known < ahead + CLOCK_SLACK_NS)
+		return;
+	w->kernel_config.boot_ahead_ns = ahead;
+	kernel_config_set(w->kernel, &w->kernel_config);
+}
+
 static void tick(struct warden *w)
 {
 	uint64_t now = warden_now(), expirations;
@@ -323,6 +337,7 @@ static void tick(struct warden *w)
 		log_warning("timer", LOG_ERRNO(-errno));
 	if (notify_watchdog_ns())
 		notify_send("WATCHDOG=1");
+	clock_follow(w);
 	if (now - w->scan_ns >= RESCAN_NS) {
 		cgroup_follow(w);
 		warden_watch_ports(w, false);

@@ -35,6 +35,7 @@ void half_open(struct half *h, const struct world *w, enum config_capture_source
 		.header_burst = 100000,
 		.read_max = PK_READ_MAX,
 		.share_divisor = 8,
+		.boot_ahead_ns = clock_boot_ahead_ns(),
 	};
 	int r = kernel_load(&h->config, &options, &h->kernel, &errors);
 	if (!r)

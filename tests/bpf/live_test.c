@@ -29,6 +29,7 @@
 
 #include "collect.h"
 #include "half.h"
+#include "lib/clock.h"
 #include "world.h"
 
 #define PORT HALF_PORT
@@ -350,6 +351,46 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 	assert_int_equal(end->retransmits, 0);
 	/* The kernel's own figure, but for what the FIN added. */
 	assert_true(end->srtt_us <= 2 * info.tcpi_rtt + 100 && 2 * end->srtt_us + 100 >= info.tcpi_rtt);
+	half_close(&h);
+}
+
+#define AWHILE_US       50000
+#define CLOCKS_APART_NS 1000000 /* the boot clock is told as the monotonic one and how far it is ahead */
+
+/* Of a request: when it had come, also where the application reads it later (but with perf buffers). Of an
+ * end: when it was made. */
+static void times_are_those_of_the_boot_clock(void **state)
+{
+	const struct linger abort = {.l_onoff = 1};
+	struct half h;
+
+	(void)state;
+	half_open(&h, &world, source, 1 << 20);
+	uint64_t before = clock_boot_ns(&clock_system);
+	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
+	uint64_t opened = clock_boot_ns(&clock_system);
+	usleep(AWHILE_US);
+	uint64_t asked = clock_boot_ns(&clock_system);
+	send_all(p.client, "GET / HTTP/1.1\r\n\r\n", 18);
+	uint64_t came = clock_boot_ns(&clock_system);
+	usleep(AWHILE_US);
+	receive_all(p.server, 18, 4096, false);
+	usleep(AWHILE_US);
+	uint64_t ending = clock_boot_ns(&clock_system);
+	assert_int_equal(setsockopt(p.server, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort)), 0);
+	close(p.server);
+	p.server = -1;
+	pair_close(&p);
+	assert_true(world_until_quiet(PORT));
+	assert_true(reader_drain(h.reader) > 0);
+	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0), *end = collect_get(&h.got, PK_CLOSE, 0);
+	const struct pk_data *data = collect_get(&h.got, PK_DATA, 0);
+	assert_in_range(open->rec.time_ns, before - CLOCKS_APART_NS, opened + CLOCKS_APART_NS);
+	if (kernel_uses_perf(h.kernel))
+		assert_in_range(data->rec.time_ns, came, ending);
+	else
+		assert_in_range(data->rec.time_ns, asked - CLOCKS_APART_NS, came + CLOCKS_APART_NS);
+	assert_in_range(end->rec.time_ns, ending, clock_boot_ns(&clock_system));
 	half_close(&h);
 }
 
@@ -1157,6 +1198,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(data_on_the_third_ack_of_the_handshake_is_seen),
 		cmocka_unit_test(data_read_after_the_client_has_closed_is_seen),
 		cmocka_unit_test(a_connection_opens_before_its_data_and_closes_with_its_sums),
+		cmocka_unit_test(times_are_those_of_the_boot_clock),
 		cmocka_unit_test(what_an_application_left_unread_is_told),
 		cmocka_unit_test(a_mapped_client_has_its_ipv4_address),
 		cmocka_unit_test(retransmissions_are_told),

@@ -327,8 +327,8 @@ picket_config() { # [YAML]
 	grep -q '^  packet_mode:' "$DIR/picket.yaml" || sed -i "s/^capture:\$/capture:\n  packet_mode: $PICKET_MODE/" "$DIR/picket.yaml"
 }
 
-picket_start() { # in the server's namespace, with $DIR/picket.yaml
-	nsenter --net="/run/netns/${PICKET_NS:-$NS_S}" "$PICKET_BIN" run -c "$DIR/picket.yaml" \
+picket_start() { # in the server's namespace (and what nsenter's option $PICKET_ENTER names), with $DIR/picket.yaml
+	nsenter --net="/run/netns/${PICKET_NS:-$NS_S}" ${PICKET_ENTER:+"$PICKET_ENTER"} "$PICKET_BIN" run -c "$DIR/picket.yaml" \
 		>>"$DIR/picket.out" 2>>"$DIR/picket.log" &
 	PICKET_PID=$!
 	own $PICKET_PID
