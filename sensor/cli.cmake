@@ -22,6 +22,7 @@ target_sources(picket_sensor PRIVATE
 	cli_settings.c
 	cli_status.c
 	cli_table.c
+	cli_top.c
 	cli_why.c
 	control.c
 	control_blocks.c
@@ -36,6 +37,12 @@ target_sources(picket_sensor PRIVATE
 	control_status_capture.c
 	control_status_hints.c
 	control_why.c
+	top.c
+	top_json.c
+	top_programs.c
+	top_screen.c
+	top_view.c
 )
+target_link_libraries(picket_sensor PRIVATE PkgConfig::NCURSES)
 set_source_files_properties(cli.c cli_manual.c control_status.c PROPERTIES
 	COMPILE_DEFINITIONS "PICKET_VERSION=\"${PROJECT_VERSION}\"")

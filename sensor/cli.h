@@ -43,6 +43,7 @@ int cli_main(int argc, char **argv);
 /* cli_doctor.c */ int cli_doctor(const struct cli *cli, int argc, char **argv);
 /* cli_demo.c */ int cli_demo(const struct cli *cli, int argc, char **argv);
 /* cli_status.c */ int cli_status(const struct cli *cli, int argc, char **argv);
+/* cli_top.c */ int cli_top(const struct cli *cli, int argc, char **argv);
 /* cli_events.c */
 int cli_events(const struct cli *cli, int argc, char **argv);
 int cli_requests(const struct cli *cli, int argc, char **argv);

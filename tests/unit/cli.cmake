@@ -49,6 +49,16 @@ target_sources(control_test PRIVATE ${control_sources})
 target_link_options(control_test PRIVATE -Wl,--wrap=api_add)
 target_compile_definitions(control_test PRIVATE OPENAPI="${CMAKE_SOURCE_DIR}/docs/openapi.yaml")
 
+picket_unit(top picket_lib PkgConfig::BPF)
+target_sources(top_test PRIVATE
+	${CMAKE_SOURCE_DIR}/sensor/cli_call.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_print.c
+	${CMAKE_SOURCE_DIR}/sensor/top.c
+	${CMAKE_SOURCE_DIR}/sensor/top_json.c
+	${CMAKE_SOURCE_DIR}/sensor/top_programs.c
+	${CMAKE_SOURCE_DIR}/sensor/top_view.c
+)
+
 picket_unit(cli picket_lib PkgConfig::BPF)
 target_sources(cli_test PRIVATE ${control_sources} ${cli_sources})
 

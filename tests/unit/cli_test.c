@@ -76,6 +76,11 @@ int cli_config(const struct cli *cli, int argc, char **argv)
 	return see(cli, argc, argv);
 }
 
+int cli_top(const struct cli *cli, int argc, char **argv)
+{
+	return see(cli, argc, argv);
+}
+
 int cli_completion(const struct cli *cli, int argc, char **argv)
 {
 	return see(cli, argc, argv);
