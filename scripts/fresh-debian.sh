@@ -69,6 +69,8 @@ mount -t sysfs sysfs "$root/sys"
 mounts="$root/sys $mounts"
 mount --bind /dev "$root/dev"
 mounts="$root/dev $mounts"
+mount --bind /dev/pts "$root/dev/pts" # below /dev, and no bind mount of it brings it along
+mounts="$root/dev/pts $mounts"
 mount -t tmpfs tmpfs "$root/run"
 mounts="$root/run $mounts"
 

@@ -5,6 +5,7 @@
 story "top shows who asks for what, obeys its keys, and leaves the terminal as it was"
 need infocmp
 infocmp xterm >/dev/null 2>&1 || skip "there is no terminfo of xterm"
+"$PYTHON" -c 'import pty; pty.openpty()' 2>/dev/null || skip "there are no pseudo terminals here"
 net_up
 nginx_up
 picket_up
