@@ -26,6 +26,7 @@ enum config_capture_source { CAPTURE_AUTO = 0, CAPTURE_RING, CAPTURE_PERF };
 enum config_receive { RECEIVE_AUTO = 0, RECEIVE_OFF, RECEIVE_KPROBE };
 enum config_redact_query { REDACT_QUERY_HASH, REDACT_QUERY_DROP, REDACT_QUERY_KEEP };
 enum config_proxy_default { PROXY_UNCLASSIFIED = 0, PROXY_DIRECT = 1 };
+enum config_audit_fsync { AUDIT_FSYNC_SECOND = 0, AUDIT_FSYNC_ALWAYS, AUDIT_FSYNC_NEVER };
 enum config_gateway_protocol { GATEWAY_LOCAL = 1, GATEWAY_BATCH = 2 };
 
 struct config_strings {
@@ -137,6 +138,12 @@ struct config {
 	struct {
 		char *openapi; /* api.openapi: description of the API; empty: none */
 	} api;
+	struct {
+		bool enabled;                  /* audit.enabled, true */
+		uint64_t size_max;             /* audit.size_max, 16 MiB a file */
+		uint32_t files_max;            /* audit.files_max, 8 */
+		enum config_audit_fsync fsync; /* audit.fsync, second */
+	} audit;
 	struct config_origins *origins; /* for config_show */
 };
 

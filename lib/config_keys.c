@@ -29,6 +29,10 @@ static const struct config_choice query[] = {
 	{"hash", REDACT_QUERY_HASH}, {"drop", REDACT_QUERY_DROP}, {"keep", REDACT_QUERY_KEEP}, {NULL, 0}};
 static const struct config_choice peers[] = {
 	{"unclassified", PROXY_UNCLASSIFIED}, {"direct", PROXY_DIRECT}, {NULL, 0}};
+static const struct config_choice fsyncs[] = {{"always", AUDIT_FSYNC_ALWAYS},
+					      {"second", AUDIT_FSYNC_SECOND},
+					      {"never", AUDIT_FSYNC_NEVER},
+					      {NULL, 0}};
 static const struct config_choice protocols[] = {
 	{"local", GATEWAY_LOCAL}, {"batch", GATEWAY_BATCH}, {NULL, 0}};
 
@@ -176,6 +180,16 @@ const struct config_key config_keys[] = {
 	 .fallback = "[]", .help = "Files with detections. Empty: those that picket ships."},
 	{.path = "detect.packets", .type = CONFIG_TEXTS, .offset = AT(detect.packets), .form = FORM_PATH, .max = 64,
 	 .fallback = "[]", .help = "Files with criteria for TCP headers. Empty: those that picket ships."},
+
+	{.path = "audit.enabled", .type = CONFIG_BOOL, .offset = AT(audit.enabled), .fallback = "true",
+	 .help = "Whether decisions and changes of settings are written to the audit log, in the folder audit of state_dir."},
+	{.path = "audit.size_max", .type = CONFIG_SIZE64, .offset = AT(audit.size_max), .min = 64 * KIB, .max = GIB,
+	 .fallback = "16MiB", .help = "Size of a file of the audit log; then the next is begun."},
+	{.path = "audit.files_max", .type = CONFIG_UINT32, .offset = AT(audit.files_max), .min = 2, .max = 64, .fallback = "8",
+	 .help = "Files of the audit log; the oldest is emptied for the next, and a record says so."},
+	{.path = "audit.fsync", .type = CONFIG_CHOICE, .offset = AT(audit.fsync), .choices = fsyncs, .fallback = "second",
+	 .help = "When records are safe from a loss of power. always: before the API answers. second: within about a second. "
+	 "never: when the kernel sees fit."},
 };
 const unsigned config_key_count = ARRAY_SIZE(config_keys);
 

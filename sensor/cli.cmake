@@ -7,6 +7,8 @@ picket_embed(shipped_completion
 target_sources(picket_sensor PRIVATE
 	${CMAKE_CURRENT_BINARY_DIR}/shipped_completion.c
 	cli.c
+	cli_audit.c
+	cli_audit_export.c
 	cli_blocks.c
 	cli_call.c
 	cli_completion.c
@@ -22,6 +24,7 @@ target_sources(picket_sensor PRIVATE
 	cli_settings.c
 	cli_status.c
 	cli_table.c
+	cli_time.c
 	cli_top.c
 	cli_why.c
 	control.c

@@ -67,6 +67,7 @@ int cli_mode(const struct cli *cli, int argc, char **argv);
 int cli_proxies(const struct cli *cli, int argc, char **argv);
 int cli_gateway(const struct cli *cli, int argc, char **argv);
 /* cli_routes.c */ int cli_routes(const struct cli *cli, int argc, char **argv);
+/* cli_audit.c */ int cli_audit(const struct cli *cli, int argc, char **argv);
 /* cli_config.c */ int cli_config(const struct cli *cli, int argc, char **argv);
 /* cli_completion.c */ int cli_completion(const struct cli *cli, int argc, char **argv);
 /* cli_manual.c */ int cli_manual(const struct cli *cli, int argc, char **argv);

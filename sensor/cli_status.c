@@ -200,6 +200,12 @@ static void show_judgment(const cJSON *a, struct buffer *b)
 			      count_of(a, "protect.configured"));
 		field("protected", b);
 	}
+	if (strcmp(cli_text(a, "audit.state"), "off")) {
+		buffer_printf(b, "%s, %llu records, %llu missing, the last is number %llu",
+			      cli_text(a, "audit.state"), count_of(a, "audit.records"),
+			      count_of(a, "audit.missing"), count_of(a, "audit.head.seq"));
+		field("audit log", b);
+	}
 	buffer_append_text(b, "blocks, mode and what was said of proxies are not kept over a restart");
 	field("kept", b);
 }

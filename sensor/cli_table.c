@@ -128,6 +128,25 @@ const struct cli_command cli_commands[] = {
 	 .notes = "Not kept over a restart: use proxies.trusted and proxies.direct in the configuration for that."},
 	{.name = "gateway", .summary = "who judges", .run = cli_gateway,
 	 .parts = PARTS({.name = "list", .summary = "gateways, their state and last error"})},
+	{.name = "audit", .summary = "who decided and set what: is the log of it whole, and what does it say", .run = cli_audit,
+	 .parts = PARTS(
+		{.name = "verify", .arguments = "[PATH]", .offer = OFFER_FILES,
+		 .summary = "whether the log is whole, and if not, which line was changed, removed, inserted or moved",
+		 .options = OPTIONS(
+			OPTION_CONFIG("the configuration whose log it is, where no PATH is given"),
+			{.name = "head", .value = "HEAD",
+			 .help = "as `picket audit head` has printed it: that record must still be there, the same"}),
+		 .notes = "Exit status 0: whole; 1: it is not."},
+		{.name = "head", .arguments = "[PATH]", .offer = OFFER_FILES,
+		 .summary = "sequence number and hash of the last record, to note elsewhere",
+		 .options = OPTIONS(OPTION_CONFIG("the configuration whose log it is, where no PATH is given"))},
+		{.name = "export", .arguments = "[PATH]", .offer = OFFER_FILES, .summary = "the records of a time",
+		 .options = OPTIONS(
+			OPTION_CONFIG("the configuration whose log it is, where no PATH is given"),
+			{.name = "since", .value = "TIME", .help = "2026-11-24T22:00:00Z (UTC), 2026-11-24, or 2h for two hours ago"},
+			{.name = "until", .value = "TIME", .help = "likewise; that moment is not among them"},
+			{.name = "format", .value = "json|csv", .help = "json (default): as they stand in the log; csv: a table"})}),
+	 .notes = "PATH is the folder of a log, or one of its files. Asks no daemon."},
 	{.name = "config", .summary = "check or show the configuration, print its schema", .run = cli_config,
 	 .parts = PARTS(
 		{.name = "check", .arguments = "[FILE]", .offer = OFFER_FILES, .summary = "what is wrong",

@@ -53,6 +53,26 @@ void control_problem(struct api_call *call, unsigned status, const char *code, c
 	api_problem(call, status, code, detail);
 }
 
+const char *control_uid(const struct api_call *call, char buf[static CONTROL_UID_MAX])
+{
+	uid_t uid = api_call_uid(call);
+
+	if (uid == (uid_t)-1)
+		snprintf(buf, CONTROL_UID_MAX, "uid:unknown");
+	else
+		snprintf(buf, CONTROL_UID_MAX, "uid:%u", (unsigned)uid);
+	return buf;
+}
+
+void control_audit(struct api_call *call, const struct control_parts *parts, const char *name,
+		   const char *subject, const char *before, const char *value)
+{
+	char by[CONTROL_UID_MAX];
+
+	audit_note_setting(parts->audit, name, subject, before, value, control_uid(call, by));
+	audit_settle(parts->audit);
+}
+
 /* "target, ttl, ttl_s" */
 static const char *names_of(const char *const *known, char *buf, size_t size)
 {

@@ -17,6 +17,7 @@
 #include "policies/detect.h"
 #include "policies/packet_watch.h"
 #include "policies/routes.h"
+#include "sensor/audit.h"
 #include "sensor/capture.h"
 #include "sensor/enforcer.h"
 #include "sensor/http_point.h"
@@ -30,6 +31,7 @@ struct control_parts {
 	struct tail *tail;
 	struct enforcer *enforcer;
 	struct http_point *http_point; /* NULL: none */
+	struct audit *audit; /* NULL: none */
 	struct warden_client *warden;
 	struct proxies *proxies;
 	struct forwarder *forwarder;
@@ -74,6 +76,12 @@ void control_problem(struct api_call *call, unsigned status, const char *code, c
  * answered. *ret: cJSON_Delete it.
  */
 int control_body(struct api_call *call, const char *const *known, cJSON **ret);
+/* Who asks: "uid:N". Returns buf. */
+#define CONTROL_UID_MAX 24
+const char *control_uid(const struct api_call *call, char buf[static CONTROL_UID_MAX]);
+/* A setting was changed by who asks; before and subject may be NULL. Waits as audit_settle does. */
+void control_audit(struct api_call *call, const struct control_parts *parts, const char *name,
+		   const char *subject, const char *before, const char *value);
 /* Address or prefix. 0, or 1: the problem was answered. what names it in the message: "target". */
 int control_target(struct api_call *call, const char *what, const char *text, struct prefix *ret);
 /* A whole number from the query, 0 to max; *ret is untouched where it is absent. 0, or 1: the problem was

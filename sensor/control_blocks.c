@@ -188,6 +188,7 @@ static void post_block(struct api_call *call, void *arg)
 	    read_confirm(call, body, &confirm_ms))
 		goto out;
 	enforcer_verdict(parts->enforcer, &v, confirm_ms, &d);
+	audit_settle(parts->audit);
 	if (d.outcome == DECISION_REFUSED)
 		control_refuse(call, &d);
 	else
@@ -228,6 +229,7 @@ static void delete_block(struct api_call *call, void *arg)
 		return;
 	control_operator_verdict(call, parts, VERDICT_UNBLOCK, &target, &v);
 	enforcer_verdict(parts->enforcer, &v, 0, &d);
+	audit_settle(parts->audit);
 	if (d.outcome == DECISION_UNBLOCKED)
 		control_reply_decision(call, parts, &v, &d, 200);
 	else if (!strcmp(d.why, "install_failed"))
@@ -242,6 +244,7 @@ static void post_confirm(struct api_call *call, void *arg)
 	const struct control_parts *parts = arg;
 	struct buffer b = BUFFER_INIT(CONTROL_ANSWER_MAX);
 	struct json_writer w = JSON_WRITER(&b);
+	char text[PREFIX_TEXT_MAX];
 	struct prefix target;
 	cJSON *body = NULL;
 
@@ -253,6 +256,7 @@ static void post_confirm(struct api_call *call, void *arg)
 		reply_not_blocked(call, parts, &target);
 		goto out;
 	}
+	control_audit(call, parts, "confirm", prefix_format(&target, text), "on trial", "confirmed");
 	json_object_begin(&w);
 	control_write_prefix(&w, "target", &target);
 	json_key(&w, "confirmed");

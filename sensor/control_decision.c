@@ -35,7 +35,7 @@ void control_operator_verdict(struct api_call *call, const struct control_parts 
 			      enum verdict_action action, const struct prefix *target, struct verdict *ret)
 {
 	static atomic_uint number;
-	uid_t uid = api_call_uid(call);
+	char by[CONTROL_UID_MAX];
 
 	*ret = (struct verdict){
 		.source = VERDICT_OPERATOR,
@@ -47,10 +47,7 @@ void control_operator_verdict(struct api_call *call, const struct control_parts 
 		.received_ns = clock_boot_ns(parts->clock),
 	};
 	snprintf(ret->id, sizeof ret->id, "op-%.20s-%u", parts->run_id, atomic_fetch_add(&number, 1) + 1);
-	if (uid == (uid_t)-1)
-		snprintf(ret->origin, sizeof ret->origin, "uid:unknown");
-	else
-		snprintf(ret->origin, sizeof ret->origin, "uid:%u", (unsigned)uid);
+	snprintf(ret->origin, sizeof ret->origin, "%s", control_uid(call, by));
 }
 
 void control_refuse(struct api_call *call, const struct decision *d)

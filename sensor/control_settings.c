@@ -53,12 +53,15 @@ static void put_mode(struct api_call *call, void *arg)
 			    "mode must be \"observe\" (blocks nothing by itself), \"approve\" (asks first) "
 			    "or \"enforce\"");
 	} else {
+		enum config_mode before = enforcer_mode(parts->enforcer);
+
 		enforcer_set_mode(parts->enforcer, mode);
 		/* Whoever went on attacking while it only observed is judged anew. */
 		if (parts->detect)
 			detect_rearm(parts->detect);
 		log_info("mode changed", LOG_S("mode", config_mode_name(mode)),
 			 LOG_U("uid", api_call_uid(call)));
+		control_audit(call, parts, "mode", NULL, config_mode_name(before), config_mode_name(mode));
 		reply_mode(call, parts);
 	}
 	cJSON_Delete(body);
@@ -106,6 +109,7 @@ static void post_kill_switch(struct api_call *call, void *arg)
 				strerror(r < 0 ? -r : EPROTO));
 		return;
 	}
+	control_audit(call, parts, "kill_switch", NULL, NULL, "on");
 	json_object_begin(&w);
 	json_key(&w, "kill_switch");
 	json_bool(&w, true);
@@ -258,6 +262,7 @@ static void put_proxies(struct api_call *call, void *arg)
 {
 	static const char *const known[] = {"address", "class", NULL};
 	const struct control_parts *parts = arg;
+	char text[PREFIX_TEXT_MAX];
 	enum proxy_class class;
 	struct prefix target;
 	cJSON *body = NULL;
@@ -273,9 +278,13 @@ static void put_proxies(struct api_call *call, void *arg)
 			    "\"direct\" (a client, whatever it sends) or \"forget\"");
 		goto out;
 	}
+	enum proxy_class before = proxies_class_prefix(parts->proxies, &target);
+
 	switch (proxies_set(parts->proxies, &target, class)) {
 	case 0:
 		remember(parts, &target, class);
+		control_audit(call, parts, "proxies", prefix_format(&target, text), proxy_class_name(before),
+			      proxy_class_name(proxies_class_prefix(parts->proxies, &target)));
 		reply_class(call, parts, &target, class);
 		break;
 	case PROXIES_E_TOO_WIDE:

@@ -55,6 +55,7 @@ static struct status *status_read(const struct control_parts *parts)
 	s->warden_result = status_ask_warden(parts, &s->warden);
 	s->enforcer = enforcer_counts(parts->enforcer);
 	settle_counts(s);
+	s->audit = audit_counts(parts->audit);
 	s->mode = enforcer_mode(parts->enforcer);
 	if (parts->detect)
 		s->detect = detect_counts(parts->detect);
@@ -196,6 +197,26 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 }
 
+static void write_audit(struct json_writer *w, const struct status *s)
+{
+	const struct audit_counts *a = &s->audit;
+
+	json_key(w, "audit");
+	json_object_begin(w);
+	put_text(w, "state", audit_state_name(a->state));
+	put_uint(w, "records", a->records);
+	put_uint(w, "held", a->held);
+	put_uint(w, "missing", a->missing);
+	put_uint(w, "sync_failures", a->sync_failures);
+	json_key(w, "head");
+	json_object_begin(w);
+	put_uint(w, "seq", a->head.seq);
+	put_text(w, "hash", a->head.hash);
+	json_object_end(w);
+	put_text(w, "error", a->error ? strerror(-a->error) : NULL);
+	json_object_end(w);
+}
+
 static void write_proxies(struct json_writer *w, const struct status *s)
 {
 	uint64_t by_class[4] = {0};
@@ -281,6 +302,7 @@ static void get_status(struct api_call *call, void *arg)
 	status_write_account(&w, stages, count);
 	status_write_kernel(&w, s);
 	write_judgment(&w, s);
+	write_audit(&w, s);
 	json_key(&w, "gateways");
 	control_write_gateways(&w, parts);
 	write_proxies(&w, s);

@@ -24,6 +24,7 @@ struct status {
 	struct answers_counts answers;
 	struct reader_counts reader;
 	struct enforcer_counts enforcer;
+	struct audit_counts audit;
 	struct detect_counts detect;
 	enum config_mode mode;
 	struct gateway_counts gateways[GATEWAYS_MAX];

@@ -239,6 +239,36 @@ static void hint_judgment(struct json_writer *w, const struct status *s)
 		     "mode observe: verdicts are written down, nothing is blocked automatically");
 }
 
+static void hint_audit(struct json_writer *w, const struct status *s)
+{
+	const struct audit_counts *a = &s->audit;
+	const char *error = strerror(-a->error);
+
+	if (a->state == AUDIT_UNOPENED)
+		hint(w, "warning", NULL,
+		     "there is no audit log (%s): let state_dir (%s) be a folder that root may write, and no "
+		     "other instance's, or say audit: {enabled: false}",
+		     error, s->parts->config->state_dir);
+	if (a->state == AUDIT_UNWRITTEN)
+		hint(w, "error", NULL,
+		     "the audit log in %s cannot be written (%s): %zu records wait, and are written once "
+		     "there is "
+		     "room",
+		     s->parts->config->state_dir, error, a->held);
+	if (a->missing && a->state != AUDIT_UNOPENED)
+		hint(w, "warning", "picket audit verify",
+		     "%llu records are missing in the audit log, as it says at their places: they came "
+		     "faster than "
+		     "they could be written",
+		     (unsigned long long)a->missing);
+	if (a->sync_failures)
+		hint(w, "error", NULL,
+		     "%llu times the disk did not confirm what was written to the audit log: look at the "
+		     "kernel's log "
+		     "(dmesg)",
+		     (unsigned long long)a->sync_failures);
+}
+
 void status_write_hints(struct json_writer *w, const struct status *s, const struct stage *stages,
 			unsigned count)
 {
@@ -272,5 +302,6 @@ void status_write_hints(struct json_writer *w, const struct status *s, const str
 	hint_proxies(w, s);
 	hint_nameless_proxies(w, s);
 	hint_judgment(w, s);
+	hint_audit(w, s);
 	json_array_end(w);
 }

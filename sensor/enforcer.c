@@ -36,6 +36,7 @@ struct enforcer {
 	uint64_t history_count;
 	struct enforcer_counts counts;
 	struct warden_reply reply; /* 10 kB: not on the stack */
+	struct audit_who who;      /* of the decisions that are made now; {0}: who asked for them */
 	bool kill;
 	uint32_t era; /* number of the reconciliation */
 	uint64_t reconciled_ns;
@@ -136,8 +137,10 @@ static void publish(struct enforcer *e, const struct verdict *v, const struct de
 	struct event *event = event_new(EVENT_DECISION, why.len + detail.len);
 
 	e->counts.outcomes[d->outcome]++;
-	if (!event)
+	if (!event) {
+		audit_note_decision(e->parts.audit, NULL, &e->who);
 		return;
+	}
 	event->time_ns = now_ns(e);
 	event->wall_ns = clock_wall_ns(e->parts.clock);
 	event->decision.verdict = *v;
@@ -153,6 +156,10 @@ static void publish(struct enforcer *e, const struct verdict *v, const struct de
 	if (*slot)
 		event_unref(*slot);
 	*slot = event_ref(event);
+	struct audit_who who = e->who;
+	if (d->pending_id)
+		who.pending_id = d->pending_id;
+	audit_note_decision(e->parts.audit, event, &who);
 	e->parts.event(e->parts.arg, event);
 }
 
@@ -362,10 +369,13 @@ static bool pending_put(struct enforcer *e, const struct verdict *v, struct deci
 		if (e->pending_count == ENFORCER_PENDING_MAX) {
 			struct decision gone = {0};
 			struct verdict old = e->pending[0].verdict;
+			gone.pending_id = e->pending[0].id;
 			decide(&gone, DECISION_REFUSED, "queue_full",
 			       "the oldest pending item made room for a newer one");
 			pending_remove(e, 0);
+			e->who.by = "picket";
 			publish(e, &old, &gone);
+			e->who.by = NULL;
 		}
 		p = &e->pending[e->pending_count++];
 		*p = (struct pending){.id = e->pending_next++, .since_ns = now_ns(e)};
@@ -613,6 +623,7 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 		struct verdict v = e->pending[i].verdict;
 		pending_remove(e, i);
 		v.received_ns = now_ns(e);
+		e->who = (struct audit_who){by, yes ? "approved" : "rejected", pending_id};
 		if (yes && v.action == VERDICT_UNBLOCK) {
 			withdraw(e, &v, &d);
 		} else if (yes) {
@@ -623,6 +634,7 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 			decide(&d, DECISION_REFUSED, "rejected", text);
 			publish(e, &v, &d);
 		}
+		e->who = (struct audit_who){0};
 		r = 0;
 		break;
 	}
@@ -719,6 +731,7 @@ static void blocks_end(struct enforcer *e, struct blocks *list, uint64_t now)
 
 static void expire(struct enforcer *e, uint64_t now)
 {
+	e->who.by = "picket";
 	blocks_end(e, e->blocks, now);
 	blocks_end(e, e->behind, now);
 	for (unsigned i = e->pending_count; i-- > 0;) {
@@ -726,10 +739,12 @@ static void expire(struct enforcer *e, uint64_t now)
 			continue;
 		struct decision d = {0};
 		struct verdict v = e->pending[i].verdict;
+		d.pending_id = e->pending[i].id;
 		decide(&d, DECISION_REFUSED, "nobody_answered", "the pending item expired");
 		pending_remove(e, i);
 		publish(e, &v, &d);
 	}
+	e->who.by = NULL;
 }
 
 /*
@@ -822,10 +837,17 @@ static void reconcile(struct enforcer *e, uint64_t now)
 		for (size_t i = 0; i < missing->count; i++) {
 			struct decision d = {0};
 			install(e, blocks_find(e->blocks, &missing->targets[i]), &d);
-			back += d.outcome == DECISION_BLOCKED;
+			if (d.outcome != DECISION_BLOCKED)
+				continue;
+			audit_note_mended(e->parts.audit, &missing->targets[i], "put_back");
+			back++;
 		}
-		for (size_t i = 0; i < extra->count; i++)
-			out += uninstall(e, &extra->targets[i], &done) == 0;
+		for (size_t i = 0; i < extra->count; i++) {
+			if (uninstall(e, &extra->targets[i], &done))
+				continue;
+			audit_note_mended(e->parts.audit, &extra->targets[i], "taken_out");
+			out++;
+		}
 		e->counts.missing = missing->all - back;
 		e->counts.extra = extra->all - out;
 		e->counts.mended += back + out;
@@ -835,6 +857,16 @@ static void reconcile(struct enforcer *e, uint64_t now)
 	}
 	free(extra);
 	free(missing);
+}
+
+/* `picket panic` and `resume` write the switch past every process: that it was written is seen here, not by
+ * whom. */
+static void kill_seen(struct enforcer *e, bool on)
+{
+	if (on != e->kill)
+		audit_note_setting(e->parts.audit, "kill_switch", NULL, e->kill ? "on" : "off",
+				   on ? "on" : "off", "kernel");
+	e->kill = on;
 }
 
 #define RECONCILE_NS       (5 * NS_PER_S)
@@ -850,7 +882,7 @@ void enforcer_tick(struct enforcer *e)
 	protect_read(e, PROTECT_READ_NS);
 	struct warden_request q = {.op = WARDEN_STATUS};
 	if (ask(e, &q) == 0 && e->reply.result == 0) {
-		e->kill = e->reply.status.kill;
+		kill_seen(e, e->reply.status.kill);
 		decide_off(e->decide, e->kill);
 		e->counts.installed = e->reply.status.blocks;
 	}

@@ -16,6 +16,7 @@
 #include "policies/decide.h"
 #include "policies/guard.h"
 #include "policies/proxies.h"
+#include "sensor/audit.h"
 #include "sensor/clients.h"
 #include "sensor/warden.h"
 
@@ -29,6 +30,7 @@ struct enforcer_parts {
 	struct clients *behind;  /* of capture; NULL: none */
 	bool (*http)(void *arg); /* do proxies ask the point at HTTP? NULL: none does */
 	struct warden_client *warden;
+	struct audit *audit;                       /* NULL: none */
 	void (*event)(void *arg, struct event *e); /* takes the reference */
 	void *arg;
 };

@@ -121,7 +121,8 @@ int sandbox_replay(uid_t uid, gid_t gid)
 
 /*
  * What libcurl, libmicrohttpd, OpenSSL, glibc's resolver and our own threads use. Not among them: bpf,
- * ptrace, execve, kill, mount, setuid and their like; files open for reading only.
+ * ptrace, execve, kill, mount, setuid and their like; files open for reading only. ftruncate is for what was
+ * opened before: a full audit file is emptied, and what a full disk took of a record is taken back.
  */
 static const int allowed[] = {
 	SCMP_SYS(accept),
@@ -146,6 +147,7 @@ static const int allowed[] = {
 	SCMP_SYS(fcntl),
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(fstat),
+	SCMP_SYS(ftruncate),
 	SCMP_SYS(futex),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(getegid),

@@ -72,6 +72,7 @@ struct sensor {
 	struct reader *reader;
 	struct forwarder *forwarder;
 	struct enforcer *enforcer;
+	struct audit *audit;
 	struct warden_client *warden;
 	struct operations *operations; /* of api.openapi; NULL: none */
 	struct processes *processes;
@@ -458,6 +459,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = processes_new(&s->processes);
 	if (!r)
 		r = open_routes(s, c, &errors);
+	if (!r)
+		r = audit_new(c, &clock_system, &s->audit);
 	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
 	if (!r)
 		r = forwarder_new(c, &clock_system, s->source, &hooks, &s->forwarder, &errors);
@@ -554,6 +557,16 @@ static int http_point_start(struct sensor *s, int decide_socket)
 	return http_point_new(&parts, decide_socket, &s->http_point);
 }
 
+static int start_audit(struct sensor *s, const struct sensor_start *start)
+{
+	char by[32] = "picket";
+
+	if (start->reload_by != (uid_t)-1)
+		snprintf(by, sizeof by, "uid:%u", (unsigned)start->reload_by);
+	audit_note_start(s->audit, start->why, by);
+	return audit_start(s->audit);
+}
+
 static int start_parts(struct sensor *s, const struct sensor_start *start)
 {
 	struct enforcer_parts enforcer = {
@@ -564,6 +577,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.behind = s->behind,
 		.warden = s->warden,
 		.http = http_is_asked,
+		.audit = s->audit,
 		.event = on_event,
 		.arg = s,
 	};
@@ -595,7 +609,9 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.arg = s,
 	};
 
-	int r = enforcer_new(&enforcer, &s->enforcer);
+	int r = start_audit(s, start);
+	if (!r)
+		r = enforcer_new(&enforcer, &s->enforcer);
 	if (!r)
 		r = enforcer_adopt(s->enforcer);
 	if (!r)
@@ -612,6 +628,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.tail = s->tail,
 		.enforcer = s->enforcer,
 		.http_point = s->http_point,
+		.audit = s->audit,
 		.warden = s->warden,
 		.proxies = s->proxies,
 		.forwarder = s->forwarder,
@@ -662,6 +679,7 @@ static void stop_parts(struct sensor *s)
 	reader_free(s->reader);
 	forwarder_free(s->forwarder);
 	enforcer_free(s->enforcer);
+	audit_free(s->audit);
 	detect_free(s->detect);
 	packet_watch_free(s->packet_watch);
 	queue_free(s->events, (void (*)(void *))event_unref);

@@ -2,7 +2,8 @@
 /*
  * sensor.h: the unprivileged process. Everything that reads outside bytes happens in it. Threads: capture
  * (ring → stream → request → detect), judge (batch → gateway → verdict → guard → asks the warden), control
- * (API; libmicrohttpd's own), resolver (addresses of gateways, so that they stay protected).
+ * (API; libmicrohttpd's own), resolver (addresses of gateways, so that they stay protected), and those that
+ * write what outlives a restart (routes, the audit log).
  */
 #ifndef PICKET_SENSOR_H
 #define PICKET_SENSOR_H
@@ -22,6 +23,8 @@ struct sensor_start {
 	uid_t uid; /* whom to become */
 	gid_t gid;
 	const char *host; /* for the CloudEvents source */
+	const char *why;  /* "start", "reload", "restart": for the audit log */
+	uid_t reload_by;  /* who had the configuration read again; (uid_t)-1: nobody */
 };
 
 /*

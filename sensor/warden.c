@@ -357,7 +357,7 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-static void reload_now(struct warden *w)
+static void reload_now(struct warden *w, uid_t by)
 {
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
 	struct config *next = NULL;
@@ -404,6 +404,8 @@ static void reload_now(struct warden *w)
 	w->receive_failed = false;
 	warden_watch_interfaces(w);
 	w->reload = false;
+	w->reloaded = true;
+	w->reload_by = by;
 	w->restart_at_ns = 0;
 	w->sensor_ready = false; /* READY=1 is told when the new one is */
 	w->mode = 0;             /* what was set at run time falls back to the file */
@@ -419,7 +421,7 @@ static void signals_read(struct warden *w)
 		if (info.ssi_signo == SIGCHLD)
 			warden_sensor_reap(w);
 		else if (info.ssi_signo == SIGHUP)
-			reload_now(w);
+			reload_now(w, info.ssi_uid);
 		else
 			w->stop = true;
 	}

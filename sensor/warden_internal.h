@@ -47,6 +47,8 @@ struct warden {
 	bool sensor_ready;
 	uint64_t sensor_heard_ns, sensor_start_ns, restart_at_ns;
 	uint32_t restarts, starts;
+	bool reloaded;   /* the next sensor starts with another configuration, since */
+	uid_t reload_by; /* this user had it read again */
 	uid_t uid;
 	gid_t gid;
 

@@ -35,6 +35,10 @@ static int sensor_spawn(struct warden *w)
 			.uid = w->uid,
 			.gid = w->gid,
 			.host = w->host,
+			.why = w->reloaded ? "reload"
+			       : w->starts ? "restart"
+					   : "start",
+			.reload_by = w->reloaded ? w->reload_by : (uid_t)-1,
 		};
 		close(pair[0]);
 		_exit(sensor_main(&start));
@@ -48,6 +52,7 @@ static int sensor_spawn(struct warden *w)
 	}
 	w->sensor = pid;
 	w->starts++;
+	w->reloaded = false;
 	w->socket = pair[0];
 	w->sensor_start_ns = w->sensor_heard_ns = warden_now();
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = w->socket};

@@ -11,6 +11,8 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/policies/routes_learn.c
 	${CMAKE_SOURCE_DIR}/policies/routes_tree.c
 	${CMAKE_SOURCE_DIR}/policies/table.c
+	${CMAKE_SOURCE_DIR}/sensor/audit.c
+	${CMAKE_SOURCE_DIR}/sensor/audit_files.c
 	${CMAKE_SOURCE_DIR}/sensor/control.c
 	${CMAKE_SOURCE_DIR}/sensor/control_blocks.c
 	${CMAKE_SOURCE_DIR}/sensor/control_decision.c
@@ -29,6 +31,8 @@ set(control_sources
 )
 set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_audit.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_audit_export.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_blocks.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_call.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_detach.c
@@ -41,6 +45,7 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_settings.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_status.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_table.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_time.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_why.c
 )
 

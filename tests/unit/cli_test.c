@@ -27,6 +27,7 @@
 #include "sensor/cli_print.h"
 #include "sensor/cli_table.h"
 #include "sensor/kernel.h"
+#include "tests/unit/audit_rig.h"
 #include "tests/unit/control_fixture.h"
 #include "tests/unit/routes_rig.h"
 
@@ -1278,6 +1279,132 @@ static void numbers_and_spans_are_short(void **state)
 	assert_string_equal(print_span(187200, text), "2d04h");
 }
 
+/* --- audit --- */
+
+/* Five records, a minute apart, from 2026-11-25T09:46:40Z on; so that the file can be found, its folder is
+ * rig_state. */
+static struct audit_head log_make(void **state)
+{
+	const struct audit_files_options o = {
+		.state_dir = rig_state, .size_max = 4096, .files_max = 2, .clock = &clock_system};
+	struct audit_mended mended;
+	struct audit_files *files;
+	char body[256];
+
+	assert_int_equal(rig_begin(state), 0);
+	assert_int_equal(audit_files_open(&o, &files, &mended), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		snprintf(
+			body, sizeof body,
+			"\"kind\":\"decision\",\"by\":\"gateway:test\",\"event\":{\"picket.decision.target\":"
+			"\"192.0.2.%u\",\"picket.decision.ttl_s\":60,\"picket.decision.reason\":\"=cmd "
+			"\\\"x\\\"\"}",
+			i);
+		assert_int_equal(
+			audit_files_append(files, (1795600000ull + 60 * i) * NS_PER_S, span_from(body)), 0);
+	}
+	struct audit_head head = audit_files_head(files);
+	audit_files_free(files);
+	return head;
+}
+
+static void audit_says_whether_a_log_is_whole_and_where_it_is_not(void **state)
+{
+	struct audit_head head = log_make(state);
+	char path[512], text[512];
+
+	rig_path("", path);
+	assert_int_equal(picket("audit verify %s", path), EXIT_DONE);
+	says(out, "whole: 5 records, 1 to 5, in 1 file of ");
+	snprintf(text, sizeof text, "head: 5:%s 2026-11-25T09:50:40.000000000Z\n", head.hash);
+	says(out, text);
+	assert_int_equal(picket("audit verify --json %s/audit.0", path), EXIT_DONE);
+	says(out, "{\"whole\":true,\"fault\":null,\"records\":5,\"first\":1,");
+	snprintf(text, sizeof text, "5:%s\n", head.hash);
+	assert_int_equal(picket("audit head %s", path), EXIT_DONE);
+	assert_string_equal(out, text);
+	assert_int_equal(picket("audit verify --head 5:%s %s", head.hash, path), EXIT_DONE);
+	head.hash[3] = head.hash[3] == '0' ? '1' : '0';
+	assert_int_equal(picket("audit verify --head 5:%s %s", head.hash, path), EXIT_NO);
+	says(out, "the log was written anew");
+	assert_int_equal(picket("audit verify --head 5:xyz %s", path), EXIT_USAGE);
+	says(err, "--head takes SEQUENCE:HASH");
+	rig_end(state);
+	assert_int_equal(picket("audit verify %s", path), EXIT_NO);
+	says(err, "there is no audit log at ");
+}
+
+static void audit_names_the_line_that_was_changed(void **state)
+{
+	char path[512];
+
+	log_make(state);
+	rig_path("audit.0", path);
+	FILE *log = fopen(path, "r+");
+	assert_non_null(log);
+	fseek(log, 500, SEEK_SET);
+	putc('!', log);
+	fclose(log);
+	assert_int_equal(picket("audit verify %s", path), EXIT_NO);
+	says(out, "broken: audit.0, line 2: changed: ");
+	says(out, "whole up to there: 1 records, 1 to 1,");
+	assert_int_equal(picket("audit verify --json %s", path), EXIT_NO);
+	says(out, "{\"whole\":false,\"fault\":{\"kind\":\"changed\",\"file\":\"audit.0\",\"line\":2,");
+	assert_int_equal(picket("audit head %s", path), EXIT_NO);
+	says(err, "the log is not whole");
+	assert_string_equal(out, "");
+	rig_end(state);
+}
+
+static void audit_exports_the_records_of_a_time(void **state)
+{
+	char path[512];
+
+	log_make(state);
+	char *all = rig_text();
+	rig_path("", path);
+	assert_int_equal(picket("audit export %s", path), EXIT_DONE);
+	assert_string_equal(out, all);
+	free(all);
+	assert_int_equal(
+		picket("audit export --since 2026-11-25T09:47:40Z --until 2026-11-25T09:49:40 %s", path),
+		EXIT_DONE);
+	assert_int_equal(line_count(out), 2);
+	says(out, "192.0.2.1\"");
+	says(out, "192.0.2.2\"");
+	assert_int_equal(picket("audit export --until 2026-11-25 %s", path), EXIT_DONE);
+	assert_string_equal(out, "");
+	assert_int_equal(picket("audit export --format csv --since 2026-11-25T09:50 %s", path), EXIT_DONE);
+	says(out, "seq,time,kind,by,outcome,answer,target,action,ttl_s,source,origin,reason,");
+	says(out, "\r\n\"5\",\"2026-11-25T09:50:40.000000000Z\",\"decision\",\"gateway:test\",\"\",\"\","
+		  "\"192.0.2.4\",\"\","
+		  "\"60\",\"\",\"\",\"'=cmd \"\"x\"\"\",");
+	assert_int_equal(picket("audit export --since yesterday %s", path), EXIT_USAGE);
+	says(err, "is no time: give one like");
+	assert_int_equal(picket("audit export --format xml %s", path), EXIT_USAGE);
+	rig_path("audit.0", path);
+	FILE *log = fopen(path, "a");
+	assert_non_null(log);
+	fputs("{\"seq\":6}\n", log);
+	fclose(log);
+	assert_int_equal(picket("audit export %s", path), EXIT_NO);
+	assert_int_equal(line_count(out), 5);
+	says(err, "1 lines are no records");
+	rig_end(state);
+}
+
+static void audit_wants_to_know_what(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("audit"), EXIT_USAGE);
+	says(err, "verify, head or export");
+	assert_int_equal(picket("audit burn"), EXIT_USAGE);
+	assert_int_equal(picket("audit verify a b"), EXIT_USAGE);
+	assert_int_equal(picket("audit head --head 1:2"), EXIT_USAGE);
+	assert_int_equal(picket("audit verify /dev/null/none"), EXIT_NO);
+	assert_int_equal(picket("audit verify /dev/zero"), EXIT_NO);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -1336,6 +1463,10 @@ int main(void)
 		TEST(text_is_cut_by_columns_and_never_inside_a_character),
 		TEST(whatever_bytes_come_what_is_printed_is_plain_text_of_the_told_width),
 		TEST(numbers_and_spans_are_short),
+		TEST(audit_says_whether_a_log_is_whole_and_where_it_is_not),
+		TEST(audit_names_the_line_that_was_changed),
+		TEST(audit_exports_the_records_of_a_time),
+		TEST(audit_wants_to_know_what),
 	};
 
 	has_own_bpffs = geteuid() == 0 && bpffs_own();

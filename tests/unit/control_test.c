@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "lib/api_client.h"
 #include "lib/util.h"
+#include "tests/unit/audit_rig.h"
 #include "tests/unit/control_fixture.h"
 #include "tests/unit/routes_rig.h"
 
@@ -207,6 +208,70 @@ static void status_says_why_processes_cannot_be_named_and_what_mends_it(void **s
 		assert_non_null(strstr(text_at(hint(a, table[i].says), "command"), table[i].mend));
 		cJSON_Delete(a);
 	}
+}
+
+static void status_says_what_is_wrong_with_the_audit_log(void **state)
+{
+	struct config *c = f.config;
+
+	(void)state;
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+	assert_string_equal(text_at(a, "audit.state"), "off");
+	cJSON_Delete(a);
+	/* The configured folder cannot be had. */
+	free(c->state_dir);
+	c->state_dir = strdup("/nowhere");
+	assert_int_equal(audit_new(c, &clock_system, &f.parts.audit), 0);
+	audit_note_setting(f.parts.audit, "mode", NULL, NULL, "observe", "uid:0");
+	a = call("GET", "/v1/status", NULL, 200);
+	assert_string_equal(text_at(a, "audit.state"), "unopened");
+	assert_int_equal(at(a, "audit.missing")->valueint, 1);
+	assert_non_null(hint(a, "there is no audit log (No such file or directory)"));
+	cJSON_Delete(a);
+	audit_free(f.parts.audit);
+	f.parts.audit = NULL;
+}
+
+static void what_an_operator_changes_is_written_down_with_who(void **state)
+{
+	static const char *const parts[] = {
+		"\"name\":\"mode\",\"before\":\"enforce\",\"value\":\"observe\"",
+		"\"name\":\"proxies\",\"subject\":\"192.0.2.9\",\"before\":\"client\",\"value\":\"trusted\"",
+		"\"name\":\"kill_switch\",\"value\":\"on\"",
+		"\"name\":\"confirm\",\"subject\":\"192.0.2.7\",\"before\":\"on trial\"",
+	};
+	char by[64], *text;
+	struct config *c = f.config;
+
+	assert_int_equal(rig_begin(state), 0);
+	free(c->state_dir);
+	c->state_dir = strdup(rig_state);
+	c->audit.fsync = AUDIT_FSYNC_ALWAYS;
+	assert_int_equal(audit_new(c, &clock_system, &f.parts.audit), 0);
+	assert_int_equal(audit_start(f.parts.audit), 0);
+	cJSON_Delete(call("PUT", "/v1/mode", "{\"mode\":\"observe\"}", 200));
+	cJSON_Delete(call("PUT", "/v1/proxies", "{\"address\":\"192.0.2.9\",\"class\":\"trust\"}", 200));
+	cJSON_Delete(call("POST", "/v1/kill-switch", "{\"on\":true}", 200));
+	cJSON_Delete(call("POST", "/v1/blocks-confirm", "{\"target\":\"192.0.2.7\"}", 200));
+	snprintf(by, sizeof by, "\"kind\":\"setting\",\"by\":\"uid:%u\"", (unsigned)getuid());
+	/* They were answered: they are there. */
+	text = rig_text();
+	char *found = text;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		found = strstr(found, by);
+		if (!found || strncmp(found + strlen(by) + 1, parts[i], strlen(parts[i])))
+			fail_msg("no %s in\n%s", parts[i], text);
+		found++;
+	}
+	free(text);
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+	assert_string_equal(text_at(a, "audit.state"), "on");
+	assert_int_equal(at(a, "audit.records")->valueint, 4);
+	assert_int_equal(at(a, "audit.head.seq")->valueint, 4);
+	cJSON_Delete(a);
+	audit_free(f.parts.audit);
+	f.parts.audit = NULL;
+	rig_end(state);
 }
 
 static void status_says_what_is_not_kept_over_a_restart(void **state)
@@ -1093,6 +1158,8 @@ int main(void)
 		TEST(status_of_a_daemon_at_rest_balances_and_asks_for_nothing),
 		TEST(status_shows_the_tables_of_what_passes_and_their_ceilings),
 		TEST(status_says_why_processes_cannot_be_named_and_what_mends_it),
+		TEST(status_says_what_is_wrong_with_the_audit_log),
+		TEST(what_an_operator_changes_is_written_down_with_who),
 		TEST(status_says_what_is_not_kept_over_a_restart),
 		TEST(status_names_an_unclassified_proxy_its_share_and_the_command),
 		TEST(status_says_which_trusted_proxy_names_nobody),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "lib/util.h"
 #include "sensor/enforcer.h"
+#include "tests/unit/audit_rig.h"
 
 /* --- the played warden: a small deny map, and what it is told to answer --- */
 
@@ -692,6 +693,96 @@ static void mode_outlives_a_sensor_that_dies(void **state)
 	assert_int_equal(enforcer_mode(s->enforcer), MODE_OBSERVE);
 }
 
+static struct audit *audit_up(struct stage *s)
+{
+	void *none = NULL;
+	struct enforcer_parts parts = {
+		.config = &s->config,
+		.clock = &clock_fake,
+		.proxies = s->proxies,
+		.clients = s->clients,
+		.behind = s->behind,
+		.event = keep_event,
+		.arg = s,
+	};
+
+	assert_int_equal(rig_begin(&none), 0);
+	s->config.state_dir = rig_state;
+	s->config.audit.enabled = true;
+	s->config.audit.size_max = 1u << 20;
+	s->config.audit.files_max = 2;
+	assert_int_equal(audit_new(&s->config, &clock_system, &parts.audit), 0);
+	assert_int_equal(audit_start(parts.audit), 0);
+	enforcer_free(s->enforcer);
+	assert_int_equal(enforcer_new(&parts, &s->enforcer), 0);
+	return parts.audit;
+}
+
+/* One of parts in each record, and no more records. */
+static void expect_records(const char *const *parts, size_t count)
+{
+	char *text = rig_text(), *line = text;
+
+	for (size_t i = 0; i < count; i++) {
+		char *end = strchr(line, '\n');
+		if (!end)
+			fail_msg("no record with %s", parts[i]);
+		*end = 0;
+		if (!strstr(line, parts[i]))
+			fail_msg("no %s in record %zu: %s", parts[i], i + 1, line);
+		line = end + 1;
+	}
+	assert_string_equal(line, "");
+	free(text);
+}
+
+static void each_decision_is_written_down_with_who_made_it(void **state)
+{
+	static const char *const records[] = {
+		"\"kind\":\"decision\",\"by\":\"test\",\"event\":", /* the operator of these tests */
+		"\"by\":\"gateway:test\",\"pending_id\":1,",
+		"\"by\":\"uid:7\",\"answer\":\"approved\",\"pending_id\":1,",
+		"\"by\":\"gateway:test\",\"pending_id\":2,",
+		"\"by\":\"uid:8\",\"answer\":\"rejected\",\"pending_id\":2,",
+		"\"kind\":\"mended\",\"by\":\"picket\",\"target\":\"203.0.113.5\",\"what\":\"put_back\"",
+		"\"kind\":\"mended\",\"by\":\"picket\",\"target\":\"198.51.100.1\",\"what\":\"taken_out\"",
+		"\"by\":\"kernel\",\"name\":\"kill_switch\",\"before\":\"off\",\"value\":\"on\"",
+		"\"by\":\"gateway:test\",\"event\":", /* refused: the kill switch */
+		"\"name\":\"kill_switch\",\"before\":\"on\",\"value\":\"off\"",
+		"\"by\":\"picket\",\"event\":", /* the time of two blocks is over */
+		"\"by\":\"picket\",\"event\":",
+		"\"kind\":\"end\"",
+	};
+	struct stage *s = *state;
+	struct audit *audit = audit_up(s);
+	void *none = NULL;
+	struct decision d;
+
+	client(s, "203.0.113.6");
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.5"));
+	enforcer_set_mode(s->enforcer, MODE_APPROVE);
+	d = give(s, verdict(VERDICT_GATEWAY, "203.0.113.6"));
+	assert_int_equal(enforcer_answer(s->enforcer, d.pending_id, true, "uid:7", &d), 0);
+	client(s, "203.0.113.8");
+	d = give(s, verdict(VERDICT_GATEWAY, "203.0.113.8"));
+	assert_int_equal(enforcer_answer(s->enforcer, d.pending_id, false, "uid:8", &d), 0);
+	/* Somebody took one entry out, and put another in. */
+	now += 6 * NS_PER_S;
+	assert_int_equal(prefix_parse(SPAN("198.51.100.1"), &warden.blocks[0].target), 0);
+	warden.blocks[0].value.deadline_s = (uint32_t)(now / NS_PER_S + 600);
+	enforcer_tick(s->enforcer);
+	warden.kill = true;
+	enforcer_tick(s->enforcer);
+	give(s, verdict(VERDICT_GATEWAY, "203.0.113.6"));
+	warden.kill = false;
+	enforcer_tick(s->enforcer);
+	now += 61 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	audit_free(audit);
+	expect_records(records, ARRAY_SIZE(records));
+	rig_end(&none);
+}
+
 int main(void)
 {
 #define STORY(f) cmocka_unit_test_setup_teardown(f, stage_up, stage_down)
@@ -720,6 +811,7 @@ int main(void)
 		STORY(kernel_equals_the_list_when_scopes_and_times_cross),
 		STORY(refused_extension_leaves_the_block_that_was),
 		STORY(restarted_sensor_adopts_what_the_kernel_holds),
+		STORY(each_decision_is_written_down_with_who_made_it),
 		STORY(why_names_the_prefix_that_covers_an_address_and_what_was_decided),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@ picket_unit(json_write picket_lib)
 picket_unit(json_read picket_lib)
 picket_unit(proxy_protocol picket_lib)
 picket_unit(event picket_lib)
+picket_unit(audit_verify picket_lib)
 picket_unit(config picket_lib)
 target_compile_definitions(config_test PRIVATE
 	PICKET_EXAMPLE="${CMAKE_CURRENT_LIST_DIR}/../../examples/picket.yaml")
