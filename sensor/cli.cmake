@@ -14,6 +14,7 @@ target_sources(picket_sensor PRIVATE
 	cli_completion.c
 	cli_detach.c
 	cli_events.c
+	cli_forecast.c
 	cli_help.c
 	cli_kill.c
 	cli_manual.c
@@ -31,6 +32,7 @@ target_sources(picket_sensor PRIVATE
 	control_blocks.c
 	control_decision.c
 	control_events.c
+	control_forecast.c
 	control_lines.c
 	control_pending.c
 	control_routes.c

@@ -113,6 +113,12 @@ const struct cli_command cli_commands[] = {
 	{.name = "mode", .arguments = "[" MODES "]", .summary = "show or set what becomes of automatic verdicts", .run = cli_mode,
 	 .notes = "observe: written down only; approve: a person is asked; enforce: blocked as far as the guard allows. Not kept "
 	 "over a restart: set mode: in the configuration for that."},
+	{.name = "forecast", .summary = "what would have been dropped, had you enforced", .run = cli_forecast,
+	 .options = OPTIONS(
+		{.name = "since", .value = "TIME",
+		 .help = "only blocks that would have begun since: 2h (ago), 2026-11-24T22:00:00Z or 2026-11-24 (UTC); default: all "
+		 "that is known"}),
+	 .notes = "2xx: requests among them that the server answered so; who sent these may have done no harm."},
 	{.name = "panic", .summary = "drop nothing any more, at once; works when every process hangs", .run = cli_panic,
 	 .notes = "Writes picket's kill switch in the kernel itself; needs root, and no daemon. `picket resume` undoes it."},
 	{.name = "resume", .summary = "end a panic", .run = cli_resume, .notes = "Needs root."},

@@ -15,6 +15,7 @@
 #include "lib/json_write.h"
 #include "lib/queue.h"
 #include "policies/detect.h"
+#include "policies/forecast.h"
 #include "policies/packet_watch.h"
 #include "policies/routes.h"
 #include "sensor/audit.h"
@@ -31,13 +32,14 @@ struct control_parts {
 	struct tail *tail;
 	struct enforcer *enforcer;
 	struct http_point *http_point; /* NULL: none */
-	struct audit *audit; /* NULL: none */
+	struct audit *audit;           /* NULL: none */
 	struct warden_client *warden;
 	struct proxies *proxies;
 	struct forwarder *forwarder;
 	struct detect *detect;
 	struct packet_watch *packet_watch; /* NULL: none */
 	struct routes *routes;
+	struct forecast *forecast;
 	const struct capture *capture;
 	const struct reader *reader;
 	struct queue_counts (*event_queue)(void *arg); /* capture → judge */
@@ -51,6 +53,7 @@ int control_register(struct api *api, const struct control_parts *parts);
 /* control_status.c */ int control_register_status(struct api *api, const struct control_parts *parts);
 /* control_events.c */ int control_register_events(struct api *api, const struct control_parts *parts);
 /* control_blocks.c */ int control_register_blocks(struct api *api, const struct control_parts *parts);
+/* control_forecast.c */ int control_register_forecast(struct api *api, const struct control_parts *parts);
 /* control_routes.c */ int control_register_routes(struct api *api, const struct control_parts *parts);
 /* control_why.c */ int control_register_why(struct api *api, const struct control_parts *parts);
 /* control_pending.c */ int control_register_pending(struct api *api, const struct control_parts *parts);

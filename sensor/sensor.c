@@ -29,6 +29,7 @@
 #include "lib/util.h"
 #include "forwarder/forwarder.h"
 #include "policies/detect.h"
+#include "policies/forecast.h"
 #include "policies/openapi.h"
 #include "policies/proxies.h"
 #include "policies/redact.h"
@@ -78,6 +79,7 @@ struct sensor {
 	struct processes *processes;
 	struct routes *routes;
 	struct routes_state *routes_state;
+	struct forecast *forecast;
 	struct tail *tail;
 	struct api *api;
 	struct queue *events, *verdicts;
@@ -114,6 +116,7 @@ static void on_event(void *arg, struct event *e)
 	}
 	if (e->kind == EVENT_HTTP_REQUEST)
 		routes_note(s->routes, e);
+	forecast_note(s->forecast, e);
 	tail_put(s->tail, e);
 	if (!s->wire || queue_push_sized(s->events, e, e->size))
 		event_unref(e);
@@ -460,6 +463,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = open_routes(s, c, &errors);
 	if (!r)
+		r = forecast_new(&s->forecast);
+	if (!r)
 		r = audit_new(c, &clock_system, &s->audit);
 	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
 	if (!r)
@@ -635,6 +640,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.detect = s->detect,
 		.packet_watch = s->packet_watch,
 		.routes = s->routes,
+		.forecast = s->forecast,
 		.capture = s->capture,
 		.reader = s->reader,
 		.event_queue = event_queue_counts,
@@ -692,6 +698,7 @@ static void stop_parts(struct sensor *s)
 	warden_client_free(s->warden);
 	/* Events show its texts: all of them are gone by now. */
 	processes_free(s->processes);
+	forecast_free(s->forecast);
 	routes_free(s->routes);
 	operations_free(s->operations);
 }

@@ -4,6 +4,7 @@
 set(control_sources
 	control_fixture.c
 	${CMAKE_SOURCE_DIR}/forwarder/verdict_parse.c
+	${CMAKE_SOURCE_DIR}/policies/forecast.c
 	${CMAKE_SOURCE_DIR}/policies/operations.c
 	${CMAKE_SOURCE_DIR}/policies/path_segments.c
 	${CMAKE_SOURCE_DIR}/policies/proxies.c
@@ -17,6 +18,7 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/sensor/control_blocks.c
 	${CMAKE_SOURCE_DIR}/sensor/control_decision.c
 	${CMAKE_SOURCE_DIR}/sensor/control_events.c
+	${CMAKE_SOURCE_DIR}/sensor/control_forecast.c
 	${CMAKE_SOURCE_DIR}/sensor/control_lines.c
 	${CMAKE_SOURCE_DIR}/sensor/control_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/control_routes.c
@@ -36,6 +38,7 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_blocks.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_call.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_detach.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_forecast.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_events.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_help.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_kill.c

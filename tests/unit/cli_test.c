@@ -1279,6 +1279,34 @@ static void numbers_and_spans_are_short(void **state)
 	assert_string_equal(print_span(187200, text), "2d04h");
 }
 
+static void forecast_says_who_would_have_been_dropped(void **state)
+{
+	struct event *d = fixture_decision("192.0.2.7", DECISION_WOULD_BLOCK, "observe", "mode observe");
+	struct event *e = event_new(EVENT_HTTP_REQUEST, 0);
+
+	(void)state;
+	assert_int_equal(picket("forecast"), EXIT_DONE);
+	says(out, "nothing would have been blocked since ");
+	d->time_ns = e->time_ns = clock_boot_ns(&clock_system);
+	e->flow.peer.addr = fixture_prefix("192.0.2.7").addr;
+	e->request.answered = EVENT_ANSWER_SEEN;
+	e->request.status = 200;
+	e->request.route = SPAN("/users/{id}");
+	forecast_note(f.forecast, d);
+	forecast_note(f.forecast, e);
+	event_unref(d);
+	event_unref(e);
+	assert_int_equal(picket("forecast --since 2h"), EXIT_DONE);
+	says(out, " UTC: 1 block, 1 requests dropped, 1 of which the server answered with 2xx\n");
+	says(out, "192.0.2.7  local/login_guessing  block ");
+	says(out, "/users/{id} 1");
+	assert_int_equal(picket("forecast --json"), EXIT_DONE);
+	assert_int_equal(line_count(out), 1);
+	assert_int_equal(picket("forecast --since soon"), EXIT_USAGE);
+	assert_int_equal(picket("forecast --since 2200-01-01"), EXIT_USAGE);
+	assert_int_equal(picket("forecast now"), EXIT_USAGE);
+}
+
 /* --- audit --- */
 
 /* Five records, a minute apart, from 2026-11-25T09:46:40Z on; so that the file can be found, its folder is
@@ -1463,6 +1491,7 @@ int main(void)
 		TEST(text_is_cut_by_columns_and_never_inside_a_character),
 		TEST(whatever_bytes_come_what_is_printed_is_plain_text_of_the_told_width),
 		TEST(numbers_and_spans_are_short),
+		TEST(forecast_says_who_would_have_been_dropped),
 		TEST(audit_says_whether_a_log_is_whole_and_where_it_is_not),
 		TEST(audit_names_the_line_that_was_changed),
 		TEST(audit_exports_the_records_of_a_time),

@@ -355,6 +355,8 @@ int fixture_start(struct fixture *f)
 	if (!r)
 		r = routes_new(f->operations, &f->routes);
 	if (!r)
+		r = forecast_new(&f->forecast);
+	if (!r)
 		r = api_new(&f->api);
 	if (r)
 		return r;
@@ -364,6 +366,7 @@ int fixture_start(struct fixture *f)
 		.tail = f->tail,
 		.proxies = f->proxies,
 		.routes = f->routes,
+		.forecast = f->forecast,
 		.event_queue = event_queue,
 		.sight = sight,
 		.detect = (struct detect *)&fake, /* only handed back to the fakes above */
@@ -382,6 +385,7 @@ void fixture_stop(struct fixture *f)
 {
 	api_free(f->api);
 	tail_free(f->tail);
+	forecast_free(f->forecast);
 	routes_free(f->routes);
 	operations_free(f->operations);
 	proxies_free(f->proxies);

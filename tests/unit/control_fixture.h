@@ -56,6 +56,7 @@ struct fixture {
 	struct proxies *proxies;
 	struct operations *operations; /* GET /v1/items/{itemId} */
 	struct routes *routes;
+	struct forecast *forecast;
 	struct tail *tail;
 	struct api *api;
 	struct control_parts parts;

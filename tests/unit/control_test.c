@@ -952,6 +952,50 @@ static void routes_are_listed_busiest_first(void **state)
 	assert_int_equal(lines, 2);
 }
 
+/* A decision that was not done, and so many requests of its target that the server answered with 200. */
+static void forecast_put(const char *target, unsigned requests)
+{
+	struct event *d = fixture_decision(target, DECISION_WOULD_BLOCK, "observe", "mode observe");
+
+	d->time_ns = clock_boot_ns(&clock_system);
+	forecast_note(f.forecast, d);
+	event_unref(d);
+	for (unsigned i = 0; i < requests; i++) {
+		struct event *e = event_new(EVENT_HTTP_REQUEST, 0);
+		e->time_ns = clock_boot_ns(&clock_system);
+		e->flow.peer.addr = fixture_prefix(target).addr;
+		e->request.route = SPAN("/v1/items/{itemId}");
+		e->request.answered = EVENT_ANSWER_SEEN;
+		e->request.status = i ? 200 : 404;
+		forecast_note(f.forecast, e);
+		event_unref(e);
+	}
+}
+
+static void a_forecast_shows_first_whom_it_would_harm_most(void **state)
+{
+	(void)state;
+	cJSON *a = call("GET", "/v1/forecast", NULL, 200);
+	assert_int_equal(at(a, "count")->valueint, 0);
+	cJSON_Delete(a);
+	forecast_put("192.0.2.7", 3);
+	forecast_put("192.0.2.8", 9);
+	a = call("GET", "/v1/forecast?last_s=3600&limit=1", NULL, 200);
+	assert_int_equal(at(a, "count")->valueint, 2);
+	assert_int_equal(at(a, "requests")->valueint, 12);
+	assert_int_equal(at(a, "served")->valueint, 10);
+	assert_true(cJSON_IsTrue(at(a, "truncated")));
+	const cJSON *first = cJSON_GetArrayItem(at(a, "forecast"), 0);
+	assert_int_equal(cJSON_GetArraySize(at(a, "forecast")), 1);
+	assert_string_equal(text_at(first, "target"), "192.0.2.8");
+	assert_int_equal(at(first, "served")->valueint, 8);
+	const cJSON *route = cJSON_GetArrayItem(at(first, "routes"), 0);
+	assert_string_equal(text_at(route, "route"), "/v1/items/{itemId}");
+	assert_int_equal(at(route, "requests")->valueint, 9);
+	cJSON_Delete(a);
+	problem("GET", "/v1/forecast?last_s=x", NULL, 422, "bad_query", "give a whole number");
+}
+
 static void gateways_and_configuration_are_shown(void **state)
 {
 	(void)state;
@@ -1193,6 +1237,7 @@ int main(void)
 		TEST(the_kill_switch_goes_on_over_the_api_but_never_off),
 		TEST(what_is_said_of_a_proxy_changes_its_class),
 		TEST(routes_are_listed_busiest_first),
+		TEST(a_forecast_shows_first_whom_it_would_harm_most),
 		TEST(gateways_and_configuration_are_shown),
 		TEST(events_are_those_held_and_the_newest_of_a_name_on_demand),
 		TEST(followed_events_come_after_those_asked_for_back),
