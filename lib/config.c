@@ -283,7 +283,7 @@ static int text_apply(struct loader *l, const struct config_key *key, const char
 	struct span text = span_trim(span_from(value));
 	int r = 0;
 
-	if (key->type == CONFIG_GATEWAYS || (key->type >= CONFIG_TEXTS && text.len && text.ptr[0] == '[')) {
+	if (key->type == CONFIG_ITEMS || (key->type >= CONFIG_TEXTS && text.len && text.ptr[0] == '[')) {
 		r = config_yaml_parse(text, place->source, &node, l->errors);
 	} else if (key->type >= CONFIG_TEXTS) {
 		r = list_split(text, &node);
@@ -461,6 +461,21 @@ static void check_sockets(struct loader *l)
 		complain_rule(l, "decide", "is the control socket: give it a path of its own");
 }
 
+static void check_lists(struct loader *l)
+{
+	const struct config *c = l->config;
+
+	for (unsigned i = 0; i < c->list_count; i++) {
+		char what[128];
+		if (c->lists[i].ttl_ms <= c->limits.ttl_max_ms)
+			continue;
+		snprintf(what, sizeof what,
+			 "the ttl of %s (24h, if none is given) is longer than limits.ttl_max",
+			 c->lists[i].name);
+		complain_rule(l, "lists", what);
+	}
+}
+
 static void check_rules(struct loader *l)
 {
 	const struct config *c = l->config;
@@ -470,6 +485,7 @@ static void check_rules(struct loader *l)
 		complain_rule(l, "guard.ttl_default", "longer than limits.ttl_max");
 	if (c->capture.stream_bytes < c->capture.read_max)
 		complain_rule(l, "capture.stream_bytes", "smaller than capture.read_max");
+	check_lists(l);
 	check_ports(l, "capture.ports", &c->capture.ports);
 	check_ports(l, "capture.loopback_ports", &c->capture.loopback_ports);
 	check_proxies(l);

@@ -16,6 +16,7 @@
 #include "lib/addr.h"
 #include "lib/buffer.h"
 #include "lib/log.h"
+#include "lib/verdict.h"
 
 enum config_mode { MODE_OBSERVE = 1, MODE_APPROVE = 2, MODE_ENFORCE = 3 };
 enum config_packet_mode { PACKET_AUTO = 0, PACKET_XDP_NATIVE, PACKET_XDP_GENERIC, PACKET_TC, PACKET_OFF };
@@ -28,6 +29,14 @@ enum config_redact_query { REDACT_QUERY_HASH, REDACT_QUERY_DROP, REDACT_QUERY_KE
 enum config_proxy_default { PROXY_UNCLASSIFIED = 0, PROXY_DIRECT = 1 };
 enum config_audit_fsync { AUDIT_FSYNC_SECOND = 0, AUDIT_FSYNC_ALWAYS, AUDIT_FSYNC_NEVER };
 enum config_gateway_protocol { GATEWAY_LOCAL = 1, GATEWAY_BATCH = 2 };
+enum config_list_format {
+	CONFIG_LIST_AUTO = 0, /* by looking at the content */
+	CONFIG_LIST_PLAIN,
+	CONFIG_LIST_CROWDSEC,
+	CONFIG_LIST_STIX,
+	CONFIG_LIST_MISP,
+};
+#define CONFIG_LISTS_MAX 16
 
 struct config_strings {
 	char **items;
@@ -55,6 +64,16 @@ struct config_gateway {
 	uint32_t queue_events; /* default 65536 */
 	bool verdicts;         /* default true: act on verdicts in its answers */
 	enum config_mode mode; /* default enforce: how far its verdicts go, never further than config.mode */
+};
+
+/* A block list in a file. */
+struct config_list {
+	char *name;                     /* unique; lower case letters, digits and - */
+	char *path;                     /* opened by the warden */
+	enum config_list_format format; /* auto */
+	enum verdict_action action;     /* block */
+	enum verdict_scope scope;       /* ports */
+	uint64_t ttl_ms; /* 24 h: how long an entry without an end of its own outlives its file */
 };
 
 struct config {
@@ -100,6 +119,8 @@ struct config {
 	} redact;
 	struct config_gateway *gateways; /* default: one, "local" */
 	unsigned gateway_count;
+	struct config_list *lists; /* none */
+	unsigned list_count;
 	struct {
 		enum config_proxy_default peers; /* proxies.default: unclassified | direct */
 		struct config_prefixes trusted;

@@ -36,8 +36,17 @@ static const struct config_choice fsyncs[] = {{"always", AUDIT_FSYNC_ALWAYS},
 static const struct config_choice protocols[] = {
 	{"local", GATEWAY_LOCAL}, {"batch", GATEWAY_BATCH}, {NULL, 0}};
 
+static const struct config_choice list_formats[] = {
+	{"auto", CONFIG_LIST_AUTO}, {"plain", CONFIG_LIST_PLAIN}, {"crowdsec", CONFIG_LIST_CROWDSEC},
+	{"stix", CONFIG_LIST_STIX}, {"misp", CONFIG_LIST_MISP},   {NULL, 0}};
+static const struct config_choice list_actions[] = {
+	{"block", VERDICT_BLOCK}, {"rate_limit", VERDICT_RATE_LIMIT}, {"shadow", VERDICT_SHADOW}, {NULL, 0}};
+static const struct config_choice scopes[] = {
+	{"ports", VERDICT_SCOPE_PORTS}, {"host", VERDICT_SCOPE_HOST}, {NULL, 0}};
+
 #define AT(member)         offsetof(struct config, member)
 #define AT_GATEWAY(member) offsetof(struct config_gateway, member)
+#define AT_LIST(member)    offsetof(struct config_list, member)
 #define KIB                1024ull
 #define MIB                (1024 * KIB)
 #define GIB                (1024 * MIB)
@@ -121,9 +130,12 @@ const struct config_key config_keys[] = {
 	{.path = "redact.key_file", .type = CONFIG_TEXT, .offset = AT(redact.key_file), .form = FORM_PATH, .max = 1024,
 	 .fallback = "{state_dir}/redact.key", .help = "Keys of the hashes that stand for secrets, mode 0600; made at the first start."},
 
-	{.path = "gateways", .type = CONFIG_GATEWAYS, .offset = AT(gateways), .max = 16,
+	{.path = "gateways", .type = CONFIG_ITEMS, .offset = AT(gateways), .max = 16, .items = &config_gateways,
 	 .fallback = "[{name: local, protocol: local}]",
 	 .help = "Who judges. Without any, events are shown and nothing is decided."},
+
+	{.path = "lists", .type = CONFIG_ITEMS, .offset = AT(lists), .max = CONFIG_LISTS_MAX, .items = &config_lists,
+	 .fallback = "[]", .help = "Block lists in files: read when they change, in every mode; docs/lists.md."},
 
 	{.path = "proxies.default", .type = CONFIG_CHOICE, .offset = AT(proxies.peers), .choices = peers,
 	 .fallback = "unclassified", .help = "What a peer is that forwards for others and stands in neither list. direct: for "
@@ -193,7 +205,7 @@ const struct config_key config_keys[] = {
 };
 const unsigned config_key_count = ARRAY_SIZE(config_keys);
 
-const struct config_key config_gateway_keys[] = {
+static const struct config_key gateway_keys[] = {
 	{.path = "name", .type = CONFIG_TEXT, .offset = AT_GATEWAY(name), .form = FORM_NAME, .max = 32,
 	 .help = "Unique name."},
 	{.path = "protocol", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(protocol), .choices = protocols,
@@ -219,8 +231,42 @@ const struct config_key config_gateway_keys[] = {
 	{.path = "mode", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(mode), .choices = modes, .fallback = "enforce",
 	 .help = "How far its verdicts go: observe, approve, enforce. Never further than mode."},
 };
+
+static const struct config_key list_keys[] = {
+	{.path = "name", .type = CONFIG_TEXT, .offset = AT_LIST(name), .form = FORM_LOWER, .max = 32,
+	 .help = "Unique name."},
+	{.path = "path", .type = CONFIG_TEXT, .offset = AT_LIST(path), .form = FORM_PATH, .max = 1024,
+	 .help = "The file: a regular one that root may read by its owner or mode."},
+	{.path = "format", .type = CONFIG_CHOICE, .offset = AT_LIST(format), .choices = list_formats, .fallback = "auto",
+	 .help = "plain: an address or prefix a line. crowdsec: decisions as CSV or JSON. stix: a bundle. misp: events as "
+	 "JSON. auto: by the content."},
+	{.path = "action", .type = CONFIG_CHOICE, .offset = AT_LIST(action), .choices = list_actions, .fallback = "block",
+	 .help = "block, rate_limit (drop what is over enforcement.rate_limit) or shadow (only count)."},
+	{.path = "scope", .type = CONFIG_CHOICE, .offset = AT_LIST(scope), .choices = scopes, .fallback = "ports",
+	 .help = "ports: the watched ports. host: every packet."},
+	{.path = "ttl", .type = CONFIG_TIME64, .offset = AT_LIST(ttl_ms), .min = 60000, .max = 3650 * DAY, .fallback = "24h",
+	 .help = "How long an entry without an end of its own is in force after the file was last there; at most limits.ttl_max."},
+};
 /* clang-format on */
-const unsigned config_gateway_key_count = ARRAY_SIZE(config_gateway_keys);
+
+const struct config_items config_gateways = {
+	.section = "gateways",
+	.noun = "gateway",
+	.example = "name, protocol",
+	.keys = gateway_keys,
+	.key_count = ARRAY_SIZE(gateway_keys),
+	.size = sizeof(struct config_gateway),
+	.count_at = AT(gateway_count),
+};
+const struct config_items config_lists = {
+	.section = "lists",
+	.noun = "list",
+	.example = "name, path",
+	.keys = list_keys,
+	.key_count = ARRAY_SIZE(list_keys),
+	.size = sizeof(struct config_list),
+	.count_at = AT(list_count),
+};
 
 const struct config_key *config_key_find(const char *path)
 {
@@ -321,13 +367,13 @@ const char *config_key_nearest(const char *path)
 	return best;
 }
 
-const char *config_gateway_key_nearest(const char *name)
+const char *config_item_key_nearest(const struct config_items *items, const char *name)
 {
 	const char *best = NULL;
 	unsigned best_distance = tolerance(name) + 1;
 
-	for (unsigned i = 0; i < config_gateway_key_count; i++) {
-		const char *known = config_gateway_keys[i].path;
+	for (unsigned i = 0; i < items->key_count; i++) {
+		const char *known = items->keys[i].path;
 		consider(known, config_distance(name, known), &best, &best_distance);
 	}
 	return best;

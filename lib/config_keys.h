@@ -23,12 +23,13 @@ enum config_type {
 	CONFIG_PREFIXES, /* struct config_prefixes */
 	CONFIG_PORTS,    /* struct config_ports */
 	CONFIG_CHOICES,  /* unsigned: the bits of those of `choices` that are named */
-	CONFIG_GATEWAYS, /* gateways and gateway_count */
+	CONFIG_ITEMS,    /* an array of structs and its count, by `items` */
 };
 
 enum config_form {
 	FORM_ANY,
 	FORM_NAME,      /* letters, digits, - and _ */
+	FORM_LOWER,     /* lower case letters, digits and - */
 	FORM_PATH,      /* a file; a relative one is made absolute */
 	FORM_FILE,      /* the same, and may be empty: none */
 	FORM_CGROUP,    /* below /sys/fs/cgroup, may be empty */
@@ -43,10 +44,12 @@ struct config_choice {
 	int value;
 };
 
+struct config_items;
+
 struct config_key {
-	const char *path; /* dotted; in a gateway one word */
+	const char *path; /* dotted; in an item of CONFIG_ITEMS one word */
 	enum config_type type;
-	size_t offset;        /* in struct config, or in struct config_gateway */
+	size_t offset;        /* in struct config, or in the item's struct */
 	const char *fallback; /* the default, as one would write it; {instance} and {state_dir} are filled in;
 				 NULL: none */
 	const char *help;     /* one sentence or two: schema and example */
@@ -54,14 +57,25 @@ struct config_key {
 	enum config_form form;
 	const struct config_choice *choices; /* ends with a NULL name */
 	bool ring;                           /* a power of two and whole pages */
+	const struct config_items *items;    /* what a CONFIG_ITEMS consists of */
+};
+
+/* Sections of one kind in a list: gateways, block lists. */
+struct config_items {
+	const char *section; /* of the key: "gateways" */
+	const char *noun;    /* of one: "gateway" */
+	const char *example; /* of its keys, for messages: "name, protocol" */
+	const struct config_key *keys;
+	unsigned key_count;
+	size_t size;     /* of one's struct, which begins with `char *name` */
+	size_t count_at; /* in struct config, where their number stands */
 };
 
 #define CONFIG_LIST_MAX 1024
 
 extern const struct config_key config_keys[];
 extern const unsigned config_key_count;
-extern const struct config_key config_gateway_keys[];
-extern const unsigned config_gateway_key_count;
+extern const struct config_items config_gateways, config_lists;
 
 /* Where the value of each key in config_keys came from; shown by `config show --origin`. */
 struct config_origins {
@@ -73,7 +87,7 @@ const struct config_key *config_key_find(const char *path); /* NULL: none */
 bool config_key_is_section(const char *path);
 /* The known key or section that path most likely means, or NULL. */
 const char *config_key_nearest(const char *path);
-const char *config_gateway_key_nearest(const char *name);
+const char *config_item_key_nearest(const struct config_items *items, const char *name);
 /* "PICKET_CAPTURE_RING_BYTES". Returns buf. */
 #define CONFIG_ENV_MAX 64
 const char *config_key_env(const struct config_key *key, char buf[static CONFIG_ENV_MAX]);
@@ -95,7 +109,7 @@ struct config_place {
 int config_value_set(const struct config_key *key, void *base, const struct yaml_node *node,
 		     const struct config_place *place, struct buffer *errors);
 void config_value_free(const struct config_key *key, void *base);
-/* As YAML on one line; for CONFIG_GATEWAYS nothing is written. */
+/* As YAML on one line; for CONFIG_ITEMS nothing is written. */
 void config_value_print(const struct config_key *key, const void *base, struct buffer *out);
 /* "FILE:LINE: key NAME: ", or "SOURCE: " where there is no line. */
 void config_complain(const struct config_place *place, unsigned line, const char *key, struct buffer *errors);

@@ -12,6 +12,7 @@ static const char *form_name(enum config_form form)
 {
 	switch (form) {
 	case FORM_NAME:
+	case FORM_LOWER:
 		return "name";
 	case FORM_PATH:
 	case FORM_FILE:
@@ -94,8 +95,8 @@ static void put_type(struct buffer *out, const struct config_key *key)
 		buffer_append_text(out, "list of ");
 		put_choices(out, key);
 		break;
-	case CONFIG_GATEWAYS:
-		buffer_append_text(out, "list of gateways");
+	case CONFIG_ITEMS:
+		buffer_printf(out, "list of %s", key->items->section);
 		break;
 	}
 }
@@ -110,8 +111,8 @@ static void put_default(struct buffer *out, const char *fallback)
 	buffer_append_char(out, '\n');
 }
 
-/* in_gateway: no variable of the environment stands for it. */
-static void put_key(struct buffer *out, const struct config_key *key, bool in_gateway)
+/* in_item, of a list of sections: no variable of the environment stands for it. */
+static void put_key(struct buffer *out, const struct config_key *key, bool in_item)
 {
 	_cleanup_(buffer_free) struct buffer type = BUFFER_INIT(TEXT_MAX);
 	char variable[CONFIG_ENV_MAX];
@@ -125,11 +126,18 @@ static void put_key(struct buffer *out, const struct config_key *key, bool in_ga
 	roff_text(out, key->help);
 	if (key->fallback)
 		put_default(out, key->fallback);
-	if (in_gateway)
+	if (in_item)
 		return;
 	buffer_append_text(out, ".br\nEnvironment: ");
 	roff_bold(out, span_from(config_key_env(key, variable)));
 	buffer_append_char(out, '\n');
+}
+
+static void put_items(struct buffer *out, const char *title, const struct config_items *items)
+{
+	roff_section(out, title);
+	for (unsigned i = 0; i < items->key_count; i++)
+		put_key(out, &items->keys[i], true);
 }
 
 int config_manual(struct buffer *out)
@@ -137,8 +145,7 @@ int config_manual(struct buffer *out)
 	roff_section(out, "KEYS");
 	for (unsigned i = 0; i < config_key_count; i++)
 		put_key(out, &config_keys[i], false);
-	roff_section(out, "KEYS OF A GATEWAY");
-	for (unsigned i = 0; i < config_gateway_key_count; i++)
-		put_key(out, &config_gateway_keys[i], true);
+	put_items(out, "KEYS OF A GATEWAY", &config_gateways);
+	put_items(out, "KEYS OF A BLOCK LIST", &config_lists);
 	return out->truncated ? -ENOBUFS : 0;
 }

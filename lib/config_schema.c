@@ -29,6 +29,8 @@ static const char *form_pattern(enum config_form form)
 	switch (form) {
 	case FORM_NAME:
 		return "^[A-Za-z0-9_-]+$";
+	case FORM_LOWER:
+		return "^[a-z0-9-]+$";
 	case FORM_USER:
 		return "^[A-Za-z0-9_.$-]+$";
 	case FORM_URL:
@@ -139,7 +141,16 @@ static void put_gateway_rules(struct json_writer *w)
 	json_object_end(w);
 }
 
-static void put_gateways(struct json_writer *w, const struct config_key *key)
+static void put_list_rules(struct json_writer *w)
+{
+	json_key(w, "required");
+	json_array_begin(w);
+	json_text(w, "name");
+	json_text(w, "path");
+	json_array_end(w);
+}
+
+static void put_items(struct json_writer *w, const struct config_key *key)
 {
 	put_text(w, "type", "array");
 	json_key(w, "maxItems");
@@ -149,10 +160,13 @@ static void put_gateways(struct json_writer *w, const struct config_key *key)
 	put_text(w, "type", "object");
 	json_key(w, "additionalProperties");
 	json_bool(w, false);
-	put_gateway_rules(w);
+	if (key->items == &config_gateways)
+		put_gateway_rules(w);
+	else
+		put_list_rules(w);
 	json_key(w, "properties");
 	json_object_begin(w);
-	put_properties(w, config_gateway_keys, config_gateway_key_count);
+	put_properties(w, key->items->keys, key->items->key_count);
 	json_object_end(w);
 	json_object_end(w);
 }
@@ -196,8 +210,8 @@ static void put_type(struct json_writer *w, const struct config_key *key)
 	case CONFIG_CHOICES:
 		put_list(w, key);
 		break;
-	case CONFIG_GATEWAYS:
-		put_gateways(w, key);
+	case CONFIG_ITEMS:
+		put_items(w, key);
 		break;
 	}
 }
@@ -233,8 +247,10 @@ static void put_default(struct json_writer *w, const struct config_key *key)
 	case CONFIG_CHOICES:
 		put_default_list(w, key->fallback);
 		break;
-	case CONFIG_GATEWAYS:
-		json_raw(w, SPAN("[{\"name\":\"local\",\"protocol\":\"local\"}]"));
+	case CONFIG_ITEMS:
+		json_raw(w, key->items == &config_gateways
+				    ? SPAN("[{\"name\":\"local\",\"protocol\":\"local\"}]")
+				    : SPAN("[]"));
 		break;
 	default:
 		json_text(w, key->fallback);

@@ -16,20 +16,27 @@ static bool is_unset(const struct config_key *key, const void *base)
 	return key->type == CONFIG_TEXT && !*(char *const *)((const char *)base + key->offset);
 }
 
-static void show_gateways(const struct config *c, const char *origin, struct buffer *out)
+static void show_items(const struct config_key *section, const struct config *c, const char *origin,
+		       struct buffer *out)
 {
-	buffer_append_text(out, c->gateway_count ? "gateways:" : "gateways: []");
+	const struct config_items *items = section->items;
+	const char *base = (const char *)c, *array;
+	unsigned count;
+
+	memcpy(&array, base + section->offset, sizeof array);
+	memcpy(&count, base + items->count_at, sizeof count);
+	buffer_printf(out, count ? "%s:" : "%s: []", items->section);
 	if (origin)
 		buffer_printf(out, " # from %s", origin);
 	buffer_append_char(out, '\n');
-	for (unsigned i = 0; i < c->gateway_count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		const char *lead = "  - ";
-		for (unsigned k = 0; k < config_gateway_key_count; k++) {
-			const struct config_key *key = &config_gateway_keys[k];
-			if (is_unset(key, &c->gateways[i]))
+		for (unsigned k = 0; k < items->key_count; k++) {
+			const struct config_key *key = &items->keys[k];
+			if (is_unset(key, array + i * items->size))
 				continue;
 			buffer_printf(out, "%s%s: ", lead, key->path);
-			config_value_print(key, &c->gateways[i], out);
+			config_value_print(key, array + i * items->size, out);
 			buffer_append_char(out, '\n');
 			lead = "    ";
 		}
@@ -44,8 +51,8 @@ int config_show(const struct config *c, bool origins, struct buffer *out)
 		const struct config_key *key = &config_keys[i];
 		const char *origin = origins ? c->origins->items[i] : NULL;
 		struct span mine = {key->path, section_len(key->path)};
-		if (key->type == CONFIG_GATEWAYS) {
-			show_gateways(c, origin, out);
+		if (key->type == CONFIG_ITEMS) {
+			show_items(key, c, origin, out);
 			section = SPAN_NULL;
 			continue;
 		}

@@ -40,14 +40,24 @@ static void quote(struct buffer *errors, const char *text)
 	buffer_free(&raw);
 }
 
+/* Whose sections have that key; NULL: it stands by itself. */
+static const struct config_items *items_around(const struct config_key *key)
+{
+	static const struct config_items *const all[] = {&config_gateways, &config_lists};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (key >= all[i]->keys && key < all[i]->keys + all[i]->key_count)
+			return all[i];
+	return NULL;
+}
+
 /* "WHERE: KEY: "TEXT" WHAT" */
 static int wrong(const struct job *j, const char *text, const char *what)
 {
-	bool in_gateway =
-		j->key >= config_gateway_keys && j->key < config_gateway_keys + config_gateway_key_count;
+	const struct config_items *items = items_around(j->key);
 	char name[CONFIG_ENV_MAX];
 
-	snprintf(name, sizeof name, "%s%s", in_gateway ? "gateways." : "", j->key->path);
+	snprintf(name, sizeof name, "%s%s%s", items ? items->section : "", items ? "." : "", j->key->path);
 	config_complain(j->place, j->line, name, j->errors);
 	if (text) {
 		quote(j->errors, text);
@@ -110,6 +120,11 @@ static int check_cgroup(const struct job *j, const char *text)
 	return 0;
 }
 
+static bool is_lower(const char *text)
+{
+	return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
+}
+
 static int check_form(const struct job *j, const char *text)
 {
 	size_t len = strlen(text);
@@ -123,6 +138,8 @@ static int check_form(const struct job *j, const char *text)
 	switch (j->key->form) {
 	case FORM_NAME:
 		return all_of(text, "-_") ? 0 : wrong(j, text, "may hold letters, digits, - and _ only");
+	case FORM_LOWER:
+		return is_lower(text) ? 0 : wrong(j, text, "may hold lower case letters, digits and - only");
 	case FORM_USER:
 		return all_of(text, "-_.$") ? 0 : wrong(j, text, "is no user name");
 	case FORM_CGROUP:
@@ -434,59 +451,71 @@ static int list_check(const struct job *j, const struct yaml_node *node)
 	return 0;
 }
 
-/* --- gateways --- */
+/* --- lists of sections --- */
 
-static void gateway_free(struct config_gateway *g)
+/* The array of a key in struct config, whatever it points to, and how many it has. */
+static void *array_get(const struct config_key *key, const void *config, unsigned *ret_count)
 {
-	for (unsigned k = 0; k < config_gateway_key_count; k++)
-		config_value_free(&config_gateway_keys[k], g);
+	const char *base = config;
+	void *array;
+
+	memcpy(&array, base + key->offset, sizeof array);
+	memcpy(ret_count, base + key->items->count_at, sizeof *ret_count);
+	return array;
 }
 
-static void gateways_free(struct config *c)
+static void array_set(const struct config_key *key, void *config, const void *array, unsigned count)
 {
-	for (unsigned i = 0; i < c->gateway_count; i++)
-		gateway_free(&c->gateways[i]);
-	free(c->gateways);
-	c->gateways = NULL;
-	c->gateway_count = 0;
+	char *base = config;
+
+	memcpy(base + key->offset, &array, sizeof array);
+	memcpy(base + key->items->count_at, &count, sizeof count);
 }
 
-static int gateway_default(const struct job *j, struct config_gateway *g)
+static void array_free(const struct config_items *items, void *array, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned k = 0; k < items->key_count; k++)
+			config_value_free(&items->keys[k], (char *)array + i * items->size);
+	free(array);
+}
+
+static int item_default(const struct job *j, void *item)
 {
 	static const struct config_place place = {.source = "default", .directory = "/"};
 
-	for (unsigned k = 0; k < config_gateway_key_count; k++) {
-		const struct config_key *key = &config_gateway_keys[k];
+	for (unsigned k = 0; k < j->key->items->key_count; k++) {
+		const struct config_key *key = &j->key->items->keys[k];
 		if (!key->fallback)
 			continue;
 		struct yaml_node node = {.type = YAML_SCALAR, .text = (char *)key->fallback};
-		int r = config_value_set(key, g, &node, &place, j->errors);
+		int r = config_value_set(key, item, &node, &place, j->errors);
 		if (r)
 			return r;
 	}
 	return 0;
 }
 
-static int gateway_member(const struct job *j, struct config_gateway *g, const struct yaml_key *name,
-			  const struct yaml_node *node)
+static int item_member(const struct job *j, void *item, const struct yaml_key *name,
+		       const struct yaml_node *node)
 {
-	for (unsigned k = 0; k < config_gateway_key_count; k++)
-		if (strcmp(config_gateway_keys[k].path, name->text) == 0)
-			return config_value_set(&config_gateway_keys[k], g, node, j->place, j->errors);
+	const struct config_items *items = j->key->items;
+
+	for (unsigned k = 0; k < items->key_count; k++)
+		if (strcmp(items->keys[k].path, name->text) == 0)
+			return config_value_set(&items->keys[k], item, node, j->place, j->errors);
 	struct job at = *j;
-	char what[96] = "is no key of a gateway";
-	const char *near = config_gateway_key_nearest(name->text);
+	char what[96];
+	const char *near = config_item_key_nearest(items, name->text);
 	at.line = name->line;
-	if (near)
-		snprintf(what, sizeof what, "is no key of a gateway; did you mean %s?", near);
+	snprintf(what, sizeof what, "is no key of a %s%s%s%s", items->noun, near ? "; did you mean " : "",
+		 near ? near : "", near ? "?" : "");
 	return wrong(&at, name->text, what);
 }
 
 /* What one gateway must have, and what only one protocol knows. */
 static int gateway_check(const struct job *j, const struct config_gateway *g)
 {
-	if (!g->name)
-		return wrong(j, NULL, "a gateway needs a name");
 	if (!g->protocol)
 		return wrong(j, g->name, "needs a protocol: local or batch");
 	if (g->protocol == GATEWAY_BATCH && !g->url)
@@ -498,61 +527,102 @@ static int gateway_check(const struct job *j, const struct config_gateway *g)
 	return 0;
 }
 
-static int gateway_set(const struct job *j, struct config_gateway *g, const struct yaml_node *node)
+static int list_item_check(const struct job *j, const struct config_list *l)
 {
-	int r = gateway_default(j, g), worst = 0;
+	return l->path ? 0 : wrong(j, l->name, "needs a path: the file that holds it");
+}
 
+static const char *item_name(const void *item)
+{
+	return *(char *const *)item;
+}
+
+static int item_check(const struct job *j, const void *item)
+{
+	if (!item_name(item)) {
+		char what[64];
+		snprintf(what, sizeof what, "a %s needs a name", j->key->items->noun);
+		return wrong(j, NULL, what);
+	}
+	return j->key->items == &config_gateways ? gateway_check(j, item) : list_item_check(j, item);
+}
+
+static int item_set(const struct job *j, void *item, const struct yaml_node *node)
+{
+	char what[96];
+	int r = 0, worst = 0;
+
+	if (node->type != YAML_MAP) {
+		snprintf(what, sizeof what, "each %s is a section with %s, ...", j->key->items->noun,
+			 j->key->items->example);
+		return wrong(j, NULL, what);
+	}
+	r = item_default(j, item);
 	if (r)
 		return r;
 	for (unsigned i = 0; i < node->count; i++) {
-		r = gateway_member(j, g, &node->keys[i], &node->items[i]);
+		r = item_member(j, item, &node->keys[i], &node->items[i]);
 		if (r < 0)
 			return r;
 		worst = MAX(worst, r);
 	}
-	return worst ? worst : gateway_check(j, g);
+	return worst ? worst : item_check(j, item);
 }
 
-static int gateways_fill(const struct job *j, struct config *c, const struct yaml_node *node)
+static int item_name_check(const struct job *j, const void *array, unsigned at)
+{
+	const struct config_items *items = j->key->items;
+	const char *name = item_name((const char *)array + at * items->size);
+	char what[64];
+
+	for (unsigned k = 0; k < at; k++) {
+		const char *other = item_name((const char *)array + k * items->size);
+		if (!other || strcmp(other, name) != 0)
+			continue;
+		snprintf(what, sizeof what, "is the name of two %s", items->section);
+		return wrong(j, name, what);
+	}
+	return 0;
+}
+
+static int items_fill(const struct job *j, void *array, const struct yaml_node *node)
 {
 	int worst = 0;
 
 	for (unsigned i = 0; i < node->count; i++) {
 		struct job at = *j;
 		at.line = node->items[i].line;
-		c->gateway_count = i + 1;
-		int r = node->items[i].type == YAML_MAP
-				? gateway_set(&at, &c->gateways[i], &node->items[i])
-				: wrong(&at, NULL, "each gateway is a section with name, protocol, ...");
+		int r = item_set(&at, (char *)array + i * j->key->items->size, &node->items[i]);
 		if (r < 0)
 			return r;
-		for (unsigned k = 0; k < i && !r; k++)
-			if (c->gateways[k].name && strcmp(c->gateways[k].name, c->gateways[i].name) == 0)
-				r = wrong(&at, c->gateways[i].name, "is the name of two gateways");
+		if (!r)
+			r = item_name_check(&at, array, i);
 		worst = MAX(worst, r);
 	}
 	return worst;
 }
 
-static int gateways_set(const struct job *j, struct config *c, const struct yaml_node *node)
+static int items_set(const struct job *j, void *config, const struct yaml_node *node)
 {
-	struct config fresh = {.gateways = NULL};
+	const struct config_items *items = j->key->items;
 
 	if (node->type != YAML_LIST)
 		return wrong(j, NULL, "must be a list; write a line \"- name: ...\" for each");
-	if (node->count > j->key->max)
-		return wrong(j, NULL, "too many gateways");
-	fresh.gateways = calloc(node->count + 1, sizeof *fresh.gateways);
-	if (!fresh.gateways)
+	if (node->count > j->key->max) {
+		char what[64];
+		snprintf(what, sizeof what, "too many %s", items->section);
+		return wrong(j, NULL, what);
+	}
+	void *array = calloc(node->count + 1, items->size);
+	if (!array)
 		return -ENOMEM;
-	int r = gateways_fill(j, &fresh, node);
+	int r = items_fill(j, array, node);
 	if (r) {
-		gateways_free(&fresh);
+		array_free(items, array, node->count);
 		return r;
 	}
-	gateways_free(c);
-	c->gateways = fresh.gateways;
-	c->gateway_count = fresh.gateway_count;
+	config_value_free(j->key, config);
+	array_set(j->key, config, array, node->count);
 	return 0;
 }
 
@@ -568,8 +638,8 @@ int config_value_set(const struct config_key *key, void *base, const struct yaml
 
 	if (node->type == YAML_NULL)
 		return wrong(&j, NULL, "has no value; leave the key out for the default");
-	if (key->type == CONFIG_GATEWAYS)
-		return gateways_set(&j, base, node);
+	if (key->type == CONFIG_ITEMS)
+		return items_set(&j, base, node);
 	if (key->type >= CONFIG_TEXTS) {
 		r = list_check(&j, node);
 		if (r)
@@ -606,7 +676,8 @@ int config_value_set(const struct config_key *key, void *base, const struct yaml
 
 void config_value_free(const struct config_key *key, void *base)
 {
-	void *at = (char *)base + key->offset;
+	void *at = (char *)base + key->offset, *array;
+	unsigned count;
 
 	switch (key->type) {
 	case CONFIG_TEXT:
@@ -624,8 +695,10 @@ void config_value_free(const struct config_key *key, void *base)
 		free(((struct config_ports *)at)->items);
 		*(struct config_ports *)at = (struct config_ports){0};
 		break;
-	case CONFIG_GATEWAYS:
-		gateways_free(base);
+	case CONFIG_ITEMS:
+		array = array_get(key, base, &count);
+		array_free(key->items, array, count);
+		array_set(key, base, NULL, 0);
 		break;
 	default:
 		break;
@@ -744,7 +817,7 @@ void config_value_print(const struct config_key *key, const void *base, struct b
 	case CONFIG_CHOICES:
 		print_choices(key, *(const unsigned *)at, out);
 		break;
-	case CONFIG_GATEWAYS:
+	case CONFIG_ITEMS:
 		break;
 	}
 }

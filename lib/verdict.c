@@ -12,6 +12,8 @@ const char *verdict_source_name(enum verdict_source source)
 		return "local";
 	case VERDICT_GATEWAY:
 		return "gateway";
+	case VERDICT_IMPORT:
+		return "import";
 	}
 	return "unknown";
 }

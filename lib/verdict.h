@@ -13,8 +13,9 @@ enum verdict_source {
 	VERDICT_OPERATOR = 1, /* command line or API: faces the hard limits only */
 	VERDICT_LOCAL = 2,    /* built-in analysis */
 	VERDICT_GATEWAY = 3,  /* answer of a gateway */
+	VERDICT_IMPORT = 4,   /* a block list; no verdict has it, but what is in force by a list */
 };
-const char *verdict_source_name(enum verdict_source source); /* "operator", "local", "gateway" */
+const char *verdict_source_name(enum verdict_source source); /* "operator", "local", "gateway", "import" */
 
 enum verdict_action {
 	VERDICT_BLOCK = 1,

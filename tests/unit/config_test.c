@@ -362,6 +362,50 @@ static void wrong_value_is_told_with_the_mend(void **state)
 	}
 }
 
+static void list_is_read_with_its_own_defaults(void **state)
+{
+	char expected[128];
+
+	(void)state;
+	load("mode: observe\n");
+	assert_int_equal(config->list_count, 0);
+	load("lists:\n  - {name: drop, path: lists/drop.txt}\n"
+	     "  - {name: cs-1, path: /var/lib/cs.json, format: crowdsec, action: rate_limit, scope: host, "
+	     "ttl: 1h}\n");
+	assert_int_equal(config->list_count, 2);
+	snprintf(expected, sizeof expected, "%s/lists/drop.txt", directory);
+	assert_string_equal(config->lists[0].path, expected);
+	assert_int_equal(config->lists[0].format, CONFIG_LIST_AUTO);
+	assert_int_equal(config->lists[0].action, VERDICT_BLOCK);
+	assert_int_equal(config->lists[0].scope, VERDICT_SCOPE_PORTS);
+	assert_int_equal(config->lists[0].ttl_ms, 86400000);
+	assert_string_equal(config->lists[1].path, "/var/lib/cs.json");
+	assert_int_equal(config->lists[1].format, CONFIG_LIST_CROWDSEC);
+	assert_int_equal(config->lists[1].action, VERDICT_RATE_LIMIT);
+	assert_int_equal(config->lists[1].scope, VERDICT_SCOPE_HOST);
+	assert_int_equal(config->lists[1].ttl_ms, 3600000);
+}
+
+static void list_must_be_whole(void **state)
+{
+	(void)state;
+	refuse("lists: [{name: a}]\n", ":1: lists: \"a\" needs a path: the file that holds it");
+	refuse("lists: [{path: /a}]\n", ":1: lists: a list needs a name");
+	refuse("lists: [{name: A, path: /a}]\n",
+	       ":1: lists.name: \"A\" may hold lower case letters, digits and - only");
+	refuse("lists: [{name: a, path: /a, tll: 1h}]\n",
+	       ":1: lists: \"tll\" is no key of a list; did you mean ttl?");
+	refuse("lists:\n- {name: a, path: /a}\n- {name: a, path: /b}\n",
+	       ":3: lists: \"a\" is the name of two lists");
+	refuse("lists: [/a]\n", ":1: lists: each list is a section with name, path, ...");
+	refuse("lists: [{name: a, path: /a, action: allow}]\n",
+	       ":1: lists.action: \"allow\" is none of block, rate_limit, shadow");
+	refuse("lists: [{name: a, path: /a, ttl: 1s}]\n",
+	       ":1: lists.ttl: \"1s\" is out of range: from 1m to 3650d");
+	refuse("limits: {ttl_max: 1h}\nlists: [{name: a, path: /a}]\n",
+	       ":2: lists: the ttl of a (24h, if none is given) is longer than limits.ttl_max");
+}
+
 static void gateway_must_be_whole(void **state)
 {
 	(void)state;
@@ -813,8 +857,10 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 
 	(void)state;
 	assert_string_equal(json_get_text(schema, "$schema"), "https://json-schema.org/draft/2020-12/schema");
-	/* Every key but those whose default follows from others (5) or that have none (5, of a gateway). */
-	assert_int_equal(check_schema(schema), 64);
+	/* Every key but those whose default follows from others (5) or that have none (5 of a gateway, 2 of a
+	 * list).
+	 */
+	assert_int_equal(check_schema(schema), 69);
 	cJSON_Delete(schema);
 }
 
@@ -864,6 +910,13 @@ static void schema_judges_as_the_check_does(void **state)
 		 "\",\"linger_ms\":\"5s\"}]}",
 		 false},
 		{"{\"gateways\":[{\"protocol\":\"local\"}]}", false},
+		{"{\"lists\":[{\"name\":\"drop-1\",\"path\":\"/d\",\"format\":\"stix\",\"action\":\"shadow\","
+		 "\"scope\":\"host\",\"ttl\":\"2h\"}]}",
+		 true},
+		{"{\"lists\":[{\"name\":\"drop\"}]}", false},
+		{"{\"lists\":[{\"name\":\"Drop\",\"path\":\"/d\"}]}", false},
+		{"{\"lists\":[{\"name\":\"drop\",\"path\":\"/d\",\"action\":\"allow\"}]}", false},
+		{"{\"lists\":[{\"name\":\"drop\",\"path\":\"/d\",\"format\":\"csv\"}]}", false},
 		{"[]", false},
 		{"null", true},
 	};
@@ -961,10 +1014,12 @@ int main(void)
 		STORY(example_loads_clean_and_changes_nothing),
 		STORY(every_kind_of_value_is_read),
 		STORY(gateway_is_read_with_its_own_defaults),
+		STORY(list_is_read_with_its_own_defaults),
 		STORY(section_whose_keys_are_comments_is_empty),
 		STORY(unknown_key_is_told_with_line_and_nearest_name),
 		STORY(wrong_value_is_told_with_the_mend),
 		STORY(gateway_must_be_whole),
+		STORY(list_must_be_whole),
 		STORY(password_in_a_url_is_refused_and_not_repeated),
 		STORY(rules_across_keys_hold),
 		STORY(everything_wrong_is_told_at_once),
