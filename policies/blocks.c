@@ -26,7 +26,15 @@ struct claims_of {
 	size_t count;
 };
 
+/*
+ * Before the table: how many entries fold to the same few bits. Who compares long block lists with this one
+ * asks for a million targets that are not in it, and the table is as large as the list may be: each would
+ * miss the cache.
+ */
+#define FOLDS 4096
+
 struct blocks {
+	uint32_t folds[FOLDS];
 	struct table table;
 	struct claims_of sources[SOURCES_MAX];
 	unsigned source_count;
@@ -140,8 +148,19 @@ static size_t *length_slot(struct blocks *b, const struct prefix *p)
 	return &b->lengths[p->addr.family == ADDR_IPV6][p->bits];
 }
 
+static uint32_t fold(const struct prefix *p)
+{
+	uint64_t high, low;
+
+	memcpy(&high, p->addr.bytes, sizeof high);
+	memcpy(&low, p->addr.bytes + 8, sizeof low);
+	return (uint32_t)(((high ^ low * 31) * 0x9e3779b97f4a7c15ull) >> 52) % FOLDS;
+}
+
 static struct entry *entry_find(const struct blocks *b, const struct prefix *target)
 {
+	if (!b->folds[fold(target)])
+		return NULL;
 	for (struct table_node *n = table_first(&b->table, target_hash(b, target)); n; n = table_next(n)) {
 		struct entry *e = table_owner(n, struct entry, node);
 		if (prefix_equal(&e->block.verdict.target, target))
@@ -153,6 +172,7 @@ static struct entry *entry_find(const struct blocks *b, const struct prefix *tar
 static void entry_take_out(struct blocks *b, struct entry *e)
 {
 	table_remove(&b->table, &e->node);
+	b->folds[fold(&e->block.verdict.target)]--;
 	heap_remove(b, e);
 	--*length_slot(b, &e->block.verdict.target);
 }
@@ -333,6 +353,7 @@ static int entry_add(struct blocks *b, const struct block_claim *first, struct e
 	e->block.since_ns = first->since_ns;
 	e->block.verdict.target = first->verdict.target;
 	table_add(&b->table, &e->node, target_hash(b, &first->verdict.target));
+	b->folds[fold(&first->verdict.target)]++;
 	++*length_slot(b, &first->verdict.target);
 	e->due_ns = UINT64_MAX; /* at the end until settled */
 	heap_set(b, b->count++, e);

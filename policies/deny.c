@@ -359,19 +359,56 @@ int deny_get(const struct deny *d, const struct prefix *target, struct pk_deny *
 	return r == DENY_HASH_NONE ? DENY_E_NONE : r;
 }
 
+int deny_match(const struct deny *d, const struct addr *addr, struct pk_deny *ret)
+{
+	const struct prefix exact = {.addr = *addr, .bits = addr_bits(addr)};
+	struct place p;
+	int r = deny_get(d, &exact, ret);
+
+	if (r != DENY_E_NONE)
+		return r;
+	place_trie(&p, d->maps.deny4p, d->maps.deny6p, &exact);
+	if (bpf_map_lookup_elem(p.trie, &p.key, ret) < 0)
+		return errno == ENOENT ? DENY_E_NONE : -errno;
+	return 0;
+}
+
 /* --- many --- */
+
+int deny_reserve(struct deny *d, uint32_t exact4, uint32_t exact6)
+{
+	int r = deny_hash_reserve(&d->hash4, exact4);
+
+	if (!r)
+		r = deny_hash_reserve(&d->hash6, exact6);
+	uint32_t entries = MIN(exact4, d->hash4.max) + MIN(exact6, d->hash6.max);
+	if (r || deny_filter_fits(&d->filter, entries))
+		return r;
+	return filter_make(d, entries);
+}
 
 /* Exact addresses of one family, keys and values side by side. */
 struct columns {
 	struct deny_hash *hash;
 	uint8_t *keys;
 	struct pk_deny *values;
-	uint32_t count;
+	uint32_t count, fresh; /* fresh: not in the hash yet, as far as is known */
 };
 
-static int columns_fill(struct columns *c, uint8_t family, const struct deny_entry *entries, size_t count)
+static bool is_held(const struct deny *d, const struct deny_hash *hash, const struct addr *addr)
+{
+	struct pk_deny value;
+
+	/* Most of a new list never was here, and the filter knows without a system call. */
+	return deny_filter_may_hold(&d->filter, addr) && deny_hash_get(hash, addr->bytes, &value) == 0;
+}
+
+/* Each goes into the filter here, before it is put. One that is named twice counts twice until deny_each. */
+static int columns_fill(struct columns *c, struct deny *d, uint8_t family, const struct deny_entry *entries,
+			size_t count, bool *full)
 {
 	uint32_t size = c->hash->key_size;
+	int r = 0;
 
 	c->keys = malloc(count * size + 1);
 	c->values = malloc(count * sizeof *c->values + 1);
@@ -382,38 +419,51 @@ static int columns_fill(struct columns *c, uint8_t family, const struct deny_ent
 
 		if (e->target.addr.family != family || !prefix_is_exact(&e->target))
 			continue;
+		bool fresh = !is_held(d, c->hash, &e->target.addr);
+		if (fresh && c->hash->count + c->fresh >= c->hash->max) {
+			if (full)
+				full[i] = true;
+			r = DENY_E_FULL;
+			continue;
+		}
+		c->fresh += fresh;
+		deny_filter_add(&d->filter, &e->target);
 		memcpy(c->keys + (size_t)c->count * size, e->target.addr.bytes, size);
 		c->values[c->count] = e->value;
 		c->values[c->count++].bits = e->target.bits;
 	}
-	return 0;
+	return r;
 }
 
 static int columns_load(struct columns *c)
 {
-	uint64_t all = (uint64_t)c->hash->count + c->count;
-	int r = deny_hash_reserve(c->hash, (uint32_t)MIN(all, (uint64_t)UINT32_MAX));
-
-	return r ? r : deny_hash_put_many(c->hash, c->keys, c->values, c->count);
-}
-
-static int exact_load(struct deny *d, uint8_t family, const struct deny_entry *entries, size_t count)
-{
-	struct columns c = {.hash = family == ADDR_IPV4 ? &d->hash4 : &d->hash6};
-	int r = columns_fill(&c, family, entries, count);
+	int r = deny_hash_reserve(c->hash, c->hash->count + c->fresh);
 
 	if (!r)
+		r = deny_hash_put_many(c->hash, c->keys, c->values, c->count);
+	if (!r)
+		c->hash->count += c->fresh;
+	return r == DENY_HASH_FULL ? DENY_E_FULL : r;
+}
+
+static int exact_load(struct deny *d, uint8_t family, const struct deny_entry *entries, size_t count,
+		      bool *full)
+{
+	struct columns c = {.hash = family == ADDR_IPV4 ? &d->hash4 : &d->hash6};
+	int filled = columns_fill(&c, d, family, entries, count, full), r = 0;
+
+	if (filled >= 0 && c.count)
 		r = columns_load(&c);
 	free(c.keys);
 	free(c.values);
-	return r;
+	return r ? r : filled;
 }
 
-static int nets_load(struct deny *d, const struct deny_entry *entries, size_t count)
+static int nets_load(struct deny *d, const struct deny_entry *entries, size_t count, bool *full)
 {
-	int r = 0;
+	int worst = 0;
 
-	for (size_t i = 0; i < count && !r; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct pk_deny value = entries[i].value;
 		struct place p;
 
@@ -421,33 +471,31 @@ static int nets_load(struct deny *d, const struct deny_entry *entries, size_t co
 			continue;
 		value.bits = entries[i].target.bits;
 		place_of(&p, d, &entries[i].target);
-		r = place_put(d, &p, &value);
+		deny_filter_add(&d->filter, &entries[i].target);
+		int r = place_put(d, &p, &value);
+		if (r < 0)
+			return r;
+		if (r && full)
+			full[i] = true;
+		worst = r ? r : worst;
 	}
-	return r;
+	return worst;
 }
 
-/*
- * While the entries come nothing filters: the filters are made once, at the end, from what is there. Entries
- * that were in force stay so.
- */
-int deny_load(struct deny *d, const struct deny_entry *entries, size_t count)
+int deny_load(struct deny *d, const struct deny_entry *entries, size_t count, bool *full)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!well_formed(&entries[i].target))
 			return -EINVAL;
-	deny_filter_init(&d->filter, d->maps.head, d->maps.bits, d->maps.bits_words, d->maps.nets);
-	int r = exact_load(d, ADDR_IPV4, entries, count);
-	int r6 = exact_load(d, ADDR_IPV6, entries, count);
-	int nets = nets_load(d, entries, count);
-	int made = filter_make(d, (uint32_t)MIN((uint64_t)exact_count(d) + count, (uint64_t)UINT32_MAX));
+	uint32_t all = (uint32_t)MIN((uint64_t)exact_count(d) + count, (uint64_t)UINT32_MAX);
+	int r = deny_filter_fits(&d->filter, all) ? 0 : filter_make(d, all);
+	if (r)
+		return r;
+	r = exact_load(d, ADDR_IPV4, entries, count, full);
+	int r6 = r < 0 ? 0 : exact_load(d, ADDR_IPV6, entries, count, full);
+	int nets = r < 0 || r6 < 0 ? 0 : nets_load(d, entries, count, full);
 
-	if (!r)
-		r = r6;
-	if (!r)
-		r = nets;
-	if (r == DENY_HASH_FULL || r == DENY_E_FULL)
-		return DENY_E_FULL;
-	return r ? r : made;
+	return r < 0 ? r : r6 < 0 ? r6 : nets < 0 ? nets : r ? r : r6 ? r6 : nets;
 }
 
 /* --- begin and end --- */

@@ -41,13 +41,18 @@ struct deny_entry {
 	struct pk_deny value; /* bits is filled in */
 };
 /*
- * The same for many at once, a million in about a second. 0, DENY_E_FULL (what found room is in), -EINVAL
- * (nothing is), or another -errno.
+ * The same for many at once, a million in about a second. 0, DENY_E_FULL (what found room is in; full, if not
+ * NULL: one for each entry, set for those that did not), -EINVAL (nothing is), or another -errno.
  */
-int deny_load(struct deny *d, const struct deny_entry *entries, size_t count);
+int deny_load(struct deny *d, const struct deny_entry *entries, size_t count, bool *full);
+/* Room for so many exact addresses in all, or as many as there may be: a list that comes in parts then does
+ * not grow by steps. 0 or -errno; what was there stays in force. */
+int deny_reserve(struct deny *d, uint32_t exact4, uint32_t exact6);
 int deny_remove(struct deny *d, const struct prefix *target); /* 0 or DENY_E_NONE; its hits go too */
 /* What the kernel holds: 0 and the value, or DENY_E_NONE. */
 int deny_get(const struct deny *d, const struct prefix *target, struct pk_deny *ret);
+/* By which entry a packet of that address is judged: itself, else the longest prefix. 0 or DENY_E_NONE. */
+int deny_match(const struct deny *d, const struct addr *addr, struct pk_deny *ret);
 /* Entries, as far as they were put and taken out here; counted anew by deny_each. */
 uint32_t deny_count(const struct deny *d);
 int deny_hits(const struct deny *d, const struct prefix *target, struct pk_hit *ret);

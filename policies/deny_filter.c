@@ -63,13 +63,18 @@ static void word_set(uint64_t *word, uint64_t bits)
 	__atomic_store_n(word, *word | bits, __ATOMIC_RELEASE);
 }
 
-static void address_add(struct deny_filter *f, const struct addr *addr)
+static uint64_t hash_of(const struct addr *addr)
 {
 	uint32_t words[4];
-	uint64_t hash;
 
 	memcpy(words, addr->bytes, sizeof words);
-	hash = addr->family == ADDR_IPV4 ? pk_deny_hash4(words[0]) : pk_deny_hash6(words);
+	return addr->family == ADDR_IPV4 ? pk_deny_hash4(words[0]) : pk_deny_hash6(words);
+}
+
+static void address_add(struct deny_filter *f, const struct addr *addr)
+{
+	uint64_t hash = hash_of(addr);
+
 	word_set(&f->bits[pk_deny_word(f->making, hash)], pk_deny_bits_of(hash));
 }
 
@@ -117,6 +122,13 @@ void deny_filter_add(struct deny_filter *f, const struct prefix *target)
 	f->making &= ~PK_DENY_NONE;
 	if (now)
 		head_set(f);
+}
+
+bool deny_filter_may_hold(const struct deny_filter *f, const struct addr *addr)
+{
+	uint64_t hash = hash_of(addr), bits = pk_deny_bits_of(hash);
+
+	return !(f->making & PK_DENY_FILTERED) || (f->bits[pk_deny_word(f->making, hash)] & bits) == bits;
 }
 
 bool deny_filter_fits(const struct deny_filter *f, uint32_t entries)

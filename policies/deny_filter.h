@@ -29,6 +29,8 @@ void deny_filter_begin(struct deny_filter *f, uint32_t entries);
 void deny_filter_commit(struct deny_filter *f, bool none);
 /* Before the entry itself. */
 void deny_filter_add(struct deny_filter *f, const struct prefix *target);
+/* False: that exact address was never added since the filter was made. */
+bool deny_filter_may_hold(const struct deny_filter *f, const struct addr *addr);
 /* Has it as many words as that many exact addresses should have? */
 bool deny_filter_fits(const struct deny_filter *f, uint32_t entries);
 

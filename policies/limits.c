@@ -76,6 +76,88 @@ const struct protected_net *protected_set_find(const struct protected_set *s, co
 	return NULL;
 }
 
+/* --- many questions --- */
+
+/* Family and address, so that memcmp orders them. */
+struct edge {
+	uint8_t bytes[17];
+};
+
+struct protected_range {
+	struct edge first, last;
+};
+
+static struct protected_range range_of(const struct prefix *net)
+{
+	struct protected_range r = {.first.bytes[0] = net->addr.family};
+	unsigned width = addr_bits(&net->addr);
+
+	memcpy(r.first.bytes + 1, net->addr.bytes, width / 8);
+	r.last = r.first;
+	for (unsigned bit = net->bits; bit < width; bit++)
+		r.last.bytes[1 + bit / 8] |= (uint8_t)(0x80 >> (bit & 7));
+	return r;
+}
+
+static int edge_compare(const struct edge *a, const struct edge *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
+static int range_compare(const void *a, const void *b)
+{
+	const struct protected_range *x = a, *y = b;
+
+	return edge_compare(&x->first, &y->first);
+}
+
+int protected_ranges_make(const struct protected_set *s, struct protected_ranges *ret)
+{
+	struct protected_range *items = malloc((s->count + 1) * sizeof *items);
+	size_t kept = 0;
+
+	if (!items)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->count; i++)
+		items[i] = range_of(&s->items[i].net);
+	qsort(items, s->count, sizeof *items, range_compare);
+	for (size_t i = 0; i < s->count; i++) {
+		if (kept && edge_compare(&items[i].first, &items[kept - 1].last) <= 0) {
+			if (edge_compare(&items[i].last, &items[kept - 1].last) > 0)
+				items[kept - 1].last = items[i].last;
+			continue;
+		}
+		items[kept++] = items[i];
+	}
+	protected_ranges_free(ret);
+	*ret = (struct protected_ranges){items, kept};
+	return 0;
+}
+
+void protected_ranges_free(struct protected_ranges *r)
+{
+	free(r->items);
+	*r = (struct protected_ranges){0};
+}
+
+bool protected_ranges_overlap(const struct protected_ranges *r, const struct prefix *target)
+{
+	struct protected_range t = range_of(target);
+	size_t low = 0, high = r->count;
+
+	/* The last one that begins before the target ends is the only one that may reach it. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (edge_compare(&r->items[middle].first, &t.last) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && edge_compare(&r->items[low - 1].last, &t.first) >= 0;
+}
+
+/* --- limits --- */
+
 void limits_init(struct limits *l, const struct config *config)
 {
 	*l = (struct limits){.config = config, .tokens = config->limits.insert_rate};

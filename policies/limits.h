@@ -42,6 +42,19 @@ int protected_set_add(struct protected_set *s, const struct prefix *net, const c
 /* The entry that overlaps target, or NULL. */
 const struct protected_net *protected_set_find(const struct protected_set *s, const struct prefix *target);
 
+/*
+ * The same networks as ranges that do not overlap, in their order: for many questions one after the other, of
+ * which few are answered yes. Zero it first.
+ */
+struct protected_ranges {
+	struct protected_range *items;
+	size_t count;
+};
+int protected_ranges_make(const struct protected_set *s, struct protected_ranges *ret); /* 0 or -ENOMEM */
+void protected_ranges_free(struct protected_ranges *r);
+/* Would protected_set_find find something? */
+bool protected_ranges_overlap(const struct protected_ranges *r, const struct prefix *target);
+
 struct limits {
 	const struct config *config;
 	/* token bucket of inserts: one second's worth may come at once */

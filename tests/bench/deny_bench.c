@@ -129,7 +129,7 @@ static int measure(uint32_t count)
 	int program = kernel_program_fd(k, OBJECT_XDP, "pk_xdp");
 	struct deny_entry *e = entries_make(count);
 	uint64_t bytes = map_bytes(), begin = clock_ns(CLOCK_MONOTONIC);
-	int r = deny_load(kernel_deny(k), e, count);
+	int r = deny_load(kernel_deny(k), e, count, NULL);
 	double ms = (double)(clock_ns(CLOCK_MONOTONIC) - begin) / 1e6;
 
 	free(e);

@@ -223,7 +223,7 @@ static void a_list_that_is_loaded_is_in_force_beside_what_was(void **state)
 	assert_int_equal(put("203.0.113.0/24", PK_ACT_DROP), 0);
 	e[29999].target = net("100.64.0.0/10");
 	e[29998].target = net("2001:db9::/32");
-	assert_int_equal(deny_load(deny, e, 30000), 0);
+	assert_int_equal(deny_load(deny, e, 30000, NULL), 0);
 	assert_int_equal(deny_count(deny), 30002);
 	for (uint32_t i = 0; i < 29998; i++) {
 		assert_int_equal(deny_get(deny, &e[i].target, &d), 0);
@@ -243,15 +243,26 @@ static void a_list_that_is_loaded_is_in_force_beside_what_was(void **state)
 static void a_list_that_is_too_long_says_so_and_what_was_there_stays(void **state)
 {
 	struct deny_entry *e = entries_make(2 * MOST + 2);
+	bool *full = calloc(2 * MOST + 2, sizeof *full);
+	uint32_t left_out = 0;
 
 	(void)state;
+	assert_non_null(full);
 	assert_int_equal(put("192.0.2.1", PK_ACT_DROP), 0);
-	assert_int_equal(deny_load(deny, e, 2 * MOST + 2), DENY_E_FULL);
+	assert_int_equal(deny_load(deny, e, 2 * MOST + 2, full), DENY_E_FULL);
+	for (uint32_t i = 0; i < 2 * MOST + 2; i++) {
+		assert_int_equal(drops(address(2 * i, i % 2)), !full[i]);
+		left_out += full[i];
+	}
+	/* Each family has one more than there is room for, and IPv4 one that was there. */
+	assert_int_equal(left_out, 3);
+	assert_int_equal(deny_count(deny), 2 * MOST);
+	free(full);
 	assert_true(drops("192.0.2.1"));
 	assert_true(drops(address(0, false)));
 	assert_in_range(deny_count(deny), MOST, 2 * MOST);
 	e[6].target.bits = 33;
-	assert_int_equal(deny_load(deny, e, 10), -EINVAL);
+	assert_int_equal(deny_load(deny, e, 10, NULL), -EINVAL);
 	free(e);
 }
 

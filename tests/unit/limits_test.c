@@ -51,6 +51,39 @@ static enum limits_answer ask(struct fixture *f, const char *target, uint64_t tt
 	return limits_check(&f->limits, &f->protect, &p, ttl_ms, NOW, NULL);
 }
 
+/* The same set, asked both ways, at and around the edges of each network. */
+static void ranges_answer_as_the_set_does(void **state)
+{
+	static const char *const more[] = {"10.20.128.0/17", "10.21.0.0/16", "192.0.2.8/30", "2001:db8::/64"};
+	struct fixture *f = *state;
+	struct protected_ranges ranges = {0};
+	unsigned hits = 0;
+
+	assert_int_equal(protected_ranges_make(&f->protect, &ranges), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+		struct prefix net = test_prefix(more[i]);
+		assert_int_equal(protected_set_add(&f->protect, &net, "more"), 0);
+	}
+	assert_int_equal(protected_ranges_make(&f->protect, &ranges), 0);
+	for (size_t i = 0; i < f->protect.count; i++) {
+		struct prefix net = f->protect.items[i].net;
+		for (int step = -2; step <= 2; step++) {
+			for (unsigned bits = 0; bits <= addr_bits(&net.addr); bits++) {
+				struct addr a = net.addr;
+				unsigned last = addr_bits(&a) / 8 - 1, at = MIN(net.bits / 8u, last);
+				a.bytes[at] = (uint8_t)(a.bytes[at] + step);
+				a.bytes[last] = (uint8_t)(a.bytes[last] + step);
+				struct prefix p = prefix_of(&a, (uint8_t)bits);
+				bool found = protected_set_find(&f->protect, &p) != NULL;
+				assert_int_equal(protected_ranges_overlap(&ranges, &p), found);
+				hits += found;
+			}
+		}
+	}
+	assert_in_range(hits, 100, 5000);
+	protected_ranges_free(&ranges);
+}
+
 static void an_ordinary_client_may_be_blocked(void **state)
 {
 	struct fixture *f = *state;
@@ -212,6 +245,7 @@ static void every_answer_has_its_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(ranges_answer_as_the_set_does),
 		TEST(an_ordinary_client_may_be_blocked),
 		TEST(nobody_may_block_everybody),
 		TEST(own_address_and_what_contains_it_are_protected),
