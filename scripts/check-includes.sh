@@ -26,6 +26,9 @@ sensor/tcp_track*        lib/ sensor/ bpf/ policies/table.h
 sensor/proxied.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/enforcer.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/http_point.[ch]    lib/ sensor/ policies/
+sensor/reconcile.[ch]     lib/ sensor/ policies/
+sensor/lists.[ch]         lib/ sensor/lists.h policies/
+sensor/list_watch.[ch]    lib/ sensor/ policies/list.h
 sensor/replay_run.[ch]   lib/ sensor/ policies/
 sensor/judge.[ch]         lib/ sensor/ policies/ forwarder/
 sensor/control*.[ch]      lib/ sensor/ bpf/abi.h policies/ forwarder/

@@ -17,6 +17,7 @@ target_sources(picket_sensor PRIVATE
 	cli_forecast.c
 	cli_help.c
 	cli_kill.c
+	cli_lists.c
 	cli_manual.c
 	cli_pending.c
 	cli_print.c
@@ -34,6 +35,7 @@ target_sources(picket_sensor PRIVATE
 	control_events.c
 	control_forecast.c
 	control_lines.c
+	control_lists.c
 	control_pending.c
 	control_routes.c
 	control_settings.c

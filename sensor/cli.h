@@ -53,6 +53,10 @@ int cli_packets(const struct cli *cli, int argc, char **argv);
 int cli_blocks(const struct cli *cli, int argc, char **argv);
 int cli_block(const struct cli *cli, int argc, char **argv);
 int cli_unblock(const struct cli *cli, int argc, char **argv);
+/* cli_lists.c */
+int cli_lists(const struct cli *cli, int argc, char **argv);
+/* One line for each list that is in force, and how many these are. 0 or an EXIT_*. */
+int cli_lists_summary(const struct cli *cli, const char *command, unsigned *ret);
 /* cli_why.c */ int cli_why(const struct cli *cli, int argc, char **argv);
 /* cli_pending.c */
 int cli_pending(const struct cli *cli, int argc, char **argv);

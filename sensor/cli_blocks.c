@@ -50,6 +50,18 @@ static int on_block(void *arg, struct span line)
 	return 0;
 }
 
+static int show_blocks(const struct cli *cli, const char *command, const struct table_view *table)
+{
+	unsigned lists = 0;
+
+	if (table_view_rows(table))
+		table_view_print(table, stdout, cli->color);
+	int r = cli_lists_summary(cli, command, &lists);
+	if (!r && !lists && !table_view_rows(table))
+		puts("nothing is blocked");
+	return r;
+}
+
 int cli_blocks(const struct cli *cli, int argc, char **argv)
 {
 	static const char *const heads[] = {"TARGET",   "ACTION",   "SCOPE", "POINT", ">LEFT",
@@ -62,10 +74,8 @@ int cli_blocks(const struct cli *cli, int argc, char **argv)
 	if (table_view_new(heads, ARRAY_SIZE(heads), &l.table))
 		return cli_no_memory(argv[0]);
 	r = cli_stream(cli, argv[0], "/v1/blocks?stream=1", on_block, &l);
-	if (!r && !cli->json && table_view_rows(l.table))
-		table_view_print(l.table, stdout, cli->color);
-	else if (!r && !cli->json)
-		puts("nothing is blocked");
+	if (!r && !cli->json)
+		r = show_blocks(cli, argv[0], l.table);
 	table_view_free(l.table);
 	return r;
 }
@@ -199,8 +209,14 @@ int cli_unblock(const struct cli *cli, int argc, char **argv)
 	if (!path)
 		return cli_no_memory(argv[0]);
 	r = cli_ask_json(cli, argv[0], "DELETE", path, SPAN_NULL, &answer);
-	if (!r && answer)
+	const char *detail = cli_text(answer, "detail");
+	if (!r && answer && *detail) {
+		printf("the block of %s is taken back, but ", cli_text(answer, "target"));
+		print_text(detail);
+		putchar('\n');
+	} else if (!r && answer) {
 		printf("%s is not blocked any more\n", cli_text(answer, "target"));
+	}
 	cJSON_Delete(answer);
 	return r;
 }

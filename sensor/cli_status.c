@@ -172,6 +172,8 @@ static void show_gateways(const cJSON *a, struct buffer *b)
 
 static void show_judgment(const cJSON *a, struct buffer *b)
 {
+	const cJSON *l;
+
 	if (cli_true(a, "detection.on")) {
 		buffer_printf(b, "%llu requests looked at, %llu matched, %llu verdicts",
 			      count_of(a, "detection.requests"), count_of(a, "detection.matches"),
@@ -187,6 +189,14 @@ static void show_judgment(const cJSON *a, struct buffer *b)
 		      count_of(a, "blocks.desired"), count_of(a, "blocks.installed"),
 		      count_of(a, "blocks.missing"), count_of(a, "blocks.extra"));
 	field("blocks", b);
+	cJSON_ArrayForEach(l, cli_at(a, "lists"))
+	{
+		buffer_printf(b, "%s: %llu of %llu entries in force", cli_text(l, "name"),
+			      count_of(l, "in_force"), count_of(l, "entries"));
+		if (*cli_text(l, "error"))
+			buffer_printf(b, "; its file %s", cli_text(l, "error"));
+		field("list", b);
+	}
 	buffer_printf(b, "%llu unclassified, %llu trusted, %llu direct",
 		      count_of(a, "proxies.unclassified_count"), count_of(a, "proxies.trusted_count"),
 		      count_of(a, "proxies.direct_count"));

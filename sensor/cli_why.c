@@ -82,6 +82,24 @@ static void show_claims(const cJSON *claims)
 	}
 }
 
+/* Beside the block that is shown, or behind it. */
+static void show_lists(const cJSON *lists)
+{
+	const cJSON *l;
+
+	cJSON_ArrayForEach(l, lists)
+	{
+		const char *until = cli_text(l, "until");
+		char text[256];
+
+		if (!cli_true(l, "in_force"))
+			continue;
+		snprintf(text, sizeof text, "%s: %s, until %.10s %.8s UTC", cli_text(l, "name"),
+			 cli_text(l, "target"), until, strlen(until) > 19 ? until + 11 : "");
+		print_field("in list", text);
+	}
+}
+
 static void show_reasons(const cJSON *reasons)
 {
 	const cJSON *item;
@@ -146,6 +164,7 @@ static int show_why(const struct cli *cli, const cJSON *a)
 	if (blocked) {
 		show_block(block);
 		show_claims(cli_at(a, "claims"));
+		show_lists(cli_at(a, "lists"));
 	}
 	print_field("undo", cli_text(a, "undo"));
 	show_reasons(cli_at(a, "reasons"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control.h: the sensor's resources of the control API (docs/openapi.yaml): status, events, blocks, why,
- * mode, pending, kill switch, proxies, gateways, config. One file per resource group, control_*.c; each
+ * control.h: the sensor's resources of the control API (docs/openapi.yaml): status, events, blocks, lists,
+ * why, mode, pending, kill switch, proxies, gateways, config. One file per resource group, control_*.c; each
  * registers its routes. What blocks, why and pending share beyond this header is in control_decision.h. They
  * read other modules' counts and lists and put questions to the enforcer and the warden; they decide nothing
  * themselves.
@@ -54,6 +54,7 @@ int control_register(struct api *api, const struct control_parts *parts);
 /* control_events.c */ int control_register_events(struct api *api, const struct control_parts *parts);
 /* control_blocks.c */ int control_register_blocks(struct api *api, const struct control_parts *parts);
 /* control_forecast.c */ int control_register_forecast(struct api *api, const struct control_parts *parts);
+/* control_lists.c */ int control_register_lists(struct api *api, const struct control_parts *parts);
 /* control_routes.c */ int control_register_routes(struct api *api, const struct control_parts *parts);
 /* control_why.c */ int control_register_why(struct api *api, const struct control_parts *parts);
 /* control_pending.c */ int control_register_pending(struct api *api, const struct control_parts *parts);
@@ -98,5 +99,7 @@ void control_write_prefix(struct json_writer *w, const char *key, const struct p
 void control_write_verdict(struct json_writer *w, const struct verdict *v);
 /* The array of gateways, as status and gateways show it. */
 void control_write_gateways(struct json_writer *w, const struct control_parts *parts);
+/* The array of block lists, as status and lists show it. */
+void control_write_lists(struct json_writer *w, const struct control_parts *parts);
 
 #endif

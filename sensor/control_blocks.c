@@ -208,8 +208,17 @@ static void reply_not_blocked(struct api_call *call, const struct control_parts 
 	size_t none = 0;
 
 	prefix_format(target, asked);
-	if (!enforcer_why(parts->enforcer, target, &why, NULL, &none) && why.blocked &&
-	    !prefix_equal(&why.block.verdict.target, target))
+	bool covered = !enforcer_why(parts->enforcer, target, &why, NULL, &none) && why.blocked &&
+		       !prefix_equal(&why.block.verdict.target, target);
+
+	if (covered && why.block.verdict.source == VERDICT_IMPORT)
+		control_problem(
+			call, 404, "not_blocked",
+			"%s itself is not blocked; it is covered by %s of the block list %s: take that "
+			"out of its file, or put %s into limits.protect",
+			asked, prefix_format(&why.block.verdict.target, there), why.block.verdict.origin,
+			asked);
+	else if (covered)
 		control_problem(call, 404, "not_blocked",
 				"%s itself is not blocked; it is covered by the block of %s: name that one",
 				asked, prefix_format(&why.block.verdict.target, there));
@@ -232,7 +241,7 @@ static void delete_block(struct api_call *call, void *arg)
 	audit_settle(parts->audit);
 	if (d.outcome == DECISION_UNBLOCKED)
 		control_reply_decision(call, parts, &v, &d, 200);
-	else if (!strcmp(d.why, "install_failed"))
+	else if (!strcmp(d.why, "install_failed") || !strcmp(d.why, "in_list"))
 		control_refuse(call, &d);
 	else
 		reply_not_blocked(call, parts, &target);

@@ -11,7 +11,7 @@
 #define LIST_MAX     100000
 #define PAGE         64 /* copied under the routes' lock at a time */
 
-struct list {
+struct route_list {
 	struct route_info *items;
 	size_t count;
 };
@@ -31,9 +31,10 @@ static int busiest_first(const void *a, const void *b)
 }
 
 /* undocumented: only those that the OpenAPI file does not have. 0 or -ENOMEM. */
-static int list_get(const struct control_parts *parts, const char *host, bool undocumented, struct list *ret)
+static int list_get(const struct control_parts *parts, const char *host, bool undocumented,
+		    struct route_list *ret)
 {
-	struct list l = {0};
+	struct route_list l = {0};
 	size_t size = 0, n;
 	uint32_t cursor = 0;
 
@@ -148,7 +149,7 @@ static void get_routes(struct api_call *call, void *arg)
 	struct buffer b = BUFFER_INIT(CONTROL_ANSWER_MAX);
 	struct json_writer w = JSON_WRITER(&b);
 	uint64_t stream = 0, limit = LIST_DEFAULT, undocumented = 0;
-	struct list list;
+	struct route_list list;
 
 	if (control_query(call, "stream", 1, &stream) || control_query(call, "limit", LIST_MAX, &limit) ||
 	    control_query(call, "undocumented", 1, &undocumented))

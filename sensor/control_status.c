@@ -303,6 +303,8 @@ static void get_status(struct api_call *call, void *arg)
 	status_write_kernel(&w, s);
 	write_judgment(&w, s);
 	write_audit(&w, s);
+	json_key(&w, "lists");
+	control_write_lists(&w, parts);
 	json_key(&w, "gateways");
 	control_write_gateways(&w, parts);
 	write_proxies(&w, s);

@@ -149,6 +149,34 @@ static void hint_gateways(struct json_writer *w, const struct status *s)
 	}
 }
 
+static void hint_lists(struct json_writer *w, const struct status *s)
+{
+	struct lists_account lists[CONFIG_LISTS_MAX];
+	unsigned count = enforcer_lists(s->parts->enforcer, lists);
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct lists_account *a = &lists[i];
+		const char *name = a->config->name;
+
+		if (a->error[0])
+			hint(w, "warning", "picket lists",
+			     "the file of block list %s cannot be taken, it %s: what was in force of it "
+			     "stays "
+			     "until its end",
+			     name, a->error);
+		if (a->dropped)
+			hint(w, "warning", "picket lists",
+			     "block list %s lost %llu of its %llu entries at once: if its file was cut "
+			     "short, "
+			     "bring it again",
+			     name, (unsigned long long)a->dropped, (unsigned long long)a->former);
+		if (a->refused[LIMITS_FULL])
+			hint(w, "warning", NULL,
+			     "%llu entries of block list %s found no room: raise limits.blocks_max",
+			     (unsigned long long)a->refused[LIMITS_FULL], name);
+	}
+}
+
 /* Of connections and datagrams that pass here: what is forgotten can no longer be compared with what comes.
  */
 static void hint_packets(struct json_writer *w, const struct status *s)
@@ -299,6 +327,7 @@ void status_write_hints(struct json_writer *w, const struct status *s, const str
 	hint_http(w, s);
 	hint_trips(w, s);
 	hint_gateways(w, s);
+	hint_lists(w, s);
 	hint_proxies(w, s);
 	hint_nameless_proxies(w, s);
 	hint_judgment(w, s);

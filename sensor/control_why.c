@@ -99,6 +99,48 @@ static void write_claims(struct json_writer *w, const struct control_parts *part
 	json_array_end(w);
 }
 
+static void write_lists(struct json_writer *w, const struct control_parts *parts, const struct why *y)
+{
+	json_key(w, "lists");
+	json_array_begin(w);
+	for (unsigned i = 0; i < y->list_count; i++) {
+		const struct why_list *l = &y->lists[i];
+
+		json_object_begin(w);
+		json_key(w, "name");
+		json_text(w, l->config->name);
+		json_key(w, "path");
+		json_text(w, l->config->path);
+		control_write_prefix(w, "target", &l->target);
+		json_key(w, "action");
+		json_text(w, verdict_action_name(l->config->action));
+		json_key(w, "in_force");
+		json_bool(w, l->state == LISTS_IN_FORCE);
+		control_write_time(w, "until", parts->clock, l->end_ns);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+/* What each list that names it says, and the file that would have to change. */
+static void because_of_list(struct json_writer *w, const struct why_list *l)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	prefix_format(&l->target, text);
+	if (l->state == LISTS_IN_FORCE)
+		because(w, "in_list", NULL,
+			"the block list %s names %s: take it out of %s, or put it into limits.protect",
+			l->config->name, text, l->config->path);
+	else if (l->state >= LISTS_REFUSED)
+		because(w, "list_refused", NULL, "the block list %s names %s, but it is not in force: %s",
+			l->config->name, text,
+			limits_answer_name((enum limits_answer)(l->state - LISTS_REFUSED)));
+	else
+		because(w, "list_ended", NULL, "the block list %s names %s, which %s", l->config->name, text,
+			l->state == LISTS_ENDED ? "ended" : "is about to be put into force");
+}
+
 static void write_reasons(struct json_writer *w, const struct control_parts *parts,
 			  const struct prefix *target, const struct why *y, struct event *const *history,
 			  size_t count)
@@ -114,6 +156,8 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 		because(w, "protected_network", NULL,
 			"it is protected by %s (%s) and is never blocked, whoever asks",
 			prefix_format(&y->protect.net, net), y->protect.why);
+	for (unsigned i = 0; i < y->list_count; i++)
+		because_of_list(w, &y->lists[i]);
 	for (unsigned i = 0; i < y->claim_count; i++) {
 		uint64_t now = clock_boot_ns(parts->clock), end = y->claims[i].revert_ns;
 		uint64_t left = end > now ? end - now : 0;
@@ -175,9 +219,10 @@ static void write_why(struct json_writer *w, const struct control_parts *parts, 
 	else
 		json_null(w);
 	write_claims(w, parts, y);
+	write_lists(w, parts, y);
 	json_key(w, "undo");
 	snprintf(command, sizeof command, "picket unblock %s", prefix_format(&y->block.verdict.target, text));
-	json_text(w, y->blocked ? command : NULL);
+	json_text(w, y->blocked && y->block.verdict.source != VERDICT_IMPORT ? command : NULL);
 	json_key(w, "protected");
 	if (y->is_protected) {
 		json_object_begin(w);

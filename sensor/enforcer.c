@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "lib/log.h"
 #include "lib/util.h"
+#include "sensor/reconcile.h"
 
 #define HISTORY_MAX         1024 /* decisions remembered for `why` */
 #define PENDING_TTL_NS      (3600 * NS_PER_S)
@@ -35,11 +36,12 @@ struct enforcer {
 	struct event *history[HISTORY_MAX];
 	uint64_t history_count;
 	struct enforcer_counts counts;
-	struct warden_reply reply; /* 10 kB: not on the stack */
+	struct warden_reply reply; /* 20 kB: not on the stack */
 	struct audit_who who;      /* of the decisions that are made now; {0}: who asked for them */
 	bool kill;
-	uint32_t era; /* number of the reconciliation */
-	uint64_t reconciled_ns;
+	struct lists lists;
+	struct reconcile reconcile;
+	uint64_t reconciled_ns; /* of the thread that compares */
 };
 
 static uint64_t now_ns(const struct enforcer *e)
@@ -105,6 +107,17 @@ int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 	if (!r)
 		r = decide_new(2 * (size_t)c->limits.blocks_max, c->enforcement.rate_limit,
 			       c->enforcement.rate_burst, &e->decide);
+	lists_init(&e->lists, c, parts->clock);
+	e->reconcile = (struct reconcile){
+		.lock = &e->lock,
+		.clock = parts->clock,
+		.warden = parts->warden,
+		.audit = parts->audit,
+		.blocks = e->blocks,
+		.lists = &e->lists,
+	};
+	if (!r)
+		r = reconcile_init(&e->reconcile);
 	if (r) {
 		enforcer_free(e);
 		return r;
@@ -121,6 +134,8 @@ void enforcer_free(struct enforcer *e)
 		if (e->history[i])
 			event_unref(e->history[i]);
 	guard_free(e->guard);
+	reconcile_deinit(&e->reconcile);
+	lists_deinit(&e->lists);
 	blocks_free(e->blocks);
 	blocks_free(e->behind);
 	decide_free(e->decide);
@@ -203,18 +218,6 @@ static void protect_read(struct enforcer *e, uint64_t max_age_ns)
 	e->protect_ns = now;
 }
 
-static enum pk_action kernel_action(enum verdict_action action)
-{
-	switch (action) {
-	case VERDICT_RATE_LIMIT:
-		return PK_ACT_RATE;
-	case VERDICT_SHADOW:
-		return PK_ACT_SHADOW;
-	default:
-		return PK_ACT_DROP;
-	}
-}
-
 static enum verdict_action action_of_kernel(uint8_t action)
 {
 	switch ((enum pk_action)action) {
@@ -228,16 +231,29 @@ static enum verdict_action action_of_kernel(uint8_t action)
 	return VERDICT_BLOCK;
 }
 
-/* Has the warden make the kernel equal to the entry; says in *d what came of it. */
+static const char *installed_detail(const struct wanted *w)
+{
+	if (w->source == VERDICT_IMPORT)
+		return "a block list asks for more: picket why names it";
+	if (w->action == VERDICT_SHADOW)
+		return "nothing is dropped, only counted";
+	return w->action == VERDICT_RATE_LIMIT ? "what is over enforcement.rate_limit is dropped" : "";
+}
+
+/* Has the warden make the kernel equal to the entry, and to block lists that ask for more; says in *d what
+ * came of it. */
 static void install(struct enforcer *e, const struct block *b, struct decision *d)
 {
+	struct wanted w = {.action = VERDICT_BLOCK};
+
+	lists_wanted_with(&e->lists, b, &b->verdict.target, now_ns(e), &w);
 	struct warden_request q = {
 		.op = WARDEN_BLOCK,
 		.target = b->verdict.target,
-		.scope = (uint8_t)b->verdict.scope,
-		.action = (uint8_t)kernel_action(b->verdict.action),
-		.source = (uint8_t)b->verdict.source,
-		.ttl_ms = (block_end_ns(b) - MIN(now_ns(e), block_end_ns(b)) + NS_PER_MS - 1) / NS_PER_MS,
+		.scope = (uint8_t)w.scope,
+		.action = (uint8_t)reconcile_action(w.action),
+		.source = (uint8_t)w.source,
+		.ttl_ms = (w.end_ns - MIN(now_ns(e), w.end_ns) + NS_PER_MS - 1) / NS_PER_MS,
 	};
 	char text[VERDICT_TEXT_MAX], net[PREFIX_TEXT_MAX];
 
@@ -251,11 +267,7 @@ static void install(struct enforcer *e, const struct block *b, struct decision *
 	d->installed_ns = e->reply.installed_ns;
 	switch (e->reply.result) {
 	case 0:
-		decide(d, DECISION_BLOCKED, "ok",
-		       b->verdict.action == VERDICT_SHADOW ? "nothing is dropped, only counted"
-		       : b->verdict.action == VERDICT_RATE_LIMIT
-			       ? "what is over enforcement.rate_limit is dropped"
-			       : "");
+		decide(d, DECISION_BLOCKED, "ok", installed_detail(&w));
 		return;
 	case WARDEN_E_KILL_SWITCH:
 		decide(d, DECISION_REFUSED, "kill_switch", "the kill switch is on; `picket resume` ends it");
@@ -296,11 +308,24 @@ static void connections_close(struct enforcer *e, struct block *b, struct decisi
 	e->counts.closed += d->closed;
 }
 
+/* What block lists ask for of the target is left: by a batch, which no insert rate holds back. */
+static int lists_leave(struct enforcer *e, const struct prefix *target, const struct wanted *w)
+{
+	const struct warden_batch_head head = {.count = 1};
+	const struct warden_wish wish = reconcile_wish(target, w);
+
+	int r = warden_batch(e->parts.warden, &head, &wish, &e->reply);
+	if (!r && e->reply.result == 0 && e->reply.answers[0])
+		return -EPERM;
+	return r;
+}
+
 static int uninstall(struct enforcer *e, const struct prefix *target, uint64_t *ret_done_ns)
 {
 	struct warden_request q = {.op = WARDEN_UNBLOCK, .target = *target};
+	struct wanted w;
 
-	int r = ask(e, &q);
+	int r = lists_wanted(&e->lists, target, now_ns(e), &w) ? lists_leave(e, target, &w) : ask(e, &q);
 	if (r)
 		return r;
 	*ret_done_ns = e->reply.installed_ns;
@@ -417,7 +442,7 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 	install(e, entry, d);
 	if (d->outcome == DECISION_BLOCKED) {
 		entry->installed_ns = d->installed_ns;
-		entry->seen = e->era;
+		entry->seen = e->reconcile.era;
 		http_follow(e, &v->target);
 		connections_close(e, entry, d);
 		return;
@@ -482,13 +507,32 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 		publish(e, &given, d);
 }
 
+/* Is it in force by a block list? Says which, and what may be done about it. */
+static bool list_of(const struct enforcer *e, const struct prefix *target, char *text, size_t size)
+{
+	for (unsigned i = 0; i < e->lists.count; i++) {
+		const struct config_list *c = &e->parts.config->lists[i];
+		uint32_t at = list_find(e->lists.items[i].list, target);
+		if (at == LIST_NONE || !lists_entry_wanted(&e->lists, i, at, now_ns(e)))
+			continue;
+		snprintf(text, size,
+			 "the block list %s names it: take it out of %.120s, or put it into limits.protect",
+			 c->name, c->path);
+		return true;
+	}
+	return false;
+}
+
 static void unblock(struct enforcer *e, const struct verdict *v, struct decision *d)
 {
 	bool kernel = blocks_find(e->blocks, &v->target), http = blocks_find(e->behind, &v->target);
+	char in_list[VERDICT_TEXT_MAX];
 	uint64_t done = now_ns(e);
 
+	bool listed = list_of(e, &v->target, in_list, sizeof in_list);
 	if (!kernel && !http) {
-		decide(d, DECISION_REFUSED, "not_blocked", "no such entry; `picket blocks` lists them");
+		decide(d, DECISION_REFUSED, listed ? "in_list" : "not_blocked",
+		       listed ? in_list : "no such entry; `picket blocks` lists them");
 		return;
 	}
 	int r = kernel ? uninstall(e, &v->target, &done) : 0;
@@ -501,7 +545,7 @@ static void unblock(struct enforcer *e, const struct verdict *v, struct decision
 		guard_forgive(e->guard, &v->target);
 		d->installed_ns = done;
 		d->http = !kernel;
-		decide(d, DECISION_UNBLOCKED, "ok", "");
+		decide(d, DECISION_UNBLOCKED, "ok", listed ? in_list : "");
 	}
 	publish(e, v, d);
 }
@@ -679,7 +723,8 @@ int enforcer_adopt(struct enforcer *e)
 			const struct warden_block *b = &e->reply.blocks[i];
 			uint64_t deadline = b->value.deadline_s * NS_PER_S;
 			struct block *entry;
-			if (deadline <= now)
+			/* What lists had put there they find again. */
+			if (deadline <= now || b->value.source == VERDICT_IMPORT)
 				continue;
 			struct verdict v = {
 				.source = (enum verdict_source)b->value.source,
@@ -767,98 +812,6 @@ static void hits_read(struct enforcer *e)
 	}
 }
 
-#define MEND_MAX 256 /* entries put back or taken out in one pass */
-
-struct differing {
-	struct enforcer *e;
-	struct prefix targets[MEND_MAX];
-	size_t count, all;
-};
-
-static void differing_add(struct differing *d, const struct prefix *target)
-{
-	if (d->count < MEND_MAX)
-		d->targets[d->count++] = *target;
-	d->all++;
-}
-
-static void missing_add(void *arg, const struct block *b)
-{
-	struct differing *d = arg;
-
-	if (b->seen != d->e->era)
-		differing_add(d, &b->verdict.target);
-}
-
-/* Does the kernel's entry say what the list does? Its deadline is in seconds, rounded up. */
-static bool as_wanted(const struct pk_deny *k, const struct block *b)
-{
-	uint64_t end = k->deadline_s * NS_PER_S, wanted = block_end_ns(b);
-
-	return k->scope == (uint8_t)b->verdict.scope && k->action == kernel_action(b->verdict.action) &&
-	       end + NS_PER_S >= wanted && (end <= wanted || end - wanted <= 2 * NS_PER_S);
-}
-
-/* Marks what the kernel holds as the list says; collects what it holds beside. False: the warden did not
- * answer. */
-static bool kernel_compare(struct enforcer *e, uint64_t now, struct differing *extra)
-{
-	struct warden_request q = {.op = WARDEN_LIST};
-
-	for (;;) {
-		if (ask(e, &q) || e->reply.result)
-			return false;
-		if (e->reply.count == 0)
-			return true;
-		for (uint32_t i = 0; i < e->reply.count; i++) {
-			const struct warden_block *k = &e->reply.blocks[i];
-			struct block *b = blocks_find(e->blocks, &k->target);
-			if (!b && k->value.deadline_s * NS_PER_S > now)
-				differing_add(extra, &k->target);
-			else if (b && as_wanted(&k->value, b))
-				b->seen = e->era;
-		}
-		q.index += e->reply.count;
-	}
-}
-
-/* Makes the kernel equal to the list again, should anybody else have changed it. */
-static void reconcile(struct enforcer *e, uint64_t now)
-{
-	struct differing *extra = calloc(1, sizeof *extra), *missing = calloc(1, sizeof *missing);
-	size_t back = 0, out = 0;
-	uint64_t done;
-
-	e->reconciled_ns = now;
-	e->era++;
-	if (extra && missing && kernel_compare(e, now, extra)) {
-		missing->e = e;
-		blocks_each(e->blocks, missing_add, missing);
-		for (size_t i = 0; i < missing->count; i++) {
-			struct decision d = {0};
-			install(e, blocks_find(e->blocks, &missing->targets[i]), &d);
-			if (d.outcome != DECISION_BLOCKED)
-				continue;
-			audit_note_mended(e->parts.audit, &missing->targets[i], "put_back");
-			back++;
-		}
-		for (size_t i = 0; i < extra->count; i++) {
-			if (uninstall(e, &extra->targets[i], &done))
-				continue;
-			audit_note_mended(e->parts.audit, &extra->targets[i], "taken_out");
-			out++;
-		}
-		e->counts.missing = missing->all - back;
-		e->counts.extra = extra->all - out;
-		e->counts.mended += back + out;
-		if (back || out)
-			log_warning("the deny maps differed from the list and were mended",
-				    LOG_U("put_back", back), LOG_U("taken_out", out));
-	}
-	free(extra);
-	free(missing);
-}
-
 /* `picket panic` and `resume` write the switch past every process: that it was written is seen here, not by
  * whom. */
 static void kill_seen(struct enforcer *e, bool on)
@@ -870,8 +823,26 @@ static void kill_seen(struct enforcer *e, bool on)
 }
 
 #define RECONCILE_NS       (5 * NS_PER_S)
-#define RECONCILE_LARGE    4096            /* a longer list is compared */
-#define RECONCILE_LARGE_NS (60 * NS_PER_S) /* this seldom: a verdict waits while it is read */
+#define RECONCILE_LARGE    4096            /* what is longer is compared */
+#define RECONCILE_LARGE_NS (60 * NS_PER_S) /* this seldom, and a second later for each so many */
+
+/* While the kill switch is on the warden installs nothing, and nothing is dropped either way. */
+static void reconcile_if_due(struct enforcer *e)
+{
+	uint64_t now = now_ns(e);
+
+	pthread_mutex_lock(&e->lock);
+	size_t entries = blocks_count(e->blocks) + e->reconcile.counts.by_lists;
+	uint64_t pause = entries <= RECONCILE_LARGE
+				 ? RECONCILE_NS
+				 : RECONCILE_LARGE_NS + entries / RECONCILE_LARGE * NS_PER_S;
+	bool due = !e->kill && now - e->reconciled_ns >= pause;
+	pthread_mutex_unlock(&e->lock);
+	if (!due)
+		return;
+	e->reconciled_ns = now;
+	reconcile_run(&e->reconcile);
+}
 
 void enforcer_tick(struct enforcer *e)
 {
@@ -886,12 +857,52 @@ void enforcer_tick(struct enforcer *e)
 		decide_off(e->decide, e->kill);
 		e->counts.installed = e->reply.status.blocks;
 	}
-	/* While the kill switch is on the warden installs nothing, and nothing is dropped either way. */
-	if (!e->kill &&
-	    now - e->reconciled_ns >=
-		    (blocks_count(e->blocks) <= RECONCILE_LARGE ? RECONCILE_NS : RECONCILE_LARGE_NS))
-		reconcile(e, now);
 	pthread_mutex_unlock(&e->lock);
+	if (!e->lists.count)
+		reconcile_if_due(e);
+}
+
+/* --- block lists --- */
+
+void enforcer_list_put(struct enforcer *e, unsigned list, struct list *next, const struct list_report *report,
+		       uint64_t since_ns)
+{
+	reconcile_list(&e->reconcile, list, next, report, since_ns);
+	e->reconciled_ns = 0; /* counts what there is now */
+}
+
+void enforcer_list_there(struct enforcer *e, unsigned list, bool there, const char *why)
+{
+	struct lists_account *a = &e->lists.items[list].account;
+
+	pthread_mutex_lock(&e->lock);
+	bool news = strcmp(a->error, why) != 0;
+	e->lists.items[list].there = there;
+	snprintf(a->error, sizeof a->error, "%s", why);
+	pthread_mutex_unlock(&e->lock);
+	if (news && why[0])
+		log_warning("a block list cannot be taken; what was in force of it stays until its end",
+			    LOG_S("list", a->config->name), LOG_S("path", a->config->path),
+			    LOG_S("detail", why));
+}
+
+void enforcer_lists_tick(struct enforcer *e)
+{
+	pthread_mutex_lock(&e->lock);
+	bool kill = e->kill;
+	pthread_mutex_unlock(&e->lock);
+	if (!kill)
+		reconcile_lists_tick(&e->reconcile);
+	reconcile_if_due(e);
+}
+
+unsigned enforcer_lists(struct enforcer *e, struct lists_account ret[static CONFIG_LISTS_MAX])
+{
+	pthread_mutex_lock(&e->lock);
+	for (unsigned i = 0; i < e->lists.count; i++)
+		ret[i] = e->lists.items[i].account;
+	pthread_mutex_unlock(&e->lock);
+	return e->lists.count;
 }
 
 /* --- questions --- */
@@ -919,8 +930,12 @@ struct enforcer_counts enforcer_counts(struct enforcer *e)
 	pthread_mutex_lock(&e->lock);
 	struct enforcer_counts c = e->counts;
 	c.trip_count = guard_trips(e->guard, now_ns(e), c.trips, ENFORCER_TRIPS_MAX);
-	c.desired = blocks_count(e->blocks);
+	c.desired = blocks_count(e->blocks) + e->reconcile.counts.by_lists;
 	c.http = blocks_count(e->behind);
+	c.missing = e->reconcile.counts.missing;
+	c.extra = e->reconcile.counts.extra;
+	c.mended = e->reconcile.counts.mended;
+	c.closed += e->reconcile.counts.closed;
 	c.pending = e->pending_count;
 	pthread_mutex_unlock(&e->lock);
 	return c;
@@ -994,6 +1009,55 @@ static struct block *covering(struct blocks *list, const struct prefix *target)
 	return b || !prefix_is_exact(target) ? b : blocks_match(list, &target->addr);
 }
 
+/* The entries of lists that cover the target. */
+static void why_lists(const struct enforcer *e, const struct prefix *target, struct why *why)
+{
+	for (unsigned i = 0; i < e->lists.count; i++) {
+		struct list *l = e->lists.items[i].list;
+		uint32_t at = prefix_is_exact(target) ? list_match(l, &target->addr) : list_find(l, target);
+		if (at == LIST_NONE)
+			continue;
+		why->lists[why->list_count++] = (struct why_list){
+			.config = &e->parts.config->lists[i],
+			.target = list_target(l, at),
+			.end_ns = lists_end_ns(&e->lists, i, at),
+			.state = *list_mark(l, at) & (uint8_t)~LISTS_SEEN,
+		};
+	}
+}
+
+/* Is the list's entry what the kernel goes by, rather than what is known so far? */
+static bool list_prevails(const struct why_list *l, const struct why *why)
+{
+	const struct verdict *v = &why->block.verdict;
+	int strength = verdict_strength(l->config->action), other = verdict_strength(v->action);
+
+	if (!why->blocked || l->target.bits != v->target.bits)
+		return !why->blocked || l->target.bits > v->target.bits;
+	return strength > other || (strength == other && l->end_ns > block_end_ns(&why->block));
+}
+
+static void why_of_lists(const struct enforcer *e, struct why *why)
+{
+	for (unsigned i = 0; i < why->list_count; i++) {
+		const struct why_list *l = &why->lists[i];
+		if (l->state != LISTS_IN_FORCE || l->end_ns <= now_ns(e) || !list_prevails(l, why))
+			continue;
+		why->blocked = true;
+		why->block = (struct block){
+			.verdict = {.source = VERDICT_IMPORT,
+				    .action = l->config->action,
+				    .scope = l->config->scope,
+				    .target = l->target,
+				    .confidence = 1},
+			.deadline_ns = l->end_ns,
+			.installed_ns = now_ns(e),
+		};
+		snprintf(why->block.verdict.origin, VERDICT_ID_MAX, "%s", l->config->name);
+		snprintf(why->block.verdict.reason, VERDICT_TEXT_MAX, "in %.200s", l->config->path);
+	}
+}
+
 int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *ret, struct event **history,
 		 size_t *count)
 {
@@ -1009,17 +1073,21 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 		b = covering(list, target);
 	}
 	if (b) {
-		struct warden_request q = {.op = WARDEN_HITS, .target = b->verdict.target};
-		if (list == e->blocks && ask(e, &q) == 0 && e->reply.result == 0) {
-			b->packets = e->reply.hit.packets;
-			b->bytes = e->reply.hit.bytes;
-			b->last_ns = e->reply.hit.last_ns;
-		}
 		why.blocked = true;
 		why.block = *b;
 		why.block.http = list == e->behind;
 		http_hits(e, &why.block);
 		why.claim_count = blocks_claims(list, &b->verdict.target, why.claims);
+	}
+	why_lists(e, target, &why);
+	why_of_lists(e, &why);
+	if (why.blocked && !why.block.http) {
+		struct warden_request q = {.op = WARDEN_HITS, .target = why.block.verdict.target};
+		if (ask(e, &q) == 0 && e->reply.result == 0) {
+			why.block.packets = e->reply.hit.packets;
+			why.block.bytes = e->reply.hit.bytes;
+			why.block.last_ns = e->reply.hit.last_ns;
+		}
 	}
 	why.class = proxies_class_prefix(e->parts.proxies, target);
 	why.handshake = handshake_seen(e, target);

@@ -18,6 +18,7 @@
 #include "policies/proxies.h"
 #include "sensor/audit.h"
 #include "sensor/clients.h"
+#include "sensor/lists.h"
 #include "sensor/warden.h"
 
 struct enforcer;
@@ -80,6 +81,19 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 		    struct decision *ret); /* 0, 1 none */
 /* Due work: expiry, reverts, hits, reconciliation. Call once a second. */
 void enforcer_tick(struct enforcer *e);
+/*
+ * Block lists, for the one thread that reads their files (list_watch.c). Where there are some, comparing the
+ * kernel with what should be there is that thread's as well: it may take long.
+ */
+void enforcer_list_put(struct enforcer *e, unsigned list, struct list *next, const struct list_report *report,
+		       uint64_t since_ns); /* takes next, which was read from since_ns on */
+/* Is the file there that is in force? If not, why (text for people), and what was in force stays until its
+ * end.
+ */
+void enforcer_list_there(struct enforcer *e, unsigned list, bool there, const char *why);
+void enforcer_lists_tick(struct enforcer *e);
+/* Copies the accounts; returns how many. */
+unsigned enforcer_lists(struct enforcer *e, struct lists_account ret[static CONFIG_LISTS_MAX]);
 void enforcer_set_mode(struct enforcer *e, enum config_mode mode);
 enum config_mode enforcer_mode(struct enforcer *e);
 struct enforcer_counts enforcer_counts(struct enforcer *e);
@@ -87,11 +101,19 @@ struct enforcer_counts enforcer_counts(struct enforcer *e);
 int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count);
 int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count);
 /* What is known of an address or prefix. history: newest first, up to *count decisions. */
+struct why_list {
+	const struct config_list *config;
+	struct prefix target; /* its entry */
+	uint64_t end_ns;
+	uint8_t state; /* enum lists_mark */
+};
 struct why {
 	bool blocked;
-	struct block block;
+	struct block block; /* of a list: source import, the list's name as origin */
 	struct block_claim claims[BLOCKS_CLAIMS_MAX]; /* who asked for it, oldest first */
 	unsigned claim_count;
+	struct why_list lists[CONFIG_LISTS_MAX]; /* whose entries cover it, in force or not */
+	unsigned list_count;
 	enum proxy_class class;
 	bool handshake;
 	bool behind; /* seen behind a trusted proxy, whose packets alone come here */

@@ -9,6 +9,7 @@
  *     judge (main) thread                          forwarder ←──────────────────────┘→ enforcer → warden
  *     control threads  api → control_*.c → enforcer, tail, ...
  *     decide thread    http_point → decide, which the enforcer keeps
+ *     lists thread     list_watch → enforcer → warden, where block lists are configured
  */
 #include "sensor/sensor.h"
 #include <curl/curl.h>
@@ -40,6 +41,7 @@
 #include "sensor/control.h"
 #include "sensor/enforcer.h"
 #include "sensor/http_point.h"
+#include "sensor/list_watch.h"
 #include "sensor/reader.h"
 #include "sensor/sandbox.h"
 #include "sensor/tail.h"
@@ -75,6 +77,7 @@ struct sensor {
 	struct enforcer *enforcer;
 	struct audit *audit;
 	struct warden_client *warden;
+	struct list_watch *list_watch; /* NULL: no block lists */
 	struct operations *operations; /* of api.openapi; NULL: none */
 	struct processes *processes;
 	struct routes *routes;
@@ -660,6 +663,15 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	if (!r && s->wire)
 		r = -pthread_create(&s->resolver_thread, NULL, resolver_main, s);
 	s->resolver_runs = r == 0 && s->wire;
+	struct list_watch_parts lists = {
+		.config = s->config,
+		.clock = &clock_system,
+		.enforcer = s->enforcer,
+		.warden = s->warden,
+		.stop_fd = s->stop_fd,
+	};
+	if (!r && s->config->list_count)
+		r = list_watch_start(&lists, &s->list_watch);
 	return r;
 }
 
@@ -671,6 +683,7 @@ static void stop_parts(struct sensor *s)
 		pthread_join(s->capture_thread, NULL);
 	if (s->resolver_runs)
 		pthread_join(s->resolver_thread, NULL);
+	list_watch_free(s->list_watch);
 	/* What capture read last still goes out. */
 	if (s->capture_runs) {
 		judge_verdicts(s);

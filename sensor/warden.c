@@ -477,6 +477,7 @@ static void end(struct warden *w)
 		close(w->lock_fd);
 	protected_set_free(&w->protect);
 	protected_set_free(&w->allowed);
+	protected_ranges_free(&w->ranges);
 	free(w->list);
 	config_free(w->config);
 }

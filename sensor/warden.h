@@ -30,6 +30,11 @@ enum warden_op {
 	WARDEN_PROXIES = 13,
 	WARDEN_CLOSE = 14, /* end the open connections of target, which is dropped; count: how many were */
 	WARDEN_PEER = 9,   /* target is a gateway's address: protected from now on */
+	WARDEN_LIST_LOOK = 15, /* which file stands at the path of the configuration's list `index` */
+	WARDEN_LIST_OPEN = 16, /* the same, and a descriptor of it */
+	WARDEN_CLOSE_ALL =
+		18,        /* end the open connections of all whom the deny maps drop; count: how many were */
+	WARDEN_BATCH = 17, /* many wishes at once, in a sealed memfd that comes with the question */
 };
 
 /* Beside enum limits_answer: the kill switch is on, nothing is installed. */
@@ -45,6 +50,32 @@ struct warden_request {
 	struct prefix target;
 	uint8_t scope, action, source, pad;
 	uint64_t ttl_ms;
+};
+
+/*
+ * WARDEN_BATCH: the memfd holds a head and its wishes, nothing else, and is sealed (F_SEAL_SHRINK, GROW,
+ * WRITE): what was checked does not change any more. Each wish faces the hard limits but the insert rate,
+ * which is there for verdicts; one that is refused is told, and the rest goes on.
+ */
+#define WARDEN_BATCH_MAX 8192 /* about ten milliseconds, in which a verdict waits */
+struct warden_batch_head {
+	uint32_t count;
+	uint32_t all4, all6; /* exact addresses that there will be in all: room is made for them at once */
+	uint32_t pad;
+};
+struct warden_wish {
+	struct prefix target;
+	uint8_t remove; /* 1: take it out, and the rest does not count */
+	uint8_t scope, action, source;
+	uint8_t pad[2];
+	uint64_t deadline_ns; /* boot clock */
+};
+_Static_assert(sizeof(struct warden_batch_head) == 16 && sizeof(struct warden_wish) == 32, "no holes");
+
+/* Which file it is, and its state: another identity, another content. */
+struct warden_file {
+	uint64_t device, inode, size;
+	int64_t modified_ns; /* wall clock */
 };
 
 #define WARDEN_PROXIES_MAX 128
@@ -70,6 +101,8 @@ struct warden_reply {
 		struct pk_hit hit;
 		struct deny_hit hits[WARDEN_LIST_MAX];
 		struct warden_proxy proxies[WARDEN_PROXIES_MAX];
+		struct warden_file file;           /* LIST_LOOK, LIST_OPEN */
+		uint8_t answers[WARDEN_BATCH_MAX]; /* BATCH, for each wish: 0 or a limits_answer */
 		struct {
 			uint64_t stats[PK_C_MAX];
 			struct kernel_attachment attachments[WARDEN_ATTACH_MAX];
@@ -93,6 +126,11 @@ struct warden_client;
 int warden_client_new(int socket, struct warden_client **ret); /* takes the socket */
 /* Thread safe. 0 (see reply->result), or -errno: the warden is gone. */
 int warden_call(struct warden_client *c, const struct warden_request *q, struct warden_reply *ret);
+/* WARDEN_LIST_OPEN: the same, and the descriptor, yours to close, if reply->result is 0. */
+int warden_open_list(struct warden_client *c, uint32_t index, struct warden_reply *ret, int *ret_fd);
+/* WARDEN_BATCH: head->count wishes, at most WARDEN_BATCH_MAX. */
+int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
+		 const struct warden_wish *wishes, struct warden_reply *ret);
 void warden_client_free(struct warden_client *c);
 
 /* --- the process --- */

@@ -5,11 +5,12 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include "policies/proxies.h"
 #include "sensor/warden_internal.h"
 
-static bool target_valid(const struct prefix *p)
+bool warden_target_valid(const struct prefix *p)
 {
 	if ((p->addr.family != ADDR_IPV4 && p->addr.family != ADDR_IPV6) || p->bits > addr_bits(&p->addr))
 		return false;
@@ -23,7 +24,7 @@ static int answer_block(struct warden *w, const struct warden_request *q, struct
 {
 	const struct protected_net *which = NULL;
 
-	if (!target_valid(&q->target) || (q->scope != PK_SCOPE_PORTS && q->scope != PK_SCOPE_HOST) ||
+	if (!warden_target_valid(&q->target) || (q->scope != PK_SCOPE_PORTS && q->scope != PK_SCOPE_HOST) ||
 	    (q->action != PK_ACT_DROP && q->action != PK_ACT_SHADOW && q->action != PK_ACT_RATE))
 		return LIMITS_BAD_TARGET;
 	if (kernel_kill_get(w->kernel))
@@ -73,6 +74,11 @@ static int answer_list(struct warden *w, const struct warden_request *q, struct 
 	}
 	for (size_t i = q->index; i < w->list_count && a->count < WARDEN_LIST_MAX; i++)
 		a->blocks[a->count++] = w->list[i];
+	if (a->count == 0) { /* a long one is not kept until somebody asks again */
+		free(w->list);
+		w->list = NULL;
+		w->list_count = w->list_size = 0;
+	}
 	return 0;
 }
 
@@ -108,7 +114,7 @@ static int answer_status(struct warden *w, struct warden_reply *a)
 
 static int answer_peer(struct warden *w, const struct warden_request *q)
 {
-	if (!target_valid(&q->target) || !prefix_is_exact(&q->target))
+	if (!warden_target_valid(&q->target) || !prefix_is_exact(&q->target))
 		return LIMITS_BAD_TARGET;
 	for (unsigned i = 0; i < w->extra_count; i++)
 		if (addr_equal(&w->extra[i], &q->target.addr))
@@ -125,7 +131,7 @@ static int answer_remember_proxy(struct warden *w, const struct warden_request *
 {
 	uint32_t at = 0;
 
-	if (!target_valid(&q->target) || q->flag > PROXY_CLASS_DIRECT)
+	if (!warden_target_valid(&q->target) || q->flag > PROXY_CLASS_DIRECT)
 		return LIMITS_BAD_TARGET;
 	while (at < w->proxy_count && !prefix_equal(&w->proxies[at].who, &q->target))
 		at++;
@@ -142,27 +148,31 @@ static int answer_remember_proxy(struct warden *w, const struct warden_request *
 	return 0;
 }
 
-static int answer(struct warden *w, const struct warden_request *q, struct warden_reply *a)
+/* fd: what came with the question, or -1. *ret_fd: what goes with the answer. */
+static int answer(struct warden *w, const struct warden_request *q, int fd, struct warden_reply *a,
+		  int *ret_fd)
 {
 	switch (q->op) {
 	case WARDEN_BLOCK:
 		return answer_block(w, q, a);
 	case WARDEN_UNBLOCK: {
-		if (!target_valid(&q->target))
+		if (!warden_target_valid(&q->target))
 			return LIMITS_BAD_TARGET;
 		int r = deny_remove(kernel_deny(w->kernel), &q->target);
 		a->installed_ns = warden_now();
 		return r == DENY_E_NONE ? 0 : r;
 	}
 	case WARDEN_CLOSE:
-		return target_valid(&q->target) ? warden_sockets_close(w, &q->target, &a->count)
-						: LIMITS_BAD_TARGET;
+		return warden_target_valid(&q->target) ? warden_sockets_close(w, &q->target, &a->count)
+						       : LIMITS_BAD_TARGET;
+	case WARDEN_CLOSE_ALL:
+		return warden_sockets_close_all(w, &a->count);
 	case WARDEN_LIST:
 		return answer_list(w, q, a);
 	case WARDEN_STATUS:
 		return answer_status(w, a);
 	case WARDEN_HITS: {
-		if (!target_valid(&q->target))
+		if (!warden_target_valid(&q->target))
 			return LIMITS_BAD_TARGET;
 		int r = deny_hits(kernel_deny(w->kernel), &q->target, &a->hit);
 		return r == DENY_E_NONE ? 0 : r;
@@ -193,23 +203,70 @@ static int answer(struct warden *w, const struct warden_request *q, struct warde
 		return 0;
 	case WARDEN_PEER:
 		return answer_peer(w, q);
+	case WARDEN_LIST_LOOK:
+		return warden_list_look(w, q->index, a);
+	case WARDEN_LIST_OPEN:
+		return warden_list_open(w, q->index, a, ret_fd);
+	case WARDEN_BATCH:
+		return warden_batch_answer(w, fd, a);
 	}
 	return -EINVAL;
 }
 
+/* Room for one descriptor: the kernel closes what else is sent. */
+union passage {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+static ssize_t question_receive(int socket, struct warden_request *ret, int *ret_fd)
+{
+	union passage passage = {.bytes = {0}};
+	struct iovec part = {ret, sizeof *ret};
+	struct msghdr m = {.msg_iov = &part,
+			   .msg_iovlen = 1,
+			   .msg_control = passage.bytes,
+			   .msg_controllen = sizeof passage.bytes};
+	ssize_t n = recvmsg(socket, &m, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof *ret_fd))
+		memcpy(ret_fd, CMSG_DATA(c), sizeof *ret_fd);
+	return n;
+}
+
+static int answer_send(int socket, const struct warden_reply *a, int fd)
+{
+	union passage passage = {.bytes = {0}};
+	struct iovec part = {(void *)a, sizeof *a};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		m.msg_control = passage.bytes;
+		m.msg_controllen = sizeof passage.bytes;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	}
+	return sendmsg(socket, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN ? -errno : 0;
+}
+
 int warden_answer(struct warden *w)
 {
-	static struct warden_reply a; /* 10 kB; one at a time */
+	static struct warden_reply a; /* 20 kB; one at a time */
 	struct warden_request q;
+	_cleanup_close_ int came = -1;
+	_cleanup_close_ int goes = -1;
 
-	ssize_t n = recv(w->socket, &q, sizeof q, MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t n = question_receive(w->socket, &q, &came);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return WARDEN_E_NO_QUESTION;
 	if (n <= 0)
 		return -EPIPE;
 	memset(&a, 0, sizeof a);
-	a.result = n == (ssize_t)sizeof q ? answer(w, &q, &a) : -EINVAL;
-	if (send(w->socket, &a, sizeof a, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
-		return -errno;
-	return 0;
+	a.result = n == (ssize_t)sizeof q ? answer(w, &q, came, &a, &goes) : -EINVAL;
+	return answer_send(w->socket, &a, goes);
 }

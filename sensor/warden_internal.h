@@ -6,6 +6,7 @@
  *     warden_protect.c  who must never be blocked, and the allow map
  *     warden_watch.c    which ports and interfaces are watched
  *     warden_answer.c   answers to the sensor
+ *     warden_lists.c    block lists: their files are opened, and what stands in them is put into the maps
  *     warden_sensor.c   the sensor process: start, restart, stop
  *     warden_sockets.c  open connections of blocked clients
  */
@@ -56,6 +57,8 @@ struct warden {
 	struct protected_set protect; /* as last collected */
 	struct protect_sources sources;
 	uint64_t protect_ns;
+	struct protected_ranges ranges; /* of protect, as of ranges_ns: for many questions */
+	uint64_t ranges_ns;
 	struct warden_logins logins;         /* at that time */
 	struct protected_set allowed;        /* what the allow map holds */
 	struct addr extra[WARDEN_EXTRA_MAX]; /* gateway peers told by the sensor */
@@ -105,6 +108,20 @@ void warden_watch_interfaces(struct warden *w);
 
 /* Ends what target has open on the ports that its deny entry covers; *ret: how many were. 0 or -errno. */
 int warden_sockets_close(struct warden *w, const struct prefix *target, uint32_t *ret);
+
+/* Is it an address or prefix as lib/addr.h writes one? A question may hold anything. */
+bool warden_target_valid(const struct prefix *p);
+
+/* WARDEN_LIST_LOOK, WARDEN_LIST_OPEN: the result for the answer. */
+int warden_list_look(const struct warden *w, uint64_t index, struct warden_reply *a);
+int warden_list_open(const struct warden *w, uint64_t index, struct warden_reply *a, int *ret_fd);
+/* Makes w->ranges of the protected set, as of now. 0 or -errno. */
+int warden_ranges_fresh(struct warden *w);
+/* WARDEN_BATCH. fd: what came with the question, or -1. */
+int warden_batch_answer(struct warden *w, int fd, struct warden_reply *a);
+
+/* The same for all whom the deny maps drop: after a list was put into force. */
+int warden_sockets_close_all(struct warden *w, uint32_t *ret);
 
 enum { WARDEN_E_NO_QUESTION = 1 };
 /* Answer one question of the sensor: 0, WARDEN_E_NO_QUESTION, or -errno (it hung up). */

@@ -5,6 +5,12 @@ set(control_sources
 	control_fixture.c
 	${CMAKE_SOURCE_DIR}/forwarder/verdict_parse.c
 	${CMAKE_SOURCE_DIR}/policies/forecast.c
+	${CMAKE_SOURCE_DIR}/policies/limits.c
+	${CMAKE_SOURCE_DIR}/policies/list.c
+	${CMAKE_SOURCE_DIR}/policies/list_crowdsec.c
+	${CMAKE_SOURCE_DIR}/policies/list_misp.c
+	${CMAKE_SOURCE_DIR}/policies/list_parse.c
+	${CMAKE_SOURCE_DIR}/policies/list_stix.c
 	${CMAKE_SOURCE_DIR}/policies/operations.c
 	${CMAKE_SOURCE_DIR}/policies/path_segments.c
 	${CMAKE_SOURCE_DIR}/policies/proxies.c
@@ -20,6 +26,7 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/sensor/control_events.c
 	${CMAKE_SOURCE_DIR}/sensor/control_forecast.c
 	${CMAKE_SOURCE_DIR}/sensor/control_lines.c
+	${CMAKE_SOURCE_DIR}/sensor/control_lists.c
 	${CMAKE_SOURCE_DIR}/sensor/control_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/control_routes.c
 	${CMAKE_SOURCE_DIR}/sensor/control_settings.c
@@ -42,6 +49,7 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_events.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_help.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_kill.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_lists.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_print.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_routes.c

@@ -271,9 +271,9 @@ static void help_and_version_need_no_daemon(void **state)
 {
 	(void)state;
 	static const char *const commands[] = {
-		"run",    "doctor", "demo",    "status", "events",  "requests", "packets",
-		"blocks", "block",  "unblock", "why",    "pending", "approve",  "reject",
-		"mode",   "panic",  "resume",  "detach", "proxies", "gateway",  "config",
+		"run",    "doctor",  "demo",    "status",  "events",  "requests", "packets", "blocks",
+		"block",  "unblock", "why",     "pending", "approve", "reject",   "mode",    "panic",
+		"resume", "detach",  "proxies", "gateway", "config",  "lists",
 	};
 
 	assert_int_equal(picket("--version"), EXIT_DONE);
@@ -412,10 +412,21 @@ static void without_a_daemon_every_command_is_exit_5_and_says_what_to_do(void **
 {
 	(void)state;
 	static const char *const commands[] = {
-		"status",        "events",       "events -f --json", "requests",
-		"packets",       "blocks",       "block 192.0.2.7",  "unblock 192.0.2.7",
-		"why 192.0.2.7", "pending",      "approve 1",        "mode",
-		"proxies",       "gateway list",
+		"status",
+		"events",
+		"events -f --json",
+		"requests",
+		"packets",
+		"blocks",
+		"block 192.0.2.7",
+		"unblock 192.0.2.7",
+		"why 192.0.2.7",
+		"pending",
+		"approve 1",
+		"mode",
+		"proxies",
+		"gateway list",
+		"lists",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -786,6 +797,44 @@ static void why_tells_the_story_and_answers_by_its_status(void **state)
 	says(out, "2001:db8::7 is not blocked\n");
 	says(out, "picket proxies trust 2001:db8::7");
 	assert_int_equal(picket("why 2001:db8::7 --json"), EXIT_NO);
+}
+
+static void block_lists_are_a_table_with_what_is_wrong_below(void **state)
+{
+	(void)state;
+	assert_int_equal(picket("lists"), EXIT_DONE);
+	says(out, "no block list is configured");
+	assert_int_equal(picket("lists --json"), EXIT_DONE);
+	assert_string_equal(out, "");
+	fixture_list();
+	assert_int_equal(picket("lists"), EXIT_DONE);
+	says(out, "LIST  FORMAT  ACTION  SCOPE  ENTRIES  IN FORCE  REFUSED  UNREADABLE");
+	says(out, "drop  plain   block   ports      120       117        3           1");
+	says(out, "drop: the file /lists/drop.txt is empty");
+	says(out, "130 of 250 entries went at once");
+	says(out, "drop: 2 refused: protected_network");
+	says(out, "record 7 cannot be read: \"host.example\" is no address or prefix");
+	assert_int_equal(picket("lists --json"), EXIT_DONE);
+	assert_int_equal(line_count(out), 1);
+	says(out, "{\"name\":\"drop\"");
+	assert_int_equal(picket("blocks"), EXIT_DONE);
+	says(out, "drop: 117 addresses and prefixes of /lists/drop.txt, blocked");
+	assert_int_equal(picket("status"), EXIT_DONE);
+	says(out, "drop: 117 of 120 entries in force; its file is empty");
+}
+
+static void unblock_says_what_is_left(void **state)
+{
+	(void)state;
+	fake.decision = (struct decision){.outcome = DECISION_UNBLOCKED,
+					  .why = "ok",
+					  .detail = "the block list drop names it: take it out"};
+	assert_int_equal(picket("unblock 192.0.2.7"), EXIT_DONE);
+	says(out, "the block of 192.0.2.7 is taken back, but the block list drop names it: take it out");
+	fake.decision.outcome = DECISION_REFUSED;
+	strcpy(fake.decision.why, "in_list");
+	assert_int_equal(picket("unblock 192.0.2.7"), EXIT_REFUSED);
+	says(err, "the block list drop names it");
 }
 
 static void pending_blocks_are_listed_and_answered(void **state)
@@ -1470,6 +1519,8 @@ int main(void)
 		TEST(unblock_of_nothing_is_exit_1),
 		TEST(blocks_are_a_table_or_lines_of_json),
 		TEST(why_tells_the_story_and_answers_by_its_status),
+		TEST(block_lists_are_a_table_with_what_is_wrong_below),
+		TEST(unblock_says_what_is_left),
 		TEST(pending_blocks_are_listed_and_answered),
 		TEST(mode_shows_and_sets),
 		TEST(proxies_are_listed_and_classified),

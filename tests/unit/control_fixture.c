@@ -85,6 +85,13 @@ bool http_point_is_asked(struct http_point *p)
 	return fake.http_asked;
 }
 
+unsigned enforcer_lists(struct enforcer *e, struct lists_account ret[static CONFIG_LISTS_MAX])
+{
+	(void)e;
+	memcpy(ret, fake.lists, sizeof fake.lists);
+	return fake.list_count;
+}
+
 int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count)
 {
 	struct block *copy = calloc(fake.block_count + 1, sizeof *copy);
@@ -270,6 +277,34 @@ void fixture_put_header(struct fixture *f, const char *from, const char *to, uin
 	};
 	tail_put(f->tail, e);
 	event_unref(e);
+}
+
+void fixture_list(void)
+{
+	static const struct config_list drop = {.name = (char *)"drop",
+						.path = (char *)"/lists/drop.txt",
+						.action = VERDICT_BLOCK,
+						.scope = VERDICT_SCOPE_PORTS,
+						.ttl_ms = 86400000};
+	uint64_t now = clock_boot_ns(&clock_system);
+
+	fake.list_count = 1;
+	fake.lists[0] = (struct lists_account){
+		.config = &drop,
+		.format = CONFIG_LIST_PLAIN,
+		.entries = 120,
+		.in_force = 117,
+		.refused = {[LIMITS_PROTECTED] = 2, [LIMITS_FULL] = 1},
+		.unreadable = 1,
+		.faults = {{.at = 7, .why = "is no address or prefix", .quote = "host.example"}},
+		.fault_count = 1,
+		.read_ns = now - 60 * NS_PER_S,
+		.took_ns = 12 * NS_PER_MS,
+		.until_ns = now + 3600 * NS_PER_S,
+		.error = "is empty",
+		.former = 250,
+		.dropped = 130,
+	};
 }
 
 struct event *fixture_decision(const char *target, enum decision_outcome outcome, const char *why,

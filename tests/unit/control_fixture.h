@@ -30,6 +30,8 @@ struct fake {
 	size_t history_count;
 	enum config_mode mode;
 	struct enforcer_counts counts;
+	struct lists_account lists[2];
+	unsigned list_count;
 	/* the point at HTTP; parts.http_point is NULL unless a test sets it to anything */
 	struct decide_counts decide;
 	struct http_point_counts http;
@@ -72,6 +74,8 @@ struct block fixture_block(const char *target);
 /* Events into the tail; the last one's id is told. */
 void fixture_put_request(struct fixture *f, const char *path);
 void fixture_put_header(struct fixture *f, const char *from, const char *to, uint16_t flags);
+/* One block list, with something of everything that can be told of one. */
+void fixture_list(void);
 struct event *fixture_decision(const char *target, enum decision_outcome outcome, const char *why,
 			       const char *detail);
 

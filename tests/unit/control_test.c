@@ -626,6 +626,20 @@ static void unblock_that_the_kernel_refuses_is_no_404(void **state)
 	problem("DELETE", "/v1/blocks/192.0.2.7", NULL, 503, "install_failed", "Broken pipe");
 }
 
+static void unblock_of_what_a_list_names_is_refused_with_what_to_do(void **state)
+{
+	(void)state;
+	fake.decision = (struct decision){.outcome = DECISION_REFUSED,
+					  .why = "in_list",
+					  .detail = "the block list drop names it: take it out of /drop"};
+	problem("DELETE", "/v1/blocks/192.0.2.7", NULL, 409, "refused_by_guard", "take it out of /drop");
+	fake.decision = (struct decision){.outcome = DECISION_REFUSED, .why = "not_blocked"};
+	fake.why = (struct why){.blocked = true, .block = fixture_block("192.0.2.0/24")};
+	fake.why.block.verdict.source = VERDICT_IMPORT;
+	problem("DELETE", "/v1/blocks/192.0.2.7", NULL, 404, "not_blocked",
+		"covered by 192.0.2.0/24 of the block list");
+}
+
 static void a_block_is_confirmed_by_its_target(void **state)
 {
 	(void)state;
@@ -738,6 +752,57 @@ static void why_of_an_unconfirmed_block_names_the_command_that_keeps_it(void **s
 	assert_int_equal(cJSON_GetArraySize(at(a, "claims")), 2);
 	assert_true(has_reason(a, "unconfirmed", "picket block --confirm 192.0.2.7"));
 	assert_true(has_reason(a, "kill_switch", "picket resume"));
+	cJSON_Delete(a);
+}
+
+static void block_lists_are_shown_with_what_is_in_force_and_what_is_not(void **state)
+{
+	(void)state;
+	fixture_list();
+	cJSON *a = call("GET", "/v1/lists", NULL, 200);
+
+	assert_int_equal(cJSON_GetArraySize(at(a, "lists")), 1);
+	assert_string_equal(text_at(a, "lists.0.name"), "drop");
+	assert_string_equal(text_at(a, "lists.0.format"), "plain");
+	assert_int_equal(at(a, "lists.0.in_force")->valueint, 117);
+	assert_int_equal(at(a, "lists.0.refused.protected_network")->valueint, 2);
+	assert_int_equal(at(a, "lists.0.unreadable_first.0.at")->valueint, 7);
+	assert_string_equal(text_at(a, "lists.0.unreadable_first.0.text"), "host.example");
+	assert_string_equal(text_at(a, "lists.0.error"), "is empty");
+	cJSON_Delete(a);
+	a = call("GET", "/v1/status", NULL, 200);
+	assert_string_equal(text_at(a, "lists.0.name"), "drop");
+	bool empty = false, cut = false, full = false;
+	const cJSON *h;
+	cJSON_ArrayForEach(h, at(a, "hints"))
+	{
+		empty = empty || strstr(text_at(h, "text"), "block list drop cannot be taken, it is empty");
+		cut = cut || strstr(text_at(h, "text"), "lost 130 of its 250 entries at once");
+		full = full || strstr(text_at(h, "text"), "1 entries of block list drop found no room");
+	}
+	assert_true(empty && cut && full);
+	cJSON_Delete(a);
+}
+
+static void why_names_the_block_lists_that_cover_an_address(void **state)
+{
+	(void)state;
+	fixture_list();
+	fake.why = (struct why){.blocked = true, .block = fixture_block("192.0.2.0/24"), .list_count = 2};
+	fake.why.block.verdict.source = VERDICT_IMPORT;
+	for (unsigned i = 0; i < 2; i++)
+		fake.why.lists[i] =
+			(struct why_list){.config = fake.lists[0].config,
+					  .target = fixture_prefix("192.0.2.0/24"),
+					  .state = i ? LISTS_REFUSED + LIMITS_FULL : LISTS_IN_FORCE};
+	cJSON *a = call("GET", "/v1/why/192.0.2.7", NULL, 200);
+
+	assert_string_equal(text_at(a, "block.source"), "import");
+	assert_true(cJSON_IsNull(at(a, "undo")));
+	assert_string_equal(text_at(a, "lists.0.name"), "drop");
+	assert_true(cJSON_IsTrue(at(a, "lists.0.in_force")));
+	assert_true(has_reason(a, "in_list", NULL));
+	assert_true(has_reason(a, "list_refused", NULL));
 	cJSON_Delete(a);
 }
 
@@ -1223,6 +1288,9 @@ int main(void)
 		TEST(unblock_takes_addresses_and_prefixes_from_the_path),
 		TEST(unblock_of_nothing_is_404_and_names_the_wider_block_that_covers_it),
 		TEST(unblock_that_the_kernel_refuses_is_no_404),
+		TEST(unblock_of_what_a_list_names_is_refused_with_what_to_do),
+		TEST(block_lists_are_shown_with_what_is_in_force_and_what_is_not),
+		TEST(why_names_the_block_lists_that_cover_an_address),
 		TEST(a_block_is_confirmed_by_its_target),
 		TEST(blocks_are_listed_newest_first_and_a_cut_list_says_so),
 		TEST(a_long_list_of_blocks_streams_whole),

@@ -17,6 +17,8 @@ static struct {
 	unsigned count;
 	int answer; /* to the next BLOCK */
 	unsigned asked_block, asked_unblock;
+	unsigned batches, put, removed;
+	struct prefix protect; /* batches are refused it */
 	bool kill;
 	uint32_t mode;
 } warden;
@@ -78,10 +80,58 @@ int warden_call(struct warden_client *c, const struct warden_request *q, struct 
 	return 0;
 }
 
+static void warden_take(const struct prefix *target)
+{
+	for (unsigned i = 0; i < warden.count; i++)
+		if (prefix_equal(&warden.blocks[i].target, target))
+			warden.blocks[i--] = warden.blocks[--warden.count];
+}
+
+int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
+		 const struct warden_wish *wishes, struct warden_reply *ret)
+{
+	(void)c;
+	memset(ret, 0, sizeof *ret);
+	warden.batches++;
+	for (uint32_t i = 0; i < head->count; i++) {
+		const struct warden_wish *w = &wishes[i];
+		if (!w->remove && warden.protect.bits && prefix_overlaps(&warden.protect, &w->target)) {
+			ret->answers[i] = LIMITS_PROTECTED;
+			continue;
+		}
+		warden_take(&w->target);
+		warden.removed += w->remove;
+		warden.put += !w->remove;
+		if (!w->remove)
+			warden.blocks[warden.count++] = (struct warden_block){
+				.target = w->target,
+				.value = {.deadline_s =
+						  (uint32_t)((w->deadline_ns + NS_PER_S - 1) / NS_PER_S),
+					  .action = w->action,
+					  .scope = w->scope,
+					  .source = w->source},
+			};
+	}
+	return 0;
+}
+
+/* What it holds of a target; NULL: nothing. */
+static const struct pk_deny *warden_holds(const char *text)
+{
+	struct prefix target;
+
+	assert_int_equal(prefix_parse(span_from(text), &target), 0);
+	for (unsigned i = 0; i < warden.count; i++)
+		if (prefix_equal(&warden.blocks[i].target, &target))
+			return &warden.blocks[i].value;
+	return NULL;
+}
+
 /* --- the stage --- */
 
 struct stage {
 	struct config config;
+	struct config_list lists[2];
 	struct proxies *proxies;
 	struct clients *clients, *behind;
 	struct enforcer *enforcer;
@@ -107,7 +157,7 @@ static bool is_asked(void *arg)
 	return s->http_asked;
 }
 
-static int stage_up(void **state)
+static int stage_up_with(void **state, unsigned lists)
 {
 	struct stage *s = calloc(1, sizeof *s);
 
@@ -124,6 +174,18 @@ static int stage_up(void **state)
 	s->config.guard.total = 1000;
 	s->config.guard.confidence_min = 0.8;
 	s->config.guard.ttl_default_ms = 900000;
+	s->lists[0] = (struct config_list){.name = (char *)"bad",
+					   .path = (char *)"/lists/bad",
+					   .action = VERDICT_BLOCK,
+					   .scope = VERDICT_SCOPE_PORTS,
+					   .ttl_ms = 3600000};
+	s->lists[1] = (struct config_list){.name = (char *)"odd",
+					   .path = (char *)"/lists/odd",
+					   .action = VERDICT_SHADOW,
+					   .scope = VERDICT_SCOPE_HOST,
+					   .ttl_ms = 3600000};
+	s->config.lists = s->lists;
+	s->config.list_count = lists;
 	assert_int_equal(proxies_new(&s->config, &s->proxies), 0);
 	assert_int_equal(clients_new(1024, &s->clients), 0);
 	assert_int_equal(clients_new(1024, &s->behind), 0);
@@ -140,6 +202,16 @@ static int stage_up(void **state)
 	assert_int_equal(enforcer_new(&parts, &s->enforcer), 0);
 	*state = s;
 	return 0;
+}
+
+static int stage_up(void **state)
+{
+	return stage_up_with(state, 0);
+}
+
+static int stage_up_with_lists(void **state)
+{
+	return stage_up_with(state, 2);
 }
 
 static int stage_down(void **state)
@@ -744,8 +816,8 @@ static void each_decision_is_written_down_with_who_made_it(void **state)
 		"\"by\":\"uid:7\",\"answer\":\"approved\",\"pending_id\":1,",
 		"\"by\":\"gateway:test\",\"pending_id\":2,",
 		"\"by\":\"uid:8\",\"answer\":\"rejected\",\"pending_id\":2,",
-		"\"kind\":\"mended\",\"by\":\"picket\",\"target\":\"203.0.113.5\",\"what\":\"put_back\"",
 		"\"kind\":\"mended\",\"by\":\"picket\",\"target\":\"198.51.100.1\",\"what\":\"taken_out\"",
+		"\"kind\":\"mended\",\"by\":\"picket\",\"target\":\"203.0.113.5\",\"what\":\"put_back\"",
 		"\"by\":\"kernel\",\"name\":\"kill_switch\",\"before\":\"off\",\"value\":\"on\"",
 		"\"by\":\"gateway:test\",\"event\":", /* refused: the kill switch */
 		"\"name\":\"kill_switch\",\"before\":\"on\",\"value\":\"off\"",
@@ -783,9 +855,258 @@ static void each_decision_is_written_down_with_who_made_it(void **state)
 	rig_end(&none);
 }
 
+/* --- block lists --- */
+
+/* The file of the list says that from now on. */
+static void list_says(struct stage *s, unsigned list, const char *text)
+{
+	const struct list_times times = {.now_s = now / NS_PER_S, .written_s = now / NS_PER_S};
+	struct list_report report;
+	struct list *l;
+
+	assert_int_equal(list_parse(span_from(text), CONFIG_LIST_AUTO, &times, &l, &report), 0);
+	enforcer_list_put(s->enforcer, list, l, &report, now);
+}
+
+static struct lists_account account(struct stage *s, unsigned list)
+{
+	struct lists_account all[CONFIG_LISTS_MAX];
+
+	assert_int_equal(enforcer_lists(s->enforcer, all), 2);
+	return all[list];
+}
+
+static void a_list_is_put_into_force_and_then_changed_by_its_difference(void **state)
+{
+	struct stage *s = *state;
+
+	list_says(s, 0, "203.0.113.1\n203.0.113.2\n198.51.100.0/24\n2001:db8::1\n");
+	assert_int_equal(warden.count, 4);
+	assert_int_equal(warden.put, 4);
+	assert_int_equal(warden.batches, 1);
+	const struct pk_deny *k = warden_holds("203.0.113.1");
+	assert_non_null(k);
+	assert_int_equal(k->action, PK_ACT_DROP);
+	assert_int_equal(k->source, VERDICT_IMPORT);
+	assert_int_equal(k->deadline_s, now / NS_PER_S + 3600);
+	list_says(s, 0, "203.0.113.1\n203.0.113.3\n198.51.100.0/24\n2001:db8::1\n");
+	assert_int_equal(warden.put, 5);
+	assert_int_equal(warden.removed, 1);
+	assert_null(warden_holds("203.0.113.2"));
+	assert_non_null(warden_holds("203.0.113.3"));
+	assert_int_equal(account(s, 0).in_force, 4);
+	assert_int_equal(s->told, 0); /* no event for each of a million */
+}
+
+static void an_unblock_leaves_what_a_list_names_and_says_so(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.1");
+
+	list_says(s, 0, "203.0.113.1\n");
+	v.ttl_ms = 7200000;
+	assert_int_equal(give(s, v).outcome, DECISION_BLOCKED);
+	assert_int_equal(warden_holds("203.0.113.1")->source, VERDICT_OPERATOR);
+	v.action = VERDICT_UNBLOCK;
+	struct decision d = give(s, v);
+	assert_int_equal(d.outcome, DECISION_UNBLOCKED);
+	assert_non_null(strstr(d.detail, "the block list bad names it"));
+	assert_int_equal(warden_holds("203.0.113.1")->source, VERDICT_IMPORT);
+	d = give(s, v);
+	assert_int_equal(d.outcome, DECISION_REFUSED);
+	assert_string_equal(d.why, "in_list");
+	assert_non_null(strstr(d.detail, "take it out of /lists/bad, or put it into limits.protect"));
+	assert_non_null(warden_holds("203.0.113.1"));
+}
+
+static void the_stronger_of_block_and_lists_is_in_force(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.1");
+
+	list_says(s, 1, "203.0.113.1\n");
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_SHADOW);
+	assert_int_equal(warden_holds("203.0.113.1")->scope, PK_SCOPE_HOST);
+	assert_string_equal(give(s, v).detail, "");
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_DROP);
+	assert_int_equal(warden_holds("203.0.113.1")->scope, PK_SCOPE_PORTS);
+	now += 61 * NS_PER_S; /* the operator's ends */
+	enforcer_tick(s->enforcer);
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_SHADOW);
+	list_says(s, 0, "203.0.113.1\n");
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_DROP);
+	v.action = VERDICT_SHADOW;
+	assert_non_null(strstr(give(s, v).detail, "a block list asks for more"));
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_DROP);
+	list_says(s, 0, "# none\n");
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_SHADOW);
+	list_says(s, 1, "# none\n");
+	assert_int_equal(warden_holds("203.0.113.1")->source, VERDICT_OPERATOR);
+}
+
+static void what_is_refused_is_counted_and_the_rest_goes_on(void **state)
+{
+	struct stage *s = *state;
+
+	assert_int_equal(prefix_parse(SPAN("203.0.113.2"), &warden.protect), 0);
+	list_says(s, 0, "203.0.113.1\n203.0.113.2\n203.0.113.3\n");
+	assert_int_equal(warden.count, 2);
+	assert_int_equal(account(s, 0).in_force, 2);
+	assert_int_equal(account(s, 0).refused[LIMITS_PROTECTED], 1);
+	warden.put = 0;
+	now += 10 * NS_PER_S;
+	enforcer_lists_tick(s->enforcer);
+	assert_int_equal(warden.put, 0); /* it is not asked for again and again */
+	assert_int_equal(enforcer_counts(s->enforcer).missing, 0);
+	assert_int_equal(enforcer_counts(s->enforcer).desired, 2);
+	/* With the next change it is. */
+	memset(&warden.protect, 0, sizeof warden.protect);
+	list_says(s, 0, "203.0.113.1\n203.0.113.2\n");
+	assert_non_null(warden_holds("203.0.113.2"));
+	assert_null(warden_holds("203.0.113.3"));
+}
+
+static void a_list_is_renewed_while_its_file_is_there_and_ends_when_it_is_not(void **state)
+{
+	struct stage *s = *state;
+
+	list_says(s, 0, "203.0.113.1\n");
+	for (int i = 0; i < 10; i++) {
+		now += 1000 * NS_PER_S;
+		enforcer_list_there(s->enforcer, 0, true, "");
+		enforcer_lists_tick(s->enforcer);
+		assert_in_range(warden_holds("203.0.113.1")->deadline_s, now / NS_PER_S + 3150,
+				now / NS_PER_S + 3600);
+	}
+	enforcer_list_there(s->enforcer, 0, false, "is not there");
+	assert_string_equal(account(s, 0).error, "is not there");
+	now += 3000 * NS_PER_S;
+	enforcer_lists_tick(s->enforcer);
+	assert_int_equal(account(s, 0).in_force, 1);
+	now += 601 * NS_PER_S;
+	enforcer_lists_tick(s->enforcer);
+	assert_int_equal(account(s, 0).in_force, 0);
+	assert_null(warden_holds("203.0.113.1"));
+	enforcer_list_there(s->enforcer, 0, true, "");
+	enforcer_lists_tick(s->enforcer);
+	assert_non_null(warden_holds("203.0.113.1"));
+}
+
+static void an_entry_with_an_end_of_its_own_gives_its_place_back(void **state)
+{
+	struct stage *s = *state;
+
+	list_says(s, 0,
+		  "[{\"value\":\"203.0.113.1\",\"scope\":\"Ip\",\"type\":\"ban\",\"duration\":\"30s\"},"
+		  "{\"value\":\"203.0.113.2\",\"scope\":\"Ip\",\"type\":\"ban\",\"duration\":\"720h\"}]");
+	assert_in_range(warden_holds("203.0.113.1")->deadline_s, now / NS_PER_S + 29, now / NS_PER_S + 31);
+	/* No further than limits.ttl_max. */
+	assert_int_equal(warden_holds("203.0.113.2")->deadline_s, now / NS_PER_S + 86400);
+	now += 32 * NS_PER_S;
+	enforcer_lists_tick(s->enforcer);
+	assert_null(warden_holds("203.0.113.1"));
+	assert_int_equal(account(s, 0).in_force, 1);
+}
+
+static void what_others_change_of_a_list_is_mended(void **state)
+{
+	struct stage *s = *state;
+	struct prefix gone;
+
+	list_says(s, 0, "203.0.113.1\n203.0.113.2\n");
+	list_says(s, 1, "# none\n");
+	assert_int_equal(prefix_parse(SPAN("203.0.113.1"), &gone), 0);
+	warden_take(&gone);
+	warden.blocks[warden.count++] = (struct warden_block){
+		.target = gone,
+		.value = {.deadline_s = (uint32_t)(now / NS_PER_S) + 100,
+			  .action = PK_ACT_DROP,
+			  .scope = PK_SCOPE_PORTS,
+			  .source = VERDICT_IMPORT},
+	};
+	warden.blocks[warden.count - 1].target.addr.bytes[3] = 99;
+	enforcer_lists_tick(s->enforcer);
+	assert_non_null(warden_holds("203.0.113.1"));
+	assert_null(warden_holds("203.0.113.99"));
+	assert_int_equal(enforcer_counts(s->enforcer).mended, 2);
+	assert_int_equal(enforcer_counts(s->enforcer).missing, 0);
+	assert_int_equal(enforcer_counts(s->enforcer).extra, 0);
+}
+
+static void a_restarted_sensor_leaves_what_lists_had_put_to_the_lists(void **state)
+{
+	struct stage *s = *state;
+
+	warden.blocks[warden.count++] = (struct warden_block){
+		.value = {.deadline_s = (uint32_t)(now / NS_PER_S) + 100,
+			  .action = PK_ACT_DROP,
+			  .scope = PK_SCOPE_PORTS,
+			  .source = VERDICT_IMPORT},
+	};
+	assert_int_equal(prefix_parse(SPAN("203.0.113.1"), &warden.blocks[0].target), 0);
+	assert_int_equal(enforcer_adopt(s->enforcer), 0);
+	assert_int_equal(enforcer_counts(s->enforcer).desired, 0);
+	/* Of a file that cannot be read nobody knows what is in it. */
+	enforcer_list_there(s->enforcer, 0, false, "is not there");
+	list_says(s, 1, "# none\n");
+	enforcer_lists_tick(s->enforcer);
+	assert_non_null(warden_holds("203.0.113.1"));
+	list_says(s, 0, "203.0.113.2\n");
+	now += 6 * NS_PER_S;
+	enforcer_lists_tick(s->enforcer);
+	assert_null(warden_holds("203.0.113.1"));
+	assert_non_null(warden_holds("203.0.113.2"));
+}
+
+static void a_list_that_loses_most_of_its_entries_is_taken_and_told(void **state)
+{
+	struct stage *s = *state;
+	struct list_report report = {.format = CONFIG_LIST_PLAIN};
+	const struct list_times times = {.now_s = now / NS_PER_S};
+	struct buffer text = BUFFER_INIT(65536);
+	struct list *l;
+
+	/* More than the played warden holds: it is full, and that counts as well. */
+	for (int i = 0; i < 101; i++)
+		buffer_printf(&text, "203.0.%d.7\n", i);
+	assert_int_equal(list_parse(buffer_span(&text), CONFIG_LIST_AUTO, &times, &l, &report), 0);
+	assert_int_equal(prefix_parse(SPAN("203.0.0.0/16"), &warden.protect), 0);
+	enforcer_list_put(s->enforcer, 0, l, &report, now);
+	assert_int_equal(account(s, 0).dropped, 0);
+	list_says(s, 0, "203.0.0.7\n");
+	assert_int_equal(account(s, 0).dropped, 100);
+	assert_int_equal(account(s, 0).former, 101);
+	list_says(s, 0, "203.0.1.7\n");
+	assert_int_equal(account(s, 0).dropped, 0);
+	buffer_free(&text);
+}
+
+static void why_names_the_list_that_covers_an_address(void **state)
+{
+	struct stage *s = *state;
+	struct prefix target;
+	struct why why;
+	size_t none = 0;
+
+	list_says(s, 0, "203.0.113.0/24\n198.51.100.7\n");
+	assert_int_equal(prefix_parse(SPAN("203.0.113.77"), &target), 0);
+	assert_int_equal(enforcer_why(s->enforcer, &target, &why, NULL, &none), 0);
+	assert_true(why.blocked);
+	assert_int_equal(why.block.verdict.source, VERDICT_IMPORT);
+	assert_string_equal(why.block.verdict.origin, "bad");
+	assert_int_equal(why.block.verdict.target.bits, 24);
+	assert_int_equal(why.list_count, 1);
+	assert_ptr_equal(why.lists[0].config, &s->lists[0]);
+	assert_int_equal(prefix_parse(SPAN("192.0.2.1"), &target), 0);
+	assert_int_equal(enforcer_why(s->enforcer, &target, &why, NULL, &none), 0);
+	assert_false(why.blocked);
+	assert_int_equal(why.list_count, 0);
+}
+
 int main(void)
 {
-#define STORY(f) cmocka_unit_test_setup_teardown(f, stage_up, stage_down)
+#define STORY(f)      cmocka_unit_test_setup_teardown(f, stage_up, stage_down)
+#define LIST_STORY(f) cmocka_unit_test_setup_teardown(f, stage_up_with_lists, stage_down)
 	const struct CMUnitTest tests[] = {
 		STORY(operators_block_is_installed_also_in_mode_observe),
 		STORY(local_verdict_in_mode_observe_only_tells),
@@ -813,6 +1134,16 @@ int main(void)
 		STORY(restarted_sensor_adopts_what_the_kernel_holds),
 		STORY(each_decision_is_written_down_with_who_made_it),
 		STORY(why_names_the_prefix_that_covers_an_address_and_what_was_decided),
+		LIST_STORY(a_list_is_put_into_force_and_then_changed_by_its_difference),
+		LIST_STORY(an_unblock_leaves_what_a_list_names_and_says_so),
+		LIST_STORY(the_stronger_of_block_and_lists_is_in_force),
+		LIST_STORY(what_is_refused_is_counted_and_the_rest_goes_on),
+		LIST_STORY(a_list_is_renewed_while_its_file_is_there_and_ends_when_it_is_not),
+		LIST_STORY(an_entry_with_an_end_of_its_own_gives_its_place_back),
+		LIST_STORY(what_others_change_of_a_list_is_mended),
+		LIST_STORY(a_restarted_sensor_leaves_what_lists_had_put_to_the_lists),
+		LIST_STORY(a_list_that_loses_most_of_its_entries_is_taken_and_told),
+		LIST_STORY(why_names_the_list_that_covers_an_address),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
