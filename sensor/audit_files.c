@@ -213,7 +213,7 @@ static int slot_first(struct slot *s)
 {
 	_cleanup_free_ char *text = malloc(AUDIT_LINE_MAX);
 	struct audit_line a;
-	size_t len;
+	size_t len = 0;
 
 	if (!text)
 		return -ENOMEM;
