@@ -168,7 +168,10 @@ wait_until 10 "the slowed client meets 429" has_status slowed 429
 sleep 2
 kill "$CLIENT"
 has_status slowed 200 || fail "the slowed client met only: $(statuses slowed)"
-equal "Retry-After of it" 1 "$(in_k curl -s -o /dev/null -D - --interface $SLOWED http://$BALANCER:8001/ | tr -d '\r' | awk 'tolower($1) == "retry-after:" { print $2 }')"
+# One of the few that are due may pass: of more than the burst at once, one does not.
+in_k curl -s -o /dev/null -D - --interface $SLOWED "http://$BALANCER:8001/[1-12]" | tr -d '\r' >"$DIR/slowed.heads"
+grep -q '^HTTP/1.1 429' "$DIR/slowed.heads" || fail "none of twelve requests at once was slowed"
+equal "Retry-After of each" 1 "$(awk 'tolower($1) == "retry-after:" { print $2 }' "$DIR/slowed.heads" | sort -u)"
 passed=$(awk '$3 == 200' "$DIR/slowed" | wc -l)
 at_most "requests of it that passed in some 3 s at 5 a second, 5 at once" 40 "$passed"
 tell "rate_limit: $(statuses slowed)"
