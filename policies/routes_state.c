@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <openssl/evp.h>
+#include "lib/file_io.h"
 #include "lib/util.h"
 
 #define SIGNED_LEN (sizeof "picket-state 1 " - 1 + 16 + 1 + 16 + 1) /* what the digest covers of the head */
@@ -124,19 +125,6 @@ static struct span content_of(const char *bytes, size_t len, uint64_t *ret_gener
 	return text;
 }
 
-static int write_all(int fd, struct span text)
-{
-	while (text.len) {
-		ssize_t n = write(fd, text.ptr, text.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENOSPC;
-		text = (struct span){text.ptr + n, text.len - (size_t)n};
-	}
-	return 0;
-}
-
 /* --- load and save --- */
 
 struct found {
@@ -209,7 +197,7 @@ int routes_state_save(struct routes_state *s, struct routes *r)
 	int fd = s->files[s->next];
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return -errno;
-	e = write_all(fd, buffer_span(&out));
+	e = file_write(fd, buffer_span(&out));
 	if (!e && fdatasync(fd))
 		e = -errno;
 	if (e)

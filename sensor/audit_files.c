@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include "lib/file_io.h"
 #include "lib/util.h"
 
 #define NAME_MAX_LEN 32
@@ -32,20 +33,6 @@ struct audit_files {
 
 /* --- append --- */
 
-static int write_all(int fd, struct span text)
-{
-	while (text.len) {
-		ssize_t n = write(fd, text.ptr, text.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENOSPC;
-		text = (struct span){text.ptr + n, text.len - (size_t)n};
-	}
-	return 0;
-}
-
 /* What a full disk has taken of a record goes before anything follows. */
 static int clean(struct audit_files *f)
 {
@@ -69,7 +56,7 @@ static int append(struct audit_files *f, uint64_t wall_ns, struct span body)
 		r = audit_line_write(&f->head, wall_ns, body, &f->line, &next);
 	if (r)
 		return r;
-	r = write_all(s->fd, buffer_span(&f->line));
+	r = file_write(s->fd, buffer_span(&f->line));
 	if (r) {
 		f->dirty = true;
 		return r;
@@ -188,26 +175,6 @@ static int slots_find(struct audit_files *f)
 	return 0;
 }
 
-/* Up to len bytes from `from` on. 0 or -errno. */
-static int read_at(int fd, uint64_t from, char *bytes, size_t len, size_t *ret_len)
-{
-	size_t got = 0;
-
-	while (got < len) {
-		ssize_t n = pread(fd, bytes + got, len - got, (off_t)(from + got));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	*ret_len = got;
-	return 0;
-}
-
 /* The first line, if it can be read, says which records the file has. */
 static int slot_first(struct slot *s)
 {
@@ -217,7 +184,7 @@ static int slot_first(struct slot *s)
 
 	if (!text)
 		return -ENOMEM;
-	int r = read_at(s->fd, 0, text, AUDIT_LINE_MAX, &len);
+	int r = file_read_at(s->fd, 0, text, AUDIT_LINE_MAX, &len);
 	if (r)
 		return r;
 	const char *end = memchr(text, '\n', len);
@@ -273,7 +240,7 @@ static int tail_read(const struct slot *s, struct tail *t)
 	t->text = malloc(AUDIT_TORN_MAX);
 	if (!t->text)
 		return -ENOMEM;
-	int r = read_at(s->fd, t->from, t->text, AUDIT_TORN_MAX, &t->len);
+	int r = file_read_at(s->fd, t->from, t->text, AUDIT_TORN_MAX, &t->len);
 	if (r)
 		return r;
 	t->end = whole_end((struct span){t->text, t->len}, t->from > 0, &t->head);
@@ -290,7 +257,7 @@ static int tail_cut(struct audit_files *f, struct slot *s, const struct tail *t,
 		openat(f->folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	int r = write_all(fd, (struct span){t->text + t->end, t->len - t->end});
+	int r = file_write(fd, (struct span){t->text + t->end, t->len - t->end});
 	if (r)
 		return r;
 	if (fsync(fd) || ftruncate(s->fd, (off_t)(t->from + t->end)) || fsync(s->fd))

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include "lib/file_io.h"
 #include "lib/util.h"
 
 #define LOOK_MS      2000
@@ -36,46 +37,29 @@ static bool file_equal(const struct warden_file *a, const struct warden_file *b)
 	return memcmp(a, b, sizeof *a) == 0;
 }
 
-/* Up to len bytes from `from` on: how many, or -errno. */
-static ssize_t read_up_to(int fd, char *at, size_t len, size_t from)
-{
-	size_t got = 0;
-
-	while (got < len) {
-		ssize_t n = pread(fd, at + got, len - got, (off_t)(from + got));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	return (ssize_t)got;
-}
-
 /* The whole file, or its head if it is larger than its format may be: list_parse refuses that by its length.
  */
 static int file_read(int fd, const struct config_list *list, uint64_t size, char **ret,
 		     struct span *ret_bytes)
 {
 	char head[HEAD_LEN];
-	ssize_t n = read_up_to(fd, head, sizeof head, 0);
+	size_t len;
+	int r = file_read_at(fd, 0, head, sizeof head, &len);
 
-	if (n < 0)
-		return (int)n;
-	if (size > list_bytes_max(list->format, (struct span){head, (size_t)n}))
+	if (r)
+		return r;
+	if (size > list_bytes_max(list->format, (struct span){head, len}))
 		return -EFBIG;
 	char *bytes = malloc(size + 1);
 	if (!bytes)
 		return -ENOMEM;
-	n = read_up_to(fd, bytes, size, 0);
-	if (n < 0) {
+	r = file_read_at(fd, 0, bytes, size, &len);
+	if (r) {
 		free(bytes);
-		return (int)n;
+		return r;
 	}
 	*ret = bytes;
-	*ret_bytes = (struct span){bytes, (size_t)n};
+	*ret_bytes = (struct span){bytes, len};
 	return 0;
 }
 

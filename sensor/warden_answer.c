@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include "policies/proxies.h"
+#include "sensor/passage.h"
 #include "sensor/warden_internal.h"
 
 bool warden_target_valid(const struct prefix *p)
@@ -213,47 +214,6 @@ static int answer(struct warden *w, const struct warden_request *q, int fd, stru
 	return -EINVAL;
 }
 
-/* Room for one descriptor: the kernel closes what else is sent. */
-union passage {
-	char bytes[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
-};
-
-static ssize_t question_receive(int socket, struct warden_request *ret, int *ret_fd)
-{
-	union passage passage = {.bytes = {0}};
-	struct iovec part = {ret, sizeof *ret};
-	struct msghdr m = {.msg_iov = &part,
-			   .msg_iovlen = 1,
-			   .msg_control = passage.bytes,
-			   .msg_controllen = sizeof passage.bytes};
-	ssize_t n = recvmsg(socket, &m, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
-
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof *ret_fd))
-		memcpy(ret_fd, CMSG_DATA(c), sizeof *ret_fd);
-	return n;
-}
-
-static int answer_send(int socket, const struct warden_reply *a, int fd)
-{
-	union passage passage = {.bytes = {0}};
-	struct iovec part = {(void *)a, sizeof *a};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		m.msg_control = passage.bytes;
-		m.msg_controllen = sizeof passage.bytes;
-		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
-	return sendmsg(socket, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN ? -errno : 0;
-}
-
 int warden_answer(struct warden *w)
 {
 	static struct warden_reply a; /* 20 kB; one at a time */
@@ -261,12 +221,13 @@ int warden_answer(struct warden *w)
 	_cleanup_close_ int came = -1;
 	_cleanup_close_ int goes = -1;
 
-	ssize_t n = question_receive(w->socket, &q, &came);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	ssize_t n = passage_receive(w->socket, &q, sizeof q, &came, MSG_DONTWAIT | MSG_TRUNC);
+	if (n == -EAGAIN)
 		return WARDEN_E_NO_QUESTION;
 	if (n <= 0)
 		return -EPIPE;
 	memset(&a, 0, sizeof a);
 	a.result = n == (ssize_t)sizeof q ? answer(w, &q, came, &a, &goes) : -EINVAL;
-	return answer_send(w->socket, &a, goes);
+	int r = passage_send(w->socket, &a, sizeof a, goes, MSG_DONTWAIT);
+	return r == -EAGAIN ? 0 : r;
 }

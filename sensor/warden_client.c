@@ -5,8 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
+#include "lib/file_io.h"
 #include "lib/util.h"
+#include "sensor/passage.h"
 #include "sensor/warden.h"
 
 struct warden_client {
@@ -27,63 +28,15 @@ int warden_client_new(int socket, struct warden_client **ret)
 }
 
 /* A message, and perhaps a descriptor beside it. */
-union passage {
-	char bytes[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
-};
-
-static int question_send(int socket, const struct warden_request *q, int fd)
-{
-	union passage passage = {.bytes = {0}};
-	struct iovec part = {(void *)q, sizeof *q};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-	ssize_t n;
-
-	if (fd >= 0) {
-		m.msg_control = passage.bytes;
-		m.msg_controllen = sizeof passage.bytes;
-		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
-	do
-		n = sendmsg(socket, &m, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
-}
-
-/* *ret_fd: -1 if none came. */
-static int answer_receive(int socket, struct warden_reply *ret, int *ret_fd)
-{
-	union passage passage = {.bytes = {0}};
-	struct iovec part = {ret, sizeof *ret};
-	struct msghdr m = {.msg_iov = &part,
-			   .msg_iovlen = 1,
-			   .msg_control = passage.bytes,
-			   .msg_controllen = sizeof passage.bytes};
-	ssize_t n;
-
-	*ret_fd = -1;
-	do
-		n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(c), sizeof *ret_fd);
-	return n == (ssize_t)sizeof *ret ? 0 : -EPIPE;
-}
-
 static int exchange(struct warden_client *c, const struct warden_request *q, int fd, struct warden_reply *ret,
 		    int *ret_fd)
 {
 	pthread_mutex_lock(&c->lock);
-	int r = question_send(c->socket, q, fd);
-	if (!r)
-		r = answer_receive(c->socket, ret, ret_fd);
+	int r = passage_send(c->socket, q, sizeof *q, fd, 0);
+	if (!r) {
+		ssize_t n = passage_receive(c->socket, ret, sizeof *ret, ret_fd, 0);
+		r = n < 0 ? (int)n : n == (ssize_t)sizeof *ret ? 0 : -EPIPE;
+	}
 	pthread_mutex_unlock(&c->lock);
 	return r;
 }
@@ -110,22 +63,6 @@ int warden_open_list(struct warden_client *c, uint32_t index, struct warden_repl
 	return 0;
 }
 
-static int write_all(int fd, const void *bytes, size_t len)
-{
-	const char *at = bytes;
-
-	while (len) {
-		ssize_t n = write(fd, at, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
 		 const struct warden_wish *wishes, struct warden_reply *ret)
 {
@@ -135,9 +72,9 @@ int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
 
 	if (fd < 0)
 		return -errno;
-	int r = write_all(fd, head, sizeof *head);
+	int r = file_write(fd, (struct span){(const char *)head, sizeof *head});
 	if (!r)
-		r = write_all(fd, wishes, head->count * sizeof *wishes);
+		r = file_write(fd, (struct span){(const char *)wishes, head->count * sizeof *wishes});
 	if (!r && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
 		r = -errno;
 	return r ? r : exchange(c, &q, fd, ret, &none);
