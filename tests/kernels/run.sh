@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh KERNEL PICKET [FILE...]: one kernel of kernels.txt in a virtual machine: picket doctor, the loop story (story.sh), and
-# the tests among FILE: receive_test, which needs kprobes, report_test, tunnel_test.
+# run.sh [--story NAME] KERNEL PICKET [FILE...]: one kernel of kernels.txt in a virtual machine, and in it NAME.sh. Without one that is
+# story.sh: picket doctor, the loop story, and the tests among FILE: receive_test, which needs kprobes, report_test, tunnel_test.
 # Prints what held, verified instructions of each program, and seconds.
 #
 # In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 1200) until the machine is given up
@@ -11,6 +11,11 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+story=story
+if [ "${1:-}" = --story ]; then
+	story=${2:?usage: run.sh --story NAME KERNEL PICKET}
+	shift 2
+fi
 kernel=${1:?usage: run.sh KERNEL PICKET}
 picket=${2:?usage: run.sh KERNEL PICKET}
 
@@ -48,7 +53,7 @@ if [ -n "${PICKET_PLAIN_BUILD:-}" ]; then
 	files=("${files[@]/#"$(dirname "$picket")"/"$PICKET_PLAIN_BUILD"}")
 	picket=$PICKET_PLAIN_BUILD/picket
 fi
-"$here/root.sh" "$work/root.cpio" "$picket" "$here/story.sh" "${files[@]}"
+"$here/root.sh" "$work/root.cpio" "$picket" "$here/$story.sh" "$here/stage.sh" "${files[@]}"
 
 booted=$(date +%s.%N)
 status=0

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * GET /v1/metrics: the counters of status for collectors (Prometheus text format, version 0.0.4). Names and
+ * labels are those of the path: stages, points, sources, outcomes; docs/metrics.md says what each counts.
+ */
+#include <string.h>
+#include "sensor/control_status.h"
+
+/* --- the format --- */
+
+static void family(struct buffer *b, const char *name, const char *type, const char *help)
+{
+	buffer_printf(b, "# HELP picket_%s %s\n# TYPE picket_%s %s\n", name, help, name, type);
+}
+
+/* Names of gateways and instances are letters, digits, - and _; all other values are words of ours. */
+static void sample(struct buffer *b, const char *name, const char *labels, uint64_t value)
+{
+	buffer_printf(b, "picket_%s%s%s%s %llu\n", name, *labels ? "{" : "", labels, *labels ? "}" : "",
+		      (unsigned long long)value);
+}
+
+static void sample_of(struct buffer *b, const char *name, const char *label, const char *value, uint64_t n)
+{
+	char labels[128];
+
+	snprintf(labels, sizeof labels, "%s=\"%s\"", label, value);
+	sample(b, name, labels, n);
+}
+
+static void sample_of2(struct buffer *b, const char *name, const char *label, const char *value,
+		       const char *label2, const char *value2, uint64_t n)
+{
+	char labels[192];
+
+	snprintf(labels, sizeof labels, "%s=\"%s\",%s=\"%s\"", label, value, label2, value2);
+	sample(b, name, labels, n);
+}
+
+static void alone(struct buffer *b, const char *name, const char *type, const char *help, uint64_t value)
+{
+	family(b, name, type, help);
+	sample(b, name, "", value);
+}
+
+/* --- the families --- */
+
+static void put_process(struct buffer *b, const struct status *s)
+{
+	const struct control_parts *parts = s->parts;
+
+	family(b, "info", "gauge", "Version and instance; always 1.");
+	sample_of2(b, "info", "version", PICKET_VERSION, "instance", parts->config->instance, 1);
+	family(b, "mode", "gauge", "1 for the mode that is set.");
+	for (int m = MODE_OBSERVE; m <= MODE_ENFORCE; m++)
+		sample_of(b, "mode", "mode", config_mode_name((enum config_mode)m), (int)s->mode == m);
+	alone(b, "uptime_seconds", "gauge", "Of the sensor process.",
+	      (s->now_ns - parts->started_ns) / NS_PER_S);
+	alone(b, "warden_answers", "gauge", "Does the privileged process answer?", !s->warden_result);
+	if (s->warden_result)
+		return;
+	alone(b, "kill_switch", "gauge", "1: nothing is dropped.", s->warden.status.kill);
+	alone(b, "sensor_restarts_total", "counter", "Sensor processes that ended and were started again.",
+	      s->warden.status.sensor_restarts);
+	alone(b, "interfaces", "gauge", "Interfaces with a packet program.", attachment_count(s));
+	alone(b, "watched_ports", "gauge", "Ports whose requests are read.", status_ports_count(s));
+}
+
+static void put_account(struct buffer *b, const struct status *s)
+{
+	struct stage stages[STAGES_MAX];
+	unsigned count = status_stages_read(s, stages);
+	static const struct {
+		const char *name, *type, *help;
+		size_t at;
+	} columns[] = {
+		{"stage_produced_total", "counter", "Records or events that came to a stage.",
+		 offsetof(struct stage, produced)},
+		{"stage_delivered_total", "counter", "Of these, passed on by this sensor process.",
+		 offsetof(struct stage, delivered)},
+		{"stage_delivered_earlier_total", "counter", "Of these, passed on by earlier ones.",
+		 offsetof(struct stage, delivered_earlier)},
+		{"stage_lost_total", "counter", "Of these, lost.", offsetof(struct stage, lost)},
+		{"stage_held", "gauge", "Of these, waiting.", offsetof(struct stage, held)},
+	};
+
+	for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
+		family(b, columns[c].name, columns[c].type, columns[c].help);
+		for (unsigned i = 0; i < count; i++)
+			sample_of2(
+				b, columns[c].name, "stage", stages[i].stage, "kind", stages[i].kind,
+				*(const uint64_t *)(const void *)((const char *)&stages[i] + columns[c].at));
+	}
+}
+
+static void put_kernel(struct buffer *b, const struct status *s)
+{
+	static const struct {
+		const char *name, *help;
+		enum pk_counter counter;
+	} counters[] = {
+		{"packets_total", "Packets that the packet program met.", PK_C_PACKETS},
+		{"packets_dropped_total", "Packets of blocked sources that were dropped.", PK_C_DROPPED},
+		{"packets_dropped_bytes_total", "Their bytes.", PK_C_DROPPED_BYTES},
+		{"packets_shadowed_total", "Packets that a shadow would have dropped.", PK_C_SHADOWED},
+		{"packets_passed_by_kill_switch_total",
+		 "Packets of blocked sources that passed by the kill switch.", PK_C_PASS_KILLED},
+		{"headers_throttled_total", "TCP headers over capture.header_rate.", PK_C_HDR_THROTTLED},
+		{"udp_packets_total", "UDP packets to watched ports: QUIC is not read.", PK_C_UDP},
+	};
+
+	if (s->warden_result)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		alone(b, counters[i].name, "counter", counters[i].help, stat_of(s, counters[i].counter));
+}
+
+static void put_capture(struct buffer *b, const struct status *s)
+{
+	const struct capture_counts *c = &s->capture;
+
+	alone(b, "requests_total", "counter", "HTTP requests seen by this sensor process.", c->requests);
+	alone(b, "connections_total", "counter", "Connections to watched ports that opened.",
+	      c->connections_opened);
+	alone(b, "stream_gaps_total", "counter", "Ranges of client bytes that were not seen.", c->gaps);
+	alone(b, "anomalies_total", "counter", "Anomalies of TCP and HTTP.", c->anomalies);
+}
+
+static void put_blocks(struct buffer *b, const struct status *s)
+{
+	const struct enforcer_counts *e = &s->enforcer;
+
+	family(b, "blocks", "gauge",
+	       "Blocks by enforcement point: wanted, in force, missing, and not wanted.");
+	sample_of2(b, "blocks", "point", "kernel", "state", "desired", e->desired);
+	sample_of2(b, "blocks", "point", "kernel", "state", "installed", e->installed);
+	sample_of2(b, "blocks", "point", "kernel", "state", "missing", e->missing);
+	sample_of2(b, "blocks", "point", "kernel", "state", "extra", e->extra);
+	sample_of2(b, "blocks", "point", "http", "state", "desired", e->http);
+	sample_of2(b, "blocks", "point", "http", "state", "installed", e->http);
+	alone(b, "blocks_mended_total", "counter",
+	      "Entries put back or taken out, since the kernel differed from the list.", e->mended);
+	alone(b, "connections_ended_total", "counter", "Open connections of blocked clients that were ended.",
+	      e->closed);
+	alone(b, "pending", "gauge", "Decisions that wait for a person.", e->pending);
+	family(b, "verdicts_total", "counter", "Verdicts by who gave them.");
+	for (int i = VERDICT_OPERATOR; i <= VERDICT_GATEWAY; i++)
+		sample_of(b, "verdicts_total", "source", verdict_source_name((enum verdict_source)i),
+			  e->verdicts[i]);
+	family(b, "decisions_total", "counter", "What became of verdicts and blocks.");
+	for (int i = DECISION_BLOCKED; i <= DECISION_EXPIRED; i++)
+		sample_of(b, "decisions_total", "outcome", decision_outcome_name((enum decision_outcome)i),
+			  e->outcomes[i]);
+	family(b, "limit_trips_total", "counter",
+	       "Times that a source of verdicts went over a limit of the guard.");
+	for (size_t i = 0; i < e->trip_count; i++)
+		sample_of(b, "limit_trips_total", "source", e->trips[i].source, e->trips[i].trips);
+}
+
+static void put_http(struct buffer *b, const struct status *s)
+{
+	struct decide_counts d = decide_counts(enforcer_decide(s->parts->enforcer));
+	struct http_point_counts p = {0};
+
+	if (s->parts->http_point)
+		p = http_point_counts(s->parts->http_point);
+	alone(b, "http_asked_total", "counter", "Questions of proxies at the point at HTTP.", p.asked);
+	family(b, "http_refused_total", "counter", "Requests that it had refused, by answer.");
+	sample_of(b, "http_refused_total", "answer", "deny", d.denied);
+	sample_of(b, "http_refused_total", "answer", "slow", d.slowed);
+	sample_of(b, "http_refused_total", "answer", "shadow", d.shadowed);
+}
+
+static void put_gateways(struct buffer *b, const struct status *s)
+{
+	static const struct {
+		const char *name, *type, *help;
+		size_t at;
+	} columns[] = {
+		{"gateway_batches_total", "counter", "Batches that a gateway took.",
+		 offsetof(struct gateway_counts, batches)},
+		{"gateway_attempts_total", "counter", "Posts to it.",
+		 offsetof(struct gateway_counts, attempts)},
+		{"gateway_retries_total", "counter", "Of these, repeated ones.",
+		 offsetof(struct gateway_counts, retries)},
+		{"gateway_bytes_total", "counter", "Bytes sent.", offsetof(struct gateway_counts, bytes)},
+		{"gateway_verdicts_total", "counter", "Verdicts that came back and could be read.",
+		 offsetof(struct gateway_counts, verdicts)},
+	};
+
+	for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
+		family(b, columns[c].name, columns[c].type, columns[c].help);
+		for (unsigned i = 0; i < s->gateway_count; i++)
+			sample_of(b, columns[c].name, "gateway", s->gateways[i].name,
+				  *(const uint64_t *)(const void *)((const char *)&s->gateways[i] +
+								    columns[c].at));
+	}
+	family(b, "gateway_verdicts_refused_total", "counter", "Answers that were no verdicts.");
+	for (unsigned i = 0; i < s->gateway_count; i++) {
+		uint64_t refused = 0;
+		for (size_t k = 0; k < VERDICT_E_MAX; k++)
+			refused += s->gateways[i].refused[k];
+		sample_of(b, "gateway_verdicts_refused_total", "gateway", s->gateways[i].name, refused);
+	}
+}
+
+static void put_records(struct buffer *b, const struct status *s)
+{
+	alone(b, "audit_records_total", "counter", "Records written to the audit log by this sensor process.",
+	      s->audit.records);
+	alone(b, "audit_missing_total", "counter", "Records that could not be written.", s->audit.missing);
+	family(b, "alerts_total", "counter", "Alerts by outlet and result.");
+	for (unsigned i = 0; i < ALERT_OUTLETS; i++) {
+		const char *name = alert_outlet_name((enum alert_outlet)i);
+		if (!s->outlets[i].used)
+			continue;
+		sample_of2(b, "alerts_total", "outlet", name, "result", "sent", s->outlets[i].sent);
+		sample_of2(b, "alerts_total", "outlet", name, "result", "failed", s->outlets[i].failed);
+	}
+	alone(b, "alerts_waiting", "gauge", "Groups of events with something that nobody was told of yet.",
+	      s->alerts.waiting);
+}
+
+static void get_metrics(struct api_call *call, void *arg)
+{
+	struct buffer b = BUFFER_INIT(CONTROL_ANSWER_MAX);
+	struct status *s = status_read(arg);
+
+	if (!s) {
+		control_no_memory(call);
+		return;
+	}
+	put_process(&b, s);
+	put_account(&b, s);
+	put_kernel(&b, s);
+	put_capture(&b, s);
+	put_blocks(&b, s);
+	put_http(&b, s);
+	put_gateways(&b, s);
+	put_records(&b, s);
+	status_free(s);
+	if (b.truncated)
+		control_no_memory(call);
+	else
+		api_reply_text(call, "text/plain; version=0.0.4; charset=utf-8", buffer_span(&b));
+	buffer_free(&b);
+}
+
+int control_register_metrics(struct api *api, const struct control_parts *parts)
+{
+	const struct api_route routes[] = {
+		{"GET", "/v1/metrics", get_metrics, (void *)parts},
+	};
+
+	return api_add(api, routes, ARRAY_SIZE(routes));
+}
