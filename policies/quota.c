@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/quota.h"
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include "lib/util.h"
 
 #define MINUTE_NS (60 * NS_PER_S)
 #define HOUR_NS   (3600 * NS_PER_S)
 
 struct quota_spent {
+	struct table_node node;
 	uint64_t when_ns; /* 0: free */
 	struct prefix target;
 };
@@ -17,12 +20,25 @@ int quota_init(struct quota *q, const struct quota_limits *limits)
 	if (!q->size)
 		return 0;
 	q->ring = calloc(q->size, sizeof *q->ring);
-	return q->ring ? 0 : -ENOMEM;
+	int r = q->ring ? table_init(&q->table, q->size) : -ENOMEM;
+	if (r)
+		free(q->ring);
+	return r;
 }
 
 void quota_deinit(struct quota *q)
 {
+	if (q->ring)
+		table_deinit(&q->table);
 	free(q->ring);
+}
+
+static uint64_t hash_of(const struct quota *q, const struct prefix *target)
+{
+	uint8_t key[18] = {target->addr.family, target->bits};
+
+	memcpy(key + 2, target->addr.bytes, 16);
+	return table_hash(&q->table, key, sizeof key);
 }
 
 /* Were as many as `limit` spent within the window? The one that many places back tells. */
@@ -34,11 +50,14 @@ static bool is_full(const struct quota *q, uint32_t limit, uint64_t window_ns, u
 	return s->when_ns && now_ns < s->when_ns + window_ns;
 }
 
+/* It may stand there more than once, for earlier minutes. */
 static bool was_spent(const struct quota *q, const struct prefix *target, uint64_t now_ns)
 {
-	for (size_t i = 0; i < q->size; i++) {
-		const struct quota_spent *s = &q->ring[i];
-		if (s->when_ns && now_ns < s->when_ns + MINUTE_NS && prefix_equal(&s->target, target))
+	if (!q->size)
+		return false;
+	for (struct table_node *n = table_first(&q->table, hash_of(q, target)); n; n = table_next(n)) {
+		const struct quota_spent *s = table_owner(n, struct quota_spent, node);
+		if (now_ns < s->when_ns + MINUTE_NS && prefix_equal(&s->target, target))
 			return true;
 	}
 	return false;
@@ -72,6 +91,11 @@ void quota_spend(struct quota *q, const struct prefix *target, uint64_t now_ns)
 {
 	if (!q->size || was_spent(q, target, now_ns))
 		return;
-	q->ring[q->next] = (struct quota_spent){.when_ns = now_ns ? now_ns : 1, .target = *target};
+	struct quota_spent *s = &q->ring[q->next];
+	if (s->when_ns)
+		table_remove(&q->table, &s->node);
+	s->when_ns = now_ns ? now_ns : 1;
+	s->target = *target;
+	table_add(&q->table, &s->node, hash_of(q, target));
 	q->next = (q->next + 1) % q->size;
 }

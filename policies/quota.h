@@ -9,6 +9,7 @@
 #define PICKET_QUOTA_H
 
 #include "lib/addr.h"
+#include "policies/table.h"
 
 struct quota_limits {
 	uint32_t minute, hour, total; /* targets; 0: none */
@@ -20,13 +21,14 @@ enum quota_answer { QUOTA_OK, QUOTA_MINUTE, QUOTA_HOUR, QUOTA_TOTAL };
 struct quota {
 	struct quota_limits limits;
 	struct quota_spent *ring; /* the latest that were spent */
+	struct table table;       /* of these, by target */
 	size_t size, next;
 	enum quota_answer tripped; /* by which limit, last */
 	uint64_t tripped_until_ns; /* 0: it never did */
 	uint64_t trips;
 };
 
-int quota_init(struct quota *q, const struct quota_limits *limits); /* 0 or -ENOMEM */
+int quota_init(struct quota *q, const struct quota_limits *limits); /* 0 or -errno */
 void quota_deinit(struct quota *q);
 /*
  * May the source have this target blocked? in_force: how many it has. Not QUOTA_OK: which limit it tripped,
