@@ -5,12 +5,14 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "lib/util.h"
 
 #define ANSWER_BYTES_MAX (64 * 1024 * 1024)
 #define LINE_BYTES_MAX   (1024 * 1024)
 #define CONNECT_MS       5000L
 #define CALL_MS          60000L
+#define SILENCE_S        8L /* of a GET: who does not begin to answer for so long stands still */
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
@@ -73,6 +75,10 @@ int api_client_call(const char *socket_path, const char *method, const char *pat
 	if (!curl)
 		return -ENOMEM;
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, CALL_MS);
+	if (strcmp(method, "GET") == 0) {
+		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
+	}
 	if (body.ptr) {
 		headers = curl_slist_append(NULL, "Content-Type: application/json");
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
