@@ -83,6 +83,11 @@ void api_reply(struct api_call *c, unsigned status, struct span json)
 	answer(c, status, response_of(json, "application/json"));
 }
 
+void api_reply_text(struct api_call *c, const char *type, struct span text)
+{
+	answer(c, MHD_HTTP_OK, response_of(text, type));
+}
+
 void api_problem(struct api_call *c, unsigned status, const char *code, const char *detail)
 {
 	struct buffer b = BUFFER_INIT(64 * 1024);

@@ -48,6 +48,8 @@ uid_t api_call_uid(const struct api_call *c); /* SO_PEERCRED; (uid_t)-1 unknown 
 
 /* Answer, once. json is copied. */
 void api_reply(struct api_call *c, unsigned status, struct span json);
+/* The same in another form than JSON. type: the Content-Type. */
+void api_reply_text(struct api_call *c, const char *type, struct span text);
 /* code: stable machine word ("refused_by_guard"); detail: for people, says what to do next. */
 void api_problem(struct api_call *c, unsigned status, const char *code, const char *detail);
 

@@ -28,6 +28,16 @@ enum config_receive { RECEIVE_AUTO = 0, RECEIVE_OFF, RECEIVE_KPROBE };
 enum config_redact_query { REDACT_QUERY_HASH, REDACT_QUERY_DROP, REDACT_QUERY_KEEP };
 enum config_proxy_default { PROXY_UNCLASSIFIED = 0, PROXY_DIRECT = 1 };
 enum config_audit_fsync { AUDIT_FSYNC_SECOND = 0, AUDIT_FSYNC_ALWAYS, AUDIT_FSYNC_NEVER };
+#define CONFIG_ALERT_ARGS_MAX 32
+/* Bits of alerts.about: 1 << enum alert_kind of policies/alerts.h. */
+enum config_alert {
+	CONFIG_ALERT_BLOCK = 1,
+	CONFIG_ALERT_QUESTION = 2,
+	CONFIG_ALERT_LIMIT = 4,
+	CONFIG_ALERT_ANOMALY = 8,
+	CONFIG_ALERT_LOSS = 16,
+	CONFIG_ALERT_MENDED = 32,
+};
 enum config_gateway_protocol { GATEWAY_LOCAL = 1, GATEWAY_BATCH = 2 };
 enum config_list_format {
 	CONFIG_LIST_AUTO = 0, /* by looking at the content */
@@ -165,6 +175,15 @@ struct config {
 		uint32_t files_max;            /* audit.files_max, 8 */
 		enum config_audit_fsync fsync; /* audit.fsync, second */
 	} audit;
+	struct {
+		unsigned about;                /* alerts.about: bits, enum config_alert; all but anomaly */
+		uint32_t per_hour;             /* alerts.per_hour, 12 */
+		uint64_t pause_ms;             /* alerts.pause, 5 min */
+		char *webhook;                 /* alerts.webhook: URL; empty: none */
+		char *webhook_token_file;      /* alerts.webhook_token_file; empty: none */
+		bool syslog;                   /* alerts.syslog, false */
+		struct config_strings command; /* alerts.command: argv; empty: none */
+	} alerts;
 	struct config_origins *origins; /* for config_show */
 };
 

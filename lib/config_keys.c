@@ -33,6 +33,13 @@ static const struct config_choice fsyncs[] = {{"always", AUDIT_FSYNC_ALWAYS},
 					      {"second", AUDIT_FSYNC_SECOND},
 					      {"never", AUDIT_FSYNC_NEVER},
 					      {NULL, 0}};
+static const struct config_choice abouts[] = {{"block", CONFIG_ALERT_BLOCK},
+					      {"question", CONFIG_ALERT_QUESTION},
+					      {"limit", CONFIG_ALERT_LIMIT},
+					      {"anomaly", CONFIG_ALERT_ANOMALY},
+					      {"loss", CONFIG_ALERT_LOSS},
+					      {"mended", CONFIG_ALERT_MENDED},
+					      {NULL, 0}};
 static const struct config_choice protocols[] = {
 	{"local", GATEWAY_LOCAL}, {"batch", GATEWAY_BATCH}, {NULL, 0}};
 
@@ -202,6 +209,24 @@ const struct config_key config_keys[] = {
 	{.path = "audit.fsync", .type = CONFIG_CHOICE, .offset = AT(audit.fsync), .choices = fsyncs, .fallback = "second",
 	 .help = "When records are safe from a loss of power. always: before the API answers. second: within about a second. "
 	 "never: when the kernel sees fit."},
+
+	{.path = "alerts.about", .type = CONFIG_CHOICES, .offset = AT(alerts.about), .choices = abouts, .max = CONFIG_LIST_MAX,
+	 .fallback = "[block, question, limit, loss, mended]", .help = "What people are told of. block: automatic blocks, also those "
+	 "that mode observe only wrote down. question: decisions that wait for a person. limit: sources over a limit of the guard. "
+	 "anomaly: of TCP and HTTP. loss: what was not seen or not delivered. mended: deny maps that differed from the list."},
+	{.path = "alerts.per_hour", .type = CONFIG_UINT32, .offset = AT(alerts.per_hour), .min = 1, .max = 3600, .fallback = "12",
+	 .help = "Alerts within an hour; what is beyond is told in one summary when there is room again."},
+	{.path = "alerts.pause", .type = CONFIG_TIME64, .offset = AT(alerts.pause_ms), .min = 1000, .max = DAY, .fallback = "5m",
+	 .help = "How long after an alert the next of the same group may follow; twice as long each time, up to eight times."},
+	{.path = "alerts.webhook", .type = CONFIG_TEXT, .offset = AT(alerts.webhook), .form = FORM_URL_NONE, .max = 2048,
+	 .fallback = "", .help = "Where alerts are sent by HTTP POST as JSON (docs/alerts.md). Empty: nowhere."},
+	{.path = "alerts.webhook_token_file", .type = CONFIG_TEXT, .offset = AT(alerts.webhook_token_file), .form = FORM_FILE,
+	 .max = 1024, .fallback = "", .help = "File whose content is sent as bearer token; read at start. Empty: none."},
+	{.path = "alerts.syslog", .type = CONFIG_BOOL, .offset = AT(alerts.syslog), .fallback = "false",
+	 .help = "Whether alerts go to this host's syslog, as facility daemon."},
+	{.path = "alerts.command", .type = CONFIG_TEXTS, .offset = AT(alerts.command), .form = FORM_ANY,
+	 .max = CONFIG_ALERT_ARGS_MAX, .fallback = "[]",
+	 .help = "Program and arguments that are run for each alert, as the sensor's user, with the JSON as its input. Empty: none."},
 };
 const unsigned config_key_count = ARRAY_SIZE(config_keys);
 

@@ -34,6 +34,7 @@ enum config_form {
 	FORM_FILE,      /* the same, and may be empty: none */
 	FORM_CGROUP,    /* below /sys/fs/cgroup, may be empty */
 	FORM_URL,       /* http:// or https:// */
+	FORM_URL_NONE,  /* the same, and may be empty: none */
 	FORM_INTERFACE, /* name of a network interface */
 	FORM_HEADER,    /* header field name, folded to lower case */
 	FORM_USER,
@@ -70,6 +71,11 @@ struct config_items {
 	size_t size;     /* of one's struct, which begins with `char *name` */
 	size_t count_at; /* in struct config, where their number stands */
 };
+
+static inline bool config_form_may_be_empty(enum config_form form)
+{
+	return form == FORM_CGROUP || form == FORM_FILE || form == FORM_URL_NONE;
+}
 
 #define CONFIG_LIST_MAX 1024
 

@@ -20,6 +20,7 @@ static const char *form_name(enum config_form form)
 	case FORM_CGROUP:
 		return "path below /sys/fs/cgroup";
 	case FORM_URL:
+	case FORM_URL_NONE:
 		return "URL";
 	case FORM_INTERFACE:
 		return "interface";

@@ -35,6 +35,8 @@ static const char *form_pattern(enum config_form form)
 		return "^[A-Za-z0-9_.$-]+$";
 	case FORM_URL:
 		return "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@ ]+([/?#][^ ]*)?$";
+	case FORM_URL_NONE:
+		return "^([Hh][Tt][Tt][Pp][Ss]?://[^/?#@ ]+([/?#][^ ]*)?)?$";
 	case FORM_INTERFACE:
 		return "^[^/: ]{1,15}$";
 	case FORM_HEADER:
@@ -53,7 +55,7 @@ static void put_string(struct json_writer *w, const struct config_key *key)
 	const char *pattern = form_pattern(key->form);
 
 	put_text(w, "type", "string");
-	if (key->form != FORM_CGROUP && key->form != FORM_FILE) {
+	if (!config_form_may_be_empty(key->form)) {
 		json_key(w, "minLength");
 		json_uint(w, 1);
 	}

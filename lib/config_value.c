@@ -129,7 +129,7 @@ static int check_form(const struct job *j, const char *text)
 {
 	size_t len = strlen(text);
 
-	if (len == 0 && j->key->form != FORM_CGROUP && j->key->form != FORM_FILE)
+	if (len == 0 && !config_form_may_be_empty(j->key->form))
 		return wrong(j, NULL, "must not be empty; leave the key out for the default");
 	if (!utf8_valid((struct span){text, len}))
 		return wrong(j, text, "is not valid UTF-8");
@@ -146,6 +146,8 @@ static int check_form(const struct job *j, const char *text)
 		return check_cgroup(j, text);
 	case FORM_URL:
 		return check_url(j, text);
+	case FORM_URL_NONE:
+		return len ? check_url(j, text) : 0;
 	case FORM_INTERFACE:
 		return len < 16 && !strpbrk(text, "/: ")
 			       ? 0

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include "lib/addr.h"
+#include "lib/span.h"
 
 enum verdict_source {
 	VERDICT_OPERATOR = 1, /* command line or API: faces the hard limits only */
@@ -69,6 +70,9 @@ struct verdict {
 	char reason[VERDICT_TEXT_MAX]; /* UTF-8, no control characters; outside text, escape before showing */
 	char evidence[VERDICT_EVIDENCE_MAX][VERDICT_ID_MAX]; /* event ids */
 	unsigned evidence_count;
+	/* http.route of the deciding request, to text that outlives all events of the process; empty: not
+	 * known */
+	struct span route;
 	/* Boot clock. */
 	uint64_t received_ns; /* when the answer's last byte, or the deciding event, was here */
 	uint64_t cause_ns;    /* when the deciding request was read by the application; 0 = unknown */

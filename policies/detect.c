@@ -145,6 +145,7 @@ static void verdict_fill(const struct detect *d, const struct count *b, const st
 		v->via = event->flow.peer.addr;
 	v->ttl_ms = rule->ttl_ms ? rule->ttl_ms : d->ttl_default_ms;
 	v->confidence = rule->confidence;
+	v->route = event->request.route;
 	v->received_ns = event->time_ns;
 	v->cause_ns = event->time_ns;
 	snprintf(v->id, sizeof v->id, "local-%s-%u", event_id_format(event, text), b->bucket.key.rule);

@@ -19,6 +19,7 @@ target_sources(picket_sensor PRIVATE
 	cli_kill.c
 	cli_lists.c
 	cli_manual.c
+	cli_metrics.c
 	cli_pending.c
 	cli_print.c
 	cli_routes.c
@@ -36,6 +37,7 @@ target_sources(picket_sensor PRIVATE
 	control_forecast.c
 	control_lines.c
 	control_lists.c
+	control_metrics.c
 	control_pending.c
 	control_routes.c
 	control_settings.c
@@ -51,5 +53,5 @@ target_sources(picket_sensor PRIVATE
 	top_view.c
 )
 target_link_libraries(picket_sensor PRIVATE PkgConfig::NCURSES)
-set_source_files_properties(cli.c cli_manual.c control_status.c PROPERTIES
+set_source_files_properties(cli.c cli_manual.c control_metrics.c control_status.c PROPERTIES
 	COMPILE_DEFINITIONS "PICKET_VERSION=\"${PROJECT_VERSION}\"")

@@ -70,6 +70,7 @@ int cli_resume(const struct cli *cli, int argc, char **argv);
 int cli_mode(const struct cli *cli, int argc, char **argv);
 int cli_proxies(const struct cli *cli, int argc, char **argv);
 int cli_gateway(const struct cli *cli, int argc, char **argv);
+/* cli_metrics.c */ int cli_metrics(const struct cli *cli, int argc, char **argv);
 /* cli_forecast.c */ int cli_forecast(const struct cli *cli, int argc, char **argv);
 /* cli_routes.c */ int cli_routes(const struct cli *cli, int argc, char **argv);
 /* cli_audit.c */ int cli_audit(const struct cli *cli, int argc, char **argv);

@@ -216,6 +216,11 @@ static void show_judgment(const cJSON *a, struct buffer *b)
 			      count_of(a, "audit.missing"), count_of(a, "audit.head.seq"));
 		field("audit log", b);
 	}
+	if (cJSON_GetArraySize(cli_at(a, "alerts.outlets"))) {
+		buffer_printf(b, "%llu told, %llu matters wait", count_of(a, "alerts.told"),
+			      count_of(a, "alerts.waiting"));
+		field("alerts", b);
+	}
 	buffer_append_text(b, "blocks, mode and what was said of proxies are not kept over a restart");
 	field("kept", b);
 }

@@ -52,6 +52,7 @@ const struct cli_command cli_commands[] = {
 		{.name = "gateway", .value = "local|batch", .help = "who judges: local (default), or batch, the example gateway"},
 		{.name = "behind-proxy", .help = "the clients come through HAProxy"})},
 	{.name = "status", .summary = "what is attached, seen, lost and blocked, and what needs attention", .run = cli_status},
+	{.name = "metrics", .summary = "the counters of status for collectors, in Prometheus' text format", .run = cli_metrics},
 	{.name = "top", .summary = "the busiest sources, routes and blocks, again each second", .run = cli_top,
 	 .options = OPTIONS({.letter = '1', .name = "once", .help = "one look, as plain text"}),
 	 .notes = "Keys: q quit; p pause; r, e, n sort by rate, by share of refused requests, by name; up and down select a source; b "

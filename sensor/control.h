@@ -18,6 +18,7 @@
 #include "policies/forecast.h"
 #include "policies/packet_watch.h"
 #include "policies/routes.h"
+#include "sensor/alert_send.h"
 #include "sensor/audit.h"
 #include "sensor/capture.h"
 #include "sensor/enforcer.h"
@@ -33,6 +34,7 @@ struct control_parts {
 	struct enforcer *enforcer;
 	struct http_point *http_point; /* NULL: none */
 	struct audit *audit;           /* NULL: none */
+	struct alert_send *alerts;     /* NULL: nobody is told */
 	struct warden_client *warden;
 	struct proxies *proxies;
 	struct forwarder *forwarder;
@@ -50,6 +52,7 @@ struct control_parts {
 };
 
 int control_register(struct api *api, const struct control_parts *parts);
+/* control_metrics.c */ int control_register_metrics(struct api *api, const struct control_parts *parts);
 /* control_status.c */ int control_register_status(struct api *api, const struct control_parts *parts);
 /* control_events.c */ int control_register_events(struct api *api, const struct control_parts *parts);
 /* control_blocks.c */ int control_register_blocks(struct api *api, const struct control_parts *parts);

@@ -8,10 +8,6 @@
 #include <stdlib.h>
 #include "sensor/control_status.h"
 
-#ifndef PICKET_VERSION
-#define PICKET_VERSION "unknown"
-#endif
-
 #define PEERS_SHOWN_MAX 100
 
 /* --- reading --- */
@@ -39,7 +35,7 @@ static void settle_counts(struct status *s)
 	e->extra = MIN(e->extra, e->installed > e->desired ? e->installed - e->desired : 0);
 }
 
-static struct status *status_read(const struct control_parts *parts)
+struct status *status_read(const struct control_parts *parts)
 {
 	struct status *s = calloc(1, sizeof *s);
 
@@ -56,6 +52,8 @@ static struct status *status_read(const struct control_parts *parts)
 	s->enforcer = enforcer_counts(parts->enforcer);
 	settle_counts(s);
 	s->audit = audit_counts(parts->audit);
+	s->alerts = alerts_counts(alert_send_alerts(parts->alerts));
+	alert_send_counts(parts->alerts, s->outlets);
 	s->mode = enforcer_mode(parts->enforcer);
 	if (parts->detect)
 		s->detect = detect_counts(parts->detect);
@@ -68,7 +66,7 @@ static struct status *status_read(const struct control_parts *parts)
 	return s;
 }
 
-static void status_free(struct status *s)
+void status_free(struct status *s)
 {
 	free(s->peers);
 	free(s);
@@ -217,6 +215,32 @@ static void write_audit(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 }
 
+static void write_alerts(struct json_writer *w, const struct status *s)
+{
+	json_key(w, "alerts");
+	json_object_begin(w);
+	put_uint(w, "events", s->alerts.events);
+	put_uint(w, "told", s->alerts.told);
+	put_uint(w, "groups", s->alerts.groups);
+	put_uint(w, "waiting", s->alerts.waiting);
+	put_uint(w, "forgotten", s->alerts.forgotten);
+	json_key(w, "outlets");
+	json_array_begin(w);
+	for (unsigned i = 0; i < ALERT_OUTLETS; i++) {
+		const struct alert_outlet_counts *n = &s->outlets[i];
+		if (!n->used)
+			continue;
+		json_object_begin(w);
+		put_text(w, "name", alert_outlet_name((enum alert_outlet)i));
+		put_uint(w, "sent", n->sent);
+		put_uint(w, "failed", n->failed);
+		put_text(w, "error", n->error[0] ? n->error : NULL);
+		json_object_end(w);
+	}
+	json_array_end(w);
+	json_object_end(w);
+}
+
 static void write_proxies(struct json_writer *w, const struct status *s)
 {
 	uint64_t by_class[4] = {0};
@@ -303,6 +327,7 @@ static void get_status(struct api_call *call, void *arg)
 	status_write_kernel(&w, s);
 	write_judgment(&w, s);
 	write_audit(&w, s);
+	write_alerts(&w, s);
 	json_key(&w, "lists");
 	control_write_lists(&w, parts);
 	json_key(&w, "gateways");

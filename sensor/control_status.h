@@ -2,6 +2,7 @@
 /*
  * control_status.h: what the files of GET /v1/status share; nobody else includes it.
  *
+ *     control_metrics.c         the counters alone, for collectors
  *     control_status.c          reads everything at once, and writes what was decided, by whom, for whom
  *     control_status_capture.c  what is seen: interfaces, ports, counters of both halves
  *     control_status_account.c  what was produced, delivered, lost and held at each stage
@@ -12,6 +13,10 @@
 
 #include "lib/util.h"
 #include "sensor/control.h"
+
+#ifndef PICKET_VERSION
+#define PICKET_VERSION "unknown"
+#endif
 
 #define GATEWAYS_MAX 64
 #define STAGES_MAX   (4 + GATEWAYS_MAX)
@@ -25,6 +30,8 @@ struct status {
 	struct reader_counts reader;
 	struct enforcer_counts enforcer;
 	struct audit_counts audit;
+	struct alerts_counts alerts;
+	struct alert_outlet_counts outlets[ALERT_OUTLETS];
 	struct detect_counts detect;
 	enum config_mode mode;
 	struct gateway_counts gateways[GATEWAYS_MAX];
@@ -81,6 +88,10 @@ static inline void put_bool(struct json_writer *w, const char *key, bool v)
 
 /* 0 or -errno. */
 int status_ask_warden(const struct control_parts *parts, struct warden_reply *ret);
+
+/* control_status.c: one look at everything. NULL: no memory. */
+struct status *status_read(const struct control_parts *parts);
+void status_free(struct status *s);
 
 /* control_status_capture.c */
 unsigned status_ports_count(const struct status *s);

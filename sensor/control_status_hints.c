@@ -297,6 +297,14 @@ static void hint_audit(struct json_writer *w, const struct status *s)
 		     (unsigned long long)a->sync_failures);
 }
 
+static void hint_alerts(struct json_writer *w, const struct status *s)
+{
+	for (unsigned i = 0; i < ALERT_OUTLETS; i++)
+		if (s->outlets[i].error[0])
+			hint(w, "warning", NULL, "alerts do not arrive (%s): %s",
+			     alert_outlet_name((enum alert_outlet)i), s->outlets[i].error);
+}
+
 void status_write_hints(struct json_writer *w, const struct status *s, const struct stage *stages,
 			unsigned count)
 {
@@ -332,5 +340,6 @@ void status_write_hints(struct json_writer *w, const struct status *s, const str
 	hint_nameless_proxies(w, s);
 	hint_judgment(w, s);
 	hint_audit(w, s);
+	hint_alerts(w, s);
 	json_array_end(w);
 }

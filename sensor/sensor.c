@@ -10,6 +10,7 @@
  *     control threads  api → control_*.c → enforcer, tail, ...
  *     decide thread    http_point → decide, which the enforcer keeps
  *     lists thread     list_watch → enforcer → warden, where block lists are configured
+ *     alerts thread    alerts, which events and the judge fill → alert_send, where people are to be told
  */
 #include "sensor/sensor.h"
 #include <curl/curl.h>
@@ -35,6 +36,7 @@
 #include "policies/proxies.h"
 #include "policies/redact.h"
 #include "policies/routes_state.h"
+#include "sensor/alert_send.h"
 #include "sensor/capture.h"
 #include "sensor/cli.h"
 #include "sensor/clients.h"
@@ -83,6 +85,7 @@ struct sensor {
 	struct routes *routes;
 	struct routes_state *routes_state;
 	struct forecast *forecast;
+	struct alert_send *alert_send; /* NULL: nobody is told */
 	struct tail *tail;
 	struct api *api;
 	struct queue *events, *verdicts;
@@ -92,7 +95,7 @@ struct sensor {
 	atomic_bool stop;
 	pthread_t capture_thread, resolver_thread;
 	bool capture_runs, resolver_runs;
-	uint64_t queue_refused_told, verdicts_refused_told;
+	uint64_t mended_told, queue_refused_told, verdicts_refused_told;
 	uint64_t stats[PK_C_MAX];
 	struct http_point *http_point;
 	struct control_parts control;
@@ -120,6 +123,7 @@ static void on_event(void *arg, struct event *e)
 	if (e->kind == EVENT_HTTP_REQUEST)
 		routes_note(s->routes, e);
 	forecast_note(s->forecast, e);
+	alerts_note(alert_send_alerts(s->alert_send), e);
 	tail_put(s->tail, e);
 	if (!s->wire || queue_push_sized(s->events, e, e->size))
 		event_unref(e);
@@ -171,8 +175,9 @@ static void *capture_main(void *arg)
 
 /* --- resolver thread --- */
 
-/* The warden may not parse DNS answers, so the addresses of gateways are found here and told to it. */
-static void resolve_gateway(struct sensor *s, const char *url)
+/* The warden may not parse DNS answers, so the addresses of gateways and of the webhook are found here and
+ * told to it. */
+static void resolve_peer(struct sensor *s, const char *url)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
 	CURLU *parsed = curl_url();
@@ -211,11 +216,13 @@ static void *resolver_main(void *arg)
 	struct sensor *s = arg;
 	struct pollfd stop = {.fd = s->stop_fd, .events = POLLIN};
 
-	do
+	do {
 		for (unsigned i = 0; i < s->config->gateway_count; i++)
 			if (s->config->gateways[i].url)
-				resolve_gateway(s, s->config->gateways[i].url);
-	while (poll(&stop, 1, RESOLVE_INTERVAL_MS) <= 0);
+				resolve_peer(s, s->config->gateways[i].url);
+		if (s->config->alerts.webhook[0])
+			resolve_peer(s, s->config->alerts.webhook);
+	} while (poll(&stop, 1, RESOLVE_INTERVAL_MS) <= 0);
 	return NULL;
 }
 
@@ -296,6 +303,15 @@ static void judge_losses(struct sensor *s, bool tell)
 	tell_loss(s, "queue", "verdict", queue_counts(s->verdicts).refused, &s->verdicts_refused_told);
 }
 
+static void judge_mended(struct sensor *s)
+{
+	uint64_t mended = enforcer_counts(s->enforcer).mended;
+
+	alerts_note_mended(alert_send_alerts(s->alert_send), mended - s->mended_told,
+			   clock_boot_ns(&clock_system));
+	s->mended_told = mended;
+}
+
 /* 1: time to end. */
 static int judge_wake(struct sensor *s)
 {
@@ -327,6 +343,7 @@ static void judge_main(struct sensor *s)
 		if (now - tick >= NS_PER_S) {
 			enforcer_tick(s->enforcer);
 			judge_losses(s, true);
+			judge_mended(s);
 			tick = now;
 		}
 		int r = forwarder_run(s->forwarder, s->epoll, more ? 0 : JUDGE_POLL_MS);
@@ -381,11 +398,12 @@ int sensor_check(const struct config *config, struct buffer *errors)
 	struct packet_rules *packets = NULL;
 	int p = packet_rules_load(config, &packets, errors);
 	packet_rules_free(packets);
+	int a = alert_send_check(config, errors);
 	int f = forwarder_new(config, &clock_system, "", &hooks, &forwarder, errors);
 	forwarder_free(forwarder);
 	detect_free(detect);
 	redact_free(redact);
-	return r ? r : f ? f : o ? o : p;
+	return r ? r : f ? f : o ? o : p ? p : a;
 }
 
 static int open_redact(struct sensor *s, const struct config *c, struct buffer *errors)
@@ -437,8 +455,12 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 {
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
 	const struct config *c = start->config;
+	const struct alert_send_parts alerts = {c, &clock_system, start->host, start->uid, start->gid};
 
-	int r = open_redact(s, c, &errors);
+	/* First, before there is anything that its child must not know. */
+	int r = alert_send_new(&alerts, &errors, &s->alert_send);
+	if (!r)
+		r = open_redact(s, c, &errors);
 	if (!r)
 		r = proxies_new(c, &s->proxies);
 	if (!r)
@@ -637,6 +659,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.enforcer = s->enforcer,
 		.http_point = s->http_point,
 		.audit = s->audit,
+		.alerts = s->alert_send,
 		.warden = s->warden,
 		.proxies = s->proxies,
 		.forwarder = s->forwarder,
@@ -660,9 +683,10 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	s->capture_runs = r == 0;
 	if (!r && s->routes_state)
 		r = routes_state_start(s->routes_state, s->routes, on_routes_unsaved);
-	if (!r && s->wire)
+	bool resolves = s->wire || s->config->alerts.webhook[0];
+	if (!r && resolves)
 		r = -pthread_create(&s->resolver_thread, NULL, resolver_main, s);
-	s->resolver_runs = r == 0 && s->wire;
+	s->resolver_runs = r == 0 && resolves;
 	struct list_watch_parts lists = {
 		.config = s->config,
 		.clock = &clock_system,
@@ -672,6 +696,8 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	};
 	if (!r && s->config->list_count)
 		r = list_watch_start(&lists, &s->list_watch);
+	if (!r)
+		r = alert_send_start(s->alert_send);
 	return r;
 }
 
@@ -693,6 +719,8 @@ static void stop_parts(struct sensor *s)
 	}
 	api_free(s->api);
 	http_point_free(s->http_point);
+	alert_send_free(s->alert_send);
+	s->alert_send = NULL; /* events may still come */
 	routes_state_free(s->routes_state);
 	capture_free(s->capture);
 	reader_free(s->reader);

@@ -21,8 +21,14 @@ hook_up() {
 echo 200 >"$DIR/hook/status"
 : >"$DIR/hook/posts"
 hook_up
+cat >"$DIR/openapi.yaml" <<-YAML
+	openapi: 3.1.0
+	info: {title: api, version: "1"}
+	paths: {/api/login: {post: {responses: {"401": {description: no}}}}}
+YAML
 # shellcheck disable=SC2016
 picket_up 'mode: enforce
+api: {openapi: '"$DIR"'/openapi.yaml}
 capture:
   ports: [8080]
 alerts:

@@ -492,6 +492,16 @@ nothing_lost() {
 blocked_count() { pk blocks --json | jq -s length; }
 is_blocked() { pk blocks --json | jq -se --arg t "$1" 'any(.target == $t)' >/dev/null; }
 
+# Other daemons on this machine have such maps as well.
+map_of() { # NAME: id of the newest map of that name that the daemon holds
+	local id found=
+	while read -r id; do
+		if bpftool map show id "$id" | grep -q " name $1 "; then found=$id; fi
+	done < <(sed -n 's/^map_id:[[:space:]]*//p' "/proc/$PICKET_PID/fdinfo/"* | sort -un)
+	[ -n "$found" ] || fail "the daemon holds no map named $1"
+	printf '%s\n' "$found"
+}
+
 # The sensor is the warden's child that runs the same program.
 sensor_pid() { pgrep -P "$PICKET_PID" | head -n 1; }
 

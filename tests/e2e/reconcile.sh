@@ -8,12 +8,7 @@ net_up
 nginx_up
 picket_up
 served() { in_c curl -s -o /dev/null -m "${1:-0.5}" --interface $C4 "http://$S4:$PORT/"; }
-# Other daemons on this machine have such maps as well.
-deny=
-while read -r id; do
-	if bpftool map show id "$id" | grep -q ' name pk_deny4 '; then deny=$id; fi
-done < <(sed -n 's/^map_id:[[:space:]]*//p' "/proc/$PICKET_PID/fdinfo/"* | sort -un)
-[ -n "$deny" ] || fail "the daemon holds no map named pk_deny4"
+deny=$(map_of pk_deny4)
 # shellcheck disable=SC2086
 held() { bpftool map lookup id "$deny" key ${C4//./ }; }
 

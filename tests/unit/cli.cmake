@@ -4,6 +4,8 @@
 set(control_sources
 	control_fixture.c
 	${CMAKE_SOURCE_DIR}/forwarder/verdict_parse.c
+	${CMAKE_SOURCE_DIR}/policies/alerts.c
+	${CMAKE_SOURCE_DIR}/policies/buckets.c
 	${CMAKE_SOURCE_DIR}/policies/forecast.c
 	${CMAKE_SOURCE_DIR}/policies/limits.c
 	${CMAKE_SOURCE_DIR}/policies/list.c
@@ -27,6 +29,7 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/sensor/control_forecast.c
 	${CMAKE_SOURCE_DIR}/sensor/control_lines.c
 	${CMAKE_SOURCE_DIR}/sensor/control_lists.c
+	${CMAKE_SOURCE_DIR}/sensor/control_metrics.c
 	${CMAKE_SOURCE_DIR}/sensor/control_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/control_routes.c
 	${CMAKE_SOURCE_DIR}/sensor/control_settings.c
@@ -50,6 +53,7 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_help.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_kill.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_lists.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_metrics.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_pending.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_print.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_routes.c

@@ -1356,6 +1356,51 @@ static void forecast_says_who_would_have_been_dropped(void **state)
 	assert_int_equal(picket("forecast now"), EXIT_USAGE);
 }
 
+/* --- metrics --- */
+
+/* One line of the text format: a sample follows the two comments of its family, and no family comes twice. */
+static void check_metrics_line(const char *line, char family[static 128], char known[static 16384])
+{
+	char name[128], type[16], value[32];
+	int end = 0;
+
+	if (sscanf(line, "# HELP %127s %n", name, &end) == 1 && end) {
+		char key[132];
+		snprintf(key, sizeof key, " %s ", name);
+		if (strstr(known, key))
+			fail_msg("family %s comes twice", name);
+		strncat(known, key, 16383 - strlen(known));
+		snprintf(family, 128, "%s", name);
+	} else if (sscanf(line, "# TYPE %127s %15s", name, type) == 2) {
+		assert_string_equal(name, family);
+		assert_true(!strcmp(type, "gauge") || !strcmp(type, "counter"));
+		size_t len = strlen(name);
+		assert_int_equal(!strcmp(type, "counter"), len > 6 && !strcmp(name + len - 6, "_total"));
+	} else {
+		size_t len = strcspn(line, "{ ");
+		assert_int_equal(len, strlen(family));
+		assert_memory_equal(line, family, len);
+		const char *rest = line[len] == '{' ? strchr(line, '}') : line + len - 1;
+		assert_non_null(rest);
+		if (sscanf(rest + 1, " %31[0-9]%n", value, &end) != 1 || rest[1 + end])
+			fail_msg("no sample: %s", line);
+	}
+}
+
+static void metrics_are_in_the_text_format(void **state)
+{
+	char family[128] = "", known[16384] = "", *rest = NULL;
+
+	(void)state;
+	assert_int_equal(picket("metrics now"), EXIT_USAGE);
+	assert_int_equal(picket("metrics"), EXIT_DONE);
+	says(out, "\npicket_blocks{point=\"kernel\",state=\"desired\"} ");
+	says(out, "\npicket_decisions_total{outcome=\"blocked\"} ");
+	says(out, "\npicket_stage_lost_total{stage=\"queue\",kind=\"events\"} ");
+	for (char *line = strtok_r(out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		check_metrics_line(line, family, known);
+}
+
 /* --- audit --- */
 
 /* Five records, a minute apart, from 2026-11-25T09:46:40Z on; so that the file can be found, its folder is
@@ -1543,6 +1588,7 @@ int main(void)
 		TEST(whatever_bytes_come_what_is_printed_is_plain_text_of_the_told_width),
 		TEST(numbers_and_spans_are_short),
 		TEST(forecast_says_who_would_have_been_dropped),
+		TEST(metrics_are_in_the_text_format),
 		TEST(audit_says_whether_a_log_is_whole_and_where_it_is_not),
 		TEST(audit_names_the_line_that_was_changed),
 		TEST(audit_exports_the_records_of_a_time),

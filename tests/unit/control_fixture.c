@@ -73,6 +73,25 @@ struct decide_counts decide_counts(struct decide *d)
 	return fake.decide;
 }
 
+struct alerts *alert_send_alerts(struct alert_send *s)
+{
+	(void)s;
+	return NULL;
+}
+
+void alert_send_counts(struct alert_send *s, struct alert_outlet_counts ret[static ALERT_OUTLETS])
+{
+	(void)s;
+	memcpy(ret, fake.outlets, sizeof fake.outlets);
+}
+
+const char *alert_outlet_name(enum alert_outlet outlet)
+{
+	static const char *const names[ALERT_OUTLETS] = {"webhook", "syslog", "command"};
+
+	return names[outlet];
+}
+
 struct http_point_counts http_point_counts(struct http_point *p)
 {
 	(void)p;

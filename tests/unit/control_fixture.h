@@ -34,6 +34,7 @@ struct fake {
 	unsigned list_count;
 	/* the point at HTTP; parts.http_point is NULL unless a test sets it to anything */
 	struct decide_counts decide;
+	struct alert_outlet_counts outlets[ALERT_OUTLETS];
 	struct http_point_counts http;
 	bool http_asked;
 	/* warden */

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+picket_unit(alerts picket_sensor)
 picket_unit(limits picket_policies picket_lib)
 picket_unit(proxies picket_policies picket_lib)
 picket_unit(origin picket_policies picket_lib)
