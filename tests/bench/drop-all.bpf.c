@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+// SPDX-License-Identifier: Apache-2.0
 /* The floor of tests/bench/peers.sh: a program that drops, or passes, whatever comes. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
