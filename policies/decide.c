@@ -32,6 +32,7 @@ struct decide {
 	pthread_rwlock_t lock;
 	struct table table;
 	size_t max;
+	atomic_size_t entries; /* table.count, for those who do not hold the lock */
 	size_t lengths[2][129]; /* entries by family and prefix length */
 	atomic_bool off;
 	pthread_mutex_t pace_lock;
@@ -110,6 +111,7 @@ static int add(struct decide *d, const struct prefix *target, struct entry **ret
 	e->target = *target;
 	table_add(&d->table, &e->node, hash_of(d, target));
 	++*length_slot(d, target);
+	atomic_store(&d->entries, d->table.count);
 	*ret = e;
 	return 0;
 }
@@ -137,6 +139,7 @@ void decide_remove(struct decide *d, const struct prefix *target)
 	if (e) {
 		table_remove(&d->table, &e->node);
 		--*length_slot(d, target);
+		atomic_store(&d->entries, d->table.count);
 		free(e);
 	}
 	pthread_rwlock_unlock(&d->lock);
@@ -253,6 +256,21 @@ enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint6
 	if (a != DECIDE_PASS)
 		*ret_retry_s = (wait_ns + NS_PER_S - 1) / NS_PER_S;
 	return a;
+}
+
+enum verdict_action decide_in_force(struct decide *d, const struct addr *client, uint64_t now_ns)
+{
+	enum verdict_action action = (enum verdict_action)0;
+
+	/* Asked for each request that a detection counts: mostly nobody is denied. */
+	if (!atomic_load(&d->entries) || atomic_load(&d->off) || client->family == ADDR_NONE)
+		return action;
+	pthread_rwlock_rdlock(&d->lock);
+	const struct entry *e = covering(d, client, now_ns);
+	if (e)
+		action = e->action;
+	pthread_rwlock_unlock(&d->lock);
+	return action;
 }
 
 struct decide_hits decide_hits(struct decide *d, const struct prefix *target)

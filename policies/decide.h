@@ -43,6 +43,8 @@ void decide_off(struct decide *d, bool off);
 /* ret_retry_s: unless it passes, after how many seconds to ask again, at least 1. */
 enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint64_t now_ns,
 			      uint64_t *ret_retry_s);
+/* What is in force for a client, without counting a question: 0: nothing, or the kill switch is on. */
+enum verdict_action decide_in_force(struct decide *d, const struct addr *client, uint64_t now_ns);
 /* Of one entry; zero where there is none. */
 struct decide_hits decide_hits(struct decide *d, const struct prefix *target);
 struct decide_counts decide_counts(struct decide *d);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "lib/util.h"
 #include "policies/buckets.h"
+#include "policies/decide.h"
 #include "policies/matcher.h"
 #include "policies/redact.h"
 #include "policies/rules.h"
@@ -25,8 +26,9 @@ struct detect {
 	struct matcher *matcher;
 	uint64_t ttl_default_ms;
 	struct buckets buckets;
+	struct detect_links links;
 	/* written here, read by others */
-	uint64_t requests, matches, fired, skipped, no_memory;
+	uint64_t requests, matches, fired, skipped, no_memory, own_denials;
 	uint32_t era; /* raised by detect_rearm, from any thread */
 };
 
@@ -81,6 +83,11 @@ void detect_free(struct detect *d)
 	free(d);
 }
 
+void detect_link(struct detect *d, const struct detect_links *links)
+{
+	d->links = *links;
+}
+
 void detect_rearm(struct detect *d)
 {
 	__atomic_add_fetch(&d->era, 1, __ATOMIC_RELAXED);
@@ -97,6 +104,7 @@ struct detect_counts detect_counts(const struct detect *d)
 		.skipped = __atomic_load_n(&d->skipped, __ATOMIC_RELAXED),
 		.no_memory = __atomic_load_n(&d->no_memory, __ATOMIC_RELAXED) +
 			     __atomic_load_n(&d->buckets.no_memory, __ATOMIC_RELAXED),
+		.own_denials = __atomic_load_n(&d->own_denials, __ATOMIC_RELAXED),
 		.gave_up = matcher_gave_up(d->matcher),
 	};
 }
@@ -175,14 +183,27 @@ static void fire(struct detect *d, struct count *b, const struct rule *rule, con
 	emit(arg, &v);
 }
 
+/* Who made the request: the peer, or whom a trusted proxy named. */
+static const struct addr *client_of(const struct event *event)
+{
+	const struct addr *client = &event->request.client.addr;
+
+	return client->family != ADDR_NONE ? client : &event->flow.peer.addr;
+}
+
+static enum verdict_action in_force(const struct detect *d, const struct event *event)
+{
+	if (!d->links.decide)
+		return (enum verdict_action)0;
+	return decide_in_force(d->links.decide, client_of(event), event->time_ns);
+}
+
 static void rule_matched(struct detect *d, uint16_t index, struct span path, const struct event *event,
 			 detect_emit emit, void *arg)
 {
 	const struct rule *rule = &d->rules.items[index];
-	const struct addr *client = &event->flow.peer.addr;
+	const struct addr *client = rule->group == GROUP_CLIENT ? client_of(event) : &event->flow.peer.addr;
 
-	if (rule->group == GROUP_CLIENT && event->request.client.addr.family != ADDR_NONE)
-		client = &event->request.client.addr;
 	if (client->family == ADDR_NONE)
 		return;
 	struct count *b = count_get(d, index, client, event->time_ns);
@@ -208,8 +229,22 @@ static void await_status(struct detect *d, uint16_t index, struct span path, str
 		count(&d->no_memory);
 		return;
 	}
-	pending->path = table_hash(&d->buckets.table, path.ptr, path.len);
+	if (!pending->count)
+		pending->path = table_hash(&d->buckets.table, path.ptr, path.len);
 	pending->rules[pending->count++] = index;
+}
+
+/* Is the answer picket's own, given by a proxy that asked it? */
+static bool is_own_denial(const struct detect *d, const struct event *event)
+{
+	switch (event->request.status) {
+	case 403:
+		return in_force(d, event) == VERDICT_BLOCK;
+	case 429:
+		return in_force(d, event) == VERDICT_RATE_LIMIT;
+	default:
+		return false;
+	}
 }
 
 void detect_answer(struct detect *d, const struct event *event, detect_emit emit, void *arg)
@@ -217,11 +252,17 @@ void detect_answer(struct detect *d, const struct event *event, detect_emit emit
 	const struct event_pending *p = &event->request.pending;
 	struct span path = {(const char *)&p->path, sizeof p->path};
 
-	if (!(event->request.answered & EVENT_ANSWER_SEEN))
+	if (!(event->request.answered & EVENT_ANSWER_SEEN) || !p->count)
 		return;
-	for (unsigned i = 0; i < p->count; i++)
-		if (rule_has_status(&d->rules.items[p->rules[i]], event->request.status))
+	if (is_own_denial(d, event)) {
+		count(&d->own_denials);
+		return;
+	}
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct rule *rule = &d->rules.items[p->rules[i]];
+		if (!rule->by_status || rule_has_status(rule, event->request.status))
 			rule_matched(d, p->rules[i], path, event, emit, arg);
+	}
 }
 
 void detect_request(struct detect *d, const struct http_request *request, const struct event *event,
@@ -242,8 +283,15 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 		count(&d->no_memory);
 		return;
 	}
+	enum verdict_action denied = matched.count ? in_force(d, event) : (enum verdict_action)0;
+	if (denied == VERDICT_BLOCK) {
+		count(&d->own_denials);
+		return;
+	}
+	/* Was it let through? Its answer will say. */
+	bool waits = denied == VERDICT_RATE_LIMIT && pending;
 	for (unsigned i = 0; i < matched.count; i++) {
-		if (d->rules.items[matched.rules[i]].by_status)
+		if (waits || d->rules.items[matched.rules[i]].by_status)
 			await_status(d, matched.rules[i], matched.path, pending);
 		else
 			rule_matched(d, matched.rules[i], matched.path, event, emit, arg);

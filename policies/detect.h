@@ -12,6 +12,7 @@
 #include "lib/event.h"
 #include "lib/verdict.h"
 
+struct decide;
 struct detect;
 struct redact;
 
@@ -22,6 +23,7 @@ struct detect_counts {
 			     never judged */
 	uint64_t gave_up; /* expressions that a text made run too long */
 	uint64_t no_memory; /* requests or buckets not looked at for want of memory */
+	uint64_t own_denials; /* matches not counted, for picket itself denies that client */
 };
 
 #define DETECT_BUCKETS_MAX 65536
@@ -34,6 +36,18 @@ struct detect_counts {
 int detect_new(const struct config *config, struct redact *hasher, struct detect **ret,
 	       struct buffer *errors);
 void detect_free(struct detect *d);
+
+/*
+ * What else it asks and tells; each may be NULL, and outlives it. Before the first request.
+ *
+ * decide: whom picket denies already. What such a client does while it is denied is not counted, and what
+ * picket answered itself is held against nobody: a proxy's 403 to who is blocked there, its 429 to who is
+ * slowed. Under rate_limit a request counts when its answer says that it was let through.
+ */
+struct detect_links {
+	struct decide *decide;
+};
+void detect_link(struct detect *d, const struct detect_links *links);
 
 /*
  * A rule fires for a group of clients: one address, IPv6 by /64 (link-local alone). Its verdict names the one

@@ -185,6 +185,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "fired", s->detect.fired);
 	put_uint(w, "buckets", s->detect.buckets);
 	put_uint(w, "forgotten", s->detect.forgotten);
+	put_uint(w, "own_denials", s->detect.own_denials);
 	json_object_end(w);
 	write_packet_watch(w, s->parts->packet_watch);
 	json_key(w, "kept_over_restart");

@@ -644,6 +644,9 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		r = enforcer_new(&enforcer, &s->enforcer);
 	if (!r)
 		r = enforcer_adopt(s->enforcer);
+	struct detect_links links = {.decide = r ? NULL : enforcer_decide(s->enforcer)};
+	if (!r && s->detect)
+		detect_link(s->detect, &links);
 	if (!r)
 		r = capture_new(&capture, &s->capture);
 	if (!r)

@@ -150,6 +150,13 @@ first=$(awk -v at="$decided" '$3 == 403 { printf "%.1f", ($2 - at) / 1e6; exit }
 tell "the attacker met 403 $first ms after the verdict; before: $(statuses attacker)"
 equal "packets that the kernel dropped" 0 "$(status_of .kernel.packets_dropped)"
 equal "entries of the kernel" 0 "$(status_of .blocks.desired)"
+# It goes on against its 403, which are picket's own words: no detection may count them.
+decisions() { events_count picket.decision ".\"picket.decision.target\" == \"$ATTACKER\""; }
+at_least "403 that the attacker met" 20 "$(awk '$3 == 403' "$DIR/attacker" | wc -l)"
+denials() { [ "$(status_of .detection.own_denials)" -ge 20 ]; }
+wait_until 10 "its requests are known as denied already" denials
+equal "decisions about the attacker" 1 "$(decisions)"
+tell "$(awk '$3 == 403' "$DIR/attacker" | wc -l) requests met picket's own 403, and none of them made another verdict"
 pk why $ATTACKER >"$DIR/why" || fail "picket why does not know it: $(cat "$DIR/why")"
 grep -q "at HTTP" "$DIR/why" || fail "picket why does not say where: $(cat "$DIR/why")"
 pk blocks | grep -q "$ATTACKER .*http" || fail "picket blocks: $(pk blocks)"

@@ -2,6 +2,7 @@
 #include "policies/detect.h"
 #include <errno.h>
 #include <sys/stat.h>
+#include "policies/decide.h"
 #include "policies/matcher.h"
 #include "policies/rules.h"
 #include "policies/words.h"
@@ -973,6 +974,98 @@ static void a_wrong_status_is_refused(void **state)
 	}
 }
 
+/* --- what picket denies itself --- */
+
+static struct decide *deny(struct fixture *f, enum verdict_action action, uint64_t end_ns)
+{
+	struct decide *d = NULL;
+	struct detect_links links;
+	struct prefix client = test_prefix("198.51.100.7");
+
+	assert_int_equal(decide_new(16, 10, 10, &d), 0);
+	assert_int_equal(decide_put(d, &client, action, end_ns), 0);
+	links = (struct detect_links){.decide = d};
+	detect_link(f->detect, &links);
+	return d;
+}
+
+/* A proxy that asks answers a blocked client with 403: it goes on and on, and none of it is news. */
+static void who_is_denied_already_raises_nothing_more(void **state)
+{
+	struct fixture *f = *state;
+
+	use_rules(f, NULL);
+	struct decide *d = deny(f, VERDICT_BLOCK, START + SECONDS(600));
+	f->status = 403;
+	assert_int_equal(ask_many(f, 500, "POST", "/login", NS_PER_S), 0);
+	assert_int_equal(detect_counts(f->detect).own_denials, 500);
+	assert_int_equal(detect_counts(f->detect).matches, 0);
+	/* Another one does. */
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(ask(f, "198.51.100.8", "POST", "/login"), 0);
+	assert_int_equal(ask(f, "198.51.100.8", "POST", "/login"), 1);
+	assert_string_equal(f->last.origin, "login-failures");
+	/* So does the same one, once its block is over, or while the kill switch is on. */
+	f->now_ns = START + SECONDS(600);
+	assert_int_equal(ask_many(f, 6, "POST", "/login", 0), 1);
+	use_rules(f, NULL);
+	decide_free(d);
+	d = deny(f, VERDICT_BLOCK, f->now_ns + SECONDS(600));
+	decide_off(d, true);
+	assert_int_equal(ask_many(f, 6, "POST", "/login", 0), 1);
+	decide_free(d);
+}
+
+/* The answer comes after the block did. */
+static void a_refusal_of_our_own_is_not_held_against_who_got_it(void **state)
+{
+	struct fixture *f = *state;
+	struct prefix client = test_prefix("198.51.100.7");
+	struct event event = {.kind = EVENT_HTTP_REQUEST, .id = 1, .time_ns = START};
+	struct http_request request = {
+		.method = SPAN("POST"), .target = SPAN("/login"), .path = SPAN("/login")};
+
+	use_rules(f, NULL);
+	struct decide *d = deny(f, VERDICT_BLOCK, START + SECONDS(600));
+	event.flow.peer.addr = test_addr("198.51.100.7");
+	event.request.answered = EVENT_ANSWER_SEEN;
+	event.request.status = 403;
+	for (unsigned i = 0; i < 8; i++) {
+		event.request.pending.count = 0;
+		decide_remove(d, &client);
+		detect_request(f->detect, &request, &event, &event.request.pending, take, f);
+		assert_true(event.request.pending.count > 0);
+		assert_int_equal(decide_put(d, &client, VERDICT_BLOCK, START + SECONDS(600)), 0);
+		detect_answer(f->detect, &event, take, f);
+	}
+	assert_int_equal(f->verdicts, 0);
+	assert_int_equal(detect_counts(f->detect).own_denials, 8);
+	decide_free(d);
+}
+
+static void under_rate_limit_counts_what_was_let_through(void **state)
+{
+	struct fixture *f = *state;
+
+	use_rules(f, NULL);
+	struct decide *d = deny(f, VERDICT_RATE_LIMIT, START + SECONDS(600));
+	f->status = 429; /* picket's own */
+	assert_int_equal(ask_many(f, 100, "POST", "/login", NS_PER_S / 10), 0);
+	assert_int_equal(detect_counts(f->detect).own_denials, 100);
+	f->status = 200; /* each got through: login-guessing, which asks for no status, counts by now */
+	assert_int_equal(ask_many(f, 9, "POST", "/login", 0), 0);
+	assert_int_equal(ask_many(f, 1, "POST", "/login", 0), 1);
+	assert_string_equal(f->last.origin, "login-guessing");
+	/* 429 of the server's own, to a client that nobody slows. */
+	decide_free(d);
+	use_rules(f, "detections:\n"
+		     "  - {name: slowed, description: d, match: all, status: [429], threshold: 3, window: 60s}\n");
+	d = deny(f, VERDICT_SHADOW, START + SECONDS(6000));
+	f->status = 429;
+	assert_int_equal(ask_many(f, 3, "GET", "/", 0), 1);
+	decide_free(d);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1012,6 +1105,9 @@ int main(void)
 		TEST(several_faults_are_told_at_once),
 		TEST(a_missing_rule_file_is_an_error_not_silence),
 		TEST(a_file_of_too_much_is_refused),
+		TEST(who_is_denied_already_raises_nothing_more),
+		TEST(a_refusal_of_our_own_is_not_held_against_who_got_it),
+		TEST(under_rate_limit_counts_what_was_let_through),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
