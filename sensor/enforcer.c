@@ -13,7 +13,6 @@
 #include "sensor/reconcile.h"
 
 #define HISTORY_MAX         1024 /* decisions remembered for `why` */
-#define PENDING_TTL_NS      (3600 * NS_PER_S)
 #define HANDSHAKE_WITHIN_NS (3600 * NS_PER_S)
 #define PROTECT_READ_NS     (5 * NS_PER_S)
 #define PROTECT_AGE_NS                                                                      \
@@ -30,9 +29,7 @@ struct enforcer {
 	struct protected_set
 		protect; /* the warden's, as last read: for the reason; the warden itself asks afresh */
 	uint64_t protect_ns;
-	struct pending pending[ENFORCER_PENDING_MAX];
-	unsigned pending_count;
-	uint64_t pending_next;
+	struct pending_queue pending;
 	struct event *history[HISTORY_MAX];
 	uint64_t history_count;
 	struct enforcer_counts counts;
@@ -91,7 +88,6 @@ int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 		return -ENOMEM;
 	e->parts = *parts;
 	pthread_mutex_init(&e->lock, NULL);
-	e->pending_next = 1;
 	struct guard_facts facts = {
 		.handshake = handshake_seen,
 		.behind = behind_seen,
@@ -363,53 +359,21 @@ static bool http_follow(struct enforcer *e, const struct prefix *target)
 
 /* --- verdicts --- */
 
-static struct pending *pending_find(struct enforcer *e, const struct prefix *target)
+/* A person is asked. True: it is a new question. */
+static bool wait_for_answer(struct enforcer *e, const struct verdict *v, struct decision *d)
 {
-	for (unsigned i = 0; i < e->pending_count; i++)
-		if (prefix_equal(&e->pending[i].verdict.target, target))
-			return &e->pending[i];
-	return NULL;
-}
+	struct pending gone;
+	bool fresh;
 
-static void pending_remove(struct enforcer *e, unsigned i)
-{
-	memmove(&e->pending[i], &e->pending[i + 1], (e->pending_count - i - 1) * sizeof e->pending[0]);
-	e->pending_count--;
-}
-
-/* One item a target: a repeated verdict refreshes it, so that a flood of them is one question. True: it is
- * new. */
-static bool pending_put(struct enforcer *e, const struct verdict *v, struct decision *d)
-{
-	struct pending *p = pending_find(e, &v->target);
-	/* Who approves a number approves what was shown under it: another time or scope is another question.
-	 */
-	bool changed = p && (p->verdict.ttl_ms != v->ttl_ms || p->verdict.scope != v->scope ||
-			     p->verdict.action != v->action);
-	bool fresh = !p || changed;
-
-	if (changed)
-		p->id = e->pending_next++;
-	if (!p) {
-		if (e->pending_count == ENFORCER_PENDING_MAX) {
-			struct decision gone = {0};
-			struct verdict old = e->pending[0].verdict;
-			gone.pending_id = e->pending[0].id;
-			decide(&gone, DECISION_REFUSED, "queue_full",
-			       "the oldest pending item made room for a newer one");
-			pending_remove(e, 0);
-			e->who.by = "picket";
-			publish(e, &old, &gone);
-			e->who.by = NULL;
-		}
-		p = &e->pending[e->pending_count++];
-		*p = (struct pending){.id = e->pending_next++, .since_ns = now_ns(e)};
+	d->pending_id = pending_put(&e->pending, v, d->why, d->detail, now_ns(e), &fresh, &gone);
+	if (gone.id) {
+		struct decision full = {.pending_id = gone.id};
+		decide(&full, DECISION_REFUSED, "queue_full",
+		       "the oldest pending item made room for a newer one");
+		e->who.by = "picket";
+		publish(e, &gone.verdict, &full);
+		e->who.by = NULL;
 	}
-	p->verdict = *v;
-	snprintf(p->why, sizeof p->why, "%s", d->why);
-	snprintf(p->detail, sizeof p->detail, "%s", d->detail);
-	p->expires_ns = now_ns(e) + PENDING_TTL_NS;
-	d->pending_id = p->id;
 	return fresh;
 }
 
@@ -494,7 +458,7 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 	}
 	given.ttl_ms = answer.ttl_ms;
 	if (d->outcome == DECISION_PENDING)
-		tell = pending_put(e, &given, d);
+		tell = wait_for_answer(e, &given, d);
 	if (d->outcome == DECISION_BLOCKED && d->http)
 		enforce_http(e, &given, d);
 	else if (d->outcome == DECISION_BLOCKED)
@@ -614,7 +578,7 @@ static void take_back(struct enforcer *e, const struct verdict *v, struct decisi
 	}
 	decide(d, answer.outcome, answer.why, answer.detail);
 	if (d->outcome == DECISION_PENDING)
-		tell = pending_put(e, v, d);
+		tell = wait_for_answer(e, v, d);
 	if (tell)
 		publish(e, v, d);
 }
@@ -658,34 +622,31 @@ int enforcer_confirm(struct enforcer *e, const struct prefix *target)
 int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const char *by, struct decision *ret)
 {
 	struct decision d = {0};
-	int r = 1;
+	struct pending item;
 
 	pthread_mutex_lock(&e->lock);
-	for (unsigned i = 0; i < e->pending_count; i++) {
-		if (e->pending[i].id != pending_id)
-			continue;
-		struct verdict v = e->pending[i].verdict;
-		pending_remove(e, i);
-		v.received_ns = now_ns(e);
+	bool found = pending_take(&e->pending, pending_id, &item);
+	if (found) {
+		struct verdict *v = &item.verdict;
+		v->received_ns = now_ns(e);
 		e->who = (struct audit_who){by, yes ? "approved" : "rejected", pending_id};
-		if (yes && v.action == VERDICT_UNBLOCK) {
-			withdraw(e, &v, &d);
+		if (yes && v->action == VERDICT_UNBLOCK) {
+			withdraw(e, v, &d);
 		} else if (yes) {
-			block(e, &v, 0, true, &d);
+			block(e, v, 0, true, &d);
 		} else {
 			char text[VERDICT_TEXT_MAX];
 			snprintf(text, sizeof text, "rejected by %s", by);
 			decide(&d, DECISION_REFUSED, "rejected", text);
-			publish(e, &v, &d);
+			publish(e, v, &d);
 		}
 		e->who = (struct audit_who){0};
-		r = 0;
-		break;
 	}
 	pthread_mutex_unlock(&e->lock);
-	if (r == 0)
-		*ret = d;
-	return r;
+	if (!found)
+		return 1;
+	*ret = d;
+	return 0;
 }
 
 /* --- upkeep --- */
@@ -779,15 +740,11 @@ static void expire(struct enforcer *e, uint64_t now)
 	e->who.by = "picket";
 	blocks_end(e, e->blocks, now);
 	blocks_end(e, e->behind, now);
-	for (unsigned i = e->pending_count; i-- > 0;) {
-		if (e->pending[i].expires_ns > now)
-			continue;
-		struct decision d = {0};
-		struct verdict v = e->pending[i].verdict;
-		d.pending_id = e->pending[i].id;
+	struct pending item;
+	while (pending_expire(&e->pending, now, &item)) {
+		struct decision d = {.pending_id = item.id};
 		decide(&d, DECISION_REFUSED, "nobody_answered", "the pending item expired");
-		pending_remove(e, i);
-		publish(e, &v, &d);
+		publish(e, &item.verdict, &d);
 	}
 	e->who.by = NULL;
 }
@@ -936,7 +893,7 @@ struct enforcer_counts enforcer_counts(struct enforcer *e)
 	c.extra = e->reconcile.counts.extra;
 	c.mended = e->reconcile.counts.mended;
 	c.closed += e->reconcile.counts.closed;
-	c.pending = e->pending_count;
+	c.pending = e->pending.count;
 	pthread_mutex_unlock(&e->lock);
 	return c;
 }
@@ -989,10 +946,10 @@ int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count)
 int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count)
 {
 	pthread_mutex_lock(&e->lock);
-	struct pending *copy = calloc(e->pending_count + 1, sizeof *copy);
+	struct pending *copy = calloc(e->pending.count + 1, sizeof *copy);
 	if (copy) {
-		memcpy(copy, e->pending, e->pending_count * sizeof *copy);
-		*ret_count = e->pending_count;
+		memcpy(copy, e->pending.items, e->pending.count * sizeof *copy);
+		*ret_count = e->pending.count;
 	}
 	pthread_mutex_unlock(&e->lock);
 	if (!copy)

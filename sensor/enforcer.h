@@ -19,6 +19,7 @@
 #include "sensor/audit.h"
 #include "sensor/clients.h"
 #include "sensor/lists.h"
+#include "sensor/pending.h"
 #include "sensor/warden.h"
 
 struct enforcer;
@@ -60,15 +61,6 @@ struct decision {
 	uint64_t installed_ns;
 	uint32_t closed; /* connections ended */
 };
-
-struct pending {
-	uint64_t id;
-	struct verdict verdict;
-	char why[48];
-	char detail[VERDICT_TEXT_MAX];
-	uint64_t since_ns, expires_ns;
-};
-#define ENFORCER_PENDING_MAX 256 /* full: the oldest goes, counted as refused "queue_full" */
 
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret);
 /* Reads back what the kernel holds (a restarted sensor adopts it). */

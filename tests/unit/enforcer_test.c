@@ -485,7 +485,7 @@ static void pending_list_full_gives_up_the_oldest(void **state)
 	struct decision first = {0}, d;
 
 	enforcer_set_mode(s->enforcer, MODE_APPROVE);
-	for (unsigned i = 0; i <= ENFORCER_PENDING_MAX; i++) {
+	for (unsigned i = 0; i <= PENDING_MAX; i++) {
 		snprintf(text, sizeof text, "203.0.%u.%u", i / 200, i % 200 + 1);
 		client(s, text);
 		d = give(s, verdict(VERDICT_GATEWAY, text));
@@ -493,7 +493,7 @@ static void pending_list_full_gives_up_the_oldest(void **state)
 		if (i == 0)
 			first = d;
 	}
-	assert_int_equal(enforcer_counts(s->enforcer).pending, ENFORCER_PENDING_MAX);
+	assert_int_equal(enforcer_counts(s->enforcer).pending, PENDING_MAX);
 	assert_int_equal(enforcer_counts(s->enforcer).outcomes[DECISION_REFUSED], 1);
 	assert_int_equal(enforcer_answer(s->enforcer, first.pending_id, true, "uid:0", &d), 1);
 }
