@@ -74,6 +74,8 @@ struct config_gateway {
 	uint32_t queue_events; /* default 65536 */
 	bool verdicts;         /* default true: act on verdicts in its answers */
 	enum config_mode mode; /* default enforce: how far its verdicts go, never further than config.mode */
+	bool corroborate; /* default true: its blocks need a detection of our own on the events that it cites
+			   */
 };
 
 /* A block list in a file. */
@@ -155,6 +157,13 @@ struct config {
 		uint32_t escalation;   /* guard.escalation, 4 */
 		uint64_t repeat_within_ms; /* guard.repeat_within, 24 h */
 		double confidence_min;     /* guard.confidence_min, 0.8 */
+		uint32_t good_requests;    /* guard.good_requests, 5: makes a consumer a regular, */
+		uint64_t good_span_ms;     /* guard.good_span, 10 min: ... over so long */
+		uint64_t good_within_ms;   /* guard.good_within, 24 h: ... the last no older */
+		double blast_radius;       /* guard.blast_radius, 0.05 of all regulars */
+		uint32_t shared_from;      /* guard.shared_from, 3 regulars at one address; 0: never */
+		uint32_t group_offenders;  /* guard.group_offenders, 4 of one IPv6 /64; 0: never */
+		uint64_t group_within_ms;  /* guard.group_within, 10 min */
 		uint64_t ttl_default_ms;   /* guard.ttl_default, 15 min */
 	} guard;
 	struct {

@@ -182,6 +182,20 @@ const struct config_key config_keys[] = {
 	 .fallback = "24h", .help = "How long after its end a block counts for that."},
 	{.path = "guard.confidence_min", .type = CONFIG_FRACTION, .offset = AT(guard.confidence_min), .fallback = "0.8",
 	 .help = "Confidence that a gateway's verdict needs, from 0 to 1."},
+	{.path = "guard.good_requests", .type = CONFIG_UINT32, .offset = AT(guard.good_requests), .min = 1, .max = 1000000,
+	 .fallback = "5", .help = "Requests with one credential that are answered with 2xx and make it a regular at its address."},
+	{.path = "guard.good_span", .type = CONFIG_TIME64, .offset = AT(guard.good_span_ms), .max = 30 * DAY,
+	 .fallback = "10m", .help = "Time from the first to the latest of them, at least."},
+	{.path = "guard.good_within", .type = CONFIG_TIME64, .offset = AT(guard.good_within_ms), .min = 1000, .max = 30 * DAY,
+	 .fallback = "24h", .help = "How long a regular is one after the latest."},
+	{.path = "guard.blast_radius", .type = CONFIG_FRACTION, .offset = AT(guard.blast_radius), .fallback = "0.05",
+	 .help = "Share of all regulars that an automatic block may hit; one that would hit more, and several, waits for a person."},
+	{.path = "guard.shared_from", .type = CONFIG_UINT32, .offset = AT(guard.shared_from), .max = 1000000,
+	 .fallback = "3", .help = "Regulars at an address from which on it is shared: slowed (enforcement.rate_limit), not blocked. 0: none is."},
+	{.path = "guard.group_offenders", .type = CONFIG_UINT32, .offset = AT(guard.group_offenders), .max = 64,
+	 .fallback = "4", .help = "Addresses of one IPv6 /64 that offend, and have the /64 itself proposed. 0: never."},
+	{.path = "guard.group_within", .type = CONFIG_TIME64, .offset = AT(guard.group_within_ms), .min = 1000, .max = DAY,
+	 .fallback = "10m", .help = "Time within which they do."},
 	{.path = "guard.ttl_default", .type = CONFIG_TIME64, .offset = AT(guard.ttl_default_ms), .min = 1000, .max = 3650 * DAY,
 	 .fallback = "15m", .help = "Length of a block whose verdict names none."},
 
@@ -255,6 +269,8 @@ static const struct config_key gateway_keys[] = {
 	 .help = "Act on verdicts in its answers."},
 	{.path = "mode", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(mode), .choices = modes, .fallback = "enforce",
 	 .help = "How far its verdicts go: observe, approve, enforce. Never further than mode."},
+	{.path = "corroborate", .type = CONFIG_BOOL, .offset = AT_GATEWAY(corroborate), .fallback = "true",
+	 .help = "batch: whether its blocks need a detection of the built-in analysis on the events that they cite; else a person is asked."},
 };
 
 static const struct config_key list_keys[] = {

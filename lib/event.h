@@ -68,6 +68,7 @@ struct event_pending {
 	uint64_t path;
 	uint16_t rules[EVENT_PENDING_MAX];
 	uint16_t count;
+	uint16_t framed; /* the request may be a third party's doing */
 };
 
 struct event_request {

@@ -73,6 +73,7 @@ struct verdict {
 	/* http.route of the deciding request, to text that outlives all events of the process; empty: not
 	 * known */
 	struct span route;
+	bool framed; /* its evidence may be a third party's doing, in the browser of whom it names */
 	/* Boot clock. */
 	uint64_t received_ns; /* when the answer's last byte, or the deciding event, was here */
 	uint64_t cause_ns;    /* when the deciding request was read by the application; 0 = unknown */

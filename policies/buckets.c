@@ -8,6 +8,7 @@
 /* A value seen, for rules that count each once. */
 struct bucket_seen {
 	uint64_t hash, when_ns;
+	uint64_t sure_ns; /* when last as sure; 0: never */
 };
 
 static void count(uint64_t *counter)
@@ -105,7 +106,7 @@ struct bucket *buckets_get(struct buckets *b, uint16_t rule, const struct prefix
 			return NULL;
 		}
 		one->key = key;
-		one->level_ns = now_ns;
+		one->all.level_ns = one->sure.level_ns = now_ns;
 		table_add(&b->table, &one->node, hash);
 	}
 	TAILQ_INSERT_TAIL(&b->by_age, one, age);
@@ -114,29 +115,41 @@ struct bucket *buckets_get(struct buckets *b, uint16_t rule, const struct prefix
 
 /* --- counting --- */
 
-static void leak(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns)
+static void leak(struct bucket_level *l, const struct bucket_limit *limit, uint64_t now_ns)
 {
-	if (now_ns > b->level_ns) {
-		b->level -= (double)(now_ns - b->level_ns) / (double)limit->leak_ns;
-		b->level_ns = now_ns;
+	if (now_ns > l->level_ns) {
+		l->level -= (double)(now_ns - l->level_ns) / (double)limit->leak_ns;
+		l->level_ns = now_ns;
 	}
-	if (b->level < 0)
-		b->level = 0;
+	if (l->level < 0)
+		l->level = 0;
+}
+
+static bool pour(struct bucket_level *l, const struct bucket_limit *limit, unsigned n, uint64_t now_ns)
+{
+	leak(l, limit, now_ns);
+	l->level += n;
+	if (l->level > limit->threshold)
+		l->level = limit->threshold;
+	return l->level > limit->threshold - 1.0;
 }
 
 bool bucket_pour(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns)
 {
-	leak(b, limit, now_ns);
-	b->level += 1;
-	if (b->level > limit->threshold)
-		b->level = limit->threshold;
-	return b->level > limit->threshold - 1.0;
+	return pour(&b->all, limit, 1, now_ns);
+}
+
+bool bucket_pour_as(struct bucket *b, const struct bucket_limit *limit, bool sure, uint64_t now_ns,
+		    bool *ret_sure)
+{
+	*ret_sure = pour(&b->sure, limit, sure, now_ns);
+	return pour(&b->all, limit, 1, now_ns);
 }
 
 void bucket_take(struct bucket *b, const struct bucket_limit *limit, unsigned n, uint64_t now_ns)
 {
-	leak(b, limit, now_ns);
-	b->level = b->level > n ? b->level - n : 0;
+	leak(&b->all, limit, now_ns);
+	b->all.level = b->all.level > n ? b->all.level - n : 0;
 }
 
 /* The place for a value that was not seen in this window: a fresh one, else that of the oldest. NULL: no
@@ -162,30 +175,52 @@ static struct bucket_seen *seen_place(struct bucket *b, const struct bucket_limi
 	return oldest;
 }
 
-bool bucket_pour_distinct(struct buckets *all, struct bucket *b, const struct bucket_limit *limit,
-			  struct span value, uint64_t now_ns)
+static bool is_fresh(uint64_t when_ns, const struct bucket_limit *limit, uint64_t now_ns)
+{
+	return now_ns < when_ns || now_ns - when_ns < limit->window_ns;
+}
+
+bool bucket_pour_distinct_as(struct buckets *all, struct bucket *b, const struct bucket_limit *limit,
+			     struct span value, bool sure, uint64_t now_ns, bool *ret_sure)
 {
 	uint64_t hash = table_hash(&all->table, value.ptr, value.len);
 	struct bucket_seen *place = NULL;
-	unsigned fresh = 0;
+	unsigned fresh = 0, certain = 0;
 
 	for (unsigned i = 0; i < b->seen_count && !place; i++)
 		if (b->seen[i].hash == hash)
 			place = &b->seen[i];
+	bool known = place != NULL;
 	if (!place)
 		place = seen_place(b, limit);
+	*ret_sure = false;
 	if (!place) {
 		count(&all->no_memory);
 		return false;
 	}
-	*place = (struct bucket_seen){hash, now_ns};
-	for (unsigned i = 0; i < b->seen_count; i++)
-		fresh += now_ns < b->seen[i].when_ns || now_ns - b->seen[i].when_ns < limit->window_ns;
+	if (!known)
+		*place = (struct bucket_seen){.hash = hash};
+	place->when_ns = now_ns;
+	if (sure)
+		place->sure_ns = now_ns ? now_ns : 1;
+	for (unsigned i = 0; i < b->seen_count; i++) {
+		fresh += is_fresh(b->seen[i].when_ns, limit, now_ns);
+		certain += b->seen[i].sure_ns && is_fresh(b->seen[i].sure_ns, limit, now_ns);
+	}
+	*ret_sure = certain >= limit->threshold;
 	return fresh >= limit->threshold;
+}
+
+bool bucket_pour_distinct(struct buckets *all, struct bucket *b, const struct bucket_limit *limit,
+			  struct span value, uint64_t now_ns)
+{
+	bool sure;
+
+	return bucket_pour_distinct_as(all, b, limit, value, true, now_ns, &sure);
 }
 
 void bucket_empty(struct bucket *b)
 {
-	b->level = 0;
+	b->all.level = b->sure.level = 0;
 	b->seen_count = 0;
 }

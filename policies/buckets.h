@@ -28,14 +28,18 @@ struct bucket_limit {
 	uint64_t leak_ns;   /* one leaks in this time */
 };
 
+struct bucket_level {
+	double level; /* what has not leaked yet, at level_ns */
+	uint64_t level_ns;
+};
+
 /* First member of the owner's own struct. */
 struct bucket {
 	struct table_node node;
 	TAILQ_ENTRY(bucket) age;
 	struct bucket_key key;
-	double level; /* what has not leaked yet, at level_ns */
-	uint64_t level_ns;
-	struct bucket_seen *seen; /* distinct values */
+	struct bucket_level all, sure; /* sure: of them those that were poured as such */
+	struct bucket_seen *seen;      /* distinct values */
 	unsigned seen_count, seen_size;
 };
 TAILQ_HEAD(bucket_list, bucket);
@@ -64,11 +68,16 @@ struct bucket *buckets_find(const struct buckets *b, uint16_t rule, const struct
 
 /* One more. True: it runs over. */
 bool bucket_pour(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns);
+/* Likewise; sure says what is poured. ret_sure: with what was poured as sure alone, too. */
+bool bucket_pour_as(struct bucket *b, const struct bucket_limit *limit, bool sure, uint64_t now_ns,
+		    bool *ret_sure);
 /* n less. */
 void bucket_take(struct bucket *b, const struct bucket_limit *limit, unsigned n, uint64_t now_ns);
 /* Different values: true if as many as the threshold were seen within the window. */
 bool bucket_pour_distinct(struct buckets *all, struct bucket *b, const struct bucket_limit *limit,
 			  struct span value, uint64_t now_ns);
+bool bucket_pour_distinct_as(struct buckets *all, struct bucket *b, const struct bucket_limit *limit,
+			     struct span value, bool sure, uint64_t now_ns, bool *ret_sure);
 void bucket_empty(struct bucket *b);
 
 #endif

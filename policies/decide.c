@@ -32,7 +32,7 @@ struct decide {
 	pthread_rwlock_t lock;
 	struct table table;
 	size_t max;
-	atomic_size_t entries; /* table.count, for those who do not hold the lock */
+	atomic_size_t entries;  /* table.count, for those who do not hold the lock */
 	size_t lengths[2][129]; /* entries by family and prefix length */
 	atomic_bool off;
 	pthread_mutex_t pace_lock;

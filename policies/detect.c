@@ -3,10 +3,12 @@
 #include <errno.h>
 #include "lib/util.h"
 #include "policies/buckets.h"
+#include "policies/cross_site.h"
 #include "policies/decide.h"
 #include "policies/matcher.h"
 #include "policies/redact.h"
 #include "policies/rules.h"
+#include "policies/witness.h"
 
 /* One rule's count for one group of clients. */
 struct count {
@@ -14,6 +16,8 @@ struct count {
 	uint64_t fired_ns;   /* 0: never */
 	uint32_t fired_era;  /* detect.era then */
 	bool fired_for_many; /* ... for the whole group */
+	bool fired_framed;   /* ... by what may be a third party's doing */
+	uint8_t told;        /* further matches that the witness was told since */
 	bool many;           /* more than one address of the group was seen */
 	bool here;           /* packets of its own come here: it did not always stand behind a proxy */
 	struct addr first;
@@ -127,17 +131,23 @@ static struct count *count_get(struct detect *d, uint16_t rule, const struct add
 	return c;
 }
 
-/* Silent after it fired, unless it now would name the group where it named one address before. */
-static bool is_cooling(const struct detect *d, const struct count *b, const struct rule *rule,
+/* Silent after it fired, unless it now would name the group where it named one address before, or is certain
+ * by now. */
+static bool is_cooling(const struct detect *d, const struct count *b, const struct rule *rule, bool sure,
 		       uint64_t now_ns)
 {
 	if (!b->fired_ns || b->fired_era != __atomic_load_n(&d->era, __ATOMIC_RELAXED) ||
-	    (b->many && !b->fired_for_many))
+	    (b->many && !b->fired_for_many) || (sure && b->fired_framed))
 		return false;
 	return now_ns < b->fired_ns || now_ns - b->fired_ns < rule->cool_down_ns;
 }
 
 /* --- the verdict --- */
+static struct prefix target_of(const struct count *b)
+{
+	return b->many ? b->bucket.key.group : prefix_of(&b->first, addr_bits(&b->first));
+}
+
 static void verdict_fill(const struct detect *d, const struct count *b, const struct rule *rule,
 			 const struct event *event, struct verdict *v)
 {
@@ -148,7 +158,7 @@ static void verdict_fill(const struct detect *d, const struct count *b, const st
 	v->source = VERDICT_LOCAL;
 	v->action = VERDICT_BLOCK;
 	v->scope = rule->scope;
-	v->target = b->many ? b->bucket.key.group : prefix_of(&b->first, addr_bits(&b->first));
+	v->target = target_of(b);
 	if (!b->here)
 		v->via = event->flow.peer.addr;
 	v->ttl_ms = rule->ttl_ms ? rule->ttl_ms : d->ttl_default_ms;
@@ -159,7 +169,7 @@ static void verdict_fill(const struct detect *d, const struct count *b, const st
 	snprintf(v->id, sizeof v->id, "local-%s-%u", event_id_format(event, text), b->bucket.key.rule);
 	snprintf(v->origin, sizeof v->origin, "%s", rule->name);
 	snprintf(v->reason, sizeof v->reason, "%s: %u%s within %s", rule->description, rule->threshold,
-		 rule->distinct_paths ? " different ones" : "",
+		 rule->distinct ? " different ones" : "",
 		 config_duration_format(rule->window_ns / NS_PER_MS, window));
 	for (unsigned i = 0; i < kept; i++) { /* oldest first */
 		named.id = b->events[(b->event_count - kept + i) % VERDICT_EVIDENCE_MAX];
@@ -168,19 +178,50 @@ static void verdict_fill(const struct detect *d, const struct count *b, const st
 	v->evidence_count = kept;
 }
 
+/* The events in the ring of a bucket, or the latest of them. */
+static void tell_witness(struct detect *d, const struct count *b, unsigned latest, const struct event *event)
+{
+	struct prefix target = target_of(b);
+	unsigned kept = MIN(b->event_count, latest);
+
+	for (unsigned i = 0; d->links.witness && i < kept; i++)
+		witness_note(d->links.witness, b->events[(b->event_count - 1 - i) % VERDICT_EVIDENCE_MAX],
+			     &target, b->fired_framed, event->time_ns);
+}
+
 static void fire(struct detect *d, struct count *b, const struct rule *rule, const struct event *event,
-		 detect_emit emit, void *arg)
+		 bool sure, detect_emit emit, void *arg)
 {
 	struct verdict v;
 
 	memset(&v, 0, sizeof v);
 	verdict_fill(d, b, rule, event, &v);
+	v.framed = !sure;
 	b->fired_ns = event->time_ns ? event->time_ns : 1;
 	b->fired_era = __atomic_load_n(&d->era, __ATOMIC_RELAXED);
 	b->fired_for_many = b->many;
-	bucket_empty(&b->bucket);
+	b->fired_framed = !sure;
+	b->told = 0;
+	tell_witness(d, b, VERDICT_EVIDENCE_MAX, event);
+	if (sure) /* else what is certain goes on adding up */
+		bucket_empty(&b->bucket);
 	count(&d->fired);
 	emit(arg, &v);
+}
+
+/* What a rule counts once each; empty: this request has none. */
+static struct span value_of(const struct rule *rule, struct span path, const struct event *event)
+{
+	switch (rule->distinct) {
+	case DISTINCT_CONSUMER:
+		return event->request.consumer;
+	case DISTINCT_USER_AGENT:
+		return event->request.user_agent;
+	case DISTINCT_NONE:
+	case DISTINCT_PATH:
+		break;
+	}
+	return path;
 }
 
 /* Who made the request: the peer, or whom a trusted proxy named. */
@@ -199,12 +240,14 @@ static enum verdict_action in_force(const struct detect *d, const struct event *
 }
 
 static void rule_matched(struct detect *d, uint16_t index, struct span path, const struct event *event,
-			 detect_emit emit, void *arg)
+			 bool framed, detect_emit emit, void *arg)
 {
 	const struct rule *rule = &d->rules.items[index];
+	struct span value = value_of(rule, path, event);
+	bool sure;
 	const struct addr *client = rule->group == GROUP_CLIENT ? client_of(event) : &event->flow.peer.addr;
 
-	if (client->family == ADDR_NONE)
+	if (client->family == ADDR_NONE || (rule->distinct && !value.len))
 		return;
 	struct count *b = count_get(d, index, client, event->time_ns);
 	if (!b)
@@ -213,15 +256,21 @@ static void rule_matched(struct detect *d, uint16_t index, struct span path, con
 	b->here |= !event->request.client_behind || client == &event->flow.peer.addr;
 	b->events[b->event_count++ % VERDICT_EVIDENCE_MAX] = event->id;
 	const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns};
-	bool over = rule->distinct_paths
-			    ? bucket_pour_distinct(&d->buckets, &b->bucket, &limit, path, event->time_ns)
-			    : bucket_pour(&b->bucket, &limit, event->time_ns);
-	if (over && !is_cooling(d, b, rule, event->time_ns))
-		fire(d, b, rule, event, emit, arg);
+	bool over = rule->distinct ? bucket_pour_distinct_as(&d->buckets, &b->bucket, &limit, value, !framed,
+							     event->time_ns, &sure)
+				   : bucket_pour_as(&b->bucket, &limit, !framed, event->time_ns, &sure);
+	bool cooling = is_cooling(d, b, rule, over && sure, event->time_ns);
+	if (over && !cooling)
+		fire(d, b, rule, event, sure, emit, arg);
+	else if (cooling && b->told < DETECT_WITNESS_MORE) {
+		b->told++;
+		tell_witness(d, b, 1, event);
+	}
 }
 
 /* For the answer. What does not fit goes uncounted, which is told as no memory. */
-static void await_status(struct detect *d, uint16_t index, struct span path, struct event_pending *pending)
+static void await_status(struct detect *d, uint16_t index, struct span path, bool framed,
+			 struct event_pending *pending)
 {
 	if (!pending)
 		return;
@@ -231,6 +280,7 @@ static void await_status(struct detect *d, uint16_t index, struct span path, str
 	}
 	if (!pending->count)
 		pending->path = table_hash(&d->buckets.table, path.ptr, path.len);
+	pending->framed = framed;
 	pending->rules[pending->count++] = index;
 }
 
@@ -261,7 +311,7 @@ void detect_answer(struct detect *d, const struct event *event, detect_emit emit
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct rule *rule = &d->rules.items[p->rules[i]];
 		if (!rule->by_status || rule_has_status(rule, event->request.status))
-			rule_matched(d, p->rules[i], path, event, emit, arg);
+			rule_matched(d, p->rules[i], path, event, p->framed, emit, arg);
 	}
 }
 
@@ -290,10 +340,11 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 	}
 	/* Was it let through? Its answer will say. */
 	bool waits = denied == VERDICT_RATE_LIMIT && pending;
+	bool framed = matched.count && cross_site_possible(request);
 	for (unsigned i = 0; i < matched.count; i++) {
 		if (waits || d->rules.items[matched.rules[i]].by_status)
-			await_status(d, matched.rules[i], matched.path, pending);
+			await_status(d, matched.rules[i], matched.path, framed, pending);
 		else
-			rule_matched(d, matched.rules[i], matched.path, event, emit, arg);
+			rule_matched(d, matched.rules[i], matched.path, event, framed, emit, arg);
 	}
 }

@@ -15,6 +15,7 @@
 struct decide;
 struct detect;
 struct redact;
+struct witness;
 
 struct detect_counts {
 	uint64_t requests, matches, fired, forgotten;
@@ -22,7 +23,7 @@ struct detect_counts {
 	uint64_t skipped; /* requests found while resynchronising after a gap: not the client's own beginning,
 			     never judged */
 	uint64_t gave_up; /* expressions that a text made run too long */
-	uint64_t no_memory; /* requests or buckets not looked at for want of memory */
+	uint64_t no_memory;   /* requests or buckets not looked at for want of memory */
 	uint64_t own_denials; /* matches not counted, for picket itself denies that client */
 };
 
@@ -40,19 +41,26 @@ void detect_free(struct detect *d);
 /*
  * What else it asks and tells; each may be NULL, and outlives it. Before the first request.
  *
- * decide: whom picket denies already. What such a client does while it is denied is not counted, and what
- * picket answered itself is held against nobody: a proxy's 403 to who is blocked there, its 429 to who is
- * slowed. Under rate_limit a request counts when its answer says that it was let through.
+ * witness: told of each event on which a detection fired: those that its verdict cites, and further ones that
+ * match while it is silent for that client, DETECT_WITNESS_MORE of them. decide: whom picket denies already.
+ * What such a client does while it is denied is not counted, and what picket answered itself is held against
+ * nobody: a proxy's 403 to who is blocked there, its 429 to who is slowed. Under rate_limit a request counts
+ * when its answer says that it was let through.
  */
 struct detect_links {
 	struct decide *decide;
+	struct witness *witness;
 };
+#define DETECT_WITNESS_MORE 64
 void detect_link(struct detect *d, const struct detect_links *links);
 
 /*
  * A rule fires for a group of clients: one address, IPv6 by /64 (link-local alone). Its verdict names the one
  * address if the bucket saw no other, else the /64. Having fired it is silent for that target until the
  * rule's cool_down is over.
+ *
+ * A verdict that needs requests which a third party's web page could have caused (cross_site.h) is marked as
+ * framed. If those that are certain suffice later, it fires again at once.
  *
  * Look at one request. For each rule that fires now, emit is called with a verdict (source local, origin =
  * rule name, evidence = event ids, received_ns = cause_ns = time of the event). The verdict is copied by the

@@ -156,7 +156,8 @@ static void note_decision(struct forecast *f, const struct event *e)
 		return;
 	switch (d->outcome) {
 	case DECISION_WOULD_BLOCK:
-		if (verdict_denies(v->action))
+		/* With another reason it would have been a question. */
+		if (verdict_denies(v->action) && span_equal(d->why, SPAN("observe")))
 			begin(f, v, e->time_ns);
 		return;
 	case DECISION_BLOCKED:

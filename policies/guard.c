@@ -14,6 +14,7 @@
 struct source {
 	const char *name;
 	enum config_mode mode; /* how far its verdicts go at most */
+	bool corroborate;      /* its verdicts need a detection of our own */
 	struct quota quota;
 };
 
@@ -45,11 +46,15 @@ static int sources_new(struct guard *g)
 	g->sources[0] = (struct source){.name = "local", .mode = MODE_ENFORCE};
 	for (unsigned i = 0; i < c->gateway_count; i++) {
 		const struct config_gateway *gateway = &c->gateways[i];
-		g->sources[i + 1] = (struct source){.name = gateway->name, .mode = gateway->mode};
+		g->sources[i + 1] = (struct source){
+			.name = gateway->name,
+			.mode = gateway->mode,
+			.corroborate = gateway->corroborate,
+		};
 		if (gateway->protocol == GATEWAY_LOCAL)
 			g->sources[0].mode = gateway->mode;
 	}
-	g->sources[g->source_count - 1] = (struct source){.mode = MODE_ENFORCE};
+	g->sources[g->source_count - 1] = (struct source){.mode = MODE_ENFORCE, .corroborate = true};
 	for (size_t i = 0; i < g->source_count; i++) {
 		int r = quota_init(&g->sources[i].quota, &limits);
 		if (r)
@@ -238,15 +243,99 @@ static bool stop_at_proxies(const struct guard *g, const struct verdict *v, bool
 	return false;
 }
 
+/* --- whom else it would hit --- */
+
 /* The more careful of picket's mode and the source's own. */
+static enum config_mode mode_of(const struct guard *g, const struct source *s)
+{
+	return g->mode <= MODE_ENFORCE && s->mode < g->mode ? s->mode : g->mode;
+}
+
+/* A person is asked; where nothing is blocked anyway, it is only said. */
+__attribute__((format(printf, 5, 6))) static bool question(const struct guard *g, const struct source *s,
+							   struct guard_answer *ret, const char *why,
+							   const char *format, ...)
+{
+	va_list args;
+
+	ret->outcome = mode_of(g, s) == MODE_OBSERVE ? DECISION_WOULD_BLOCK : DECISION_PENDING;
+	ret->why = why;
+	va_start(args, format);
+	vsnprintf(ret->detail, sizeof ret->detail, format, args);
+	va_end(args);
+	return true;
+}
+
+/* A gateway's verdict needs a detection of our own on what it cites. A second gateway's is none. ret_framed:
+ * as for local ones. */
+static bool stop_uncorroborated(const struct guard *g, const struct source *s, const struct verdict *v,
+				bool *ret_framed, struct guard_answer *ret)
+{
+	*ret_framed = v->framed;
+	if (v->source != VERDICT_GATEWAY)
+		return false;
+	if (g->facts.fired && g->facts.fired(g->facts.arg, v, ret_framed))
+		return false;
+	return s->corroborate &&
+	       question(g, s, ret, "uncorroborated", "%s cites %s: a person decides (gateways, corroborate)",
+			s->name ? s->name : "a gateway that is not configured",
+			v->evidence_count ? "no event on which a detection of the built-in analysis fired"
+					  : "no event");
+}
+
+/* Somebody regular is there, and a web page that it looked at may have done all this. */
+static bool stop_framed(const struct guard *g, const struct source *s, const struct regulars_share *share,
+			bool framed, struct guard_answer *ret)
+{
+	return framed && share->here &&
+	       question(g, s, ret, "cross_site",
+			"a web page of somebody else could have caused it in a browser there, from where %zu "
+			"regular consumer%s: a person decides",
+			share->here, share->here == 1 ? " comes" : "s come");
+}
+
+/* One is whoever offends; several have nothing to do with it. */
+static bool stop_blast(const struct guard *g, const struct source *s, const struct regulars_share *share,
+		       struct guard_answer *ret)
+{
+	return share->here > 1 && (double)share->here > g->config->guard.blast_radius * (double)share->all &&
+	       question(g, s, ret, "blast_radius",
+			"it would hit %zu of %zu regular consumers, more than guard.blast_radius = %g: a "
+			"person decides",
+			share->here, share->all, g->config->guard.blast_radius);
+}
+
+/* True: stopped. Else it may have become a lesser action. */
+static bool stop_for_others(const struct guard *g, const struct source *s, const struct verdict *v,
+			    struct guard_answer *ret)
+{
+	struct regulars_share share = {0};
+	bool framed;
+
+	if (v->action == VERDICT_SHADOW) /* hits nobody */
+		return false;
+	if (stop_uncorroborated(g, s, v, &framed, ret))
+		return true;
+	if (g->facts.regulars)
+		share = g->facts.regulars(g->facts.arg, &v->target);
+	if (stop_framed(g, s, &share, framed, ret) || stop_blast(g, s, &share, ret))
+		return true;
+	if (g->config->guard.shared_from && share.here >= g->config->guard.shared_from)
+		ret->action = VERDICT_RATE_LIMIT;
+	ret->regulars = share.here;
+	return false;
+}
+
+/* --- mode and limits --- */
+
 static bool stop_at_mode(const struct guard *g, const struct source *s, bool approved,
 			 struct guard_answer *ret)
 {
-	bool own = g->mode <= MODE_ENFORCE && s->mode < g->mode;
+	bool own = mode_of(g, s) != g->mode;
 
 	if (approved)
 		return false;
-	switch (own ? s->mode : g->mode) {
+	switch (mode_of(g, s)) {
 	case MODE_OBSERVE:
 		if (own)
 			return answer(
@@ -269,10 +358,13 @@ static bool stop_at_quota(struct guard *g, struct source *s, const struct verdic
 			  uint64_t now_ns, struct guard_answer *ret)
 {
 	const char *name = s->name ? s->name : "a gateway that is not configured";
+	uint64_t trips = s->quota.trips;
 	char pause[32];
 
 	config_duration_format(g->config->guard.cool_down_ms, pause);
-	switch (quota_ask(&s->quota, &v->target, in_force, now_ns)) {
+	enum quota_answer limit = quota_ask(&s->quota, &v->target, in_force, now_ns);
+	ret->tripped = s->quota.trips != trips;
+	switch (limit) {
 	case QUOTA_OK:
 		return false;
 	case QUOTA_MINUTE:
@@ -309,7 +401,11 @@ static void answer_block(const struct verdict *v, unsigned before, struct guard_
 {
 	char asked[32], given[32];
 
-	if (ret->ttl_ms == v->ttl_ms)
+	if (ret->action != v->action)
+		answer(ret, DECISION_BLOCKED, "shared_address",
+		       "%zu regular consumers come from there: slowed, not blocked (guard.shared_from)",
+		       ret->regulars);
+	else if (ret->ttl_ms == v->ttl_ms)
 		answer(ret, DECISION_BLOCKED, "ok", "%s", "");
 	else
 		answer(ret, DECISION_BLOCKED, "ok", "blocked %u times before: for %s instead of %s", before,
@@ -322,6 +418,8 @@ static void decide_automatic(struct guard *g, const struct verdict *v, bool appr
 	if (refuse_by_evidence(g, v, ret) || stop_at_proxies(g, v, approved, ret))
 		return;
 	struct source *s = source_of(g, v);
+	if (!approved && stop_for_others(g, s, v, ret))
+		return;
 	unsigned before = offenders_before(g->offenders, &v->target, now_ns);
 	/* Who approves, approves the time that was shown. */
 	if (!approved)
@@ -353,7 +451,9 @@ static void decide_unblock(const struct guard *g, const struct verdict *v, bool 
 void guard_decide(struct guard *g, const struct verdict *v, const struct protected_set *protect,
 		  bool approved, uint64_t now_ns, struct guard_answer *ret)
 {
-	ret->http = false;
+	ret->http = ret->tripped = false;
+	ret->regulars = 0;
+	ret->action = v->action;
 	ret->ttl_ms = v->ttl_ms;
 	switch (v->action) {
 	case VERDICT_ALLOW:

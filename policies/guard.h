@@ -4,31 +4,17 @@
  * automatic ones (local, gateway) face everything: mode, completed handshake, confidence, limit per minute,
  * proxies. Not thread safe: the enforcer's lock is held.
  *
- * The rules in their order; the first that holds gives the answer:
- *
- *     who        why                 outcome      when
- *     all        action_allow        refused      the verdict asks for nothing
- *     all        bad_target          refused      not a well-formed address or prefix
- *     all        protected_network   refused      overlaps a network that is never blocked
- *     all        prefix_too_short    refused      wider than limits.shortest_prefix_v4, _v6
- *     all        ttl_invalid         refused      no time to live
- *     all        ttl_too_long        refused      beyond limits.ttl_max
- *     automatic  confidence_low      refused      below guard.confidence_min, or not a number
- *     automatic  behind_proxy        refused      only a trusted proxy's packets come here, not its own, and
- * no proxy asks the point at HTTP automatic  no_handshake        refused      nobody in it completed a TCP
- * handshake: may be forged automatic  trusted_proxy       refused      a trusted proxy, or a range with one
- * in it automatic  unclassified_proxy  pending      forwards for others, and nobody said what it is automatic
- * minute_limit        refused      its source got guard.automatic_per_minute targets in 60 s, automatic
- * hour_limit          refused      ... guard.automatic_per_hour within an hour, automatic  total_limit
- * refused      ... or has guard.automatic_total in force: it gets nothing new for guard.cool_down, and keeps
- * what it has automatic  observe             would_block  mode observe, picket's or the source's own
- * (gateways, mode) automatic  approve             pending      mode approve, likewise all        ok blocked
- * go on and ask the warden
+ * The rules in their order stand in docs/guard.md; the first that holds gives the answer: hard limits for
+ * all, and for automatic verdicts what their evidence is worth, proxies, whom else it would hit, limits,
+ * mode.
  *
  * Limits count targets, not verdicts: a gateway that repeats itself, or extends what it has, uses up nothing.
  * Each source has its own, so that one gone mad, or led by an attacker with many addresses, stops no other.
  * In mode observe they are counted the same, so that what would have happened is what happens in mode
  * enforce.
+ *
+ * Where a person is to be asked (uncorroborated, cross_site, blast_radius), mode observe only says so:
+ * would_block, with that reason.
  *
  * Who was blocked automatically before, and comes back within guard.repeat_within of that block's end, is
  * blocked for guard.escalation times as long, each time, up to limits.ttl_max. An operator's unblock says
@@ -46,6 +32,7 @@
 #include "lib/verdict.h"
 #include "policies/limits.h"
 #include "policies/proxies.h"
+#include "policies/regulars.h"
 
 struct guard;
 
@@ -62,6 +49,11 @@ struct guard_facts {
 	/* How many targets has the source of this verdict blocked now, and is this one among them? NULL:
 	 * none. */
 	size_t (*in_force)(void *arg, const struct verdict *v, bool *ret_this);
+	/* Did a detection of the built-in analysis fire on an event that the verdict cites? ret_framed: on
+	 * none that is certainly the client's own doing. NULL: none did. */
+	bool (*fired)(void *arg, const struct verdict *v, bool *ret_framed);
+	/* Whom of those that are served here regularly would it hit? NULL: nobody is known. */
+	struct regulars_share (*regulars)(void *arg, const struct prefix *target);
 	void *arg;
 };
 
@@ -69,6 +61,10 @@ struct guard_answer {
 	enum decision_outcome outcome; /* BLOCKED = go on and ask the warden */
 	const char *why; /* static: "ok", "observe", "approve", "protected_network", "no_handshake", ... */
 	bool http;       /* BLOCKED: at HTTP, and nowhere else: only a trusted proxy's packets come here */
+	enum verdict_action
+		action;  /* what to do: rate_limit, where a block was asked for, of a shared address */
+	size_t regulars; /* consumers that are served regularly at the target; known for automatic verdicts */
+	bool tripped;    /* refused, and just now its source went over a limit: worth an alarm */
 	uint64_t ttl_ms; /* for how long; longer than was asked for who was blocked before */
 	char detail[VERDICT_TEXT_MAX]; /* for people; for an unclassified proxy the one command that settles
 					  it */
@@ -80,7 +76,7 @@ void guard_free(struct guard *g);
 void guard_set_mode(struct guard *g, enum config_mode mode);
 enum config_mode guard_mode(const struct guard *g);
 /*
- * approved: a person said yes to this pending verdict, so mode and the rule on unclassified proxies are
+ * approved: a person said yes to this pending verdict, so mode and the rules that ask a person are
  * passed; all else still holds, also that a trusted proxy is not blocked.
  */
 void guard_decide(struct guard *g, const struct verdict *v, const struct protected_set *protect,

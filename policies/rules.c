@@ -546,9 +546,18 @@ static int read_distinct(struct loader *l, yaml_node_t *node, void *into)
 {
 	struct rule *rule = into;
 
-	rule->distinct_paths = node->type == YAML_SCALAR_NODE && span_equal(scalar_of(node), SPAN("path"));
-	if (!rule->distinct_paths)
-		fault(l, line_of(node), "distinct must be path");
+	static const struct {
+		const char *name;
+		enum rule_distinct distinct;
+	} known[] = {{"path", DISTINCT_PATH},
+		     {"consumer", DISTINCT_CONSUMER},
+		     {"user_agent", DISTINCT_USER_AGENT}};
+
+	for (size_t i = 0; node->type == YAML_SCALAR_NODE && i < ARRAY_SIZE(known); i++)
+		if (span_equal(scalar_of(node), span_from(known[i].name)))
+			rule->distinct = known[i].distinct;
+	if (!rule->distinct)
+		fault(l, line_of(node), "distinct must be path, consumer or user_agent");
 	return 0;
 }
 
@@ -651,9 +660,9 @@ static void rule_complete(struct loader *l, struct rule *rule, unsigned line, ui
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (!(seen & 1u << needed[i]))
 			fault(l, line, "a detection needs \"%s\"", rule_keys[needed[i]].name);
-	if (rule->distinct_paths && rule->leak_ns)
+	if (rule->distinct && rule->leak_ns)
 		fault(l, line, "leak has no meaning with distinct: values leave when they are a window old");
-	if (rule->distinct_paths && rule->threshold > RULES_DISTINCT_MAX)
+	if (rule->distinct && rule->threshold > RULES_DISTINCT_MAX)
 		fault(l, line, "threshold is at most %d with distinct", RULES_DISTINCT_MAX);
 	if (!rule->leak_ns && rule->threshold)
 		rule->leak_ns = MAX(rule->window_ns / rule->threshold, 1);

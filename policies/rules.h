@@ -19,7 +19,9 @@
  *         status: [401, 403, 5xx]                counts only requests whose answer had one of these; those
  *                                                of which no answer was seen do not count
  *         group_by: client                       or peer; IPv6 by /64. Default client
- *         distinct: path                         count each path once
+ *         distinct: path                         count each path once; or each consumer (credential), or each
+ *                                                user_agent, of those requests that have one. user_agent as
+ *                                                events show it: nothing where redact.headers leaves it out
  *         threshold: 5                           matches ...
  *         window: 60s                            ... in this time. The bucket leaks threshold a window,
  *         leak: 12s                              or one in this time (not with distinct)
@@ -71,6 +73,7 @@ struct rule_match {
 #define STATUS_MAX 599
 
 enum rule_group { GROUP_CLIENT, GROUP_PEER };
+enum rule_distinct { DISTINCT_NONE, DISTINCT_PATH, DISTINCT_CONSUMER, DISTINCT_USER_AGENT };
 
 struct rule {
 	char *name, *description, *file;
@@ -79,7 +82,7 @@ struct rule {
 	uint64_t statuses[(STATUS_MAX - STATUS_MIN) / 64 + 1]; /* bit s - STATUS_MIN */
 	bool by_status;                                        /* any of them is set */
 	enum rule_group group;
-	bool distinct_paths;
+	enum rule_distinct distinct;
 	unsigned threshold;
 	uint64_t window_ns, leak_ns, cool_down_ns;
 	uint64_t ttl_ms; /* 0: guard.ttl_default */

@@ -28,6 +28,7 @@ sensor/enforcer.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/alert_send.[ch]    lib/ sensor/ policies/alerts.h forwarder/secret.h
 sensor/alert_text.[ch]    lib/ sensor/ policies/alerts.h
 sensor/alert_webhook.c    lib/ sensor/ forwarder/transport_direct.h
+sensor/facts.[ch]         lib/ sensor/ policies/
 sensor/http_point.[ch]    lib/ sensor/ policies/
 sensor/reconcile.[ch]     lib/ sensor/ policies/
 sensor/lists.[ch]         lib/ sensor/lists.h policies/

@@ -39,6 +39,8 @@ struct control_parts {
 	struct proxies *proxies;
 	struct forwarder *forwarder;
 	struct detect *detect;
+	struct regulars *regulars;         /* NULL: none */
+	struct witness *witness;           /* NULL: none */
 	struct packet_watch *packet_watch; /* NULL: none */
 	struct routes *routes;
 	struct forecast *forecast;

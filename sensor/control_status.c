@@ -57,6 +57,10 @@ struct status *status_read(const struct control_parts *parts)
 	s->mode = enforcer_mode(parts->enforcer);
 	if (parts->detect)
 		s->detect = detect_counts(parts->detect);
+	if (parts->regulars)
+		s->regulars = regulars_counts(parts->regulars);
+	if (parts->witness)
+		s->witness = witness_counts(parts->witness);
 	if (proxies_list(parts->proxies, &s->peers, &s->peer_count, &s->requests_total)) {
 		free(s);
 		return NULL;
@@ -151,6 +155,22 @@ static void write_trips(struct json_writer *w, const struct status *s)
 	json_array_end(w);
 }
 
+/* What the guard goes by: who is served here regularly, and on what detections fired. */
+static void write_guard(struct json_writer *w, const struct status *s)
+{
+	json_key(w, "guard");
+	json_object_begin(w);
+	put_uint(w, "regulars", s->regulars.regulars);
+	put_uint(w, "newcomers", s->regulars.newcomers);
+	put_uint(w, "newcomers_forgotten", s->regulars.forgotten);
+	put_uint(w, "consumers_refused", s->regulars.refused);
+	put_uint(w, "open_places", s->regulars.open);
+	put_uint(w, "witnessed", s->witness.noted);
+	put_uint(w, "witnessed_forgotten", s->witness.forgotten);
+	put_uint(w, "networks_forgotten", s->enforcer.neighbours_forgotten);
+	json_object_end(w);
+}
+
 static void write_judgment(struct json_writer *w, const struct status *s)
 {
 	const struct enforcer_counts *e = &s->enforcer;
@@ -167,6 +187,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 	write_http(w, s);
 	write_trips(w, s);
+	write_guard(w, s);
 	json_key(w, "verdicts");
 	json_object_begin(w);
 	for (int i = VERDICT_OPERATOR; i <= VERDICT_GATEWAY; i++)

@@ -33,6 +33,8 @@ struct status {
 	struct alerts_counts alerts;
 	struct alert_outlet_counts outlets[ALERT_OUTLETS];
 	struct detect_counts detect;
+	struct regulars_counts regulars;
+	struct witness_counts witness;
 	enum config_mode mode;
 	struct gateway_counts gateways[GATEWAYS_MAX];
 	unsigned gateway_count;

@@ -58,6 +58,14 @@ static void because_of_last_decision(struct json_writer *w, const struct control
 	when[19] = 0; /* whole seconds are enough here */
 	switch (d->outcome) {
 	case DECISION_WOULD_BLOCK:
+		if (!span_equal(d->why, SPAN("observe"))) {
+			because(w, "mode_observe", NULL,
+				"at %sZ %s asked for a block; had the mode not been observe, a person would "
+				"have been "
+				"asked: %.*s",
+				when, origin, (int)d->detail.len, d->detail.ptr);
+			break;
+		}
 		because(w, "mode_observe", "picket mode enforce",
 			"at %sZ %s asked for a block; the mode was observe, so it was only written down",
 			when, origin);
@@ -181,6 +189,12 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 			"automatically until "
 			"you say what it is (trust: a proxy of yours; direct: a client)");
 	}
+	if (y->regulars.here)
+		because(w, "regulars", NULL,
+			"%zu of %zu regular consumers come from there: blocks that would hit them unasked "
+			"are limited "
+			"(docs/guard.md)",
+			y->regulars.here, y->regulars.all);
 	if (y->class == PROXY_CLASS_TRUSTED)
 		because(w, "trusted_proxy", NULL,
 			"it is a trusted proxy: its own address is never blocked in the kernel");
@@ -243,6 +257,13 @@ static void write_why(struct json_writer *w, const struct control_parts *parts, 
 	json_bool(w, y->handshake);
 	json_key(w, "behind_proxy");
 	json_bool(w, y->behind);
+	json_key(w, "regulars");
+	json_object_begin(w);
+	json_key(w, "here");
+	json_uint(w, y->regulars.here);
+	json_key(w, "all");
+	json_uint(w, y->regulars.all);
+	json_object_end(w);
 	json_key(w, "reasons");
 	json_array_begin(w);
 	write_reasons(w, parts, target, y, history, count);

@@ -10,11 +10,12 @@
 #include <stdlib.h>
 #include "lib/log.h"
 #include "lib/util.h"
+#include "policies/neighbours.h"
+#include "sensor/facts.h"
 #include "sensor/reconcile.h"
 
-#define HISTORY_MAX         1024 /* decisions remembered for `why` */
-#define HANDSHAKE_WITHIN_NS (3600 * NS_PER_S)
-#define PROTECT_READ_NS     (5 * NS_PER_S)
+#define HISTORY_MAX     1024 /* decisions remembered for `why` */
+#define PROTECT_READ_NS (5 * NS_PER_S)
 #define PROTECT_AGE_NS                                                                      \
 	(15 * NS_PER_S) /* older than this only if no tick came: a decision reads it itself \
 			 */
@@ -22,7 +23,9 @@
 struct enforcer {
 	pthread_mutex_t lock;
 	struct enforcer_parts parts;
+	struct facts facts; /* what the guard asks */
 	struct guard *guard;
+	struct neighbours *neighbours;
 	struct blocks *blocks; /* the kernel's list */
 	struct blocks *behind; /* clients of which only a proxy's packets come here: in force at HTTP alone */
 	struct decide *decide; /* follows both */
@@ -46,39 +49,6 @@ static uint64_t now_ns(const struct enforcer *e)
 	return clock_boot_ns(e->parts.clock);
 }
 
-static bool handshake_seen(void *arg, const struct prefix *target)
-{
-	struct enforcer *e = arg;
-	uint64_t now = now_ns(e);
-
-	return clients_seen(e->parts.clients, target,
-			    now > HANDSHAKE_WITHIN_NS ? now - HANDSHAKE_WITHIN_NS : 0);
-}
-
-static bool behind_seen(void *arg, const struct prefix *target)
-{
-	struct enforcer *e = arg;
-	uint64_t now = now_ns(e), since = now > HANDSHAKE_WITHIN_NS ? now - HANDSHAKE_WITHIN_NS : 0;
-
-	return e->parts.behind && clients_seen(e->parts.behind, target, since);
-}
-
-static bool http_asked(void *arg)
-{
-	struct enforcer *e = arg;
-
-	return e->parts.http && e->parts.http(e->parts.arg);
-}
-
-static size_t in_force(void *arg, const struct verdict *v, bool *ret_this)
-{
-	struct enforcer *e = arg;
-	struct block_claim claim;
-
-	*ret_this = blocks_claim(e->blocks, v, &claim) == 0 || blocks_claim(e->behind, v, &claim) == 0;
-	return blocks_count_of(e->blocks, v) + blocks_count_of(e->behind, v);
-}
-
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 {
 	const struct config *c = parts->config;
@@ -88,18 +58,26 @@ int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 		return -ENOMEM;
 	e->parts = *parts;
 	pthread_mutex_init(&e->lock, NULL);
-	struct guard_facts facts = {
-		.handshake = handshake_seen,
-		.behind = behind_seen,
-		.http = http_asked,
-		.in_force = in_force,
-		.arg = e,
-	};
-	int r = guard_new(c, parts->proxies, &facts, &e->guard);
+	int r = neighbours_new(c->guard.group_offenders, c->guard.group_within_ms * NS_PER_MS,
+			       &e->neighbours);
 	if (!r)
 		r = blocks_new(c->limits.blocks_max, &e->blocks);
 	if (!r)
 		r = blocks_new(c->limits.blocks_max, &e->behind);
+	e->facts = (struct facts){
+		.clock = parts->clock,
+		.clients = parts->clients,
+		.behind = parts->behind,
+		.regulars = parts->regulars,
+		.witness = parts->witness,
+		.kernel_list = e->blocks,
+		.http_list = e->behind,
+		.http = parts->http,
+		.arg = parts->arg,
+	};
+	const struct guard_facts facts = facts_of(&e->facts);
+	if (!r)
+		r = guard_new(c, parts->proxies, &facts, &e->guard);
 	if (!r)
 		r = decide_new(2 * (size_t)c->limits.blocks_max, c->enforcement.rate_limit,
 			       c->enforcement.rate_burst, &e->decide);
@@ -130,6 +108,7 @@ void enforcer_free(struct enforcer *e)
 		if (e->history[i])
 			event_unref(e->history[i]);
 	guard_free(e->guard);
+	neighbours_free(e->neighbours);
 	reconcile_deinit(&e->reconcile);
 	lists_deinit(&e->lists);
 	blocks_free(e->blocks);
@@ -441,10 +420,37 @@ static void enforce_http(struct enforcer *e, const struct verdict *v, struct dec
 	decide(d, DECISION_BLOCKED, "ok", "at HTTP, where its proxy asks: the kernel sees only the proxy");
 }
 
+/* What the guard allowed: in the kernel, or where that sees only a proxy's packets, at HTTP. */
+static void carry_out(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
+		      const struct guard_answer *answer, struct decision *d)
+{
+	if (d->http)
+		enforce_http(e, v, d);
+	else
+		enforce(e, v, confirm_within_ms, d);
+	if (d->outcome != DECISION_BLOCKED)
+		return;
+	guard_blocked(e->guard, v, now_ns(e));
+	if (strcmp(answer->why, "ok") != 0)
+		decide(d, DECISION_BLOCKED, answer->why, answer->detail);
+	else if (!d->detail[0])
+		snprintf(d->detail, sizeof d->detail, "%s", answer->detail);
+}
+
+static void tell_trip(const struct enforcer *e, const struct verdict *v, const struct guard_answer *answer)
+{
+	char pause[32];
+
+	log_warning("a source went over a limit of the guard: nothing new of it until it has cooled down",
+		    LOG_S("source", v->source == VERDICT_LOCAL ? "local" : v->origin),
+		    LOG_S("limit", answer->why),
+		    LOG_S("cool_down", config_duration_format(e->parts.config->guard.cool_down_ms, pause)));
+}
+
 static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms, bool approved,
 		  struct decision *d)
 {
-	struct guard_answer answer = {.ttl_ms = v->ttl_ms};
+	struct guard_answer answer = {.ttl_ms = v->ttl_ms, .action = v->action};
 	struct verdict given = *v;
 	bool tell = true;
 
@@ -457,18 +463,28 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 		d->http = answer.http;
 	}
 	given.ttl_ms = answer.ttl_ms;
+	given.action = answer.action;
+	if (answer.tripped)
+		tell_trip(e, v, &answer);
 	if (d->outcome == DECISION_PENDING)
 		tell = wait_for_answer(e, &given, d);
-	if (d->outcome == DECISION_BLOCKED && d->http)
-		enforce_http(e, &given, d);
-	else if (d->outcome == DECISION_BLOCKED)
-		enforce(e, &given, confirm_within_ms, d);
 	if (d->outcome == DECISION_BLOCKED)
-		guard_blocked(e->guard, &given, now_ns(e));
-	if (d->outcome == DECISION_BLOCKED && !d->detail[0])
-		snprintf(d->detail, sizeof d->detail, "%s", answer.detail);
+		carry_out(e, &given, confirm_within_ms, &answer, d);
 	if (tell)
 		publish(e, &given, d);
+}
+
+/* An automatic verdict was done, or would have been: several of one network have that proposed. */
+static void propose_network(struct enforcer *e, const struct verdict *v, const struct decision *d)
+{
+	struct decision wider = {0};
+	struct verdict proposal;
+
+	if (d->outcome != DECISION_BLOCKED &&
+	    (d->outcome != DECISION_WOULD_BLOCK || strcmp(d->why, "observe") != 0))
+		return;
+	if (neighbours_note(e->neighbours, v, now_ns(e), &proposal))
+		block(e, &proposal, 0, false, &wider);
 }
 
 /* Is it in force by a block list? Says which, and what may be done about it. */
@@ -590,9 +606,10 @@ void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t conf
 
 	pthread_mutex_lock(&e->lock);
 	e->counts.verdicts[v->source]++;
-	if (verdict_denies(v->action))
+	if (verdict_denies(v->action)) {
 		block(e, v, confirm_within_ms, false, &d);
-	else if (v->action == VERDICT_UNBLOCK && v->source == VERDICT_OPERATOR)
+		propose_network(e, v, &d);
+	} else if (v->action == VERDICT_UNBLOCK && v->source == VERDICT_OPERATOR)
 		unblock(e, v, &d);
 	else if (v->action == VERDICT_UNBLOCK && (is_own(e->blocks, v) || is_own(e->behind, v)))
 		take_back(e, v, &d);
@@ -886,6 +903,7 @@ struct enforcer_counts enforcer_counts(struct enforcer *e)
 {
 	pthread_mutex_lock(&e->lock);
 	struct enforcer_counts c = e->counts;
+	c.neighbours_forgotten = neighbours_forgotten(e->neighbours);
 	c.trip_count = guard_trips(e->guard, now_ns(e), c.trips, ENFORCER_TRIPS_MAX);
 	c.desired = blocks_count(e->blocks) + e->reconcile.counts.by_lists;
 	c.http = blocks_count(e->behind);
@@ -1047,8 +1065,9 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 		}
 	}
 	why.class = proxies_class_prefix(e->parts.proxies, target);
-	why.handshake = handshake_seen(e, target);
-	why.behind = behind_seen(e, target);
+	why.handshake = facts_handshake(&e->facts, target);
+	why.behind = facts_behind(&e->facts, target);
+	why.regulars = facts_regulars(&e->facts, target);
 	why.kill = e->kill;
 	const struct protected_net *p = protected_set_find(&e->protect, target);
 	if (p) {

@@ -16,6 +16,8 @@
 #include "policies/decide.h"
 #include "policies/guard.h"
 #include "policies/proxies.h"
+#include "policies/regulars.h"
+#include "policies/witness.h"
 #include "sensor/audit.h"
 #include "sensor/clients.h"
 #include "sensor/lists.h"
@@ -29,8 +31,10 @@ struct enforcer_parts {
 	const struct clock *clock;
 	struct proxies *proxies;
 	struct clients *clients;
-	struct clients *behind;  /* of capture; NULL: none */
-	bool (*http)(void *arg); /* do proxies ask the point at HTTP? NULL: none does */
+	struct clients *behind;    /* of capture; NULL: none */
+	bool (*http)(void *arg);   /* do proxies ask the point at HTTP? NULL: none does */
+	struct regulars *regulars; /* who is served here regularly; NULL: nobody is known */
+	struct witness *witness;   /* on what the built-in analysis fired; NULL: it does not run */
 	struct warden_client *warden;
 	struct audit *audit;                       /* NULL: none */
 	void (*event)(void *arg, struct event *e); /* takes the reference */
@@ -50,6 +54,7 @@ struct enforcer_counts {
 	size_t http; /* entries in force at HTTP alone; desired and installed are the kernel's */
 	struct guard_trip trips[ENFORCER_TRIPS_MAX]; /* sources that went over a limit of the guard */
 	size_t trip_count;
+	uint64_t neighbours_forgotten; /* IPv6 networks whose offenders are counted, given up for room */
 };
 
 struct decision {
@@ -109,6 +114,7 @@ struct why {
 	enum proxy_class class;
 	bool handshake;
 	bool behind; /* seen behind a trusted proxy, whose packets alone come here */
+	struct regulars_share regulars;
 	bool is_protected;
 	struct protected_net protect;
 	bool kill;

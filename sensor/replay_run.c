@@ -21,6 +21,7 @@ struct replay_run {
 	struct routes *routes;         /* learned from the files alone */
 	struct proxies *proxies;
 	struct clients *clients;
+	struct regulars *regulars; /* of the files alone */
 	struct guard *guard;
 	struct capture *capture;
 	struct protected_set nobody;
@@ -37,8 +38,10 @@ static void on_event(void *arg, struct event *e)
 {
 	struct replay_run *r = arg;
 
-	if (e->kind == EVENT_HTTP_REQUEST)
+	if (e->kind == EVENT_HTTP_REQUEST) {
 		routes_note(r->routes, e);
+		regulars_note(r->regulars, e);
+	}
 	r->options->event(r->options->arg, e);
 	event_unref(e);
 }
@@ -49,6 +52,13 @@ static bool handshake_seen(void *arg, const struct prefix *target)
 	uint64_t now = run_now(r);
 
 	return clients_seen(r->clients, target, now > HANDSHAKE_WITHIN_NS ? now - HANDSHAKE_WITHIN_NS : 0);
+}
+
+static struct regulars_share regulars_of(void *arg, const struct prefix *target)
+{
+	struct replay_run *r = arg;
+
+	return regulars_share(r->regulars, target, run_now(r));
 }
 
 static void on_verdict(void *arg, const struct verdict *v)
@@ -63,6 +73,7 @@ static void on_verdict(void *arg, const struct verdict *v)
 		return;
 	e->time_ns = e->wall_ns = run_now(r);
 	e->decision.verdict = *v;
+	e->decision.verdict.action = answer.action;
 	e->decision.outcome = answer.outcome;
 	e->decision.why = event_tail_copy(e, why);
 	e->decision.detail = event_tail_copy(e, detail);
@@ -100,7 +111,8 @@ static int routes_start(struct replay_run *r, const struct config *config, struc
 static int parts_start(struct replay_run *r, struct buffer *errors)
 {
 	const struct config *config = r->options->config;
-	struct guard_facts facts = {.handshake = handshake_seen, .arg = r};
+	struct guard_facts facts = {.handshake = handshake_seen, .regulars = regulars_of, .arg = r};
+	const struct regulars_limits good = regulars_limits_of(config);
 	int error = redact_start(r);
 
 	if (!error)
@@ -113,6 +125,8 @@ static int parts_start(struct replay_run *r, struct buffer *errors)
 		error = proxies_new(config, &r->proxies);
 	if (!error)
 		error = clients_new(CLIENTS_MAX, &r->clients);
+	if (!error)
+		error = regulars_new(REGULARS_MAX, &good, &r->regulars);
 	if (!error)
 		error = guard_new(config, r->proxies, &facts, &r->guard);
 	return error > 0 ? REPLAY_E_FILE : error;
@@ -166,6 +180,7 @@ void replay_run_free(struct replay_run *r)
 	free(r->files);
 	capture_free(r->capture);
 	guard_free(r->guard);
+	regulars_free(r->regulars);
 	clients_free(r->clients);
 	proxies_free(r->proxies);
 	detect_free(r->detect);

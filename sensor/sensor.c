@@ -35,7 +35,9 @@
 #include "policies/openapi.h"
 #include "policies/proxies.h"
 #include "policies/redact.h"
+#include "policies/regulars.h"
 #include "policies/routes_state.h"
+#include "policies/witness.h"
 #include "sensor/alert_send.h"
 #include "sensor/capture.h"
 #include "sensor/cli.h"
@@ -63,6 +65,7 @@
 #define EVENTS_PER_TURN     4096 /* a verdict waits for no more than this many pushes */
 #define RESOLVE_INTERVAL_MS 60000
 #define FLUSH_MS            1000
+#define WITNESS_NS          (600 * NS_PER_S) /* how late a gateway may cite what a detection fired on */
 
 struct sensor {
 	const struct config *config;
@@ -73,6 +76,8 @@ struct sensor {
 	struct packet_watch *packet_watch;
 	struct proxies *proxies;
 	struct clients *clients, *behind;
+	struct regulars *regulars;
+	struct witness *witness; /* NULL: no detection runs */
 	struct capture *capture;
 	struct reader *reader;
 	struct forwarder *forwarder;
@@ -89,7 +94,8 @@ struct sensor {
 	struct tail *tail;
 	struct api *api;
 	struct queue *events, *verdicts;
-	bool wire; /* a gateway other than the built-in one wants the events */
+	bool wire;  /* a gateway other than the built-in one wants the events */
+	bool local; /* the built-in analysis is a gateway: it gives verdicts, and is no mere witness */
 
 	int epoll, signals, stop_fd;
 	atomic_bool stop;
@@ -120,8 +126,10 @@ static void on_event(void *arg, struct event *e)
 		event_unref(e);
 		return;
 	}
-	if (e->kind == EVENT_HTTP_REQUEST)
+	if (e->kind == EVENT_HTTP_REQUEST) {
 		routes_note(s->routes, e);
+		regulars_note(s->regulars, e);
+	}
 	forecast_note(s->forecast, e);
 	alerts_note(alert_send_alerts(s->alert_send), e);
 	tail_put(s->tail, e);
@@ -132,7 +140,7 @@ static void on_event(void *arg, struct event *e)
 static void on_local_verdict(void *arg, const struct verdict *v)
 {
 	struct sensor *s = arg;
-	struct verdict *copy = malloc(sizeof *copy);
+	struct verdict *copy = s->local ? malloc(sizeof *copy) : NULL;
 
 	if (!copy)
 		return;
@@ -367,6 +375,15 @@ static bool has_local_analysis(const struct config *c)
 	return false;
 }
 
+/* Detections run where they give verdicts, and where those of a gateway need them as witness. */
+static bool needs_detection(const struct config *c)
+{
+	for (unsigned i = 0; i < c->gateway_count; i++)
+		if (c->gateways[i].verdicts && c->gateways[i].corroborate)
+			return true;
+	return has_local_analysis(c);
+}
+
 /* The rules, and the keys if there are some that we may read: who only checks may be anybody. */
 static int redact_check(const struct config *config, struct buffer *errors, struct redact **ret)
 {
@@ -390,7 +407,7 @@ int sensor_check(const struct config *config, struct buffer *errors)
 	struct operations *operations = NULL;
 
 	int r = redact_check(config, errors, &redact);
-	if (!r && has_local_analysis(config))
+	if (!r && needs_detection(config))
 		r = detect_new(config, redact, &detect, errors);
 	/* All faults are told at once, not one a try. */
 	int o = config->api.openapi[0] ? openapi_load(config->api.openapi, &operations, errors) : 0;
@@ -479,8 +496,14 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = warden_client_new(start->warden_socket, &s->warden);
 	for (unsigned i = 0; i < c->gateway_count; i++)
 		s->wire = s->wire || c->gateways[i].protocol != GATEWAY_LOCAL;
-	if (!r && has_local_analysis(c))
+	s->local = has_local_analysis(c);
+	if (!r && needs_detection(c))
 		r = detect_new(c, s->redact, &s->detect, &errors);
+	if (!r && s->detect)
+		r = witness_new(WITNESS_MAX, WITNESS_NS, &s->witness);
+	const struct regulars_limits good = regulars_limits_of(c);
+	if (!r)
+		r = regulars_new(REGULARS_MAX, &good, &s->regulars);
 	if (!r)
 		r = packet_watch_new(c, &s->packet_watch, &errors);
 	if (!r)
@@ -605,6 +628,8 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.proxies = s->proxies,
 		.clients = s->clients,
 		.behind = s->behind,
+		.regulars = s->regulars,
+		.witness = s->witness,
 		.warden = s->warden,
 		.http = http_is_asked,
 		.audit = s->audit,
@@ -644,7 +669,10 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		r = enforcer_new(&enforcer, &s->enforcer);
 	if (!r)
 		r = enforcer_adopt(s->enforcer);
-	struct detect_links links = {.decide = r ? NULL : enforcer_decide(s->enforcer)};
+	struct detect_links links = {
+		.decide = r ? NULL : enforcer_decide(s->enforcer),
+		.witness = s->witness,
+	};
 	if (!r && s->detect)
 		detect_link(s->detect, &links);
 	if (!r)
@@ -667,6 +695,8 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.proxies = s->proxies,
 		.forwarder = s->forwarder,
 		.detect = s->detect,
+		.regulars = s->regulars,
+		.witness = s->witness,
 		.packet_watch = s->packet_watch,
 		.routes = s->routes,
 		.forecast = s->forecast,
@@ -737,6 +767,8 @@ static void stop_parts(struct sensor *s)
 	tail_free(s->tail);
 	clients_free(s->clients);
 	clients_free(s->behind);
+	regulars_free(s->regulars);
+	witness_free(s->witness);
 	proxies_free(s->proxies);
 	redact_free(s->redact);
 	warden_client_free(s->warden);

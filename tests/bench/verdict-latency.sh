@@ -65,6 +65,7 @@ run() { # FAMILY SERVER-ADDRESS PREFIX
 			    protocol: batch
 			    url: http://127.0.0.1:$GATEWAY_PORT/events
 			    linger_ms: 5
+			    corroborate: false
 		YAML
 	)"
 	if [ "$LAST" -gt 0 ]; then

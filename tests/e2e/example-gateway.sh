@@ -10,13 +10,13 @@ nginx_up
 nsenter --net="/run/netns/$NS_S" "$gateway" --listen 127.0.0.1:$GATEWAY_PORT --log "$DIR/gateway.jsonl" >"$DIR/gateway.out" 2>"$DIR/gateway.err" &
 own $!
 wait_until 10 "the example gateway listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$GATEWAY_PORT"
-picket_up "$(gateway_yaml)
+picket_up "$(CORROBORATE=true gateway_yaml)
 mode: enforce"
 good_up $D4 $S4 $PORT
 attack $C4 $S4:$PORT 300 && fail "300 guesses and the attacker is still served"
 wait_until 10 "the block" is_blocked $C4
 equal "who asked for it" gateway "$(pk blocks --json | jq -r --arg t $C4 'select(.target == $t).source')"
 good_unharmed
-tell "blocked by its verdict; the good client: $(good_count) requests, 0 errors"
+tell "blocked by its verdict, which cites what a detection fired on; the good client: $(good_count) requests, 0 errors"
 at_least "lines in its log" 10 "$(wc -l <"$DIR/gateway.jsonl")"
 picket_down

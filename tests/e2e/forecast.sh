@@ -11,7 +11,8 @@ picket_up "gateways:
     protocol: local
   - name: test
     protocol: batch
-    url: http://127.0.0.1:$GATEWAY_PORT/events"
+    url: http://127.0.0.1:$GATEWAY_PORT/events
+    corroborate: false"
 value_of() { # TARGET JQ-PATH
 	pk forecast --json | jq -r --arg t "$1" "[.forecast[] | select(.target == \$t)][0]$2"
 }

@@ -250,9 +250,18 @@ static bool anybody(void *arg, const struct prefix *target)
 	return true;
 }
 
+/* Whatever it cites. */
+static bool fired(void *arg, const struct verdict *v, bool *ret_framed)
+{
+	(void)arg;
+	(void)v;
+	*ret_framed = false;
+	return true;
+}
+
 static void nothing_protected_is_ever_blocked(void **state)
 {
-	static const struct guard_facts facts = {.handshake = anybody};
+	static const struct guard_facts facts = {.handshake = anybody, .fired = fired};
 	uint64_t refused[VERDICT_E_MAX] = {0};
 	char text[1024];
 

@@ -144,6 +144,14 @@ static void nothing_configured_gives_the_defaults(void **state)
 	assert_int_equal(config->guard.per_minute, 60);
 	assert_int_equal(config->guard.per_hour, 600);
 	assert_int_equal(config->guard.cool_down_ms, 300000);
+	assert_int_equal(config->guard.good_requests, 5);
+	assert_int_equal(config->guard.good_span_ms, 600000);
+	assert_int_equal(config->guard.good_within_ms, 86400000);
+	assert_true(config->guard.blast_radius == 0.05);
+	assert_int_equal(config->guard.shared_from, 3);
+	assert_int_equal(config->guard.group_offenders, 4);
+	assert_int_equal(config->guard.group_within_ms, 600000);
+	assert_true(config->gateways[0].corroborate);
 	assert_int_equal(config->gateways[0].mode, MODE_ENFORCE);
 	assert_true(config->guard.confidence_min == 0.8);
 	assert_int_equal(config->guard.ttl_default_ms, 900000);
@@ -860,7 +868,7 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 	/* Every key but those whose default follows from others (5) or that have none (5 of a gateway, 2 of a
 	 * list).
 	 */
-	assert_int_equal(check_schema(schema), 76);
+	assert_int_equal(check_schema(schema), 84);
 	cJSON_Delete(schema);
 }
 

@@ -46,6 +46,8 @@ struct fake {
 	struct answers_counts answers;
 	struct reader_counts reader;
 	struct detect_counts detect;
+	struct regulars_counts regulars;
+	struct witness_counts witness;
 	struct queue_counts queue;
 	struct gateway_counts gateways[2];
 	unsigned gateway_count;

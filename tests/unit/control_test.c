@@ -452,6 +452,28 @@ static void a_block_that_is_just_being_set_is_not_called_missing_or_extra(void *
 	cJSON_Delete(a);
 }
 
+static void status_tells_what_the_guard_goes_by(void **state)
+{
+	(void)state;
+	f.parts.regulars = (struct regulars *)&fake; /* these two are never looked into */
+	f.parts.witness = (struct witness *)&fake;
+	fake.regulars = (struct regulars_counts){.regulars = 7, .newcomers = 3, .open = 9, .refused = 1};
+	fake.witness = (struct witness_counts){.noted = 5, .forgotten = 2};
+	fake.counts.neighbours_forgotten = 4;
+	fake.detect.own_denials = 6;
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+
+	assert_int_equal(number_at(a, "guard.regulars"), 7);
+	assert_int_equal(number_at(a, "guard.newcomers"), 3);
+	assert_int_equal(number_at(a, "guard.open_places"), 9);
+	assert_int_equal(number_at(a, "guard.consumers_refused"), 1);
+	assert_int_equal(number_at(a, "guard.witnessed"), 5);
+	assert_int_equal(number_at(a, "guard.witnessed_forgotten"), 2);
+	assert_int_equal(number_at(a, "guard.networks_forgotten"), 4);
+	assert_int_equal(number_at(a, "detection.own_denials"), 6);
+	cJSON_Delete(a);
+}
+
 static void status_hints_at_whatever_stops_picket_from_working(void **state)
 {
 	(void)state;
@@ -811,16 +833,18 @@ static void why_not_blocked_is_told_from_the_last_decision(void **state)
 	(void)state;
 	static const struct {
 		enum decision_outcome outcome;
-		const char *code, *command;
+		const char *why, *code, *command;
 	} cases[] = {
-		{DECISION_WOULD_BLOCK, "mode_observe", "picket mode enforce"},
-		{DECISION_REFUSED, "refused", NULL},
-		{DECISION_EXPIRED, "expired", NULL},
-		{DECISION_UNBLOCKED, "unblocked", NULL},
+		{DECISION_WOULD_BLOCK, "observe", "mode_observe", "picket mode enforce"},
+		{DECISION_WOULD_BLOCK, "cross_site", "mode_observe",
+		 NULL}, /* enforced, it would be a question */
+		{DECISION_REFUSED, "no_handshake", "refused", NULL},
+		{DECISION_EXPIRED, "deadline", "expired", NULL},
+		{DECISION_UNBLOCKED, "ok", "unblocked", NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		fake.history[0] = fixture_decision("192.0.2.7", cases[i].outcome, "no_handshake", "said no");
+		fake.history[0] = fixture_decision("192.0.2.7", cases[i].outcome, cases[i].why, "said no");
 		fake.history_count = 1;
 		fake.why = (struct why){.handshake = true, .class = PROXY_CLASS_CLIENT};
 		cJSON *a = call("GET", "/v1/why/192.0.2.7", NULL, 200);
@@ -834,6 +858,22 @@ static void why_not_blocked_is_told_from_the_last_decision(void **state)
 		event_unref(fake.history[0]);
 	}
 	fake.history_count = 0;
+}
+
+static void why_tells_whom_else_a_block_would_hit(void **state)
+{
+	(void)state;
+	fake.why = (struct why){.handshake = true, .regulars = {3, 90}};
+	cJSON *a = call("GET", "/v1/why/192.0.2.7", NULL, 200);
+
+	assert_int_equal(number_at(a, "regulars.here"), 3);
+	assert_int_equal(number_at(a, "regulars.all"), 90);
+	assert_true(has_reason(a, "regulars", NULL));
+	cJSON_Delete(a);
+	fake.why.regulars.here = 0;
+	a = call("GET", "/v1/why/192.0.2.7", NULL, 200);
+	assert_false(has_reason(a, "regulars", NULL));
+	cJSON_Delete(a);
 }
 
 static void why_tells_protection_proxy_and_pending(void **state)
@@ -1279,6 +1319,7 @@ int main(void)
 		TEST(the_first_sensor_calls_nothing_delivered_that_it_did_not_get),
 		TEST(status_without_a_warden_still_answers_and_says_so),
 		TEST(a_block_that_is_just_being_set_is_not_called_missing_or_extra),
+		TEST(status_tells_what_the_guard_goes_by),
 		TEST(status_hints_at_whatever_stops_picket_from_working),
 		TEST(a_block_is_an_operators_verdict_under_the_callers_uid),
 		TEST(a_block_without_options_takes_the_defaults),
@@ -1297,6 +1338,7 @@ int main(void)
 		TEST(why_of_a_blocked_address_names_the_block_and_what_undoes_it),
 		TEST(why_of_an_unconfirmed_block_names_the_command_that_keeps_it),
 		TEST(why_not_blocked_is_told_from_the_last_decision),
+		TEST(why_tells_whom_else_a_block_would_hit),
 		TEST(why_tells_protection_proxy_and_pending),
 		TEST(why_of_a_stranger_says_that_nothing_asked_for_a_block),
 		TEST(a_pending_block_is_listed_approved_or_rejected_by_its_number),

@@ -5,6 +5,7 @@
 #include "policies/decide.h"
 #include "policies/matcher.h"
 #include "policies/rules.h"
+#include "policies/witness.h"
 #include "policies/words.h"
 #include "tests/unit/policies_config.h"
 
@@ -201,6 +202,7 @@ struct fixture {
 	const char *user_agent;
 	struct addr client; /* ADDR_NONE: the peer */
 	bool behind;        /* only the peer's packets come here */
+	const char *consumer, *origin;
 };
 
 static int setup(void **state)
@@ -287,7 +289,13 @@ static unsigned ask(struct fixture *f, const char *peer, const char *method, con
 	if (f->user_agent) {
 		request.headers[0] = (struct http_header){SPAN("User-Agent"), span_from(f->user_agent)};
 		request.header_count = 1;
+		event.request.user_agent = span_from(f->user_agent);
 	}
+	if (f->origin)
+		request.headers[request.header_count++] =
+			(struct http_header){SPAN("Origin"), span_from(f->origin)};
+	if (f->consumer)
+		event.request.consumer = span_from(f->consumer);
 	event.flow.peer.addr = test_addr(peer);
 	event.request.client.addr = f->client.family ? f->client : event.flow.peer.addr;
 	event.request.client_behind = f->behind;
@@ -1058,12 +1066,140 @@ static void under_rate_limit_counts_what_was_let_through(void **state)
 	assert_string_equal(f->last.origin, "login-guessing");
 	/* 429 of the server's own, to a client that nobody slows. */
 	decide_free(d);
-	use_rules(f, "detections:\n"
-		     "  - {name: slowed, description: d, match: all, status: [429], threshold: 3, window: 60s}\n");
+	use_rules(
+		f,
+		"detections:\n"
+		"  - {name: slowed, description: d, match: all, status: [429], threshold: 3, window: 60s}\n");
 	d = deny(f, VERDICT_SHADOW, START + SECONDS(6000));
 	f->status = 429;
 	assert_int_equal(ask_many(f, 3, "GET", "/", 0), 1);
 	decide_free(d);
+}
+
+/* --- who wants to look like many, and who is made to look bad --- */
+
+static void who_changes_the_credential_each_time_is_told_of(void **state)
+{
+	struct fixture *f = *state;
+	char token[32];
+
+	use_rules(f, NULL);
+	f->consumer = token;
+	/* Served: as many as there are in an office. */
+	f->status = 200;
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(token, sizeof token, "c_%u", i);
+		assert_int_equal(ask(f, "198.51.100.7", "GET", "/v1/orders"), 0);
+	}
+	f->status = 401;
+	for (unsigned i = 0; i < 12; i++) {
+		snprintf(token, sizeof token, "c_%u", i);
+		assert_int_equal(ask(f, "198.51.100.7", "GET", "/v1/orders"), i == 11);
+	}
+	assert_string_equal(f->last.origin, "token-rotation");
+	/* One that is refused again and again is a broken client, and requests without any are no rotation.
+	 */
+	use_rules(f, NULL);
+	assert_int_equal(ask_many(f, 100, "GET", "/v1/orders", 0), 0);
+	f->consumer = NULL;
+	assert_int_equal(ask_many(f, 100, "GET", "/v1/orders", 0), 0);
+}
+
+static void who_changes_the_user_agent_each_time_is_told_of(void **state)
+{
+	struct fixture *f = *state;
+	char agent[32];
+
+	use_rules(f, NULL);
+	f->user_agent = agent;
+	f->status = 200;
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(agent, sizeof agent, "agent/%u", i);
+		assert_int_equal(ask(f, "198.51.100.7", "GET", "/v1/orders"), 0);
+	}
+	f->status = 403;
+	for (unsigned i = 0; i < 12; i++) {
+		snprintf(agent, sizeof agent, "agent/%u", i);
+		assert_int_equal(ask(f, "198.51.100.7", "GET", "/v1/orders"), i == 11);
+	}
+	assert_string_equal(f->last.origin, "user-agent-rotation");
+}
+
+#define BROWSER "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+
+static void what_a_web_page_could_have_done_is_marked_until_enough_is_certain(void **state)
+{
+	struct fixture *f = *state;
+
+	use_rules(f, NULL);
+	f->user_agent = BROWSER;
+	f->origin = "https://evil.example";
+	assert_int_equal(ask_many(f, 10, "POST", "/login", 0), 1);
+	assert_true(f->last.framed);
+	assert_int_equal(ask_many(f, 20, "POST", "/login", 0), 0); /* said already */
+	/* The same by hand: nine are not enough, ten are, and are told of at once. */
+	f->user_agent = "curl/8.0";
+	f->origin = NULL;
+	assert_int_equal(ask_many(f, 9, "POST", "/login", 0), 0);
+	assert_int_equal(ask_many(f, 1, "POST", "/login", 0), 1);
+	assert_false(f->last.framed);
+	assert_int_equal(ask_many(f, 9, "POST", "/login", 0), 0);
+	/* Of different paths likewise: each must have been asked for by hand. */
+	use_rules(f, NULL);
+	static const char *const paths[] = {"/.env", "/.git/config", "/wp-login.php", "/phpMyAdmin/",
+					    "/actuator/env"};
+	f->user_agent = BROWSER;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		assert_int_equal(ask(f, "198.51.100.7", "GET", paths[i]), i == 4);
+	assert_true(f->last.framed);
+	f->user_agent = "curl/8.0";
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		assert_int_equal(ask(f, "198.51.100.7", "GET", paths[0]), 0);
+		assert_int_equal(ask(f, "198.51.100.7", "GET", paths[i]), i == 4);
+	}
+	assert_false(f->last.framed);
+	/* By their answers: what the request was is remembered until then. */
+	use_rules(f, NULL);
+	f->status = 401;
+	f->user_agent = BROWSER;
+	assert_int_equal(ask_many(f, 6, "POST", "/login", 0), 1);
+	assert_string_equal(f->last.origin, "login-failures");
+	assert_true(f->last.framed);
+}
+
+static bool was_witnessed(struct witness *w, uint64_t event_id, uint64_t now_ns)
+{
+	struct verdict v = test_verdict(VERDICT_GATEWAY, "198.51.100.7", TTL(15));
+	struct event e = {.id = event_id};
+	bool framed;
+
+	event_id_format(&e, v.evidence[0]);
+	v.evidence_count = 1;
+	return witness_ask(w, &v, now_ns, &framed);
+}
+
+static void the_witness_knows_what_a_detection_fired_on(void **state)
+{
+	struct fixture *f = *state;
+	struct witness *w = NULL;
+
+	use_rules(f, NULL);
+	assert_int_equal(witness_new(1000, SECONDS(600), &w), 0);
+	detect_link(f->detect, &(struct detect_links){.witness = w});
+	ask_many(f, 9, "POST", "/login", 0);
+	assert_false(was_witnessed(w, 9, f->now_ns)); /* nothing fired yet */
+	ask_many(f, 1, "POST", "/login", 0);
+	assert_false(was_witnessed(w, 2, f->now_ns)); /* beyond what a verdict cites */
+	for (uint64_t id = 3; id <= 10; id++)
+		assert_true(was_witnessed(w, id, f->now_ns));
+	/* It goes on, and the detection is silent for a while. */
+	ask_many(f, 1, "GET", "/login", 0);
+	ask_many(f, 100, "POST", "/login", 0);
+	assert_false(was_witnessed(w, 11, f->now_ns)); /* no match */
+	assert_true(was_witnessed(w, 12, f->now_ns));
+	assert_true(was_witnessed(w, 11 + DETECT_WITNESS_MORE, f->now_ns));
+	assert_false(was_witnessed(w, 12 + DETECT_WITNESS_MORE, f->now_ns));
+	witness_free(w);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1108,6 +1244,10 @@ int main(void)
 		TEST(who_is_denied_already_raises_nothing_more),
 		TEST(a_refusal_of_our_own_is_not_held_against_who_got_it),
 		TEST(under_rate_limit_counts_what_was_let_through),
+		TEST(who_changes_the_credential_each_time_is_told_of),
+		TEST(who_changes_the_user_agent_each_time_is_told_of),
+		TEST(what_a_web_page_could_have_done_is_marked_until_enough_is_certain),
+		TEST(the_witness_knows_what_a_detection_fired_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,9 @@ static const struct pk_deny *warden_holds(const char *text)
 struct stage {
 	struct config config;
 	struct config_list lists[2];
+	struct config_gateway gateway;
+	struct regulars *regulars;
+	struct witness *witness;
 	struct proxies *proxies;
 	struct clients *clients, *behind;
 	struct enforcer *enforcer;
@@ -184,17 +187,30 @@ static int stage_up_with(void **state, unsigned lists)
 					   .action = VERDICT_SHADOW,
 					   .scope = VERDICT_SCOPE_HOST,
 					   .ttl_ms = 3600000};
+	s->gateway = (struct config_gateway){
+		.name = (char *)"test", .protocol = GATEWAY_BATCH, .mode = MODE_ENFORCE};
+	s->config.gateways = &s->gateway;
+	s->config.gateway_count = 1;
+	s->config.guard.blast_radius = 0.5;
+	s->config.guard.shared_from = 3;
+	s->config.guard.group_offenders = 3;
+	s->config.guard.group_within_ms = 600000;
 	s->config.lists = s->lists;
 	s->config.list_count = lists;
 	assert_int_equal(proxies_new(&s->config, &s->proxies), 0);
 	assert_int_equal(clients_new(1024, &s->clients), 0);
 	assert_int_equal(clients_new(1024, &s->behind), 0);
+	const struct regulars_limits good = {2, NS_PER_S, 3600 * NS_PER_S};
+	assert_int_equal(regulars_new(100, &good, &s->regulars), 0);
+	assert_int_equal(witness_new(100, 600 * NS_PER_S, &s->witness), 0);
 	struct enforcer_parts parts = {
 		.config = &s->config,
 		.clock = &clock_fake,
 		.proxies = s->proxies,
 		.clients = s->clients,
 		.behind = s->behind,
+		.regulars = s->regulars,
+		.witness = s->witness,
 		.http = is_asked,
 		.event = keep_event,
 		.arg = s,
@@ -223,6 +239,8 @@ static int stage_down(void **state)
 		event_unref(s->last);
 	clients_free(s->clients);
 	clients_free(s->behind);
+	regulars_free(s->regulars);
+	witness_free(s->witness);
 	proxies_free(s->proxies);
 	free(s);
 	return 0;
@@ -1081,6 +1099,174 @@ static void a_list_that_loses_most_of_its_entries_is_taken_and_told(void **state
 	buffer_free(&text);
 }
 
+/* --- whom else it would hit --- */
+
+/* Somebody with that credential is served again and again at that address. */
+static void regular(struct stage *s, const char *client, const char *consumer)
+{
+	struct event e = {.kind = EVENT_HTTP_REQUEST, .id = 1, .time_ns = now};
+
+	e.request.client.addr = address(client);
+	e.request.route_id = 1;
+	e.request.method = SPAN("GET");
+	e.request.consumer = span_from(consumer);
+	e.request.answered = EVENT_ANSWER_SEEN;
+	e.request.status = 200;
+	regulars_note(s->regulars, &e);
+	e.time_ns += NS_PER_S;
+	regulars_note(s->regulars, &e);
+}
+
+static void regulars_elsewhere(struct stage *s, unsigned count)
+{
+	char text[32];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(text, sizeof text, "198.51.100.%u", i);
+		regular(s, text, "c_elsewhere");
+	}
+}
+
+static void a_shared_address_is_slowed_and_why_says_so(void **state)
+{
+	struct stage *s = *state;
+	struct prefix p;
+	struct why why;
+	size_t none = 0;
+
+	client(s, "203.0.113.7");
+	regulars_elsewhere(s, 20);
+	regular(s, "203.0.113.7", "c_1");
+	regular(s, "203.0.113.7", "c_2");
+	regular(s, "203.0.113.7", "c_3");
+	struct decision d = give(s, verdict(VERDICT_LOCAL, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_BLOCKED);
+	assert_string_equal(d.why, "shared_address");
+	assert_int_equal(warden_holds("203.0.113.7")->action, PK_ACT_RATE);
+	assert_int_equal(s->last->decision.verdict.action, VERDICT_RATE_LIMIT);
+	assert_int_equal(prefix_parse(SPAN("203.0.113.7"), &p), 0);
+	assert_int_equal(enforcer_why(s->enforcer, &p, &why, NULL, &none), 0);
+	assert_int_equal(why.regulars.here, 3);
+	assert_int_equal(why.regulars.all, 23);
+	/* A person may still block it. */
+	assert_int_equal(give(s, verdict(VERDICT_OPERATOR, "203.0.113.7")).outcome, DECISION_BLOCKED);
+	assert_int_equal(warden_holds("203.0.113.7")->action, PK_ACT_DROP);
+}
+
+/* Behind a proxy that asks it is slowed there. */
+static void a_shared_address_behind_a_proxy_is_slowed_at_http(void **state)
+{
+	struct stage *s = *state;
+	struct addr a = address("203.0.113.7");
+
+	s->http_asked = true;
+	s->config.enforcement.rate_limit = 1;
+	clients_note(s->behind, &a, now);
+	regulars_elsewhere(s, 20);
+	regular(s, "203.0.113.7", "c_1");
+	regular(s, "203.0.113.7", "c_2");
+	regular(s, "203.0.113.7", "c_3");
+	struct decision d = give(s, verdict(VERDICT_LOCAL, "203.0.113.7"));
+	assert_true(d.http);
+	assert_string_equal(d.why, "shared_address");
+	assert_int_equal(decide_in_force(enforcer_decide(s->enforcer), &a, now), VERDICT_RATE_LIMIT);
+	assert_int_equal(warden.asked_block, 0);
+}
+
+static void what_would_hit_most_regulars_waits_for_a_person(void **state)
+{
+	struct stage *s = *state;
+
+	client(s, "203.0.113.7");
+	regulars_elsewhere(s, 1);
+	regular(s, "203.0.113.7", "c_1");
+	regular(s, "203.0.113.7", "c_2");
+	struct decision d = give(s, verdict(VERDICT_LOCAL, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_PENDING);
+	assert_string_equal(d.why, "blast_radius");
+	assert_int_equal(enforcer_answer(s->enforcer, d.pending_id, true, "uid:0", &d), 0);
+	assert_int_equal(d.outcome, DECISION_BLOCKED);
+	assert_int_equal(warden_holds("203.0.113.7")->action, PK_ACT_DROP);
+}
+
+static void a_gateway_is_believed_where_a_detection_fired_on_what_it_cites(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_GATEWAY, "203.0.113.7");
+	struct event e = {.id = 77};
+
+	enforcer_free(s->enforcer);
+	s->gateway.corroborate = true;
+	struct enforcer_parts parts = {
+		.config = &s->config,
+		.clock = &clock_fake,
+		.proxies = s->proxies,
+		.clients = s->clients,
+		.witness = s->witness,
+		.event = keep_event,
+		.arg = s,
+	};
+	assert_int_equal(enforcer_new(&parts, &s->enforcer), 0);
+	client(s, "203.0.113.7");
+	event_id_format(&e, v.evidence[0]);
+	v.evidence_count = 1;
+	struct decision d = give(s, v);
+	assert_int_equal(d.outcome, DECISION_PENDING);
+	assert_string_equal(d.why, "uncorroborated");
+	witness_note(s->witness, 77, &v.target, false, now);
+	assert_int_equal(give(s, v).outcome, DECISION_BLOCKED);
+	assert_int_equal(warden.count, 1);
+}
+
+static void offenders_of_one_network_have_it_blocked(void **state)
+{
+	static const char *const hops[] = {"2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2::3"};
+	struct stage *s = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(hops); i++) {
+		client(s, hops[i]);
+		assert_int_equal(give(s, verdict(VERDICT_GATEWAY, hops[i])).outcome, DECISION_BLOCKED);
+		assert_int_equal(warden.count, i < 2 ? i + 1 : 4);
+	}
+	const struct pk_deny *net = warden_holds("2001:db8:1:2::/64");
+	assert_non_null(net);
+	assert_int_equal(net->source, VERDICT_LOCAL);
+	assert_true(span_equal(s->last->decision.why, SPAN("ok")));
+	assert_string_equal(s->last->decision.verdict.origin, "neighbours");
+	/* An operator's blocks propose nothing. */
+	give(s, verdict(VERDICT_OPERATOR, "2001:db8:1:3::1"));
+	give(s, verdict(VERDICT_OPERATOR, "2001:db8:1:3::2"));
+	give(s, verdict(VERDICT_OPERATOR, "2001:db8:1:3::3"));
+	assert_null(warden_holds("2001:db8:1:3::/64"));
+}
+
+/* In mode observe it is said, and the limits on prefixes hold for it. */
+static void a_network_is_proposed_through_the_whole_guard(void **state)
+{
+	struct stage *s = *state;
+	char text[64];
+
+	enforcer_set_mode(s->enforcer, MODE_OBSERVE);
+	for (unsigned i = 1; i <= 3; i++) {
+		snprintf(text, sizeof text, "2001:db8:1:2::%u", i);
+		client(s, text);
+		give(s, verdict(VERDICT_LOCAL, text));
+	}
+	assert_int_equal(warden.asked_block, 0);
+	assert_int_equal(s->last->decision.outcome, DECISION_WOULD_BLOCK);
+	assert_int_equal(s->last->decision.verdict.target.bits, 64);
+	enforcer_set_mode(s->enforcer, MODE_ENFORCE);
+	s->config.limits.prefix_min_v6 = 128;
+	for (unsigned i = 4; i <= 6; i++) {
+		snprintf(text, sizeof text, "2001:db8:1:2::%u", i);
+		client(s, text);
+		give(s, verdict(VERDICT_LOCAL, text));
+	}
+	assert_int_equal(s->last->decision.outcome, DECISION_REFUSED);
+	assert_true(span_equal(s->last->decision.why, SPAN("prefix_too_short")));
+	assert_int_equal(warden.count, 3);
+}
+
 static void why_names_the_list_that_covers_an_address(void **state)
 {
 	struct stage *s = *state;
@@ -1134,6 +1320,12 @@ int main(void)
 		STORY(restarted_sensor_adopts_what_the_kernel_holds),
 		STORY(each_decision_is_written_down_with_who_made_it),
 		STORY(why_names_the_prefix_that_covers_an_address_and_what_was_decided),
+		STORY(a_shared_address_is_slowed_and_why_says_so),
+		STORY(a_shared_address_behind_a_proxy_is_slowed_at_http),
+		STORY(what_would_hit_most_regulars_waits_for_a_person),
+		STORY(a_gateway_is_believed_where_a_detection_fired_on_what_it_cites),
+		STORY(offenders_of_one_network_have_it_blocked),
+		STORY(a_network_is_proposed_through_the_whole_guard),
 		LIST_STORY(a_list_is_put_into_force_and_then_changed_by_its_difference),
 		LIST_STORY(an_unblock_leaves_what_a_list_names_and_says_so),
 		LIST_STORY(the_stronger_of_block_and_lists_is_in_force),

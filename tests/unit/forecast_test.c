@@ -150,6 +150,9 @@ static void a_target_that_comes_back_is_another_entry(void **state)
 	assert_int_equal(count_since(0), 2);
 	assert_int_equal(last_of("203.0.113.7").requests, 1);
 	assert_int_equal(last_of("203.0.113.7").served, 0);
+	/* What would have been asked about is not what would have been dropped. */
+	decide(verdict("203.0.113.66"), DECISION_WOULD_BLOCK, "cross_site");
+	assert_int_equal(count_since(0), 2);
 	/* Had you enforced since then. */
 	assert_int_equal(count_since(now), 1);
 	assert_int_equal(count_since(now + 1), 0);

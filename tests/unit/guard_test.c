@@ -12,7 +12,8 @@ struct fixture {
 	struct proxies *proxies;
 	struct guard *guard;
 	struct config_gateway gateways[2];
-	bool handshake, behind, http, has;
+	bool handshake, behind, http, has, fired, framed;
+	struct regulars_share regulars;
 	size_t in_force;
 	unsigned asked;
 	struct guard_answer answer;
@@ -51,6 +52,24 @@ static size_t in_force(void *arg, const struct verdict *v, bool *ret_this)
 	return f->in_force;
 }
 
+static bool fired(void *arg, const struct verdict *v, bool *ret_framed)
+{
+	struct fixture *f = arg;
+
+	(void)v;
+	if (f->fired)
+		*ret_framed = f->framed;
+	return f->fired;
+}
+
+static struct regulars_share regulars(void *arg, const struct prefix *target)
+{
+	struct fixture *f = arg;
+
+	(void)target;
+	return f->regulars;
+}
+
 static void make_guard(struct fixture *f)
 {
 	struct guard_facts facts = {
@@ -58,6 +77,8 @@ static void make_guard(struct fixture *f)
 		.behind = behind_seen,
 		.http = http_asked,
 		.in_force = in_force,
+		.fired = fired,
+		.regulars = regulars,
 		.arg = f,
 	};
 
@@ -73,7 +94,7 @@ static int setup(void **state)
 	if (!f)
 		return -1;
 	f->config = test_config();
-	f->handshake = true;
+	f->handshake = f->fired = true;
 	struct prefix loopback = test_prefix("127.0.0.0/8"), own = test_prefix("192.0.2.10");
 	protected_set_add(&f->protect, &loopback, "loopback");
 	protected_set_add(&f->protect, &own, "own address");
@@ -533,6 +554,163 @@ static void an_unblock_needs_no_limits_but_the_mode(void **state)
 	expect(f, &v, DECISION_REFUSED, "bad_target");
 }
 
+/* --- whom else it would hit --- */
+
+static void a_gateways_word_alone_is_a_question(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = from_gateway("careful", 7);
+
+	f->fired = false;
+	v.evidence_count = 1;
+	two_gateways(f);
+	f->gateways[0].mode = MODE_ENFORCE;
+	f->gateways[0].corroborate = true;
+	make_guard(f);
+	expect(f, &v, DECISION_PENDING, "uncorroborated");
+	assert_non_null(strstr(f->answer.detail, "careful"));
+	decide(f, &v, true);
+	assert_string_equal(f->answer.why, "ok"); /* a person is one */
+	/* In mode observe nobody is asked. */
+	guard_set_mode(f->guard, MODE_OBSERVE);
+	expect(f, &v, DECISION_WOULD_BLOCK, "uncorroborated");
+	guard_set_mode(f->guard, MODE_ENFORCE);
+	/* Who is not configured any more is believed no more than that. */
+	v = from_gateway("gone", 7);
+	expect(f, &v, DECISION_PENDING, "uncorroborated");
+	v = from_gateway("careful", 7);
+	/* What hits nobody needs no witness. */
+	v.action = VERDICT_SHADOW;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	v.action = VERDICT_RATE_LIMIT;
+	expect(f, &v, DECISION_PENDING, "uncorroborated");
+	v.action = VERDICT_BLOCK;
+	f->fired = true;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	f->fired = false;
+	f->gateways[0].corroborate = false;
+	make_guard(f);
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	/* The built-in analysis is its own witness. */
+	v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	/* It comes before the limits: a question uses up nothing. */
+	f->gateways[0].corroborate = true;
+	f->config.guard.per_minute = 1;
+	make_guard(f);
+	for (unsigned i = 0; i < 10; i++) {
+		v = from_gateway("careful", i);
+		expect(f, &v, DECISION_PENDING, "uncorroborated");
+	}
+}
+
+static void what_a_web_page_could_have_done_blocks_no_regular(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+
+	f->regulars = (struct regulars_share){1, 100};
+	v.framed = true;
+	expect(f, &v, DECISION_PENDING, "cross_site");
+	decide(f, &v, true);
+	assert_string_equal(f->answer.why, "ok");
+	guard_set_mode(f->guard, MODE_OBSERVE);
+	expect(f, &v, DECISION_WOULD_BLOCK, "cross_site");
+	guard_set_mode(f->guard, MODE_ENFORCE);
+	v.framed = false; /* enough of it is certain */
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	v.framed = true;
+	f->regulars.here = 0;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	/* A gateway that cites the same is worth no more than the detection. */
+	v = test_verdict(VERDICT_GATEWAY, CLIENT, TTL(15));
+	f->regulars.here = 1;
+	f->framed = true;
+	expect(f, &v, DECISION_PENDING, "cross_site");
+	v = test_verdict(VERDICT_OPERATOR, CLIENT, TTL(15));
+	expect(f, &v, DECISION_BLOCKED, "ok");
+}
+
+static void a_block_that_would_hit_many_regulars_is_a_question(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+
+	f->config.guard.blast_radius = 0.05;
+	f->config.guard.shared_from = 0;
+	f->regulars = (struct regulars_share){6, 100};
+	expect(f, &v, DECISION_PENDING, "blast_radius");
+	assert_non_null(strstr(f->answer.detail, "6 of 100"));
+	decide(f, &v, true);
+	assert_string_equal(f->answer.why, "ok");
+	v.action = VERDICT_RATE_LIMIT;
+	expect(f, &v, DECISION_PENDING, "blast_radius");
+	v.action = VERDICT_SHADOW;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	v.action = VERDICT_BLOCK;
+	f->regulars.here = 5;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	/* One is whoever offends, however few there are. */
+	f->regulars = (struct regulars_share){1, 1};
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	f->regulars = (struct regulars_share){2, 3};
+	expect(f, &v, DECISION_PENDING, "blast_radius");
+	v = test_verdict(VERDICT_OPERATOR, CLIENT, TTL(15));
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_int_equal(f->answer.action, VERDICT_BLOCK);
+}
+
+static void an_address_that_many_share_is_slowed(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = test_verdict(VERDICT_LOCAL, CLIENT, TTL(15));
+
+	f->config.guard.blast_radius = 0.05;
+	f->config.guard.shared_from = 3;
+	f->regulars = (struct regulars_share){3, 1000};
+	expect(f, &v, DECISION_BLOCKED, "shared_address");
+	assert_int_equal(f->answer.action, VERDICT_RATE_LIMIT);
+	assert_non_null(strstr(f->answer.detail, "3 regular consumers"));
+	/* What is shown to a person is what will be done. */
+	guard_set_mode(f->guard, MODE_APPROVE);
+	expect(f, &v, DECISION_PENDING, "approve");
+	assert_int_equal(f->answer.action, VERDICT_RATE_LIMIT);
+	v.action = VERDICT_RATE_LIMIT;
+	decide(f, &v, true);
+	assert_int_equal(f->answer.action, VERDICT_RATE_LIMIT);
+	assert_string_equal(f->answer.why, "ok");
+	guard_set_mode(f->guard, MODE_ENFORCE);
+	v.action = VERDICT_SHADOW;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_int_equal(f->answer.action, VERDICT_SHADOW);
+	v.action = VERDICT_BLOCK;
+	f->regulars.here = 2;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_int_equal(f->answer.action, VERDICT_BLOCK);
+	/* Everything else holds for it as well. */
+	f->regulars.here = 3;
+	f->config.guard.per_minute = 0;
+	make_guard(f);
+	expect(f, &v, DECISION_REFUSED, "minute_limit");
+}
+
+static void the_trip_of_a_limit_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.guard.per_minute = 2;
+	f->config.guard.cool_down_ms = TTL(5);
+	make_guard(f);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(at(f, i, NOW + SECONDS(i)), i < 2 ? DECISION_BLOCKED : DECISION_REFUSED);
+		assert_int_equal(f->answer.tripped, i == 2);
+	}
+	/* It has cooled down, and does it again. */
+	for (unsigned i = 0; i < 3; i++)
+		at(f, 100 + i, NOW + SECONDS(400 + i));
+	assert_true(f->answer.tripped);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -557,6 +735,11 @@ int main(void)
 		TEST(observe_forecasts_the_minute_limit),
 		TEST(a_verdict_that_asks_for_nothing_gets_nothing),
 		TEST(an_unblock_needs_no_limits_but_the_mode),
+		TEST(a_gateways_word_alone_is_a_question),
+		TEST(what_a_web_page_could_have_done_blocks_no_regular),
+		TEST(a_block_that_would_hit_many_regulars_is_a_question),
+		TEST(an_address_that_many_share_is_slowed),
+		TEST(the_trip_of_a_limit_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
