@@ -47,6 +47,7 @@ enum config_list_format {
 	CONFIG_LIST_MISP,
 };
 #define CONFIG_LISTS_MAX 16
+#define CONFIG_HAPROXY_MAX 8
 
 struct config_strings {
 	char **items;
@@ -86,6 +87,13 @@ struct config_list {
 	enum verdict_action action;     /* block */
 	enum verdict_scope scope;       /* ports */
 	uint64_t ttl_ms; /* 24 h: how long an entry without an end of its own outlives its file */
+};
+
+/* A map of an HAProxy that is kept equal to what is denied at HTTP. */
+struct config_haproxy {
+	char *name;   /* unique; lower case letters, digits and - */
+	char *socket; /* its runtime socket */
+	char *map;    /* as haproxy.cfg names it */
 };
 
 struct config {
@@ -133,6 +141,8 @@ struct config {
 	unsigned gateway_count;
 	struct config_list *lists; /* none */
 	unsigned list_count;
+	struct config_haproxy *haproxy; /* none */
+	unsigned haproxy_count;
 	struct {
 		enum config_proxy_default peers; /* proxies.default: unclassified | direct */
 		struct config_prefixes trusted;

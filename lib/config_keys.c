@@ -54,6 +54,7 @@ static const struct config_choice scopes[] = {
 #define AT(member)         offsetof(struct config, member)
 #define AT_GATEWAY(member) offsetof(struct config_gateway, member)
 #define AT_LIST(member)    offsetof(struct config_list, member)
+#define AT_HAPROXY(member) offsetof(struct config_haproxy, member)
 #define KIB                1024ull
 #define MIB                (1024 * KIB)
 #define GIB                (1024 * MIB)
@@ -143,6 +144,9 @@ const struct config_key config_keys[] = {
 
 	{.path = "lists", .type = CONFIG_ITEMS, .offset = AT(lists), .max = CONFIG_LISTS_MAX, .items = &config_lists,
 	 .fallback = "[]", .help = "Block lists in files: read when they change, in every mode; docs/lists.md."},
+
+	{.path = "haproxy", .type = CONFIG_ITEMS, .offset = AT(haproxy), .max = CONFIG_HAPROXY_MAX, .items = &config_haproxies,
+	 .fallback = "[]", .help = "HAProxies that deny by a map, which picket keeps through their runtime sockets; docs/haproxy.md."},
 
 	{.path = "proxies.default", .type = CONFIG_CHOICE, .offset = AT(proxies.peers), .choices = peers,
 	 .fallback = "unclassified", .help = "What a peer is that forwards for others and stands in neither list. direct: for "
@@ -288,6 +292,15 @@ static const struct config_key list_keys[] = {
 	{.path = "ttl", .type = CONFIG_TIME64, .offset = AT_LIST(ttl_ms), .min = 60000, .max = 3650 * DAY, .fallback = "24h",
 	 .help = "How long an entry without an end of its own is in force after the file was last there; at most limits.ttl_max."},
 };
+
+static const struct config_key haproxy_keys[] = {
+	{.path = "name", .type = CONFIG_TEXT, .offset = AT_HAPROXY(name), .form = FORM_LOWER, .max = 32,
+	 .help = "Unique name."},
+	{.path = "socket", .type = CONFIG_TEXT, .offset = AT_HAPROXY(socket), .form = FORM_PATH, .max = 107,
+	 .help = "Its runtime socket (stats socket), which the sensor's user must be able to write to."},
+	{.path = "map", .type = CONFIG_TEXT, .offset = AT_HAPROXY(map), .form = FORM_PATH, .max = 1024,
+	 .help = "The map, by the path under which its configuration names it; picket's alone."},
+};
 /* clang-format on */
 
 const struct config_items config_gateways = {
@@ -307,6 +320,15 @@ const struct config_items config_lists = {
 	.key_count = ARRAY_SIZE(list_keys),
 	.size = sizeof(struct config_list),
 	.count_at = AT(list_count),
+};
+const struct config_items config_haproxies = {
+	.section = "haproxy",
+	.noun = "haproxy",
+	.example = "name, socket, map",
+	.keys = haproxy_keys,
+	.key_count = ARRAY_SIZE(haproxy_keys),
+	.size = sizeof(struct config_haproxy),
+	.count_at = AT(haproxy_count),
 };
 
 const struct config_key *config_key_find(const char *path)

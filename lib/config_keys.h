@@ -81,7 +81,7 @@ static inline bool config_form_may_be_empty(enum config_form form)
 
 extern const struct config_key config_keys[];
 extern const unsigned config_key_count;
-extern const struct config_items config_gateways, config_lists;
+extern const struct config_items config_gateways, config_lists, config_haproxies;
 
 /* Where the value of each key in config_keys came from; shown by `config show --origin`. */
 struct config_origins {

@@ -148,5 +148,6 @@ int config_manual(struct buffer *out)
 		put_key(out, &config_keys[i], false);
 	put_items(out, "KEYS OF A GATEWAY", &config_gateways);
 	put_items(out, "KEYS OF A BLOCK LIST", &config_lists);
+	put_items(out, "KEYS OF AN HAPROXY", &config_haproxies);
 	return out->truncated ? -ENOBUFS : 0;
 }

@@ -146,10 +146,13 @@ static void put_gateway_rules(struct json_writer *w)
 static void put_list_rules(struct json_writer *w)
 {
 	json_key(w, "required");
-	json_array_begin(w);
-	json_text(w, "name");
-	json_text(w, "path");
-	json_array_end(w);
+	json_raw(w, SPAN("[\"name\",\"path\"]"));
+}
+
+static void put_haproxy_rules(struct json_writer *w)
+{
+	json_key(w, "required");
+	json_raw(w, SPAN("[\"name\",\"socket\",\"map\"]"));
 }
 
 static void put_items(struct json_writer *w, const struct config_key *key)
@@ -164,8 +167,10 @@ static void put_items(struct json_writer *w, const struct config_key *key)
 	json_bool(w, false);
 	if (key->items == &config_gateways)
 		put_gateway_rules(w);
-	else
+	else if (key->items == &config_lists)
 		put_list_rules(w);
+	else
+		put_haproxy_rules(w);
 	json_key(w, "properties");
 	json_object_begin(w);
 	put_properties(w, key->items->keys, key->items->key_count);

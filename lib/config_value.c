@@ -43,7 +43,7 @@ static void quote(struct buffer *errors, const char *text)
 /* Whose sections have that key; NULL: it stands by itself. */
 static const struct config_items *items_around(const struct config_key *key)
 {
-	static const struct config_items *const all[] = {&config_gateways, &config_lists};
+	static const struct config_items *const all[] = {&config_gateways, &config_lists, &config_haproxies};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		if (key >= all[i]->keys && key < all[i]->keys + all[i]->key_count)
@@ -534,6 +534,22 @@ static int list_item_check(const struct job *j, const struct config_list *l)
 	return l->path ? 0 : wrong(j, l->name, "needs a path: the file that holds it");
 }
 
+/* What the command line of HAProxy takes for its own. */
+#define HAPROXY_SPECIAL " \t;\\<>\"'"
+
+static int haproxy_check(const struct job *j, const struct config_haproxy *h)
+{
+	if (!h->socket)
+		return wrong(j, h->name, "needs a socket: the path of its stats socket");
+	if (!h->map)
+		return wrong(j, h->name, "needs a map: its path, as haproxy.cfg names it");
+	if (strpbrk(h->map, HAPROXY_SPECIAL))
+		return wrong(j, h->map,
+			     "cannot be named in a command to HAProxy: let its path have no blanks, quotes, "
+			     "and none of ; \\ < >");
+	return 0;
+}
+
 static const char *item_name(const void *item)
 {
 	return *(char *const *)item;
@@ -546,7 +562,9 @@ static int item_check(const struct job *j, const void *item)
 		snprintf(what, sizeof what, "a %s needs a name", j->key->items->noun);
 		return wrong(j, NULL, what);
 	}
-	return j->key->items == &config_gateways ? gateway_check(j, item) : list_item_check(j, item);
+	if (j->key->items == &config_gateways)
+		return gateway_check(j, item);
+	return j->key->items == &config_lists ? list_item_check(j, item) : haproxy_check(j, item);
 }
 
 static int item_set(const struct job *j, void *item, const struct yaml_node *node)

@@ -273,6 +273,73 @@ enum verdict_action decide_in_force(struct decide *d, const struct addr *client,
 	return action;
 }
 
+/* --- copies --- */
+
+bool decide_is_off(const struct decide *d)
+{
+	return atomic_load(&d->off);
+}
+
+static bool denies(const struct entry *e, uint64_t now_ns)
+{
+	return e && e->action == VERDICT_BLOCK && e->end_ns > now_ns;
+}
+
+static uint64_t covered_until(const struct decide *d, const struct entry *e, uint64_t now_ns)
+{
+	const size_t *lengths = d->lengths[e->target.addr.family == ADDR_IPV6];
+	uint64_t end_ns = e->end_ns;
+
+	for (unsigned bits = 0; bits < e->target.bits; bits++) {
+		if (!lengths[bits])
+			continue;
+		struct prefix p = prefix_of(&e->target.addr, (uint8_t)bits);
+		const struct entry *wider = find(d, &p);
+		if (denies(wider, now_ns))
+			end_ns = MAX(end_ns, wider->end_ns);
+	}
+	return end_ns;
+}
+
+int decide_denials(struct decide *d, uint64_t now_ns, struct decide_denial **ret, size_t *ret_count)
+{
+	struct decide_denial *all = NULL;
+	size_t count = 0;
+	int r = 0;
+
+	pthread_rwlock_rdlock(&d->lock);
+	size_t room = atomic_load(&d->off) ? 0 : d->table.count;
+	all = malloc((room + 1) * sizeof *all);
+	if (!all)
+		r = -ENOMEM;
+	for (size_t i = 0; !r && room && i <= d->table.mask; i++)
+		for (struct table_node *n = d->table.slots[i]; n; n = n->next) {
+			const struct entry *e = table_owner(n, struct entry, node);
+			if (denies(e, now_ns))
+				all[count++] = (struct decide_denial){e->target, covered_until(d, e, now_ns)};
+		}
+	pthread_rwlock_unlock(&d->lock);
+	if (r)
+		return r;
+	*ret = all;
+	*ret_count = count;
+	return 0;
+}
+
+uint64_t decide_denied_until(struct decide *d, const struct prefix *target, uint64_t now_ns)
+{
+	uint64_t end_ns = 0;
+
+	if (atomic_load(&d->off))
+		return 0;
+	pthread_rwlock_rdlock(&d->lock);
+	const struct entry *e = find(d, target);
+	if (denies(e, now_ns))
+		end_ns = covered_until(d, e, now_ns);
+	pthread_rwlock_unlock(&d->lock);
+	return end_ns;
+}
+
 struct decide_hits decide_hits(struct decide *d, const struct prefix *target)
 {
 	struct decide_hits hits = {0};

@@ -45,6 +45,20 @@ enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint6
 			      uint64_t *ret_retry_s);
 /* What is in force for a client, without counting a question: 0: nothing, or the kill switch is on. */
 enum verdict_action decide_in_force(struct decide *d, const struct addr *client, uint64_t now_ns);
+/*
+ * What is denied (VERDICT_BLOCK) at now_ns, for who denies by a copy of it (sensor/haproxy_point.h); nothing
+ * while off. An end is that of the longest entry that covers the target, so that who looks for the most
+ * specific alone finds what decide_ask would say.
+ */
+struct decide_denial {
+	struct prefix target;
+	uint64_t end_ns;
+};
+/* *ret: free it. 0 or -ENOMEM. */
+int decide_denials(struct decide *d, uint64_t now_ns, struct decide_denial **ret, size_t *ret_count);
+/* Of exactly this target; 0: it is not denied by an entry of its own. */
+uint64_t decide_denied_until(struct decide *d, const struct prefix *target, uint64_t now_ns);
+bool decide_is_off(const struct decide *d);
 /* Of one entry; zero where there is none. */
 struct decide_hits decide_hits(struct decide *d, const struct prefix *target);
 struct decide_counts decide_counts(struct decide *d);

@@ -195,7 +195,7 @@ static bool refuse_behind_proxy(const struct verdict *v, struct guard_answer *re
 /* Its own packets do not come here: then only the point at HTTP can stop it, if somebody asks there. */
 static bool stop_behind_proxy(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
 {
-	ret->http = g->facts.http && g->facts.http(g->facts.arg);
+	ret->http = g->facts.http && g->facts.http(g->facts.arg, v->action);
 	return !ret->http && refuse_behind_proxy(v, ret);
 }
 

@@ -43,9 +43,9 @@ struct guard_facts {
 	/* Was an address inside target seen in the last hour behind a trusted proxy, whose packets alone come
 	 * here? Asked where no handshake was seen. NULL: none was. */
 	bool (*behind)(void *arg, const struct prefix *target);
-	/* Do proxies ask the enforcement point at HTTP, so that who is behind one can be stopped there? NULL:
-	 * none does. */
-	bool (*http)(void *arg);
+	/* Does a proxy do that at HTTP, by asking or by a map, so that who is behind one can be stopped there?
+	 * NULL: none does. */
+	bool (*http)(void *arg, enum verdict_action action);
 	/* How many targets has the source of this verdict blocked now, and is this one among them? NULL:
 	 * none. */
 	size_t (*in_force)(void *arg, const struct verdict *v, bool *ret_this);

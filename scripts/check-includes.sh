@@ -30,6 +30,7 @@ sensor/alert_text.[ch]    lib/ sensor/ policies/alerts.h
 sensor/alert_webhook.c    lib/ sensor/ forwarder/transport_direct.h
 sensor/facts.[ch]         lib/ sensor/ policies/
 sensor/http_point.[ch]    lib/ sensor/ policies/
+sensor/haproxy_*.[ch]     lib/ sensor/haproxy_ policies/
 sensor/reconcile.[ch]     lib/ sensor/ policies/
 sensor/lists.[ch]         lib/ sensor/lists.h policies/
 sensor/list_watch.[ch]    lib/ sensor/ policies/list.h

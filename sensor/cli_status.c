@@ -189,6 +189,15 @@ static void show_judgment(const cJSON *a, struct buffer *b)
 		      count_of(a, "blocks.desired"), count_of(a, "blocks.installed"),
 		      count_of(a, "blocks.missing"), count_of(a, "blocks.extra"));
 	field("blocks", b);
+	cJSON_ArrayForEach(l, cli_at(a, "haproxy"))
+	{
+		buffer_printf(b, "%s %s: %llu wanted, %llu in its map, %llu missing, %llu extra",
+			      cli_text(l, "name"), cli_text(l, "state"), count_of(l, "desired"),
+			      count_of(l, "installed"), count_of(l, "missing"), count_of(l, "extra"));
+		if (*cli_text(l, "error"))
+			buffer_printf(b, "; %s", cli_text(l, "error"));
+		field("haproxy", b);
+	}
 	cJSON_ArrayForEach(l, cli_at(a, "lists"))
 	{
 		buffer_printf(b, "%s: %llu of %llu entries in force", cli_text(l, "name"),

@@ -22,6 +22,7 @@
 #include "sensor/audit.h"
 #include "sensor/capture.h"
 #include "sensor/enforcer.h"
+#include "sensor/haproxy_point.h"
 #include "sensor/http_point.h"
 #include "sensor/reader.h"
 #include "sensor/tail.h"
@@ -33,6 +34,8 @@ struct control_parts {
 	struct tail *tail;
 	struct enforcer *enforcer;
 	struct http_point *http_point; /* NULL: none */
+	struct haproxy_point *const *haproxy;
+	unsigned haproxy_count;
 	struct audit *audit;           /* NULL: none */
 	struct alert_send *alerts;     /* NULL: nobody is told */
 	struct warden_client *warden;

@@ -138,6 +138,37 @@ static void write_http(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 }
 
+/* The maps of HAProxies. */
+static void write_haproxy(struct json_writer *w, const struct status *s)
+{
+	const struct control_parts *parts = s->parts;
+
+	json_key(w, "haproxy");
+	json_array_begin(w);
+	for (unsigned i = 0; i < parts->haproxy_count; i++) {
+		const struct config_haproxy *config = haproxy_point_config(parts->haproxy[i]);
+		struct haproxy_counts c = haproxy_point_counts(parts->haproxy[i]);
+
+		json_object_begin(w);
+		put_text(w, "name", config->name);
+		put_text(w, "socket", config->socket);
+		put_text(w, "map", config->map);
+		put_text(w, "state", haproxy_state_name(c.state));
+		put_text(w, "error", c.error[0] ? c.error : NULL);
+		put_uint(w, "desired", c.desired);
+		put_uint(w, "installed", c.installed);
+		put_uint(w, "missing", c.missing);
+		put_uint(w, "extra", c.extra);
+		put_uint(w, "foreign", c.foreign);
+		put_uint(w, "mended", c.mended);
+		put_uint(w, "written", c.written);
+		put_uint(w, "failures", c.failures);
+		control_write_time(w, "last_answer", parts->clock, c.last_ns);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
 /* Sources that went over a limit of the guard. */
 static void write_trips(struct json_writer *w, const struct status *s)
 {
@@ -186,6 +217,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "pending", e->pending);
 	json_object_end(w);
 	write_http(w, s);
+	write_haproxy(w, s);
 	write_trips(w, s);
 	write_guard(w, s);
 	json_key(w, "verdicts");

@@ -108,7 +108,7 @@ static void hint_http(struct json_writer *w, const struct status *s)
 	if (!parts->http_point)
 		return;
 	p = http_point_counts(parts->http_point);
-	if (s->enforcer.http && !http_point_is_asked(parts->http_point))
+	if (s->enforcer.http && !parts->haproxy_count && !http_point_is_asked(parts->http_point))
 		hint(w, "warning", NULL,
 		     "%zu clients are denied at HTTP, but no proxy asked at %s within five minutes: see "
 		     "docs/decide.md",
@@ -119,6 +119,29 @@ static void hint_http(struct json_writer *w, const struct status *s)
 		     "header "
 		     "of proxies.headers",
 		     (unsigned long long)p.unnamed);
+}
+
+static void hint_haproxy(struct json_writer *w, const struct status *s)
+{
+	for (unsigned i = 0; i < s->parts->haproxy_count; i++) {
+		const char *name = haproxy_point_config(s->parts->haproxy[i])->name;
+		struct haproxy_counts c = haproxy_point_counts(s->parts->haproxy[i]);
+
+		if (c.state == HAPROXY_DOWN)
+			hint(w, "warning", NULL,
+			     "the map of HAProxy %s cannot be kept: %s. What stands in it holds until its "
+			     "end, nothing "
+			     "new comes in (docs/haproxy.md)",
+			     name, c.error);
+		else if (c.missing)
+			hint(w, "error", "picket blocks",
+			     "%zu blocks are wanted but not in the map of HAProxy %s", c.missing, name);
+		if (c.foreign)
+			hint(w, "info", NULL,
+			     "the map of HAProxy %s holds %zu keys that picket did not write: it is to be "
+			     "picket's alone",
+			     name, c.foreign);
+	}
 }
 
 static void hint_trips(struct json_writer *w, const struct status *s)
@@ -333,6 +356,7 @@ void status_write_hints(struct json_writer *w, const struct status *s, const str
 	if (s->sight != PROCESSES_SEEN)
 		hint(w, "info", processes_sight_mend(s->sight), "%s", processes_sight_why(s->sight));
 	hint_http(w, s);
+	hint_haproxy(w, s);
 	hint_trips(w, s);
 	hint_gateways(w, s);
 	hint_lists(w, s);

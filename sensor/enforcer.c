@@ -325,14 +325,16 @@ static bool http_follow(struct enforcer *e, const struct prefix *target)
 {
 	const struct block *b = stronger(blocks_find(e->blocks, target), blocks_find(e->behind, target));
 
-	if (!b) {
+	int r = 0;
+
+	if (!b)
 		decide_remove(e->decide, target);
-		return true;
-	}
-	/* It holds as much as both lists together. */
-	int r = decide_put(e->decide, target, b->verdict.action, block_end_ns(b));
+	else /* it holds as much as both lists together */
+		r = decide_put(e->decide, target, b->verdict.action, block_end_ns(b));
 	if (r)
 		log_error("a decision at HTTP could not be kept", LOG_ERRNO(r));
+	if (e->parts.http_changed)
+		e->parts.http_changed(e->parts.arg, target);
 	return r == 0;
 }
 
@@ -727,6 +729,35 @@ int enforcer_adopt(struct enforcer *e)
 		r = adopt_settings(e);
 	pthread_mutex_unlock(&e->lock);
 	return r;
+}
+
+bool enforcer_adopt_http(struct enforcer *e, const struct prefix *target, uint64_t end_ns)
+{
+	struct block *entry;
+
+	pthread_mutex_lock(&e->lock);
+	uint64_t now = now_ns(e);
+	struct verdict v = {
+		.source = VERDICT_GATEWAY,
+		.origin = BLOCKS_ADOPTED,
+		.id = BLOCKS_ADOPTED,
+		.action = VERDICT_BLOCK,
+		.scope = VERDICT_SCOPE_PORTS,
+		.target = *target,
+		.ttl_ms = end_ns > now ? (end_ns - now) / NS_PER_MS : 0,
+		.confidence = 1,
+		.reason = "adopted: the map of a proxy held it when the sensor started",
+		.received_ns = now,
+	};
+	protect_read(e, PROTECT_AGE_NS);
+	bool taken = limits_check_target(e->parts.config, &e->protect, target, v.ttl_ms, NULL) == LIMITS_OK &&
+		     blocks_put(e->behind, &v, 0, now, &entry) == 0;
+	if (taken) {
+		entry->installed_ns = now;
+		taken = http_follow(e, target);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return taken;
 }
 
 /* Of one of the two lists. */

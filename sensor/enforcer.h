@@ -31,8 +31,12 @@ struct enforcer_parts {
 	const struct clock *clock;
 	struct proxies *proxies;
 	struct clients *clients;
-	struct clients *behind;    /* of capture; NULL: none */
-	bool (*http)(void *arg);   /* do proxies ask the point at HTTP? NULL: none does */
+	struct clients *behind; /* of capture; NULL: none */
+	/* Does a proxy do that at HTTP? NULL: none does. */
+	bool (*http)(void *arg, enum verdict_action action);
+	/* What is to be done at HTTP about the target has changed. Must not wait, nor call back. NULL: nobody
+	 * wants to know. */
+	void (*http_changed)(void *arg, const struct prefix *target);
 	struct regulars *regulars; /* who is served here regularly; NULL: nobody is known */
 	struct witness *witness;   /* on what the built-in analysis fired; NULL: it does not run */
 	struct warden_client *warden;
@@ -70,6 +74,11 @@ struct decision {
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret);
 /* Reads back what the kernel holds (a restarted sensor adopts it). */
 int enforcer_adopt(struct enforcer *e);
+/*
+ * A proxy's map was found to deny the target until then, and nobody asks for it: an earlier sensor had put it
+ * there. True: it is in force at HTTP from now on. False: the hard limits or the list's length forbid it.
+ */
+bool enforcer_adopt_http(struct enforcer *e, const struct prefix *target, uint64_t end_ns);
 /* confirm_within_ms: 0, or the block reverts by itself then unless confirmed. */
 void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
 		      struct decision *ret);

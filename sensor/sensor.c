@@ -9,6 +9,7 @@
  *     judge (main) thread                          forwarder ←──────────────────────┘→ enforcer → warden
  *     control threads  api → control_*.c → enforcer, tail, ...
  *     decide thread    http_point → decide, which the enforcer keeps
+ *     haproxy threads  decide → haproxy_point → the map of each HAProxy that is configured
  *     lists thread     list_watch → enforcer → warden, where block lists are configured
  *     alerts thread    alerts, which events and the judge fill → alert_send, where people are to be told
  */
@@ -44,6 +45,7 @@
 #include "sensor/clients.h"
 #include "sensor/control.h"
 #include "sensor/enforcer.h"
+#include "sensor/haproxy_point.h"
 #include "sensor/http_point.h"
 #include "sensor/list_watch.h"
 #include "sensor/reader.h"
@@ -104,6 +106,8 @@ struct sensor {
 	uint64_t mended_told, queue_refused_told, verdicts_refused_told;
 	uint64_t stats[PK_C_MAX];
 	struct http_point *http_point;
+	struct haproxy_point *haproxy[CONFIG_HAPROXY_MAX];
+	atomic_uint haproxy_count; /* counted up while those that are there run */
 	struct control_parts control;
 };
 
@@ -590,12 +594,59 @@ static int give_up_rights(const struct sensor_start *start)
 	return r;
 }
 
-/* Any thread. */
-static bool http_is_asked(void *arg)
+/* Any thread. A map can only deny. */
+static bool http_is_asked(void *arg, enum verdict_action action)
 {
 	struct sensor *s = arg;
 
+	for (unsigned i = 0; i < s->haproxy_count && action == VERDICT_BLOCK; i++)
+		if (haproxy_point_is_up(s->haproxy[i]))
+			return true;
 	return s->http_point && http_point_is_asked(s->http_point);
+}
+
+static void on_http_changed(void *arg, const struct prefix *target)
+{
+	struct sensor *s = arg;
+
+	for (unsigned i = 0; i < s->haproxy_count; i++)
+		haproxy_point_note(s->haproxy[i], target);
+}
+
+static bool on_haproxy_found(void *arg, const struct prefix *target, uint64_t end_ns)
+{
+	return enforcer_adopt_http(((struct sensor *)arg)->enforcer, target, end_ns);
+}
+
+static int haproxy_start(struct sensor *s)
+{
+	for (unsigned i = 0; i < s->config->haproxy_count; i++) {
+		struct haproxy_point_parts parts = {
+			.config = &s->config->haproxy[i],
+			.clock = &clock_system,
+			.decide = enforcer_decide(s->enforcer),
+			.stop_fd = s->stop_fd,
+			.adopt = on_haproxy_found,
+			.arg = s,
+		};
+		int r = haproxy_point_new(&parts, &s->haproxy[i]);
+		if (r)
+			return r;
+		atomic_store(&s->haproxy_count, i + 1);
+	}
+	return 0;
+}
+
+/* Each may tell the others of a change until its thread has ended. */
+static void haproxy_stop(struct sensor *s)
+{
+	unsigned count = s->haproxy_count;
+
+	for (unsigned i = 0; i < count; i++)
+		haproxy_point_stop(s->haproxy[i]);
+	s->haproxy_count = 0;
+	for (unsigned i = 0; i < count; i++)
+		haproxy_point_free(s->haproxy[i]);
 }
 
 static int http_point_start(struct sensor *s, int decide_socket)
@@ -632,6 +683,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.witness = s->witness,
 		.warden = s->warden,
 		.http = http_is_asked,
+		.http_changed = on_http_changed,
 		.audit = s->audit,
 		.event = on_event,
 		.arg = s,
@@ -680,6 +732,8 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = http_point_start(s, start->decide_socket);
 	if (!r)
+		r = haproxy_start(s);
+	if (!r)
 		r = api_new(&s->api);
 	if (r)
 		return r;
@@ -689,6 +743,8 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.tail = s->tail,
 		.enforcer = s->enforcer,
 		.http_point = s->http_point,
+		.haproxy = s->haproxy,
+		.haproxy_count = s->haproxy_count,
 		.audit = s->audit,
 		.alerts = s->alert_send,
 		.warden = s->warden,
@@ -751,6 +807,7 @@ static void stop_parts(struct sensor *s)
 		forwarder_flush(s->forwarder, FLUSH_MS);
 	}
 	api_free(s->api);
+	haproxy_stop(s);
 	http_point_free(s->http_point);
 	alert_send_free(s->alert_send);
 	s->alert_send = NULL; /* events may still come */

@@ -73,51 +73,8 @@ in_k() { nsenter --net="/run/netns/$NS_K" "$@"; }
 wait_until 10 "the balancer listens" in_k bash -c "exec 3<>/dev/tcp/$BALANCER/8001"
 wait_until 10 "nginx listens" in_s bash -c "exec 3<>/dev/tcp/$S4/8081"
 
-# Asks on one connection, each few milliseconds, until killed. A line each: begin and end in ns since 1970, status or error.
-cat >"$DIR/client.py" <<'PY'
-import http.client, sys, time
-address, port, source, path, post = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:]
-out = open(path, "a", buffering=1)
-c = None
-n = 0
-while True:
-    n += 1
-    begin = time.time_ns()
-    try:
-        if c is None:
-            c = http.client.HTTPConnection(address, port, timeout=10, source_address=(source, 0))
-        if post:
-            c.request("POST", "/api/login", '{"user":"admin","password":"guess-%d"}' % n,
-                      {"Content-Type": "application/json", "User-Agent": "attacker/1"})
-        else:
-            c.request("GET", "/steady/%d" % n, headers={"User-Agent": "client"})
-        r = c.getresponse()
-        r.read()
-        result = r.status
-        if r.will_close:
-            c.close()
-            c = None
-    except OSError as e:
-        result = repr(e)
-        c = None
-    out.write("%d %d %s\n" % (begin, time.time_ns(), result))
-    time.sleep(0.003 if post else 0.02)  # below what is taken for a flood
-PY
-client_up() { # SOURCE PORT FILE [post]
-	: >"$DIR/$3"
-	in_k "$PYTHON" "$DIR/client.py" $BALANCER "$2" "$1" "$DIR/$3" "${@:4}" &
-	CLIENT=$!
-	own $CLIENT
-}
-statuses() { awk '{ print $3 }' "$DIR/$1" | sort | uniq -c | awk '{ print $2 "x" $1 }' | tr '\n' ' '; }
-has_status() { awk '{ print $3 }' "$DIR/$1" | grep -qx "$2"; }
-unharmed() { # FILE: nothing but 200
-	! awk '{ print $3 }' "$DIR/$1" | grep -qvx 200 || fail "the client of $1 met: $(statuses "$1")"
-}
-slowest_ms() { awk -v from="$2" '$1 >= from { t = ($2 - $1) / 1e6; if (t > most) most = t } END { printf "%.1f", most }' "$DIR/$1"; }
-median_ms() {
-	awk -v from="$2" '$1 >= from { print ($2 - $1) / 1e6 }' "$DIR/$1" | sort -n | awk '{ a[NR] = $1 } END { printf "%.2f", a[int((NR + 1) / 2)] }'
-}
+# shellcheck source=tests/e2e/through.sh
+. "$E2E/through.sh"
 
 # Before picket runs everybody passes.
 client_up $NEIGHBOUR 8001 neighbour
@@ -137,7 +94,7 @@ client_up $ATTACKER 8001 attacker post
 ATTACKING=$CLIENT
 wait_until 20 "the attacker is denied" has_status attacker 403
 sleep 0.5
-kill $ATTACKING
+kill "$ATTACKING"
 verdict() {
 	events_of picket.decision | jq -r "select(.\"picket.decision.target\" == \"$ATTACKER\" and .\"picket.decision.outcome\" == \"blocked\") | $1" |
 		head -n 1

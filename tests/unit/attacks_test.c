@@ -101,8 +101,9 @@ static void on_decision(void *arg, struct event *e)
 	event_unref(e);
 }
 
-static bool is_asked(void *arg)
+static bool is_asked(void *arg, enum verdict_action action)
 {
+	(void)action;
 	return ((struct stage *)arg)->http_asked;
 }
 

@@ -394,6 +394,29 @@ static void list_is_read_with_its_own_defaults(void **state)
 	assert_int_equal(config->lists[1].ttl_ms, 3600000);
 }
 
+static void haproxy_is_a_socket_and_a_map(void **state)
+{
+	(void)state;
+	load("mode: observe\n");
+	assert_int_equal(config->haproxy_count, 0);
+	load("haproxy:\n  - {name: edge, socket: /run/haproxy/picket.sock, map: /etc/haproxy/picket.map}\n");
+	assert_int_equal(config->haproxy_count, 1);
+	assert_string_equal(config->haproxy[0].name, "edge");
+	assert_string_equal(config->haproxy[0].socket, "/run/haproxy/picket.sock");
+	assert_string_equal(config->haproxy[0].map, "/etc/haproxy/picket.map");
+	refuse("haproxy: [{name: a, map: /m}]\n",
+	       ":1: haproxy: \"a\" needs a socket: the path of its stats socket");
+	refuse("haproxy: [{name: a, socket: /s}]\n",
+	       ":1: haproxy: \"a\" needs a map: its path, as haproxy.cfg names it");
+	refuse("haproxy: [{name: a, socket: /s, map: '/m;show info'}]\n",
+	       ":1: haproxy: \"/m;show info\" cannot be named in a command to HAProxy: let its path have no "
+	       "blanks, quotes, and none of ; \\ < >");
+	refuse("haproxy: [{name: a, socket: /s, map: /m}, {name: a, socket: /t, map: /m}]\n",
+	       ":1: haproxy: \"a\" is the name of two haproxy");
+	refuse("haproxy: [{name: a, sokcet: /s, map: /m}]\n",
+	       ":1: haproxy: \"sokcet\" is no key of a haproxy; did you mean socket?");
+}
+
 static void list_must_be_whole(void **state)
 {
 	(void)state;
@@ -868,7 +891,7 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 	/* Every key but those whose default follows from others (5) or that have none (5 of a gateway, 2 of a
 	 * list).
 	 */
-	assert_int_equal(check_schema(schema), 84);
+	assert_int_equal(check_schema(schema), 85);
 	cJSON_Delete(schema);
 }
 
@@ -1028,6 +1051,7 @@ int main(void)
 		STORY(wrong_value_is_told_with_the_mend),
 		STORY(gateway_must_be_whole),
 		STORY(list_must_be_whole),
+		STORY(haproxy_is_a_socket_and_a_map),
 		STORY(password_in_a_url_is_refused_and_not_repeated),
 		STORY(rules_across_keys_hold),
 		STORY(everything_wrong_is_told_at_once),

@@ -98,6 +98,27 @@ struct http_point_counts http_point_counts(struct http_point *p)
 	return fake.http;
 }
 
+struct haproxy_counts haproxy_point_counts(struct haproxy_point *p)
+{
+	(void)p;
+	return fake.haproxy;
+}
+
+const struct config_haproxy *haproxy_point_config(const struct haproxy_point *p)
+{
+	static const struct config_haproxy config = {.name = (char *)"edge",
+						     .socket = (char *)"/run/haproxy/picket.sock",
+						     .map = (char *)"/etc/haproxy/picket.map"};
+
+	(void)p;
+	return &config;
+}
+
+const char *haproxy_state_name(enum haproxy_state state)
+{
+	return state == HAPROXY_UP ? "up" : state == HAPROXY_DOWN ? "down" : "starting";
+}
+
 bool http_point_is_asked(struct http_point *p)
 {
 	(void)p;

@@ -37,6 +37,8 @@ struct fake {
 	struct alert_outlet_counts outlets[ALERT_OUTLETS];
 	struct http_point_counts http;
 	bool http_asked;
+	/* that of one HAProxy; parts.haproxy_count is 0 unless a test says otherwise */
+	struct haproxy_counts haproxy;
 	/* warden */
 	struct warden_reply warden;
 	int warden_result;

@@ -201,11 +201,62 @@ static void it_can_be_asked_while_it_changes(void **state)
 	decide_free(d);
 }
 
+static uint64_t denied_until(struct decide *d, const char *target)
+{
+	struct prefix p = test_prefix(target);
+
+	return decide_denied_until(d, &p, NOW);
+}
+
+/* For who looks for the most specific entry alone. */
+static void a_copy_says_of_each_entry_how_long_anything_around_it_denies(void **state)
+{
+	struct decide *d = fresh(10, 20, 100);
+	struct decide_denial *all = NULL;
+	size_t count = 9, seen = 0;
+
+	(void)state;
+	assert_int_equal(decide_denials(d, NOW, &all, &count), 0);
+	assert_int_equal(count, 0);
+	free(all);
+	put(d, "198.51.100.7", VERDICT_BLOCK, NOW + SECONDS(10));
+	put(d, "198.51.100.8", VERDICT_BLOCK, NOW + SECONDS(1000));
+	put(d, "198.51.100.9", VERDICT_RATE_LIMIT, NOW + SECONDS(1000));
+	put(d, "198.51.100.10", VERDICT_BLOCK, NOW);
+	put(d, "198.51.100.0/24", VERDICT_BLOCK, NOW + SECONDS(100));
+	put(d, "198.51.0.0/16", VERDICT_SHADOW, NOW + SECONDS(5000));
+	put(d, "2001:db8::/48", VERDICT_BLOCK, NOW + SECONDS(50));
+	assert_int_equal(decide_denials(d, NOW, &all, &count), 0);
+	assert_int_equal(count, 4);
+	for (size_t i = 0; i < count; i++) {
+		char text[PREFIX_TEXT_MAX];
+		prefix_format(&all[i].target, text);
+		seen += all[i].end_ns == denied_until(d, text);
+		if (!strcmp(text, "198.51.100.7"))
+			assert_int_equal(all[i].end_ns, NOW + SECONDS(100));
+	}
+	assert_int_equal(seen, 4);
+	assert_int_equal(denied_until(d, "198.51.100.8"), NOW + SECONDS(1000));
+	assert_int_equal(denied_until(d, "198.51.100.9"), 0);
+	assert_int_equal(denied_until(d, "198.51.100.10"), 0);
+	assert_int_equal(denied_until(d, "198.51.100.11"), 0);
+	assert_int_equal(denied_until(d, "2001:db8::/48"), NOW + SECONDS(50));
+	free(all);
+	decide_off(d, true);
+	assert_true(decide_is_off(d));
+	assert_int_equal(denied_until(d, "198.51.100.8"), 0);
+	assert_int_equal(decide_denials(d, NOW, &all, &count), 0);
+	assert_int_equal(count, 0);
+	free(all);
+	decide_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_entry_denies_its_client_until_its_end_and_nobody_else),
 		cmocka_unit_test(of_several_that_cover_a_client_the_strongest_in_force_decides),
+		cmocka_unit_test(a_copy_says_of_each_entry_how_long_anything_around_it_denies),
 		cmocka_unit_test(rate_limit_lets_a_burst_and_then_its_rate_pass_of_each_client),
 		cmocka_unit_test(where_too_many_are_slowed_some_pass_and_are_counted),
 		cmocka_unit_test(a_full_table_takes_no_more_and_loses_none),

@@ -153,8 +153,9 @@ static void keep_event(void *arg, struct event *e)
 	s->told++;
 }
 
-static bool is_asked(void *arg)
+static bool is_asked(void *arg, enum verdict_action action)
 {
+	(void)action;
 	struct stage *s = arg;
 
 	return s->http_asked;

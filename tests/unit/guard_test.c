@@ -36,8 +36,9 @@ static bool behind_seen(void *arg, const struct prefix *target)
 	return f->behind;
 }
 
-static bool http_asked(void *arg)
+static bool http_asked(void *arg, enum verdict_action action)
 {
+	(void)action;
 	struct fixture *f = arg;
 
 	return f->http;
