@@ -46,7 +46,7 @@ enum config_list_format {
 	CONFIG_LIST_STIX,
 	CONFIG_LIST_MISP,
 };
-#define CONFIG_LISTS_MAX 16
+#define CONFIG_LISTS_MAX   16
 #define CONFIG_HAPROXY_MAX 8
 
 struct config_strings {
@@ -180,6 +180,7 @@ struct config {
 		bool close_connections; /* enforcement.close_connections, true */
 		uint32_t rate_limit;    /* enforcement.rate_limit, 20 packets a second */
 		uint32_t rate_burst;    /* enforcement.rate_burst, 100 packets */
+		bool publish;           /* enforcement.publish, false */
 	} enforcement;
 	struct {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */

@@ -209,6 +209,9 @@ const struct config_key config_keys[] = {
 	 .fallback = "20", .help = "Packets a second that a rate limited client keeps."},
 	{.path = "enforcement.rate_burst", .type = CONFIG_UINT32, .offset = AT(enforcement.rate_burst), .min = 1, .max = 1000000,
 	 .fallback = "100", .help = "Packets that a rate limited client may send at once."},
+	{.path = "enforcement.publish", .type = CONFIG_BOOL, .offset = AT(enforcement.publish), .fallback = "false",
+	 .help = "Whether automatic blocks that nobody here can enforce, of clients behind a proxy that neither asks nor has a map, "
+	 "are kept for others to enforce (picket export) instead of refused."},
 
 	{.path = "api.openapi", .type = CONFIG_TEXT, .offset = AT(api.openapi), .form = FORM_FILE, .max = 1024, .fallback = "",
 	 .help = "OpenAPI 3 file, YAML or JSON: its paths are the routes, and what it does not have is marked. Empty: none."},

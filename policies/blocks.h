@@ -35,8 +35,9 @@ struct block {
 	uint64_t installed_ns;            /* the deny map held it */
 	uint64_t packets, bytes, last_ns; /* what the kernel dropped, as last read */
 	uint64_t closed;                  /* open connections ended */
-	bool http;                        /* in force at HTTP alone (enforcer_blocks, enforcer_why) */
-	uint64_t requests;                /* what the point at HTTP refused (there, too) */
+	bool http;                        /* in force at HTTP alone (enforcer_blocks, enforcer_why) ... */
+	bool published;    /* ... where now nobody does it: only others can, by picket export */
+	uint64_t requests; /* what the point at HTTP refused (there, too) */
 };
 
 enum { BLOCKS_E_FULL = 1, BLOCKS_E_NONE = 2, BLOCKS_E_SHORTER = 3 /* its claim there lasts longer: kept */ };

@@ -187,15 +187,17 @@ static bool refuse_behind_proxy(const struct verdict *v, struct guard_answer *re
 		addr_format(&v->via, proxy);
 	return answer(ret, DECISION_REFUSED, "behind_proxy",
 		      "%s comes through %s: the kernel sees only that proxy's packets, which are everybody's "
-		      "behind it. A proxy that asks the decision socket could stop it; none does "
-		      "(docs/decide.md)",
+		      "behind it. A proxy that asks the decision socket, or has a map, could stop it; none "
+		      "does (docs/decide.md, docs/haproxy.md)",
 		      prefix_format(&v->target, target), proxy);
 }
 
-/* Its own packets do not come here: then only the point at HTTP can stop it, if somebody asks there. */
+/* Its own packets do not come here: then only a proxy can stop it, if one does, or others, if they are told.
+ */
 static bool stop_behind_proxy(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
 {
-	ret->http = g->facts.http && g->facts.http(g->facts.arg, v->action);
+	ret->http =
+		g->config->enforcement.publish || (g->facts.http && g->facts.http(g->facts.arg, v->action));
 	return !ret->http && refuse_behind_proxy(v, ret);
 }
 

@@ -43,8 +43,8 @@ struct guard_facts {
 	/* Was an address inside target seen in the last hour behind a trusted proxy, whose packets alone come
 	 * here? Asked where no handshake was seen. NULL: none was. */
 	bool (*behind)(void *arg, const struct prefix *target);
-	/* Does a proxy do that at HTTP, by asking or by a map, so that who is behind one can be stopped there?
-	 * NULL: none does. */
+	/* Does a proxy do that at HTTP, by asking or by a map, so that who is behind one can be stopped
+	 * there? NULL: none does. */
 	bool (*http)(void *arg, enum verdict_action action);
 	/* How many targets has the source of this verdict blocked now, and is this one among them? NULL:
 	 * none. */
@@ -60,7 +60,9 @@ struct guard_facts {
 struct guard_answer {
 	enum decision_outcome outcome; /* BLOCKED = go on and ask the warden */
 	const char *why; /* static: "ok", "observe", "approve", "protected_network", "no_handshake", ... */
-	bool http;       /* BLOCKED: at HTTP, and nowhere else: only a trusted proxy's packets come here */
+	/* BLOCKED: at HTTP, or by others who are told (enforcement.publish), and nowhere else: only a trusted
+	 * proxy's packets come here. */
+	bool http;
 	enum verdict_action
 		action;  /* what to do: rate_limit, where a block was asked for, of a shared address */
 	size_t regulars; /* consumers that are served regularly at the target; known for automatic verdicts */

@@ -14,8 +14,10 @@ target_sources(picket_sensor PRIVATE
 	cli_completion.c
 	cli_detach.c
 	cli_events.c
+	cli_export.c
 	cli_forecast.c
 	cli_help.c
+	cli_import.c
 	cli_kill.c
 	cli_lists.c
 	cli_manual.c

@@ -53,6 +53,8 @@ int cli_packets(const struct cli *cli, int argc, char **argv);
 int cli_blocks(const struct cli *cli, int argc, char **argv);
 int cli_block(const struct cli *cli, int argc, char **argv);
 int cli_unblock(const struct cli *cli, int argc, char **argv);
+/* cli_export.c */ int cli_export(const struct cli *cli, int argc, char **argv);
+/* cli_import.c */ int cli_import(const struct cli *cli, int argc, char **argv);
 /* cli_lists.c */
 int cli_lists(const struct cli *cli, int argc, char **argv);
 /* One line for each list that is in force, and how many these are. 0 or an EXIT_*. */

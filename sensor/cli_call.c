@@ -118,6 +118,26 @@ int cli_ask_json(const struct cli *cli, const char *command, const char *method,
 	return EXIT_DONE;
 }
 
+int cli_try(const struct cli *cli, const char *command, const char *method, const char *path,
+	    struct span body, unsigned *ret_status, cJSON **ret)
+{
+	struct api_answer answer = {0};
+	cJSON *root = NULL;
+	int r = api_client_call(cli->control, method, path, body, &answer);
+
+	if (r)
+		return explain_transport(cli, command, r);
+	r = json_parse(buffer_span(&answer.body), &answer_limits, &root, NULL);
+	*ret_status = answer.status;
+	api_answer_free(&answer);
+	if (r < 0)
+		return cli_no_memory(command);
+	if (r)
+		return cli_fail(EXIT_UNREACHABLE, command, "what answers at %s is no picket", cli->control);
+	*ret = root;
+	return EXIT_DONE;
+}
+
 int cli_ask_quietly(const struct cli *cli, const char *path, cJSON **ret)
 {
 	struct api_answer answer = {0};

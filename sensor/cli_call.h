@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include "lib/api_client.h"
+#include "lib/config.h"
 #include "lib/json_read.h"
 #include "lib/json_write.h"
 #include "sensor/cli.h"
@@ -18,6 +19,9 @@ int cli_ask(const struct cli *cli, const char *command, const char *method, cons
 /* The same, parsed (cJSON_Delete it). With --json: prints the answer as one line and gives NULL. */
 int cli_ask_json(const struct cli *cli, const char *command, const char *method, const char *path,
 		 struct span body, cJSON **ret);
+/* The answer of any status, parsed; what a status means is the caller's to tell. 0 or an EXIT_*. */
+int cli_try(const struct cli *cli, const char *command, const char *method, const char *path,
+	    struct span body, unsigned *ret_status, cJSON **ret);
 /* GET, parsed, without a word about what goes wrong. 0 or EXIT_UNREACHABLE. */
 int cli_ask_quietly(const struct cli *cli, const char *path, cJSON **ret);
 /* "/v1/why/" + the escaped text; free it. NULL: memory is out. */
@@ -29,6 +33,8 @@ int cli_stream(const struct cli *cli, const char *command, const char *path,
 cJSON *cli_parse_line(struct span line);
 /* Each item of the array `list` in its own line. */
 void cli_print_items(const cJSON *list);
+/* cli_export.c: "auto", "plain", "crowdsec", ... 0 or 1. */
+int cli_list_format(const char *text, enum config_list_format *ret);
 /* cli_events.c: an event (a line of JSON) as one line for people, appended without a line feed. */
 void cli_event_line(const struct cli *cli, struct span line, struct buffer *out);
 /* Memory is out. */

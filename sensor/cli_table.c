@@ -105,6 +105,22 @@ const struct cli_command cli_commands[] = {
 		{.name = "confirm", .help = "confirm the block of TARGET"})},
 	{.name = "unblock", .arguments = "TARGET", .offer = OFFER_BLOCKED, .summary = "end a block", .run = cli_unblock,
 	 .notes = "Exit status 1: exactly this target was not blocked; 4: a block list names it."},
+	{.name = "import", .arguments = "FILE", .offer = OFFER_FILES, .run = cli_import,
+	 .summary = "block the addresses of a file, once, each as a block of your own",
+	 .options = OPTIONS(
+		{.name = "format", .value = "FORMAT", .choices = "auto|plain|crowdsec|stix|misp",
+		 .help = "what the file is; default auto, by its content"},
+		{.name = "ttl", .value = "TIME", .help = "of entries without an end of their own; default guard.ttl_default (15m)"},
+		{.name = "action", .value = "block|rate_limit|shadow", .help = "as in `picket block`"},
+		{.name = "scope", .value = "ports|host", .help = "as in `picket block`"},
+		{.name = "reason", .value = "TEXT", .help = "kept with each block; default \"imported\""}),
+	 .notes = "FILE may be -, which is stdin. At most 65,536 entries; longer ones, and those that change, are for lists: in the "
+	 "configuration. Exit status 4: some were refused, the others are blocked; 1: some records cannot be read, likewise."},
+	{.name = "export", .summary = "what is blocked, as a list that others can read", .run = cli_export,
+	 .options = OPTIONS(
+		{.name = "format", .value = "plain|crowdsec|stix|misp", .help = "plain (default): an address or prefix a line"},
+		{.name = "published", .help = "only what nobody here can enforce, for others to do (enforcement.publish)"}),
+	 .notes = "Blocks with action block, by whoever asked for them; what stands in block lists is not among them."},
 	{.name = "lists", .summary = "block lists in files: what stands in them and what is in force", .run = cli_lists},
 	{.name = "why", .arguments = "TARGET", .offer = OFFER_BLOCKED, .run = cli_why,
 	 .summary = "whether an address is blocked, why or why not, and what undoes it",

@@ -152,7 +152,9 @@ static int show_why(const struct cli *cli, const cJSON *a)
 	fputs(print_color(cli->color, blocked ? COLOR_RED : COLOR_GREEN), stdout);
 	if (blocked)
 		printf("%s is %s %s for another %s", target, print_denied(cli_text(block, "action")),
-		       !strcmp(cli_text(block, "point"), "http")   ? "at HTTP (its proxy asks)"
+		       !strcmp(cli_text(block, "point"), "published")
+			       ? "for others to enforce (picket export)"
+		       : !strcmp(cli_text(block, "point"), "http") ? "at HTTP (by its proxy)"
 		       : !strcmp(cli_text(block, "scope"), "host") ? "in the kernel (every packet)"
 								   : "in the kernel (watched ports)",
 		       print_span(cli_uint(block, "ttl_s"), span));

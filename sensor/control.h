@@ -36,8 +36,8 @@ struct control_parts {
 	struct http_point *http_point; /* NULL: none */
 	struct haproxy_point *const *haproxy;
 	unsigned haproxy_count;
-	struct audit *audit;           /* NULL: none */
-	struct alert_send *alerts;     /* NULL: nobody is told */
+	struct audit *audit;       /* NULL: none */
+	struct alert_send *alerts; /* NULL: nobody is told */
 	struct warden_client *warden;
 	struct proxies *proxies;
 	struct forwarder *forwarder;

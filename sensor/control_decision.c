@@ -15,7 +15,7 @@ void control_write_block(struct json_writer *w, const struct block *b, const str
 	json_key(w, "ttl_s");
 	json_uint(w, b->deadline_ns > now ? (b->deadline_ns - now + NS_PER_S - 1) / NS_PER_S : 0);
 	json_key(w, "point");
-	json_text(w, b->http ? "http" : "kernel");
+	json_text(w, b->published ? "published" : b->http ? "http" : "kernel");
 	json_key(w, "installed");
 	json_bool(w, b->installed_ns != 0);
 	control_write_time(w, "confirm_by", clock, b->revert_ns);
@@ -72,7 +72,10 @@ void control_reply_decision(struct api_call *call, const struct control_parts *p
 	json_key(&w, "detail");
 	json_text(&w, d->detail);
 	json_key(&w, "point");
-	json_text(&w, d->outcome != DECISION_BLOCKED ? NULL : d->http ? "http" : "kernel");
+	json_text(&w, d->outcome != DECISION_BLOCKED ? NULL
+		      : d->published                 ? "published"
+		      : d->http                      ? "http"
+						     : "kernel");
 	control_write_verdict(&w, v);
 	json_key(&w, "ttl_s");
 	json_uint(&w, v->ttl_ms / 1000);

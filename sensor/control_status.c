@@ -128,6 +128,7 @@ static void write_http(struct json_writer *w, const struct status *s)
 	put_text(w, "socket", parts->config->decide);
 	put_uint(w, "entries", d.entries);
 	put_uint(w, "only_here", s->enforcer.http);
+	put_uint(w, "published", s->enforcer.published);
 	put_uint(w, "asked", p.asked);
 	put_uint(w, "unnamed", p.unnamed);
 	put_uint(w, "denied", d.denied);

@@ -108,7 +108,8 @@ static void hint_http(struct json_writer *w, const struct status *s)
 	if (!parts->http_point)
 		return;
 	p = http_point_counts(parts->http_point);
-	if (s->enforcer.http && !parts->haproxy_count && !http_point_is_asked(parts->http_point))
+	if (s->enforcer.http > s->enforcer.published && !parts->haproxy_count &&
+	    !http_point_is_asked(parts->http_point))
 		hint(w, "warning", NULL,
 		     "%zu clients are denied at HTTP, but no proxy asked at %s within five minutes: see "
 		     "docs/decide.md",

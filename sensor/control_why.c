@@ -209,8 +209,9 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 		because(w, "behind_proxy", NULL,
 			"it comes through a trusted proxy: the kernel sees only that proxy's packets; a "
 			"block "
-			"holds at HTTP, if that proxy asks the decision socket (docs/decide.md), and is "
-			"refused if none does");
+			"holds at HTTP, if that proxy asks the decision socket (docs/decide.md) or has a map "
+			"(docs/haproxy.md), and is refused if none does, or kept for others "
+			"(enforcement.publish)");
 	else if (!y->handshake)
 		because(w, "no_handshake", NULL,
 			"it completed no TCP handshake with this host in the last hour: its address may be "

@@ -49,6 +49,13 @@ static uint64_t now_ns(const struct enforcer *e)
 	return clock_boot_ns(e->parts.clock);
 }
 
+/* Of the list of clients behind proxies: is nobody here who does that now, so that only others can? */
+static bool is_published(const struct enforcer *e, enum verdict_action action)
+{
+	return e->parts.config->enforcement.publish &&
+	       !(e->parts.http && e->parts.http(e->parts.arg, action));
+}
+
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 {
 	const struct config *c = parts->config;
@@ -139,7 +146,9 @@ static void publish(struct enforcer *e, const struct verdict *v, const struct de
 	event->decision.detail = event_tail_copy(event, detail);
 	if (d->outcome == DECISION_BLOCKED || d->outcome == DECISION_UNBLOCKED ||
 	    d->outcome == DECISION_EXPIRED)
-		event->decision.point = d->http ? SPAN("http") : SPAN("kernel");
+		event->decision.point = d->published ? SPAN("published")
+					: d->http    ? SPAN("http")
+						     : SPAN("kernel");
 	event->decision.installed_ns = d->installed_ns;
 	event->decision.closed = d->closed;
 	struct event **slot = &e->history[e->history_count++ % HISTORY_MAX];
@@ -419,7 +428,9 @@ static void enforce_http(struct enforcer *e, const struct verdict *v, struct dec
 		return;
 	}
 	d->installed_ns = entry->installed_ns = now_ns(e);
-	decide(d, DECISION_BLOCKED, "ok", "at HTTP, where its proxy asks: the kernel sees only the proxy");
+	decide(d, DECISION_BLOCKED, "ok",
+	       d->published ? "nobody here can stop it: it is kept for others (`picket export`)"
+			    : "at HTTP, where its proxy stops it: the kernel sees only the proxy");
 }
 
 /* What the guard allowed: in the kernel, or where that sees only a proxy's packets, at HTTP. */
@@ -463,6 +474,7 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 		guard_decide(e->guard, v, &e->protect, approved, now_ns(e), &answer);
 		decide(d, answer.outcome, answer.why, answer.detail);
 		d->http = answer.http;
+		d->published = d->http && is_published(e, answer.action);
 	}
 	given.ttl_ms = answer.ttl_ms;
 	given.action = answer.action;
@@ -766,7 +778,8 @@ static void blocks_end(struct enforcer *e, struct blocks *list, uint64_t now)
 	struct block b, *left;
 
 	while (blocks_expire(list, now, &b, &left) == 0) {
-		struct decision d = {.http = list == e->behind};
+		struct decision d = {.http = list == e->behind,
+				     .published = list == e->behind && is_published(e, b.verdict.action)};
 		uint64_t done = 0;
 		bool reverted = b.revert_ns && b.revert_ns <= now && b.deadline_ns > now;
 
@@ -930,6 +943,18 @@ enum config_mode enforcer_mode(struct enforcer *e)
 	return mode;
 }
 
+struct published_count {
+	struct enforcer *e;
+	size_t count;
+};
+
+static void published_one(void *arg, const struct block *b)
+{
+	struct published_count *p = arg;
+
+	p->count += is_published(p->e, b->verdict.action);
+}
+
 struct enforcer_counts enforcer_counts(struct enforcer *e)
 {
 	pthread_mutex_lock(&e->lock);
@@ -938,6 +963,11 @@ struct enforcer_counts enforcer_counts(struct enforcer *e)
 	c.trip_count = guard_trips(e->guard, now_ns(e), c.trips, ENFORCER_TRIPS_MAX);
 	c.desired = blocks_count(e->blocks) + e->reconcile.counts.by_lists;
 	c.http = blocks_count(e->behind);
+	if (e->parts.config->enforcement.publish) {
+		struct published_count p = {.e = e};
+		blocks_each(e->behind, published_one, &p);
+		c.published = p.count;
+	}
 	c.missing = e->reconcile.counts.missing;
 	c.extra = e->reconcile.counts.extra;
 	c.mended = e->reconcile.counts.mended;
@@ -970,6 +1000,7 @@ static void copy_block(void *arg, const struct block *b)
 
 	*to = *b;
 	to->http = c->http;
+	to->published = c->http && is_published(c->e, b->verdict.action);
 	http_hits(c->e, to);
 }
 
@@ -1082,6 +1113,7 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 		why.blocked = true;
 		why.block = *b;
 		why.block.http = list == e->behind;
+		why.block.published = why.block.http && is_published(e, b->verdict.action);
 		http_hits(e, &why.block);
 		why.claim_count = blocks_claims(list, &b->verdict.target, why.claims);
 	}

@@ -55,7 +55,8 @@ struct enforcer_counts {
 	uint64_t closed;       /* connections of blocked clients that were ended */
 	uint64_t mended;       /* entries put back, or taken out, because the kernel differed from the list */
 	size_t pending;
-	size_t http; /* entries in force at HTTP alone; desired and installed are the kernel's */
+	size_t http;      /* entries in force at HTTP alone; desired and installed are the kernel's */
+	size_t published; /* of these: nobody here does it now, others may (enforcement.publish) */
 	struct guard_trip trips[ENFORCER_TRIPS_MAX]; /* sources that went over a limit of the guard */
 	size_t trip_count;
 	uint64_t neighbours_forgotten; /* IPv6 networks whose offenders are counted, given up for room */
@@ -66,6 +67,7 @@ struct decision {
 	char why[48]; /* "ok", or the rule */
 	char detail[VERDICT_TEXT_MAX];
 	bool http;           /* decided for HTTP alone */
+	bool published;      /* ... where nobody does it now: for others to enforce */
 	uint64_t pending_id; /* DECISION_PENDING */
 	uint64_t installed_ns;
 	uint32_t closed; /* connections ended */

@@ -13,6 +13,7 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/policies/list_misp.c
 	${CMAKE_SOURCE_DIR}/policies/list_parse.c
 	${CMAKE_SOURCE_DIR}/policies/list_stix.c
+	${CMAKE_SOURCE_DIR}/policies/list_write.c
 	${CMAKE_SOURCE_DIR}/policies/operations.c
 	${CMAKE_SOURCE_DIR}/policies/path_segments.c
 	${CMAKE_SOURCE_DIR}/policies/proxies.c
@@ -50,6 +51,8 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_detach.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_forecast.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_events.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_export.c
+	${CMAKE_SOURCE_DIR}/sensor/cli_import.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_help.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_kill.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_lists.c

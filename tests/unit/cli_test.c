@@ -273,7 +273,7 @@ static void help_and_version_need_no_daemon(void **state)
 	static const char *const commands[] = {
 		"run",    "doctor",  "demo",    "status",  "events",  "requests", "packets", "blocks",
 		"block",  "unblock", "why",     "pending", "approve", "reject",   "mode",    "panic",
-		"resume", "detach",  "proxies", "gateway", "config",  "lists",
+		"resume", "detach",  "proxies", "gateway", "config",  "lists",    "import",  "export",
 	};
 
 	assert_int_equal(picket("--version"), EXIT_DONE);
@@ -427,6 +427,7 @@ static void without_a_daemon_every_command_is_exit_5_and_says_what_to_do(void **
 		"proxies",
 		"gateway list",
 		"lists",
+		"export",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -797,6 +798,120 @@ static void why_tells_the_story_and_answers_by_its_status(void **state)
 	says(out, "2001:db8::7 is not blocked\n");
 	says(out, "picket proxies trust 2001:db8::7");
 	assert_int_equal(picket("why 2001:db8::7 --json"), EXIT_NO);
+}
+
+static void export_writes_what_is_blocked_as_a_list(void **state)
+{
+	(void)state;
+	struct block blocks[4] = {fixture_block("192.0.2.7"), fixture_block("2001:db8::/48"),
+				  fixture_block("198.51.100.9"), fixture_block("203.0.113.7")};
+
+	assert_int_equal(picket("export"), EXIT_DONE);
+	assert_int_equal(line_count(out), 1);
+	assert_memory_equal(out, "# ", 2);
+	blocks[1].verdict.source = VERDICT_OPERATOR;
+	strcpy(blocks[1].verdict.origin, "uid:1000");
+	blocks[2].verdict.action = VERDICT_SHADOW;
+	blocks[3].http = blocks[3].published = true;
+	fake.blocks = blocks;
+	fake.block_count = 4;
+	assert_int_equal(picket("export"), EXIT_DONE);
+	says(out, "\n192.0.2.7 # until 20");
+	says(out, ", login_guessing: 20 POSTs to /login in 60s\n");
+	says(out, "\n2001:db8::/48 # until 20");
+	says(out, ", operator: ");
+	assert_null(strstr(out, "uid:1000"));
+	assert_null(strstr(out, "198.51.100.9"));
+	says(err, "1 with action rate_limit or shadow are not in it");
+	assert_int_equal(picket("export --format crowdsec"), EXIT_DONE);
+	assert_memory_equal(out, "[{\"duration\":\"8", 15);
+	assert_int_equal(line_count(out), 1);
+	assert_int_equal(picket("export --format stix --published"), EXIT_DONE);
+	says(out, "[ipv4-addr:value = '203.0.113.7']");
+	assert_null(strstr(out, "192.0.2.7"));
+	assert_int_equal(picket("export --published --json"), EXIT_DONE);
+	assert_int_equal(line_count(out), 1);
+	says(out, "\"point\":\"published\"");
+	assert_int_equal(picket("blocks"), EXIT_DONE);
+	says(out, "  published  ");
+	assert_int_equal(picket("export --format xml"), EXIT_USAGE);
+	says(err, "--format is plain, crowdsec, stix or misp");
+	assert_int_equal(picket("export --format auto"), EXIT_USAGE);
+	assert_int_equal(picket("export now"), EXIT_USAGE);
+}
+
+static const char *file_with(const char *text)
+{
+	static char path[128];
+
+	snprintf(path, sizeof path, "%s/list", f.folder);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	return path;
+}
+
+static void import_blocks_each_entry_of_a_file(void **state)
+{
+	(void)state;
+	const char *path = file_with("192.0.2.7\n198.51.100.0/24 # bad\n2001:db8::7\n");
+
+	assert_int_equal(picket("import %s --ttl 2h --action rate_limit --scope host", path), EXIT_DONE);
+	assert_int_equal(fake.asked_count, 3);
+	assert_int_equal(fake.asked.ttl_ms, 7200000);
+	assert_int_equal(fake.asked.action, VERDICT_RATE_LIMIT);
+	assert_int_equal(fake.asked.scope, VERDICT_SCOPE_HOST);
+	assert_string_equal(fake.asked.reason, "imported");
+	struct prefix last = fixture_prefix("2001:db8::7");
+	assert_true(prefix_equal(&fake.asked.target, &last));
+	says(out, "3 blocked, 0 refused");
+	/* An end of its own goes before --ttl. */
+	path = file_with("[{\"value\":\"192.0.2.9\",\"duration\":\"1h\",\"reason\":\"x\"},"
+			 "{\"value\":\"192.0.2.10\",\"scope\":\"Country\"}]");
+	assert_int_equal(picket("import %s --ttl 2h --reason feed", path), EXIT_DONE);
+	assert_in_range(fake.asked.ttl_ms, 3590000, 3600000);
+	assert_string_equal(fake.asked.reason, "feed");
+	says(out, "1 blocked, 0 refused");
+	says(out, "1 ask for no block of an address");
+	assert_int_equal(picket("import --json %s", path), EXIT_DONE);
+	assert_int_equal(line_count(out), 1);
+	says(out, "\"outcome\":\"blocked\"");
+	unlink(path);
+}
+
+static void import_says_what_it_could_not_block(void **state)
+{
+	(void)state;
+	const char *path = file_with("192.0.2.7\nhost.example\x1b[2J\n192.0.2.8\n");
+
+	assert_int_equal(picket("import %s", path), EXIT_NO);
+	assert_int_equal(fake.asked_count, 2);
+	says(err, "record 2 of ");
+	says(err, "is no address or prefix");
+	assert_null(strchr(err, '\x1b'));
+	says(out, "2 blocked, 0 refused; in the file 1 records could not be read");
+	fake.decision = (struct decision){.outcome = DECISION_REFUSED,
+					  .why = "protected_network",
+					  .detail = "overlaps 192.0.2.0/24 (configured)"};
+	assert_int_equal(picket("import %s", path), EXIT_REFUSED);
+	says(err, "192.0.2.7 is refused: protected_network: overlaps 192.0.2.0/24 (configured)");
+	says(out, "0 blocked, 2 refused");
+	/* What would be said of every entry is said once. */
+	unsigned before = fake.asked_count;
+	assert_int_equal(picket("import %s --ttl soon", path), EXIT_USAGE);
+	says(err, "ttl must be a time with its unit");
+	assert_int_equal(fake.asked_count, before);
+	unlink(path);
+	assert_int_equal(picket("import %s", path), EXIT_USAGE);
+	says(err, "cannot be read: No such file");
+	assert_int_equal(picket("import"), EXIT_USAGE);
+	says(err, "usage: picket import FILE");
+	path = file_with("");
+	assert_int_equal(picket("import %s", path), EXIT_USAGE);
+	says(err, "is empty");
+	assert_int_equal(picket("import %s --format xml", path), EXIT_USAGE);
+	unlink(path);
 }
 
 static void block_lists_are_a_table_with_what_is_wrong_below(void **state)
@@ -1564,6 +1679,9 @@ int main(void)
 		TEST(unblock_of_nothing_is_exit_1),
 		TEST(blocks_are_a_table_or_lines_of_json),
 		TEST(why_tells_the_story_and_answers_by_its_status),
+		TEST(export_writes_what_is_blocked_as_a_list),
+		TEST(import_blocks_each_entry_of_a_file),
+		TEST(import_says_what_it_could_not_block),
 		TEST(block_lists_are_a_table_with_what_is_wrong_below),
 		TEST(unblock_says_what_is_left),
 		TEST(pending_blocks_are_listed_and_answered),

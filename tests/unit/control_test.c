@@ -515,6 +515,44 @@ static void status_hints_at_whatever_stops_picket_from_working(void **state)
 	cJSON_Delete(a);
 }
 
+static void status_tells_of_each_haproxy_what_its_map_holds(void **state)
+{
+	(void)state;
+	static struct haproxy_point *const one[] = {(struct haproxy_point *)&fake}; /* never looked into */
+
+	f.parts.haproxy = one;
+	f.parts.haproxy_count = 1;
+	fake.counts.http = 3;
+	f.parts.http_point = (struct http_point *)&fake;
+	fake.haproxy =
+		(struct haproxy_counts){.state = HAPROXY_UP, .desired = 3, .installed = 3, .mended = 2};
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+	const cJSON *h = cJSON_GetArrayItem(at(a, "haproxy"), 0);
+	assert_string_equal(text_at(h, "name"), "edge");
+	assert_string_equal(text_at(h, "state"), "up");
+	assert_int_equal(number_at(h, "installed"), 3);
+	assert_int_equal(number_at(h, "mended"), 2);
+	assert_null(hint(a, "HAProxy"));
+	assert_null(hint(a, "no proxy asked"));
+	cJSON_Delete(a);
+	fake.haproxy = (struct haproxy_counts){.state = HAPROXY_DOWN,
+					       .error = "it does not answer",
+					       .desired = 3,
+					       .missing = 3,
+					       .foreign = 1};
+	a = call("GET", "/v1/status", NULL, 200);
+	assert_non_null(hint(a, "the map of HAProxy edge cannot be kept: it does not answer"));
+	assert_non_null(hint(a, "holds 1 keys that picket did not write"));
+	cJSON_Delete(a);
+	fake.haproxy =
+		(struct haproxy_counts){.state = HAPROXY_UP, .desired = 3, .installed = 2, .missing = 1};
+	a = call("GET", "/v1/status", NULL, 200);
+	assert_non_null(hint(a, "1 blocks are wanted but not in the map of HAProxy edge"));
+	cJSON_Delete(a);
+	f.parts.haproxy_count = 0;
+	f.parts.http_point = NULL;
+}
+
 /* --- blocks --- */
 
 static void a_block_is_an_operators_verdict_under_the_callers_uid(void **state)
@@ -1321,6 +1359,7 @@ int main(void)
 		TEST(a_block_that_is_just_being_set_is_not_called_missing_or_extra),
 		TEST(status_tells_what_the_guard_goes_by),
 		TEST(status_hints_at_whatever_stops_picket_from_working),
+		TEST(status_tells_of_each_haproxy_what_its_map_holds),
 		TEST(a_block_is_an_operators_verdict_under_the_callers_uid),
 		TEST(a_block_without_options_takes_the_defaults),
 		TEST(a_refusal_of_the_guard_is_409_with_its_reason),

@@ -139,6 +139,7 @@ struct stage {
 	struct clients *clients, *behind;
 	struct enforcer *enforcer;
 	bool http_asked;
+	unsigned changed;   /* what is to be done at HTTP */
 	struct event *last; /* the last decision told */
 	unsigned told;
 };
@@ -159,6 +160,14 @@ static bool is_asked(void *arg, enum verdict_action action)
 	struct stage *s = arg;
 
 	return s->http_asked;
+}
+
+static void on_changed(void *arg, const struct prefix *target)
+{
+	struct stage *s = arg;
+
+	(void)target;
+	s->changed++;
 }
 
 static int stage_up_with(void **state, unsigned lists)
@@ -213,6 +222,7 @@ static int stage_up_with(void **state, unsigned lists)
 		.regulars = s->regulars,
 		.witness = s->witness,
 		.http = is_asked,
+		.http_changed = on_changed,
 		.event = keep_event,
 		.arg = s,
 	};
@@ -407,6 +417,73 @@ static void a_client_behind_a_proxy_that_asks_is_denied_there_and_never_in_the_k
 	assert_true(span_equal(s->last->decision.point, SPAN("http")));
 	assert_int_equal(enforcer_counts(s->enforcer).http, 0);
 	assert_int_equal(warden.asked_unblock, 0);
+}
+
+/* With enforcement.publish what nobody here can stop is kept for others, and is nobody else's when one can.
+ */
+static void what_nobody_here_can_stop_is_published_if_that_is_wanted(void **state)
+{
+	struct stage *s = *state;
+	struct addr a = address("203.0.113.7");
+	struct prefix p = prefix_of(&a, 32);
+	struct block *blocks;
+	struct why why;
+	size_t count, none = 0;
+
+	clients_note(s->behind, &a, now);
+	assert_string_equal(give(s, verdict(VERDICT_GATEWAY, "203.0.113.7")).why, "behind_proxy");
+	s->config.enforcement.publish = true;
+	struct decision d = give(s, verdict(VERDICT_GATEWAY, "203.0.113.7"));
+	assert_int_equal(d.outcome, DECISION_BLOCKED);
+	assert_true(d.http && d.published);
+	assert_true(span_equal(s->last->decision.point, SPAN("published")));
+	assert_int_equal(warden.asked_block, 0);
+	assert_int_equal(enforcer_blocks(s->enforcer, &blocks, &count), 0);
+	assert_int_equal(count, 1);
+	assert_true(blocks[0].http && blocks[0].published);
+	free(blocks);
+	assert_int_equal(enforcer_counts(s->enforcer).published, 1);
+	assert_int_equal(enforcer_why(s->enforcer, &p, &why, NULL, &none), 0);
+	assert_true(why.block.published);
+	/* A proxy begins to ask: it is stopped there. */
+	s->http_asked = true;
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_DENY);
+	assert_int_equal(enforcer_counts(s->enforcer).published, 0);
+	assert_int_equal(enforcer_counts(s->enforcer).http, 1);
+	assert_int_equal(enforcer_blocks(s->enforcer, &blocks, &count), 0);
+	assert_true(blocks[0].http && !blocks[0].published);
+	free(blocks);
+	/* Who comes by itself is dropped here, not published. */
+	s->http_asked = false;
+	client(s, "203.0.113.8");
+	d = give(s, verdict(VERDICT_GATEWAY, "203.0.113.8"));
+	assert_true(!d.http && !d.published);
+	assert_int_equal(warden.count, 1);
+}
+
+/* What a map of a proxy held before this sensor is in force again, within the hard limits. */
+static void what_a_proxys_map_holds_is_adopted(void **state)
+{
+	struct stage *s = *state;
+	struct addr a = address("203.0.113.7");
+	struct prefix p = prefix_of(&a, 32), wide = prefix_of(&a, 8);
+	struct why why;
+	size_t none = 0;
+
+	assert_true(enforcer_adopt_http(s->enforcer, &p, now + 60 * NS_PER_S));
+	assert_int_equal(s->changed, 1);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_DENY);
+	assert_int_equal(warden.asked_block, 0);
+	assert_int_equal(enforcer_why(s->enforcer, &p, &why, NULL, &none), 0);
+	assert_true(why.blocked && why.block.http);
+	assert_string_equal(why.block.verdict.origin, BLOCKS_ADOPTED);
+	assert_false(enforcer_adopt_http(s->enforcer, &wide, now + 60 * NS_PER_S));
+	assert_false(enforcer_adopt_http(s->enforcer, &p, now + 25 * 3600 * NS_PER_S));
+	assert_false(enforcer_adopt_http(s->enforcer, &p, now));
+	now += 60 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_PASS);
+	assert_int_equal(s->changed, 2);
 }
 
 /* Whoever is denied in the kernel may come through a proxy as well. */
@@ -1300,6 +1377,8 @@ int main(void)
 		STORY(forged_source_is_refused),
 		STORY(a_client_known_through_a_proxy_alone_is_refused_by_that_name),
 		STORY(a_client_behind_a_proxy_that_asks_is_denied_there_and_never_in_the_kernel),
+		STORY(what_nobody_here_can_stop_is_published_if_that_is_wanted),
+		STORY(what_a_proxys_map_holds_is_adopted),
 		STORY(the_point_at_http_follows_the_kernels_list_too),
 		STORY(wardens_refusal_is_told_with_its_reason),
 		STORY(unclassified_proxy_becomes_one_pending_item_and_a_person_decides),
