@@ -463,7 +463,7 @@ static void tell_trip(const struct enforcer *e, const struct verdict *v, const s
 static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms, bool approved,
 		  struct decision *d)
 {
-	struct guard_answer answer = {.ttl_ms = v->ttl_ms, .action = v->action};
+	struct guard_answer answer = {.why = "ok", .ttl_ms = v->ttl_ms, .action = v->action};
 	struct verdict given = *v;
 	bool tell = true;
 
