@@ -536,6 +536,7 @@ static void proxy_framing(void **state)
 	/* With a proxy that asks, who really sent it is stopped there, and what it goes on to send is no
 	 * news. */
 	s->http_asked = true;
+	s->told[DECISION_BLOCKED] = 0;
 	for (unsigned i = 0; i < 200; i++) {
 		request(s, &(struct ask){.peer = "192.0.2.80",
 					 .method = "POST",
@@ -544,6 +545,7 @@ static void proxy_framing(void **state)
 					 .status = 401});
 		now += NS_PER_S;
 	}
+	assert_int_equal(s->told[DECISION_BLOCKED], 1);
 	expect(s, "the attacker behind it, at HTTP", "203.0.113.82", "blocked");
 	expect(s, "the victim", VICTIM, "served");
 	expect(s, "the trusted proxy", "192.0.2.80", "served");
