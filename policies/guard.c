@@ -307,6 +307,22 @@ static bool stop_blast(const struct guard *g, const struct source *s, const stru
 			share->here, share->all, g->config->guard.blast_radius);
 }
 
+/* Many share the address: it is slowed, where that can be done. A proxy may be able to deny alone. */
+static bool stop_shared(const struct guard *g, const struct source *s, const struct regulars_share *share,
+			struct guard_answer *ret)
+{
+	if (!g->config->guard.shared_from || share->here < g->config->guard.shared_from)
+		return false;
+	if (ret->http && !(g->facts.http && g->facts.http(g->facts.arg, VERDICT_RATE_LIMIT)))
+		return question(g, s, ret, "shared_address",
+				"%zu regular consumers come from there, and no proxy here can slow it: a "
+				"person decides",
+				share->here);
+	ret->action = VERDICT_RATE_LIMIT;
+	ret->regulars = share->here;
+	return false;
+}
+
 /* True: stopped. Else it may have become a lesser action. */
 static bool stop_for_others(const struct guard *g, const struct source *s, const struct verdict *v,
 			    struct guard_answer *ret)
@@ -320,12 +336,8 @@ static bool stop_for_others(const struct guard *g, const struct source *s, const
 		return true;
 	if (g->facts.regulars)
 		share = g->facts.regulars(g->facts.arg, &v->target);
-	if (stop_framed(g, s, &share, framed, ret) || stop_blast(g, s, &share, ret))
-		return true;
-	if (g->config->guard.shared_from && share.here >= g->config->guard.shared_from)
-		ret->action = VERDICT_RATE_LIMIT;
-	ret->regulars = share.here;
-	return false;
+	return stop_framed(g, s, &share, framed, ret) || stop_blast(g, s, &share, ret) ||
+	       stop_shared(g, s, &share, ret);
 }
 
 /* --- mode and limits --- */

@@ -65,7 +65,8 @@ struct guard_answer {
 	bool http;
 	enum verdict_action
 		action;  /* what to do: rate_limit, where a block was asked for, of a shared address */
-	size_t regulars; /* consumers that are served regularly at the target; known for automatic verdicts */
+	size_t regulars; /* consumers that are served regularly at the target, where it was lessened for them
+			  */
 	bool tripped;    /* refused, and just now its source went over a limit: worth an alarm */
 	uint64_t ttl_ms; /* for how long; longer than was asked for who was blocked before */
 	char detail[VERDICT_TEXT_MAX]; /* for people; for an unclassified proxy the one command that settles

@@ -13,6 +13,7 @@ struct fixture {
 	struct guard *guard;
 	struct config_gateway gateways[2];
 	bool handshake, behind, http, has, fired, framed;
+	bool map_only; /* the proxy has a map: it denies, and slows nobody */
 	struct regulars_share regulars;
 	size_t in_force;
 	unsigned asked;
@@ -38,10 +39,9 @@ static bool behind_seen(void *arg, const struct prefix *target)
 
 static bool http_asked(void *arg, enum verdict_action action)
 {
-	(void)action;
 	struct fixture *f = arg;
 
-	return f->http;
+	return f->http && (!f->map_only || action == VERDICT_BLOCK);
 }
 
 static size_t in_force(void *arg, const struct verdict *v, bool *ret_this)
@@ -688,8 +688,20 @@ static void an_address_that_many_share_is_slowed(void **state)
 	f->regulars.here = 2;
 	expect(f, &v, DECISION_BLOCKED, "ok");
 	assert_int_equal(f->answer.action, VERDICT_BLOCK);
-	/* Everything else holds for it as well. */
+	/* Behind a proxy it is slowed there, if that can. */
 	f->regulars.here = 3;
+	f->http = true;
+	v.via = test_addr("10.0.0.5");
+	expect(f, &v, DECISION_BLOCKED, "shared_address");
+	assert_true(f->answer.http);
+	assert_int_equal(f->answer.action, VERDICT_RATE_LIMIT);
+	f->map_only = true;
+	expect(f, &v, DECISION_PENDING, "shared_address");
+	assert_int_equal(f->answer.action, VERDICT_BLOCK); /* which is what a person is asked about */
+	decide(f, &v, true);
+	assert_int_equal(f->answer.outcome, DECISION_BLOCKED);
+	v.via.family = ADDR_NONE;
+	/* Everything else holds for it as well. */
 	f->config.guard.per_minute = 0;
 	make_guard(f);
 	expect(f, &v, DECISION_REFUSED, "minute_limit");
