@@ -23,10 +23,16 @@ struct block_claim {
 	uint64_t revert_ns; /* --confirm-within: ends then unless confirmed; 0: not on trial */
 };
 
+/* What is in force of a target. Its words are told by blocks_tell. */
 struct block {
 	/* Of the strongest claim (block, rate_limit, shadow), of equals the one that ends last, a trial's end
 	 * counting as its end; scope: the widest of those of that strength. */
-	struct verdict verdict;
+	struct {
+		struct prefix target;
+		enum verdict_source source;
+		enum verdict_action action;
+		enum verdict_scope scope;
+	} verdict;
 	uint64_t deadline_ns, revert_ns;
 	uint64_t since_ns; /* blocked without a break */
 	unsigned claims;
@@ -35,7 +41,18 @@ struct block {
 	uint64_t installed_ns;            /* the deny map held it */
 	uint64_t packets, bytes, last_ns; /* what the kernel dropped, as last read */
 	uint64_t closed;                  /* open connections ended */
-	bool http;                        /* in force at HTTP alone (enforcer_blocks, enforcer_why) ... */
+};
+
+/* A copy, with the words of the claim that is in force. */
+struct block_told {
+	struct verdict verdict;
+	uint64_t deadline_ns, revert_ns;
+	uint64_t since_ns;
+	unsigned claims;
+	uint64_t installed_ns;
+	uint64_t packets, bytes, last_ns;
+	uint64_t closed;
+	bool http;         /* in force at HTTP alone (enforcer_blocks, enforcer_why) ... */
 	bool published;    /* ... where now nobody does it: only others can, by picket export */
 	uint64_t requests; /* what the point at HTTP refused (there, too) */
 };
@@ -47,6 +64,9 @@ void blocks_free(struct blocks *b);
 /* Until when the kernel is to do what it says: a block on trial ends there by itself, also when we are gone.
  */
 uint64_t block_end_ns(const struct block *block);
+uint64_t block_told_end_ns(const struct block_told *block);
+/* block: of a list, as its functions gave it. */
+void blocks_tell(const struct block *block, struct block_told *ret);
 /*
  * 0 added or extended, BLOCKS_E_SHORTER, BLOCKS_E_FULL (of entries, or of claims on this one), -ENOMEM,
  * -EINVAL (target is no prefix). revert_ns: 0, or when the claim ends unless confirmed. ret (may be NULL):
@@ -65,10 +85,16 @@ int blocks_remove(struct blocks *b, const struct prefix *target); /* all claims:
 int blocks_claim(const struct blocks *b, const struct verdict *v, struct block_claim *ret);
 /*
  * Takes that claim back, or, if `instead` is given, puts that in its place. 0 and what is left of the entry
- * (NULL: nothing), or BLOCKS_E_NONE.
+ * (NULL: nothing), BLOCKS_E_NONE, or -ENOMEM: nothing was put in its place.
  */
 int blocks_withdraw(struct blocks *b, const struct verdict *v, const struct block_claim *instead,
 		    struct block **ret_left);
+/*
+ * The entry as it was told earlier, with claims of one target, oldest first, in place of what the target has
+ * now: for who reads back what outlived a restart. Of two claims of one source the first counts. 0,
+ * BLOCKS_E_FULL, -ENOMEM, -EINVAL; then the target has no entry. ret as in blocks_put.
+ */
+int blocks_restore(struct blocks *b, const struct block_claim *claims, unsigned count, struct block **ret);
 /* The operator's block is no longer on trial: 0 and the entry, or BLOCKS_E_NONE. */
 int blocks_confirm(struct blocks *b, const struct prefix *target, struct block **ret);
 struct block *blocks_find(struct blocks *b, const struct prefix *target); /* exactly this target */
@@ -79,11 +105,19 @@ unsigned blocks_claims(const struct blocks *b, const struct prefix *target, stru
  * Takes out the first claim whose deadline (or revert time) has passed: 0, or BLOCKS_E_NONE. ret: the entry
  * as that claim alone would make it; ret_left: what is left of it (NULL: nothing).
  */
-int blocks_expire(struct blocks *b, uint64_t now_ns, struct block *ret, struct block **ret_left);
+int blocks_expire(struct blocks *b, uint64_t now_ns, struct block_told *ret, struct block **ret_left);
 uint64_t blocks_next_deadline(const struct blocks *b); /* of any claim; 0: none */
 size_t blocks_count(const struct blocks *b);
+/* Entries of exact addresses of that family. */
+size_t blocks_count_exact(const struct blocks *b, uint8_t family);
 /* Claims of the source, and origin if it is a gateway, of v. */
 size_t blocks_count_of(const struct blocks *b, const struct verdict *v);
+/*
+ * Targets of entries, a page each time: zero the cursor to start; 0 is the end. The list may change between
+ * two pages: what is in it all the while is met, and met once. max: BLOCKS_PAGE_MIN at least.
+ */
+#define BLOCKS_PAGE_MIN 64
+size_t blocks_page(const struct blocks *b, size_t *cursor, struct prefix *ret, size_t max);
 /* Calls each in no order; each must not change the list. */
 void blocks_each(const struct blocks *b, void (*each)(void *arg, const struct block *block), void *arg);
 

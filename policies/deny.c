@@ -467,10 +467,9 @@ static int nets_load(struct deny *d, const struct deny_entry *entries, size_t co
 		struct pk_deny value = entries[i].value;
 		struct place p;
 
-		if (prefix_is_exact(&entries[i].target))
+		if (prefix_is_exact(&entries[i].target) || place_of(&p, d, &entries[i].target))
 			continue;
 		value.bits = entries[i].target.bits;
-		place_of(&p, d, &entries[i].target);
 		deny_filter_add(&d->filter, &entries[i].target);
 		int r = place_put(d, &p, &value);
 		if (r < 0)

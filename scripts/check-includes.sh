@@ -29,6 +29,8 @@ sensor/alert_send.[ch]    lib/ sensor/ policies/alerts.h forwarder/secret.h
 sensor/alert_text.[ch]    lib/ sensor/ policies/alerts.h
 sensor/alert_webhook.c    lib/ sensor/ forwarder/transport_direct.h
 sensor/facts.[ch]         lib/ sensor/ policies/
+sensor/adopt.[ch]         lib/ sensor/ bpf/abi.h policies/
+sensor/journal*.[ch]      lib/ sensor/journal policies/
 sensor/http_point.[ch]    lib/ sensor/ policies/
 sensor/haproxy_*.[ch]     lib/ sensor/haproxy_ policies/
 sensor/reconcile.[ch]     lib/ sensor/ policies/

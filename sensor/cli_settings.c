@@ -144,9 +144,10 @@ static int set_proxy(const struct cli *cli, char **argv)
 	int r = cli_ask_json(cli, argv[0], "PUT", "/v1/proxies", buffer_span(&body), &answer);
 
 	if (!r && answer) {
-		printf("%s is %s now; not kept over a restart (proxies.trusted and proxies.direct in the "
-		       "configuration are)\n",
-		       cli_text(answer, "address"), cli_text(answer, "class"));
+		printf("%s is %s now%s\n", cli_text(answer, "address"), cli_text(answer, "class"),
+		       cli_true(answer, "kept_over_restart")
+			       ? ""
+			       : "; not kept over a restart (picket status says why)");
 		if (*cli_text(answer, "note"))
 			printf("note: %s: picket unblock %s\n", cli_text(answer, "note"),
 			       cli_text(answer, "address"));

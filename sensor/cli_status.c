@@ -170,6 +170,19 @@ static void show_gateways(const cJSON *a, struct buffer *b)
 	}
 }
 
+/* What outlives a restart. */
+static void show_kept(const cJSON *a, struct buffer *b)
+{
+	buffer_printf(b, "blocks, mode and what was said of proxies are %s over a restart",
+		      cli_true(a, "kept_over_restart.blocks") ? "kept" : "not kept");
+	if (count_of(a, "journal.held"))
+		buffer_printf(b, "; %llu changes of the last %llu ms are not on the disk yet",
+			      count_of(a, "journal.held"), count_of(a, "journal.held_ms"));
+	if (*cli_text(a, "journal.error"))
+		buffer_printf(b, ": %s", cli_text(a, "journal.error"));
+	field("kept", b);
+}
+
 static void show_judgment(const cJSON *a, struct buffer *b)
 {
 	const cJSON *l;
@@ -230,8 +243,7 @@ static void show_judgment(const cJSON *a, struct buffer *b)
 			      count_of(a, "alerts.waiting"));
 		field("alerts", b);
 	}
-	buffer_append_text(b, "blocks, mode and what was said of proxies are not kept over a restart");
-	field("kept", b);
+	show_kept(a, b);
 }
 
 static enum print_color severity_color(const char *severity)

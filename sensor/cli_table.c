@@ -129,8 +129,8 @@ const struct cli_command cli_commands[] = {
 	{.name = "approve", .arguments = "ID", .offer = OFFER_PENDING, .summary = "let a pending block happen", .run = cli_approve},
 	{.name = "reject", .arguments = "ID", .offer = OFFER_PENDING, .summary = "drop a pending block", .run = cli_reject},
 	{.name = "mode", .arguments = "[" MODES "]", .summary = "show or set what becomes of automatic verdicts", .run = cli_mode,
-	 .notes = "observe: written down only; approve: a person is asked; enforce: blocked as far as the guard allows. Not kept "
-	 "over a restart: set mode: in the configuration for that."},
+	 .notes = "observe: written down only; approve: a person is asked; enforce: blocked as far as the guard allows. Kept over a "
+	 "restart, until the configuration's own mode changes or is read again."},
 	{.name = "forecast", .summary = "what would have been dropped, had you enforced", .run = cli_forecast,
 	 .options = OPTIONS(
 		{.name = "since", .value = "TIME",
@@ -149,7 +149,7 @@ const struct cli_command cli_commands[] = {
 		 .summary = "a proxy of yours: its forwarding headers are believed, it is never blocked"},
 		{.name = "direct", .arguments = "ADDR", .offer = OFFER_PEERS, .summary = "a client, whatever headers it sends"},
 		{.name = "forget", .arguments = "ADDR", .offer = OFFER_PEERS, .summary = "take back what was said"}),
-	 .notes = "Not kept over a restart: use proxies.trusted and proxies.direct in the configuration for that."},
+	 .notes = "Kept over a restart, until the configuration says something else of the same address or is read again."},
 	{.name = "gateway", .summary = "who judges", .run = cli_gateway,
 	 .parts = PARTS({.name = "list", .summary = "gateways, their state and last error"})},
 	{.name = "audit", .summary = "who decided and set what: is the log of it whole, and what does it say", .run = cli_audit,

@@ -65,13 +65,25 @@ const char *control_uid(const struct api_call *call, char buf[static CONTROL_UID
 	return buf;
 }
 
+void control_settle(const struct control_parts *parts)
+{
+	audit_settle(parts->audit);
+	journal_settle(parts->journal);
+}
+
+void control_write_kept(struct json_writer *w, const struct control_parts *parts)
+{
+	json_key(w, "kept_over_restart");
+	json_bool(w, journal_keeps(parts->journal));
+}
+
 void control_audit(struct api_call *call, const struct control_parts *parts, const char *name,
 		   const char *subject, const char *before, const char *value)
 {
 	char by[CONTROL_UID_MAX];
 
 	audit_note_setting(parts->audit, name, subject, before, value, control_uid(call, by));
-	audit_settle(parts->audit);
+	control_settle(parts);
 }
 
 /* "target, ttl, ttl_s" */

@@ -24,6 +24,7 @@
 #include "sensor/enforcer.h"
 #include "sensor/haproxy_point.h"
 #include "sensor/http_point.h"
+#include "sensor/journal.h"
 #include "sensor/reader.h"
 #include "sensor/tail.h"
 
@@ -38,6 +39,7 @@ struct control_parts {
 	unsigned haproxy_count;
 	struct audit *audit;       /* NULL: none */
 	struct alert_send *alerts; /* NULL: nobody is told */
+	struct journal *journal;   /* NULL: none */
 	struct warden_client *warden;
 	struct proxies *proxies;
 	struct forwarder *forwarder;
@@ -91,7 +93,12 @@ int control_body(struct api_call *call, const char *const *known, cJSON **ret);
 /* Who asks: "uid:N". Returns buf. */
 #define CONTROL_UID_MAX 24
 const char *control_uid(const struct api_call *call, char buf[static CONTROL_UID_MAX]);
-/* A setting was changed by who asks; before and subject may be NULL. Waits as audit_settle does. */
+/* What was decided until now is in the audit log and in the journal when it returns, as audit_settle and
+ * journal_settle say it. */
+void control_settle(const struct control_parts *parts);
+/* "kept_over_restart": is the journal written? */
+void control_write_kept(struct json_writer *w, const struct control_parts *parts);
+/* A setting was changed by who asks; before and subject may be NULL. Waits as control_settle does. */
 void control_audit(struct api_call *call, const struct control_parts *parts, const char *name,
 		   const char *subject, const char *before, const char *value);
 /* Address or prefix. 0, or 1: the problem was answered. what names it in the message: "target". */

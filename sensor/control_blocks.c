@@ -18,7 +18,7 @@
 
 static int newest_first(const void *a, const void *b)
 {
-	const struct block *x = a, *y = b;
+	const struct block_told *x = a, *y = b;
 
 	return x->since_ns < y->since_ns ? 1 : x->since_ns > y->since_ns ? -1 : 0;
 }
@@ -34,7 +34,7 @@ static void get_blocks(struct api_call *call, void *arg)
 	struct buffer b = BUFFER_INIT(CONTROL_ANSWER_MAX);
 	struct json_writer w = JSON_WRITER(&b);
 	uint64_t stream = 0, limit = LIST_DEFAULT;
-	struct block *blocks = NULL;
+	struct block_told *blocks = NULL;
 	size_t count = 0;
 
 	if (control_query(call, "stream", 1, &stream) || control_query(call, "limit", LIST_MAX, &limit))
@@ -54,8 +54,7 @@ static void get_blocks(struct api_call *call, void *arg)
 	json_uint(&w, count);
 	json_key(&w, "truncated");
 	json_bool(&w, count > limit);
-	json_key(&w, "kept_over_restart");
-	json_bool(&w, false);
+	control_write_kept(&w, parts);
 	json_key(&w, "blocks");
 	json_array_begin(&w);
 	for (size_t i = 0; i < count && i < limit; i++)
@@ -188,7 +187,7 @@ static void post_block(struct api_call *call, void *arg)
 	    read_confirm(call, body, &confirm_ms))
 		goto out;
 	enforcer_verdict(parts->enforcer, &v, confirm_ms, &d);
-	audit_settle(parts->audit);
+	control_settle(parts);
 	if (d.outcome == DECISION_REFUSED)
 		control_refuse(call, &d);
 	else
@@ -238,7 +237,7 @@ static void delete_block(struct api_call *call, void *arg)
 		return;
 	control_operator_verdict(call, parts, VERDICT_UNBLOCK, &target, &v);
 	enforcer_verdict(parts->enforcer, &v, 0, &d);
-	audit_settle(parts->audit);
+	control_settle(parts);
 	if (d.outcome == DECISION_UNBLOCKED)
 		control_reply_decision(call, parts, &v, &d, 200);
 	else if (!strcmp(d.why, "install_failed") || !strcmp(d.why, "in_list"))

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include "lib/util.h"
 
-void control_write_block(struct json_writer *w, const struct block *b, const struct clock *clock)
+void control_write_block(struct json_writer *w, const struct block_told *b, const struct clock *clock)
 {
 	uint64_t now = clock_boot_ns(clock);
 

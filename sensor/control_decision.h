@@ -15,7 +15,7 @@ void control_operator_verdict(struct api_call *call, const struct control_parts 
 			      enum verdict_action action, const struct prefix *target, struct verdict *ret);
 
 /* One block as an object. */
-void control_write_block(struct json_writer *w, const struct block *b, const struct clock *clock);
+void control_write_block(struct json_writer *w, const struct block_told *b, const struct clock *clock);
 
 /* What became of a verdict, as an answer. */
 void control_reply_decision(struct api_call *call, const struct control_parts *parts, const struct verdict *v,

@@ -116,7 +116,7 @@ static void post_pending(struct api_call *call, void *arg)
 				api_call_param(call) ? api_call_param(call) : "");
 		return;
 	}
-	audit_settle(parts->audit);
+	control_settle(parts);
 	if (!approve)
 		reply_rejected(call, id, &v);
 	else if (d.outcome == DECISION_REFUSED)

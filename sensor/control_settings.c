@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Mode, kill switch, proxies, gateways, configuration: what an operator may look at, and the little of it
- * that may be changed while picket runs. What is changed here is not kept over a restart, and each answer
- * says so.
+ * that may be changed while picket runs. Each answer says whether what is changed here is kept over a
+ * restart.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include "lib/util.h"
 #include "sensor/control.h"
-
-static void write_not_kept(struct json_writer *w)
-{
-	json_key(w, "kept_over_restart");
-	json_bool(w, false);
-}
 
 /* --- mode --- */
 
@@ -27,7 +21,7 @@ static void reply_mode(struct api_call *call, const struct control_parts *parts)
 	json_text(&w, config_mode_name(enforcer_mode(parts->enforcer)));
 	json_key(&w, "configured");
 	json_text(&w, config_mode_name(parts->config->mode));
-	write_not_kept(&w);
+	control_write_kept(&w, parts);
 	json_object_end(&w);
 	control_reply(call, 200, &b);
 }
@@ -171,7 +165,7 @@ static void get_proxies(struct api_call *call, void *arg)
 	json_object_begin(&w);
 	json_key(&w, "default");
 	json_text(&w, parts->config->proxies.peers == PROXY_DIRECT ? "direct" : "unclassified");
-	write_not_kept(&w);
+	control_write_kept(&w, parts);
 	json_key(&w, "requests_total");
 	json_uint(&w, total);
 	json_key(&w, "configured");
@@ -240,14 +234,14 @@ static void reply_class(struct api_call *call, const struct control_parts *parts
 	control_write_prefix(&w, "address", target);
 	json_key(&w, "class");
 	json_text(&w, proxy_class_name(proxies_class_prefix(parts->proxies, target)));
-	write_not_kept(&w);
+	control_write_kept(&w, parts);
 	json_key(&w, "note");
 	json_text(&w, note_on(parts, target, class));
 	json_object_end(&w);
 	control_reply(call, 200, &b);
 }
 
-/* So that it outlives a sensor that dies; over a restart of picket it is not kept. */
+/* So that it outlives a sensor that dies, and a restart of picket. */
 static void remember(const struct control_parts *parts, const struct prefix *target, enum proxy_class class)
 {
 	const struct warden_request ask = {.op = WARDEN_REMEMBER_PROXY, .target = *target, .flag = class};
@@ -256,6 +250,7 @@ static void remember(const struct control_parts *parts, const struct prefix *tar
 	if (!reply || warden_call(parts->warden, &ask, reply) || reply->result)
 		log_warning("what was said of a proxy will not outlive this sensor process");
 	free(reply);
+	journal_set_proxy(parts->journal, target, class);
 }
 
 static void put_proxies(struct api_call *call, void *arg)

@@ -54,6 +54,7 @@ struct status *status_read(const struct control_parts *parts)
 	s->audit = audit_counts(parts->audit);
 	s->alerts = alerts_counts(alert_send_alerts(parts->alerts));
 	alert_send_counts(parts->alerts, s->outlets);
+	s->journal = journal_counts(parts->journal);
 	s->mode = enforcer_mode(parts->enforcer);
 	if (parts->detect)
 		s->detect = detect_counts(parts->detect);
@@ -244,9 +245,36 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	write_packet_watch(w, s->parts->packet_watch);
 	json_key(w, "kept_over_restart");
 	json_object_begin(w);
-	put_bool(w, "blocks", false);
-	put_bool(w, "mode", false);
-	put_bool(w, "proxies", false);
+	put_bool(w, "blocks", s->journal.state == JOURNAL_ON);
+	put_bool(w, "mode", s->journal.state == JOURNAL_ON);
+	put_bool(w, "proxies", s->journal.state == JOURNAL_ON);
+	json_object_end(w);
+}
+
+/* What outlives a restart. */
+static void write_journal(struct json_writer *w, const struct status *s)
+{
+	const struct journal_counts *j = &s->journal;
+
+	json_key(w, "journal");
+	json_object_begin(w);
+	put_text(w, "state", journal_state_name(j->state));
+	put_uint(w, "written", j->written);
+	put_uint(w, "held", j->held);
+	put_uint(w, "held_ms", j->held_ns / NS_PER_MS);
+	put_uint(w, "overruns", j->overruns);
+	json_key(w, "restored");
+	json_object_begin(w);
+	put_uint(w, "claims", j->restored.claims);
+	put_uint(w, "ended", j->restored.ended);
+	put_uint(w, "unreadable", j->restored.unreadable);
+	put_uint(w, "put_back", j->restored.targets);
+	put_uint(w, "refused", j->restored.refused);
+	put_uint(w, "adopted", j->restored.adopted);
+	put_uint(w, "ms", j->restored.took_ns / NS_PER_MS);
+	json_object_end(w);
+	put_text(w, "put_aside", j->aside[0] ? j->aside : NULL);
+	put_text(w, "error", j->error ? strerror(-j->error) : NULL);
 	json_object_end(w);
 }
 
@@ -381,6 +409,7 @@ static void get_status(struct api_call *call, void *arg)
 	status_write_account(&w, stages, count);
 	status_write_kernel(&w, s);
 	write_judgment(&w, s);
+	write_journal(&w, s);
 	write_audit(&w, s);
 	write_alerts(&w, s);
 	json_key(&w, "lists");

@@ -32,6 +32,7 @@ struct status {
 	struct audit_counts audit;
 	struct alerts_counts alerts;
 	struct alert_outlet_counts outlets[ALERT_OUTLETS];
+	struct journal_counts journal;
 	struct detect_counts detect;
 	struct regulars_counts regulars;
 	struct witness_counts witness;

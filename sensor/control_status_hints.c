@@ -329,6 +329,44 @@ static void hint_alerts(struct json_writer *w, const struct status *s)
 			     alert_outlet_name((enum alert_outlet)i), s->outlets[i].error);
 }
 
+static void hint_journal(struct json_writer *w, const struct status *s)
+{
+	const struct journal_counts *j = &s->journal;
+	const char *error = strerror(-j->error), *folder = s->parts->config->state_dir;
+
+	if (j->state == JOURNAL_UNOPENED)
+		hint(w, "warning", NULL,
+		     "blocks, mode and what was said of proxies will not outlive a restart: the journal in "
+		     "%s "
+		     "cannot "
+		     "be opened (%s)",
+		     folder, error);
+	if (j->state == JOURNAL_READ_ONLY)
+		hint(w, "warning", NULL,
+		     "what is decided from now on will not outlive a restart: the journal in %s can be read, "
+		     "but not "
+		     "be written",
+		     folder);
+	if (j->state == JOURNAL_UNWRITTEN)
+		hint(w, "error", NULL,
+		     "the journal in %s cannot be written (%s): what was decided since would not outlive a "
+		     "restart; "
+		     "all of it is written once there is room",
+		     folder, error);
+	if (j->aside[0])
+		hint(w, "warning", NULL,
+		     "the journal could not be read as it was: it is kept as %s/%s, and what could be read "
+		     "of it is in "
+		     "force",
+		     folder, j->aside);
+	if (j->restored.refused)
+		hint(w, "warning", "picket events --name picket.decision",
+		     "%llu blocks that were in force before the restart are not any more: hard limits of now "
+		     "refuse "
+		     "them",
+		     (unsigned long long)j->restored.refused);
+}
+
 void status_write_hints(struct json_writer *w, const struct status *s, const struct stage *stages,
 			unsigned count)
 {
@@ -364,6 +402,7 @@ void status_write_hints(struct json_writer *w, const struct status *s, const str
 	hint_proxies(w, s);
 	hint_nameless_proxies(w, s);
 	hint_judgment(w, s);
+	hint_journal(w, s);
 	hint_audit(w, s);
 	hint_alerts(w, s);
 	json_array_end(w);

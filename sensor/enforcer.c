@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "lib/log.h"
 #include "lib/util.h"
+#include "sensor/adopt.h"
 #include "policies/neighbours.h"
 #include "sensor/facts.h"
 #include "sensor/reconcile.h"
@@ -39,6 +40,7 @@ struct enforcer {
 	struct warden_reply reply; /* 20 kB: not on the stack */
 	struct audit_who who;      /* of the decisions that are made now; {0}: who asked for them */
 	bool kill;
+	unsigned refusals_told; /* of what was in force before the restart */
 	struct lists lists;
 	struct reconcile reconcile;
 	uint64_t reconciled_ns; /* of the thread that compares */
@@ -202,19 +204,6 @@ static void protect_read(struct enforcer *e, uint64_t max_age_ns)
 	e->protect_ns = now;
 }
 
-static enum verdict_action action_of_kernel(uint8_t action)
-{
-	switch ((enum pk_action)action) {
-	case PK_ACT_RATE:
-		return VERDICT_RATE_LIMIT;
-	case PK_ACT_SHADOW:
-		return VERDICT_SHADOW;
-	case PK_ACT_DROP:
-		break;
-	}
-	return VERDICT_BLOCK;
-}
-
 static const char *installed_detail(const struct wanted *w)
 {
 	if (w->source == VERDICT_IMPORT)
@@ -328,9 +317,8 @@ static const struct block *stronger(const struct block *a, const struct block *b
 	return block_end_ns(a) >= block_end_ns(b) ? a : b;
 }
 
-/* Has it decide by what the lists say of the target now: call after each change of either. False: memory is
- * out. */
-static bool http_follow(struct enforcer *e, const struct prefix *target)
+/* Has it decide by what the lists say of the target now. False: memory is out. */
+static bool http_decide(struct enforcer *e, const struct prefix *target)
 {
 	const struct block *b = stronger(blocks_find(e->blocks, target), blocks_find(e->behind, target));
 
@@ -345,6 +333,13 @@ static bool http_follow(struct enforcer *e, const struct prefix *target)
 	if (e->parts.http_changed)
 		e->parts.http_changed(e->parts.arg, target);
 	return r == 0;
+}
+
+/* The same, and the journal: call after each change of either list. */
+static bool http_follow(struct enforcer *e, const struct prefix *target)
+{
+	journal_note(e->parts.journal, target);
+	return http_decide(e, target);
 }
 
 /* --- verdicts --- */
@@ -548,14 +543,16 @@ static void unblock(struct enforcer *e, const struct verdict *v, struct decision
 static void left_install(struct enforcer *e, const struct block *left, struct decision *d)
 {
 	struct decision installed = {0};
+	struct block_told told;
 
 	install(e, left, &installed);
+	blocks_tell(left, &told);
 	if (installed.outcome == DECISION_BLOCKED)
 		snprintf(d->detail, sizeof d->detail, "still blocked by %s: %s",
-			 verdict_source_name(left->verdict.source), left->verdict.origin);
+			 verdict_source_name(told.verdict.source), told.verdict.origin);
 	else /* the next reconciliation tries again */
 		snprintf(d->detail, sizeof d->detail, "what %s asked for is not in the kernel: %s",
-			 verdict_source_name(left->verdict.source), installed.why);
+			 verdict_source_name(told.verdict.source), installed.why);
 }
 
 /* Did this gateway ask for an entry of the list? A gateway takes back what a gateway said, nobody else's. */
@@ -682,64 +679,116 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 
 /* --- upkeep --- */
 
-/* What a person set at run time outlives a sensor that dies; the warden remembers it. */
-static int adopt_settings(struct enforcer *e)
+/* What a person set at run time outlives a sensor that dies, since the warden remembers it, and a restart of
+ * both by the journal. */
+static int adopt_mode(struct enforcer *e, bool *ret_first)
 {
-	struct warden_request status = {.op = WARDEN_STATUS}, proxies = {.op = WARDEN_PROXIES};
+	struct warden_request q = {.op = WARDEN_STATUS};
 
-	int r = ask(e, &status);
-	if (!r && e->reply.result == 0 && e->reply.status.mode)
-		guard_set_mode(e->guard, (enum config_mode)e->reply.status.mode);
+	int r = ask(e, &q);
+	if (r || e->reply.result)
+		return r;
+	*ret_first = e->reply.status.sensor_starts <= 1;
+	enum config_mode mode = (enum config_mode)e->reply.status.mode;
+	if (!mode && journal_mode(e->parts.journal)) {
+		mode = journal_mode(e->parts.journal);
+		q = (struct warden_request){.op = WARDEN_REMEMBER_MODE, .flag = mode};
+		r = ask(e, &q);
+	}
+	if (mode)
+		guard_set_mode(e->guard, mode);
+	return r;
+}
+
+static int adopt_proxies(struct enforcer *e, bool first)
+{
+	const struct journal_proxy *kept = NULL;
+	unsigned count = journal_proxies(e->parts.journal, &kept);
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < count; i++) {
+		const struct warden_request q = {
+			.op = WARDEN_REMEMBER_PROXY, .target = kept[i].who, .flag = kept[i].class};
+		if (proxies_set(e->parts.proxies, &kept[i].who, (enum proxy_class)kept[i].class) == 0 &&
+		    first)
+			r = ask(e, &q);
+	}
+	const struct warden_request q = {.op = WARDEN_PROXIES};
 	if (!r)
-		r = ask(e, &proxies);
+		r = ask(e, &q);
 	for (uint32_t i = 0; !r && e->reply.result == 0 && i < e->reply.count; i++)
 		proxies_set(e->parts.proxies, &e->reply.proxies[i].who,
 			    (enum proxy_class)e->reply.proxies[i].class);
 	return r;
 }
 
-int enforcer_adopt(struct enforcer *e)
+/* Told one by one, up to a number; the log has them all counted. */
+static void restore_refused(void *arg, const struct block_told *b, enum limits_answer why)
 {
-	struct warden_request q = {.op = WARDEN_LIST};
-	int r;
+	struct enforcer *e = arg;
+	struct decision d = {.http = b->http};
+
+	if (e->refusals_told++ >= HISTORY_MAX)
+		return;
+	decide(&d, DECISION_REFUSED, limits_answer_name(why),
+	       "it was in force before the restart, and is not any more");
+	e->who.by = "picket";
+	publish(e, &b->verdict, &d);
+	e->who.by = NULL;
+}
+
+/* As http_decide, which looks for both; entries of the kernel's list come first. */
+static void restored_decide(void *arg, const struct block *b)
+{
+	struct enforcer *e = arg;
+
+	if (blocks_count(e->behind) && blocks_find(e->behind, &b->verdict.target))
+		http_decide(e, &b->verdict.target);
+	else if (decide_put(e->decide, &b->verdict.target, b->verdict.action, block_end_ns(b)))
+		log_error("a decision at HTTP could not be kept", LOG_ERRNO(-ENOMEM));
+}
+
+static void restored_log(const struct journal_counts *c)
+{
+	const struct journal_restored *r = &c->restored;
+
+	if (!r->claims && !r->ended && !r->adopted)
+		return;
+	log_info("what was in force before is in force again", LOG_U("kept", r->claims),
+		 LOG_U("ended_meanwhile", r->ended), LOG_U("put_back", r->targets),
+		 LOG_U("adopted_of_the_kernel", r->adopted), LOG_U("refused", r->refused),
+		 LOG_U("unreadable", r->unreadable), LOG_U("ms", r->took_ns / NS_PER_MS));
+}
+
+int enforcer_adopt(struct enforcer *e, bool settings)
+{
+	struct adopt a = {
+		.config = e->parts.config,
+		.clock = e->parts.clock,
+		.warden = e->parts.warden,
+		.protect = &e->protect,
+		.journal = e->parts.journal,
+		.blocks = e->blocks,
+		.behind = e->behind,
+		.refused = restore_refused,
+		.arg = e,
+	};
+	bool first = false;
 
 	pthread_mutex_lock(&e->lock);
-	for (;;) {
-		r = ask(e, &q);
-		if (r == 0)
-			r = e->reply.result;
-		if (r || e->reply.count == 0)
-			break;
-		uint64_t now = now_ns(e);
-		for (uint32_t i = 0; i < e->reply.count; i++) {
-			const struct warden_block *b = &e->reply.blocks[i];
-			uint64_t deadline = b->value.deadline_s * NS_PER_S;
-			struct block *entry;
-			/* What lists had put there they find again. */
-			if (deadline <= now || b->value.source == VERDICT_IMPORT)
-				continue;
-			struct verdict v = {
-				.source = (enum verdict_source)b->value.source,
-				.action = action_of_kernel(b->value.action),
-				.scope = (enum verdict_scope)b->value.scope,
-				.target = b->target,
-				.ttl_ms = (deadline - now) / NS_PER_MS,
-				.confidence = 1,
-				.reason = "adopted: the kernel held it when the sensor started",
-				.received_ns = now,
-			};
-			snprintf(v.id, sizeof v.id, "adopted-%u", i);
-			snprintf(v.origin, sizeof v.origin, "%s", BLOCKS_ADOPTED);
-			if (blocks_put(e->blocks, &v, 0, now, &entry) == 0) {
-				entry->installed_ns = now;
-				http_follow(e, &v.target);
-			}
-		}
-		q.index += e->reply.count;
-	}
+	protect_read(e, 0);
+	int r = adopt_run(&a);
+	blocks_each(e->blocks, restored_decide, e);
+	blocks_each(e->behind, restored_decide, e);
+	if (!settings)
+		journal_settings_forget(e->parts.journal);
 	if (!r)
-		r = adopt_settings(e);
+		r = adopt_mode(e, &first);
+	if (!r)
+		r = adopt_proxies(e, first);
 	pthread_mutex_unlock(&e->lock);
+	const struct journal_counts c = journal_counts(e->parts.journal);
+	restored_log(&c);
 	return r;
 }
 
@@ -772,10 +821,56 @@ bool enforcer_adopt_http(struct enforcer *e, const struct prefix *target, uint64
 	return taken;
 }
 
+/* --- the journal's writer --- */
+
+static void source_copy(void *arg, struct journal_entry *entries, size_t count)
+{
+	struct enforcer *e = arg;
+
+	pthread_mutex_lock(&e->lock);
+	for (size_t i = 0; i < count; i++) {
+		struct journal_entry *to = &entries[i];
+		to->lists[JOURNAL_KERNEL].count =
+			blocks_claims(e->blocks, &to->target, to->lists[JOURNAL_KERNEL].claims);
+		to->lists[JOURNAL_HTTP].count =
+			blocks_claims(e->behind, &to->target, to->lists[JOURNAL_HTTP].claims);
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+static size_t source_page(void *arg, enum journal_list list, size_t *cursor, struct prefix *ret, size_t max)
+{
+	struct enforcer *e = arg;
+
+	pthread_mutex_lock(&e->lock);
+	size_t count = blocks_page(list == JOURNAL_HTTP ? e->behind : e->blocks, cursor, ret, max);
+	pthread_mutex_unlock(&e->lock);
+	return count;
+}
+
+static struct journal_room source_room(void *arg)
+{
+	struct enforcer *e = arg;
+	struct journal_room room;
+
+	pthread_mutex_lock(&e->lock);
+	room.exact4 = (uint32_t)blocks_count_exact(e->blocks, ADDR_IPV4);
+	room.exact6 = (uint32_t)blocks_count_exact(e->blocks, ADDR_IPV6);
+	pthread_mutex_unlock(&e->lock);
+	return room;
+}
+
+struct journal_source enforcer_source(struct enforcer *e)
+{
+	return (struct journal_source){
+		.copy = source_copy, .page = source_page, .room = source_room, .arg = e};
+}
+
 /* Of one of the two lists. */
 static void blocks_end(struct enforcer *e, struct blocks *list, uint64_t now)
 {
-	struct block b, *left;
+	struct block_told b;
+	struct block *left;
 
 	while (blocks_expire(list, now, &b, &left) == 0) {
 		struct decision d = {.http = list == e->behind,
@@ -932,6 +1027,7 @@ void enforcer_set_mode(struct enforcer *e, enum config_mode mode)
 	struct warden_request q = {.op = WARDEN_REMEMBER_MODE, .flag = mode};
 	if (ask(e, &q) || e->reply.result)
 		log_warning("the mode will not outlive this sensor process");
+	journal_set_mode(e->parts.journal, mode);
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -978,7 +1074,7 @@ struct enforcer_counts enforcer_counts(struct enforcer *e)
 }
 
 /* What the point at HTTP knows of an entry. */
-static void http_hits(struct enforcer *e, struct block *b)
+static void http_hits(struct enforcer *e, struct block_told *b)
 {
 	struct decide_hits hits = decide_hits(e->decide, &b->verdict.target);
 
@@ -989,22 +1085,22 @@ static void http_hits(struct enforcer *e, struct block *b)
 struct copy {
 	struct enforcer *e;
 	bool http; /* of the list that is in force at HTTP alone */
-	struct block *items;
+	struct block_told *items;
 	size_t count;
 };
 
 static void copy_block(void *arg, const struct block *b)
 {
 	struct copy *c = arg;
-	struct block *to = &c->items[c->count++];
+	struct block_told *to = &c->items[c->count++];
 
-	*to = *b;
+	blocks_tell(b, to);
 	to->http = c->http;
 	to->published = c->http && is_published(c->e, b->verdict.action);
 	http_hits(c->e, to);
 }
 
-int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count)
+int enforcer_blocks(struct enforcer *e, struct block_told **ret, size_t *ret_count)
 {
 	struct copy c = {.e = e};
 
@@ -1071,7 +1167,7 @@ static bool list_prevails(const struct why_list *l, const struct why *why)
 
 	if (!why->blocked || l->target.bits != v->target.bits)
 		return !why->blocked || l->target.bits > v->target.bits;
-	return strength > other || (strength == other && l->end_ns > block_end_ns(&why->block));
+	return strength > other || (strength == other && l->end_ns > block_told_end_ns(&why->block));
 }
 
 static void why_of_lists(const struct enforcer *e, struct why *why)
@@ -1081,7 +1177,7 @@ static void why_of_lists(const struct enforcer *e, struct why *why)
 		if (l->state != LISTS_IN_FORCE || l->end_ns <= now_ns(e) || !list_prevails(l, why))
 			continue;
 		why->blocked = true;
-		why->block = (struct block){
+		why->block = (struct block_told){
 			.verdict = {.source = VERDICT_IMPORT,
 				    .action = l->config->action,
 				    .scope = l->config->scope,
@@ -1111,7 +1207,7 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 	}
 	if (b) {
 		why.blocked = true;
-		why.block = *b;
+		blocks_tell(b, &why.block);
 		why.block.http = list == e->behind;
 		why.block.published = why.block.http && is_published(e, b->verdict.action);
 		http_hits(e, &why.block);

@@ -20,6 +20,7 @@
 #include "policies/witness.h"
 #include "sensor/audit.h"
 #include "sensor/clients.h"
+#include "sensor/journal.h"
 #include "sensor/lists.h"
 #include "sensor/pending.h"
 #include "sensor/warden.h"
@@ -41,6 +42,7 @@ struct enforcer_parts {
 	struct witness *witness;   /* on what the built-in analysis fired; NULL: it does not run */
 	struct warden_client *warden;
 	struct audit *audit;                       /* NULL: none */
+	struct journal *journal;                   /* NULL: none */
 	void (*event)(void *arg, struct event *e); /* takes the reference */
 	void *arg;
 };
@@ -74,8 +76,13 @@ struct decision {
 };
 
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret);
-/* Reads back what the kernel holds (a restarted sensor adopts it). */
-int enforcer_adopt(struct enforcer *e);
+/*
+ * Reads back what was in force: of the journal, and what the kernel holds (adopt.h). settings: also mode and
+ * proxies as they were set at run time; else what the journal has of them is forgotten.
+ */
+int enforcer_adopt(struct enforcer *e, bool settings);
+/* Whom the journal's writer asks. */
+struct journal_source enforcer_source(struct enforcer *e);
 /*
  * A proxy's map was found to deny the target until then, and nobody asks for it: an earlier sensor had put it
  * there. True: it is in force at HTTP from now on. False: the hard limits or the list's length forbid it.
@@ -106,7 +113,7 @@ void enforcer_set_mode(struct enforcer *e, enum config_mode mode);
 enum config_mode enforcer_mode(struct enforcer *e);
 struct enforcer_counts enforcer_counts(struct enforcer *e);
 /* Copies; free with free(). */
-int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count);
+int enforcer_blocks(struct enforcer *e, struct block_told **ret, size_t *ret_count);
 int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count);
 /* What is known of an address or prefix. history: newest first, up to *count decisions. */
 struct why_list {
@@ -117,7 +124,7 @@ struct why_list {
 };
 struct why {
 	bool blocked;
-	struct block block; /* of a list: source import, the list's name as origin */
+	struct block_told block; /* of a list: source import, the list's name as origin */
 	struct block_claim claims[BLOCKS_CLAIMS_MAX]; /* who asked for it, oldest first */
 	unsigned claim_count;
 	struct why_list lists[CONFIG_LISTS_MAX]; /* whose entries cover it, in force or not */

@@ -122,7 +122,8 @@ int sandbox_replay(uid_t uid, gid_t gid)
 /*
  * What libcurl, libmicrohttpd, OpenSSL, glibc's resolver and our own threads use. Not among them: bpf,
  * ptrace, execve, kill, mount, setuid and their like; files open for reading only. ftruncate is for what was
- * opened before: a full audit file is emptied, and what a full disk took of a record is taken back.
+ * opened before: a full audit file is emptied, and what a full disk took of a record is taken back. pwrite64
+ * and fsync are SQLite's, on the files of the journal.
  */
 static const int allowed[] = {
 	SCMP_SYS(accept),
@@ -147,6 +148,7 @@ static const int allowed[] = {
 	SCMP_SYS(fcntl),
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(fstat),
+	SCMP_SYS(fsync),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(futex),
 	SCMP_SYS(getdents64),
@@ -180,6 +182,7 @@ static const int allowed[] = {
 	SCMP_SYS(ppoll),
 	SCMP_SYS(pread64),
 	SCMP_SYS(prlimit64),
+	SCMP_SYS(pwrite64),
 	SCMP_SYS(read),
 	SCMP_SYS(readlink),
 	SCMP_SYS(readlinkat),

@@ -12,6 +12,7 @@
  *     haproxy threads  decide → haproxy_point → the map of each HAProxy that is configured
  *     lists thread     list_watch → enforcer → warden, where block lists are configured
  *     alerts thread    alerts, which events and the judge fill → alert_send, where people are to be told
+ *     store thread     enforcer → journal, what outlives a restart
  */
 #include "sensor/sensor.h"
 #include <curl/curl.h>
@@ -85,6 +86,7 @@ struct sensor {
 	struct forwarder *forwarder;
 	struct enforcer *enforcer;
 	struct audit *audit;
+	struct journal *journal;
 	struct warden_client *warden;
 	struct list_watch *list_watch; /* NULL: no block lists */
 	struct operations *operations; /* of api.openapi; NULL: none */
@@ -518,6 +520,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = forecast_new(&s->forecast);
 	if (!r)
 		r = audit_new(c, &clock_system, &s->audit);
+	if (!r)
+		r = journal_new(c, &clock_system, &s->journal);
 	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
 	if (!r)
 		r = forwarder_new(c, &clock_system, s->source, &hooks, &s->forwarder, &errors);
@@ -671,6 +675,17 @@ static int start_audit(struct sensor *s, const struct sensor_start *start)
 	return audit_start(s->audit);
 }
 
+/* What was in force before this process, and from now on what changes of it. */
+static int restore(struct sensor *s, const struct sensor_start *start)
+{
+	/* A configuration that was read again alone says what is set (docs/decisions/0003). */
+	bool reload = strcmp(start->why, "reload") == 0;
+	int r = enforcer_adopt(s->enforcer, !reload);
+	struct journal_source source = enforcer_source(s->enforcer);
+
+	return r ? r : journal_start(s->journal, &source);
+}
+
 static int start_parts(struct sensor *s, const struct sensor_start *start)
 {
 	struct enforcer_parts enforcer = {
@@ -685,6 +700,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.http = http_is_asked,
 		.http_changed = on_http_changed,
 		.audit = s->audit,
+		.journal = s->journal,
 		.event = on_event,
 		.arg = s,
 	};
@@ -720,7 +736,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = enforcer_new(&enforcer, &s->enforcer);
 	if (!r)
-		r = enforcer_adopt(s->enforcer);
+		r = restore(s, start);
 	struct detect_links links = {
 		.decide = r ? NULL : enforcer_decide(s->enforcer),
 		.witness = s->witness,
@@ -747,6 +763,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.haproxy_count = s->haproxy_count,
 		.audit = s->audit,
 		.alerts = s->alert_send,
+		.journal = s->journal,
 		.warden = s->warden,
 		.proxies = s->proxies,
 		.forwarder = s->forwarder,
@@ -815,6 +832,7 @@ static void stop_parts(struct sensor *s)
 	capture_free(s->capture);
 	reader_free(s->reader);
 	forwarder_free(s->forwarder);
+	journal_free(s->journal); /* asks the enforcer for the last of it */
 	enforcer_free(s->enforcer);
 	audit_free(s->audit);
 	detect_free(s->detect);

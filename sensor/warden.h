@@ -131,6 +131,11 @@ int warden_open_list(struct warden_client *c, uint32_t index, struct warden_repl
 /* WARDEN_BATCH: head->count wishes, at most WARDEN_BATCH_MAX. */
 int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
 		 const struct warden_wish *wishes, struct warden_reply *ret);
+/* The same in two steps, so that the next one is made while the warden works: nobody else is answered in
+ * between. */
+int warden_batch_send(struct warden_client *c, const struct warden_batch_head *head,
+		      const struct warden_wish *wishes);
+int warden_batch_receive(struct warden_client *c, struct warden_reply *ret);
 void warden_client_free(struct warden_client *c);
 
 /* --- the process --- */

@@ -27,16 +27,21 @@ int warden_client_new(int socket, struct warden_client **ret)
 	return 0;
 }
 
+static int answer_receive(int socket, struct warden_reply *ret, int *ret_fd)
+{
+	ssize_t n = passage_receive(socket, ret, sizeof *ret, ret_fd, 0);
+
+	return n < 0 ? (int)n : n == (ssize_t)sizeof *ret ? 0 : -EPIPE;
+}
+
 /* A message, and perhaps a descriptor beside it. */
 static int exchange(struct warden_client *c, const struct warden_request *q, int fd, struct warden_reply *ret,
 		    int *ret_fd)
 {
 	pthread_mutex_lock(&c->lock);
 	int r = passage_send(c->socket, q, sizeof *q, fd, 0);
-	if (!r) {
-		ssize_t n = passage_receive(c->socket, ret, sizeof *ret, ret_fd, 0);
-		r = n < 0 ? (int)n : n == (ssize_t)sizeof *ret ? 0 : -EPIPE;
-	}
+	if (!r)
+		r = answer_receive(c->socket, ret, ret_fd);
 	pthread_mutex_unlock(&c->lock);
 	return r;
 }
@@ -63,12 +68,10 @@ int warden_open_list(struct warden_client *c, uint32_t index, struct warden_repl
 	return 0;
 }
 
-int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
-		 const struct warden_wish *wishes, struct warden_reply *ret)
+/* A descriptor of the wishes that nobody can change any more, or -errno. */
+static int wishes_seal(const struct warden_batch_head *head, const struct warden_wish *wishes)
 {
-	const struct warden_request q = {.op = WARDEN_BATCH};
-	_cleanup_close_ int none = -1;
-	_cleanup_close_ int fd = memfd_create("wishes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create("wishes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
 		return -errno;
@@ -77,7 +80,43 @@ int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
 		r = file_write(fd, (struct span){(const char *)wishes, head->count * sizeof *wishes});
 	if (!r && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
 		r = -errno;
-	return r ? r : exchange(c, &q, fd, ret, &none);
+	if (!r)
+		return fd;
+	close(fd);
+	return r;
+}
+
+int warden_batch_send(struct warden_client *c, const struct warden_batch_head *head,
+		      const struct warden_wish *wishes)
+{
+	const struct warden_request q = {.op = WARDEN_BATCH};
+	int fd = wishes_seal(head, wishes);
+
+	if (fd < 0)
+		return fd;
+	pthread_mutex_lock(&c->lock);
+	int r = passage_send(c->socket, &q, sizeof q, fd, 0);
+	if (r)
+		pthread_mutex_unlock(&c->lock);
+	close(fd);
+	return r;
+}
+
+int warden_batch_receive(struct warden_client *c, struct warden_reply *ret)
+{
+	_cleanup_close_ int none = -1;
+	int r = answer_receive(c->socket, ret, &none);
+
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
+		 const struct warden_wish *wishes, struct warden_reply *ret)
+{
+	int r = warden_batch_send(c, head, wishes);
+
+	return r ? r : warden_batch_receive(c, ret);
 }
 
 void warden_client_free(struct warden_client *c)

@@ -34,6 +34,15 @@ static struct block *match(struct blocks *b, const char *addr)
 	return blocks_match(b, &a);
 }
 
+/* Of the claim that is in force; valid until the next call. */
+static const char *origin_of(const struct block *entry)
+{
+	static struct block_told told;
+
+	blocks_tell(entry, &told);
+	return told.verdict.origin;
+}
+
 static int take_away(struct blocks *b, const char *target)
 {
 	struct prefix p = test_prefix(target);
@@ -86,7 +95,8 @@ static void what_one_source_takes_back_another_keeps(void **state)
 		       one = by_gateway("one", TTL(20)), two = by_gateway("two", TTL(10));
 	struct block_claim claims[BLOCKS_CLAIMS_MAX], got;
 	struct blocks *b = fresh(10);
-	struct block *entry, out;
+	struct block *entry;
+	struct block_told out;
 
 	(void)state;
 	assert_int_equal(blocks_put(b, &mine, 0, NOW, &entry), 0);
@@ -96,7 +106,7 @@ static void what_one_source_takes_back_another_keeps(void **state)
 	assert_int_equal(blocks_put(b, &two, 0, NOW + 2, &entry), 0);
 	assert_int_equal(entry->claims, 3);
 	assert_int_equal(entry->deadline_ns, NOW + 1 + SECONDS(1200));
-	assert_string_equal(entry->verdict.origin, "one");
+	assert_string_equal(origin_of(entry), "one");
 	assert_int_equal(entry->verdict.scope, VERDICT_SCOPE_HOST); /* the widest of all */
 	assert_int_equal(entry->since_ns, NOW);
 	assert_int_equal(blocks_claims(b, &mine.target, claims), 3);
@@ -150,7 +160,7 @@ static void what_was_adopted_is_taken_over_by_its_source(void **state)
 	assert_int_equal(blocks_put(b, &adopted, 0, NOW, NULL), 0);
 	assert_int_equal(blocks_put(b, &one, 0, NOW, &entry), 0);
 	assert_int_equal(entry->claims, 1);
-	assert_string_equal(entry->verdict.origin, "one");
+	assert_string_equal(origin_of(entry), "one");
 	blocks_free(b);
 }
 
@@ -170,7 +180,7 @@ static void claims_have_a_ceiling(void **state)
 	assert_int_equal(blocks_put(b, &more, 0, NOW, NULL), BLOCKS_E_FULL);
 	assert_int_equal(blocks_put(b, &again, 0, NOW, &entry), 0);
 	assert_int_equal(entry->claims, BLOCKS_CLAIMS_MAX);
-	assert_string_equal(entry->verdict.origin, "g3");
+	assert_string_equal(origin_of(entry), "g3");
 	blocks_free(b);
 }
 
@@ -223,7 +233,8 @@ static void an_address_and_its_network_are_two_entries(void **state)
 static void entries_leave_in_the_order_of_their_deadlines(void **state)
 {
 	struct blocks *b = fresh(10);
-	struct block out, *left;
+	struct block_told out;
+	struct block *left;
 
 	(void)state;
 	assert_int_equal(blocks_next_deadline(b), 0);
@@ -248,7 +259,8 @@ static void a_block_on_trial_reverts_unless_confirmed(void **state)
 {
 	struct blocks *b = fresh(10);
 	struct verdict v = test_verdict(VERDICT_OPERATOR, "198.51.100.7", TTL(60));
-	struct block *entry, out;
+	struct block *entry;
+	struct block_told out;
 
 	(void)state;
 	put(b, "198.51.100.1", TTL(10), NOW);
@@ -277,7 +289,7 @@ static void a_block_on_trial_reverts_unless_confirmed(void **state)
 	assert_int_equal(block_end_ns(entry), NOW + SECONDS(600));
 	assert_int_equal(blocks_expire(b, NOW + SECONDS(60), &out, &entry), 0);
 	assert_int_equal(out.verdict.source, VERDICT_OPERATOR);
-	assert_string_equal(entry->verdict.origin, "one");
+	assert_string_equal(origin_of(entry), "one");
 	/* The operator does, by asking for longer. */
 	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(120), NOW + SECONDS(60), &entry), 0);
 	v.ttl_ms = TTL(90);
@@ -326,7 +338,8 @@ static void an_endless_time_to_live_does_not_wrap_around(void **state)
 {
 	struct blocks *b = fresh(2);
 	struct verdict none = {.ttl_ms = 1};
-	struct block out, *left;
+	struct block_told out;
+	struct block *left;
 
 	(void)state;
 	assert_int_equal(put(b, "192.0.2.1", UINT64_MAX, NOW), 0);
@@ -488,18 +501,19 @@ static struct prefix random_target(unsigned *seed)
 
 static void model_expire(struct model *m, struct blocks *b, uint64_t now_ns)
 {
-	struct block out, *left;
+	struct block_told out;
+	struct block *left;
 	uint64_t last = 0, end;
 
 	while (blocks_expire(b, now_ns, &out, &left) == 0) {
 		size_t i = 0;
 		while (i < m->count && (!model_on(m, i, &out.verdict.target) ||
-					model_end(&m->items[i]) != block_end_ns(&out)))
+					model_end(&m->items[i]) != block_told_end_ns(&out)))
 			i++;
 		assert_true(i < m->count);
-		assert_true(block_end_ns(&out) <= now_ns);
-		assert_true(block_end_ns(&out) >= last); /* in order */
-		last = block_end_ns(&out);
+		assert_true(block_told_end_ns(&out) <= now_ns);
+		assert_true(block_told_end_ns(&out) >= last); /* in order */
+		last = block_told_end_ns(&out);
 		model_take(m, i);
 		assert_int_equal(left != NULL, model_has(m, &out.verdict.target, &end));
 	}
@@ -533,7 +547,7 @@ static void same_entry(const struct model *m, const struct block *got, const str
 	assert_int_equal(got->deadline_ns, wanted->deadline_ns);
 	assert_int_equal(got->revert_ns, wanted->revert_ns);
 	assert_int_equal(got->verdict.source, wanted->verdict.source);
-	assert_string_equal(got->verdict.origin, wanted->verdict.origin);
+	assert_string_equal(origin_of(got), wanted->verdict.origin);
 	assert_int_equal(got->verdict.scope, scope);
 	assert_int_equal(got->claims, claims);
 }
@@ -653,6 +667,124 @@ static void random_changes_agree_with_a_naive_list(void **state)
 	}
 }
 
+static void every_word_of_a_claim_is_kept(void **state)
+{
+	struct blocks *b = fresh(4);
+	struct verdict v = test_verdict(VERDICT_GATEWAY, "198.51.100.7", TTL(10));
+	struct block_claim got;
+	struct block_told told;
+	struct block *entry;
+
+	(void)state;
+	memset(v.id, 'i', sizeof v.id - 1);
+	memset(v.origin, 'o', sizeof v.origin - 1);
+	memset(v.reason, 'r', sizeof v.reason - 1);
+	v.evidence_count = VERDICT_EVIDENCE_MAX;
+	for (unsigned i = 0; i < VERDICT_EVIDENCE_MAX; i++)
+		memset(v.evidence[i], 'a' + (int)i, sizeof v.evidence[i] - 1);
+	v.confidence = 0.125;
+	v.via = test_addr("192.0.2.9");
+	v.received_ns = NOW - 5;
+	v.cause_ns = NOW - 7;
+	assert_int_equal(blocks_put(b, &v, NOW + SECONDS(9), NOW, &entry), 0);
+	assert_int_equal(blocks_claim(b, &v, &got), 0);
+	blocks_tell(entry, &told);
+	const struct verdict *const copies[] = {&got.verdict, &told.verdict};
+	for (size_t i = 0; i < ARRAY_SIZE(copies); i++) {
+		assert_string_equal(copies[i]->id, v.id);
+		assert_string_equal(copies[i]->origin, v.origin);
+		assert_string_equal(copies[i]->reason, v.reason);
+		assert_int_equal(copies[i]->evidence_count, v.evidence_count);
+		for (unsigned k = 0; k < VERDICT_EVIDENCE_MAX; k++)
+			assert_string_equal(copies[i]->evidence[k], v.evidence[k]);
+		assert_true(copies[i]->confidence == v.confidence);
+		assert_true(addr_equal(&copies[i]->via, &v.via));
+		assert_true(prefix_equal(&copies[i]->target, &v.target));
+		assert_int_equal(copies[i]->ttl_ms, v.ttl_ms);
+		assert_int_equal(copies[i]->received_ns, v.received_ns);
+		assert_int_equal(copies[i]->cause_ns, v.cause_ns);
+		assert_int_equal(copies[i]->action, v.action);
+		assert_int_equal(copies[i]->source, v.source);
+		assert_int_equal(copies[i]->scope, v.scope);
+	}
+	assert_int_equal(told.revert_ns, NOW + SECONDS(9));
+	assert_int_equal(got.revert_ns, NOW + SECONDS(9));
+	blocks_free(b);
+}
+
+static void an_entry_is_told_again_as_it_was(void **state)
+{
+	struct blocks *b = fresh(4), *other = fresh(1);
+	struct block_claim claims[BLOCKS_CLAIMS_MAX];
+	struct verdict v = test_verdict(VERDICT_GATEWAY, "198.51.100.7", TTL(10));
+	struct block *entry;
+
+	(void)state;
+	strcpy(v.origin, "one");
+	assert_int_equal(blocks_put(b, &v, 0, NOW, NULL), 0);
+	strcpy(v.origin, "two");
+	v.action = VERDICT_SHADOW;
+	v.ttl_ms = TTL(60);
+	assert_int_equal(blocks_put(b, &v, 0, NOW + 1, NULL), 0);
+	assert_int_equal(put(b, "198.51.100.7", TTL(20), NOW + 2), 0);
+	unsigned count = blocks_claims(b, &v.target, claims);
+	assert_int_equal(count, 3);
+	assert_int_equal(blocks_restore(other, claims, count, &entry), 0);
+	struct block *was = find(b, "198.51.100.7");
+	assert_int_equal(entry->claims, 3);
+	assert_int_equal(entry->deadline_ns, was->deadline_ns);
+	assert_int_equal(entry->since_ns, was->since_ns);
+	assert_int_equal(entry->verdict.source, was->verdict.source);
+	assert_int_equal(blocks_next_deadline(other), blocks_next_deadline(b));
+	assert_int_equal(blocks_count_of(other, &v), 1);
+	/* In place of what is there; of one source the first; never beyond the room that there is. */
+	claims[1] = claims[0];
+	claims[1].deadline_ns++;
+	assert_int_equal(blocks_restore(other, claims, 2, &entry), 0);
+	assert_int_equal(entry->claims, 1);
+	assert_int_equal(blocks_count(other), 1);
+	assert_int_equal(blocks_count_of(other, &v), 0);
+	claims[0].verdict.target = test_prefix("198.51.100.8");
+	assert_int_equal(blocks_restore(other, claims, 1, NULL), BLOCKS_E_FULL);
+	assert_int_equal(blocks_restore(other, claims, 2, NULL), -EINVAL); /* two targets */
+	assert_int_equal(blocks_restore(other, claims, 0, NULL), -EINVAL);
+	assert_int_equal(blocks_count(other), 1);
+	blocks_free(b);
+	blocks_free(other);
+}
+
+static void a_list_is_read_page_by_page_while_it_changes(void **state)
+{
+	enum { MANY = 3000 };
+	struct blocks *b = fresh(MANY); /* slots hold several */
+	static unsigned char met[MANY];
+	struct prefix page[BLOCKS_PAGE_MIN];
+	size_t cursor = 0, count, pages = 0;
+	char text[32];
+
+	(void)state;
+	memset(met, 0, sizeof met);
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(text, sizeof text, "10.0.%u.%u", i / 256, i % 256);
+		assert_int_equal(put(b, text, TTL(1 + i % 50), NOW), 0);
+	}
+	while ((count = blocks_page(b, &cursor, page, BLOCKS_PAGE_MIN))) {
+		for (size_t i = 0; i < count; i++)
+			met[page[i].addr.bytes[2] * 256 + page[i].addr.bytes[3]]++;
+		/* One of the odd ones goes, and moves others in the order of deadlines. */
+		unsigned gone = (unsigned)(pages++ * 26 % MANY) | 1;
+		snprintf(text, sizeof text, "10.0.%u.%u", gone / 256, gone % 256);
+		(void)take_away(b, text);
+	}
+	assert_true(pages >= MANY / BLOCKS_PAGE_MIN);
+	for (unsigned i = 0; i < MANY; i += 2)
+		assert_int_equal(met[i], 1);
+	for (unsigned i = 1; i < MANY; i += 2)
+		assert_true(met[i] <= 1);
+	assert_int_equal(blocks_page(b, &cursor, page, BLOCKS_PAGE_MIN), 0);
+	blocks_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -668,6 +800,9 @@ int main(void)
 		cmocka_unit_test(a_block_that_ended_begins_anew),
 		cmocka_unit_test(a_full_list_refuses_and_evicts_nobody),
 		cmocka_unit_test(an_endless_time_to_live_does_not_wrap_around),
+		cmocka_unit_test(every_word_of_a_claim_is_kept),
+		cmocka_unit_test(an_entry_is_told_again_as_it_was),
+		cmocka_unit_test(a_list_is_read_page_by_page_while_it_changes),
 		cmocka_unit_test(random_changes_agree_with_a_naive_list),
 	};
 

@@ -39,6 +39,8 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/sensor/control_status_capture.c
 	${CMAKE_SOURCE_DIR}/sensor/control_status_hints.c
 	${CMAKE_SOURCE_DIR}/sensor/control_why.c
+	${CMAKE_SOURCE_DIR}/sensor/journal.c
+	${CMAKE_SOURCE_DIR}/sensor/journal_file.c
 	${CMAKE_SOURCE_DIR}/sensor/processes.c
 	${CMAKE_SOURCE_DIR}/sensor/tail.c
 )
@@ -67,7 +69,7 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_why.c
 )
 
-picket_unit(control picket_lib)
+picket_unit(control picket_lib PkgConfig::SQLITE)
 target_sources(control_test PRIVATE ${control_sources})
 target_link_options(control_test PRIVATE -Wl,--wrap=api_add)
 target_compile_definitions(control_test PRIVATE OPENAPI="${CMAKE_SOURCE_DIR}/docs/openapi.yaml")
@@ -82,7 +84,7 @@ target_sources(top_test PRIVATE
 	${CMAKE_SOURCE_DIR}/sensor/top_view.c
 )
 
-picket_unit(cli picket_lib PkgConfig::BPF)
+picket_unit(cli picket_lib PkgConfig::BPF PkgConfig::SQLITE)
 target_sources(cli_test PRIVATE ${control_sources} ${cli_sources})
 
 # What is answered is what docs/openapi.yaml says.

@@ -755,7 +755,7 @@ static void unblock_of_nothing_is_exit_1(void **state)
 static void blocks_are_a_table_or_lines_of_json(void **state)
 {
 	(void)state;
-	struct block blocks[2] = {fixture_block("192.0.2.7"), fixture_block("2001:db8::/48")};
+	struct block_told blocks[2] = {fixture_block("192.0.2.7"), fixture_block("2001:db8::/48")};
 
 	assert_int_equal(picket("blocks"), EXIT_DONE);
 	assert_string_equal(out, "nothing is blocked\n");
@@ -803,8 +803,8 @@ static void why_tells_the_story_and_answers_by_its_status(void **state)
 static void export_writes_what_is_blocked_as_a_list(void **state)
 {
 	(void)state;
-	struct block blocks[4] = {fixture_block("192.0.2.7"), fixture_block("2001:db8::/48"),
-				  fixture_block("198.51.100.9"), fixture_block("203.0.113.7")};
+	struct block_told blocks[4] = {fixture_block("192.0.2.7"), fixture_block("2001:db8::/48"),
+				       fixture_block("198.51.100.9"), fixture_block("203.0.113.7")};
 
 	assert_int_equal(picket("export"), EXIT_DONE);
 	assert_int_equal(line_count(out), 1);

@@ -132,9 +132,9 @@ unsigned enforcer_lists(struct enforcer *e, struct lists_account ret[static CONF
 	return fake.list_count;
 }
 
-int enforcer_blocks(struct enforcer *e, struct block **ret, size_t *ret_count)
+int enforcer_blocks(struct enforcer *e, struct block_told **ret, size_t *ret_count)
 {
-	struct block *copy = calloc(fake.block_count + 1, sizeof *copy);
+	struct block_told *copy = calloc(fake.block_count + 1, sizeof *copy);
 
 	(void)e;
 	if (!copy)
@@ -266,11 +266,11 @@ struct prefix fixture_prefix(const char *text)
 	return p;
 }
 
-struct block fixture_block(const char *target)
+struct block_told fixture_block(const char *target)
 {
 	uint64_t now = clock_boot_ns(&clock_system);
 
-	return (struct block){
+	return (struct block_told){
 		.verdict = {.id = "v-1",
 			    .source = VERDICT_LOCAL,
 			    .origin = "login_guessing",
@@ -363,7 +363,7 @@ struct event *fixture_decision(const char *target, enum decision_outcome outcome
 			       const char *detail)
 {
 	struct event *e = event_new(EVENT_DECISION, strlen(why) + strlen(detail));
-	struct block b = fixture_block(target);
+	struct block_told b = fixture_block(target);
 
 	if (!e)
 		abort();

@@ -17,7 +17,7 @@ struct fake {
 	unsigned asked_count;
 	uint64_t confirm_within_ms;
 	struct decision decision; /* the answer to it */
-	const struct block *blocks;
+	const struct block_told *blocks;
 	size_t block_count;
 	struct pending pending[4];
 	unsigned pending_count;
@@ -75,7 +75,7 @@ int fixture_start(struct fixture *f);
 void fixture_stop(struct fixture *f);
 
 struct prefix fixture_prefix(const char *text);
-struct block fixture_block(const char *target);
+struct block_told fixture_block(const char *target);
 /* Events into the tail; the last one's id is told. */
 void fixture_put_request(struct fixture *f, const char *path);
 void fixture_put_header(struct fixture *f, const char *from, const char *to, uint16_t flags);

@@ -274,10 +274,56 @@ static void what_an_operator_changes_is_written_down_with_who(void **state)
 	rig_end(state);
 }
 
+static void status_says_whether_what_is_decided_is_kept_over_a_restart(void **state)
+{
+	static char folder[64];
+	char *kept = f.config->state_dir;
+	struct journal *j = NULL;
+
+	(void)state;
+	snprintf(folder, sizeof folder, "%s", "/tmp/picket-control-test-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	f.config->state_dir = folder;
+	f.config->limits.ttl_max_ms = 1000;
+	assert_int_equal(journal_new(f.config, &clock_system, &j), 0);
+	f.parts.journal = j;
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+	assert_true(cJSON_IsTrue(at(a, "kept_over_restart.blocks")));
+	assert_string_equal(text_at(a, "journal.state"), "on");
+	assert_int_equal(number_at(a, "journal.held"), 0);
+	assert_null(hint(a, "journal"));
+	cJSON_Delete(a);
+	a = call("PUT", "/v1/mode", "{\"mode\":\"approve\"}", 200);
+	assert_true(cJSON_IsTrue(at(a, "kept_over_restart")));
+	cJSON_Delete(a);
+	journal_free(j);
+	char path[128];
+	static const char *const names[] = {"journal.db", "journal.db-wal", "journal.damaged",
+					    "journal.damaged-wal"};
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	rmdir(folder);
+	/* The folder is gone: nothing is kept, and it says so. */
+	assert_int_equal(journal_new(f.config, &clock_system, &j), 0);
+	f.parts.journal = j;
+	a = call("GET", "/v1/status", NULL, 200);
+	assert_true(cJSON_IsFalse(at(a, "kept_over_restart.blocks")));
+	assert_string_equal(text_at(a, "journal.state"), "unopened");
+	assert_non_null(hint(a, "will not outlive a restart"));
+	cJSON_Delete(a);
+	f.parts.journal = NULL;
+	f.config->state_dir = kept;
+	journal_free(j);
+}
+
 static void status_says_what_is_not_kept_over_a_restart(void **state)
 {
 	(void)state;
 	cJSON *a = call("GET", "/v1/status", NULL, 200);
+
+	assert_string_equal(text_at(a, "journal.state"), "none");
 
 	assert_true(cJSON_IsFalse(at(a, "kept_over_restart.blocks")));
 	assert_true(cJSON_IsFalse(at(a, "kept_over_restart.mode")));
@@ -722,8 +768,8 @@ static int count_line(void *arg, struct span line)
 static void blocks_are_listed_newest_first_and_a_cut_list_says_so(void **state)
 {
 	(void)state;
-	struct block blocks[3] = {fixture_block("192.0.2.1"), fixture_block("192.0.2.2"),
-				  fixture_block("192.0.2.3")};
+	struct block_told blocks[3] = {fixture_block("192.0.2.1"), fixture_block("192.0.2.2"),
+				       fixture_block("192.0.2.3")};
 	unsigned lines = 0, status = 0;
 
 	blocks[1].since_ns += NS_PER_S;
@@ -748,7 +794,7 @@ static void a_long_list_of_blocks_streams_whole(void **state)
 {
 	(void)state;
 	enum { MANY = 20000 };
-	struct block *blocks = calloc(MANY, sizeof *blocks);
+	struct block_told *blocks = calloc(MANY, sizeof *blocks);
 	unsigned lines = 0, status = 0;
 
 	assert_non_null(blocks);
@@ -1347,6 +1393,7 @@ int main(void)
 		TEST(status_says_why_processes_cannot_be_named_and_what_mends_it),
 		TEST(status_says_what_is_wrong_with_the_audit_log),
 		TEST(what_an_operator_changes_is_written_down_with_who),
+		TEST(status_says_whether_what_is_decided_is_kept_over_a_restart),
 		TEST(status_says_what_is_not_kept_over_a_restart),
 		TEST(status_names_an_unclassified_proxy_its_share_and_the_command),
 		TEST(status_says_which_trusted_proxy_names_nobody),

@@ -92,6 +92,10 @@ int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
 {
 	(void)c;
 	memset(ret, 0, sizeof *ret);
+	if (warden.kill) {
+		ret->result = WARDEN_E_KILL_SWITCH;
+		return 0;
+	}
 	warden.batches++;
 	for (uint32_t i = 0; i < head->count; i++) {
 		const struct warden_wish *w = &wishes[i];
@@ -112,6 +116,21 @@ int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
 					  .source = w->source},
 			};
 	}
+	return 0;
+}
+
+static struct warden_reply batch_reply;
+
+int warden_batch_send(struct warden_client *c, const struct warden_batch_head *head,
+		      const struct warden_wish *wishes)
+{
+	return warden_batch(c, head, wishes, &batch_reply);
+}
+
+int warden_batch_receive(struct warden_client *c, struct warden_reply *ret)
+{
+	(void)c;
+	*ret = batch_reply;
 	return 0;
 }
 
@@ -375,7 +394,7 @@ static void a_client_behind_a_proxy_that_asks_is_denied_there_and_never_in_the_k
 	struct addr a = address("203.0.113.7");
 	struct prefix p = prefix_of(&a, 32);
 	struct verdict v = verdict(VERDICT_GATEWAY, "203.0.113.7");
-	struct block *blocks;
+	struct block_told *blocks;
 	struct why why;
 	size_t count, none = 0;
 
@@ -515,7 +534,7 @@ static void the_point_at_http_follows_the_kernels_list_too(void **state)
 	assert_int_equal(enforcer_counts(s->enforcer).http, 0);
 	assert_int_equal(warden.count, 1);
 	/* What the kernel held when the sensor started is denied at HTTP as well. */
-	enforcer_adopt(s->enforcer);
+	enforcer_adopt(s->enforcer, true);
 	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_DENY);
 	back.target = v.target;
 	give(s, back);
@@ -670,7 +689,7 @@ static void restarted_sensor_adopts_what_the_kernel_holds(void **state)
 			  .scope = PK_SCOPE_PORTS,
 			  .source = VERDICT_OPERATOR},
 	};
-	assert_int_equal(enforcer_adopt(s->enforcer), 0);
+	assert_int_equal(enforcer_adopt(s->enforcer, true), 0);
 	assert_int_equal(enforcer_counts(s->enforcer).desired, 1);
 	assert_int_equal(warden.asked_unblock, 0);
 	now += 31 * NS_PER_S;
@@ -857,7 +876,7 @@ static void mode_outlives_a_sensor_that_dies(void **state)
 	struct stage *s = *state;
 
 	warden.mode = MODE_OBSERVE;
-	assert_int_equal(enforcer_adopt(s->enforcer), 0);
+	assert_int_equal(enforcer_adopt(s->enforcer, true), 0);
 	assert_int_equal(enforcer_mode(s->enforcer), MODE_OBSERVE);
 }
 
@@ -949,6 +968,232 @@ static void each_decision_is_written_down_with_who_made_it(void **state)
 	audit_free(audit);
 	expect_records(records, ARRAY_SIZE(records));
 	rig_end(&none);
+}
+
+/* --- restarts --- */
+
+/* Both processes end and start again; what the kernel holds by then is in warden.blocks. */
+static void restart(struct stage *s, struct journal **journal)
+{
+	struct enforcer_parts parts = {
+		.config = &s->config,
+		.clock = &clock_fake,
+		.clients = s->clients,
+		.behind = s->behind,
+		.http = is_asked,
+		.event = keep_event,
+		.arg = s,
+	};
+
+	journal_free(*journal);
+	enforcer_free(s->enforcer);
+	proxies_free(s->proxies);
+	assert_int_equal(proxies_new(&s->config, &s->proxies), 0);
+	assert_int_equal(journal_new(&s->config, &clock_fake, journal), 0);
+	parts.proxies = s->proxies;
+	parts.journal = *journal;
+	assert_int_equal(enforcer_new(&parts, &s->enforcer), 0);
+	assert_int_equal(enforcer_adopt(s->enforcer, true), 0);
+	const struct journal_source source = enforcer_source(s->enforcer);
+	assert_int_equal(journal_start(*journal, &source), 0);
+}
+
+static int stage_up_with_a_state(void **state)
+{
+	void *none = NULL;
+	int r = stage_up(state);
+	struct stage *s = *state;
+
+	if (!r)
+		r = rig_begin(&none);
+	s->config.state_dir = rig_state;
+	return r;
+}
+
+static int stage_down_with_a_state(void **state)
+{
+	void *none = NULL;
+	int r = stage_down(state);
+
+	return r ? r : rig_end(&none);
+}
+
+static struct why why_of(struct stage *s, const char *text)
+{
+	struct prefix target;
+	struct why why;
+	size_t none = 0;
+
+	assert_int_equal(prefix_parse(span_from(text), &target), 0);
+	assert_int_equal(enforcer_why(s->enforcer, &target, &why, NULL, &none), 0);
+	return why;
+}
+
+static void what_was_decided_is_in_force_after_a_restart_with_its_words(void **state)
+{
+	struct stage *s = *state;
+	struct journal *j = NULL;
+	struct addr behind = address("203.0.113.20");
+	struct prefix proxy;
+	struct decision d;
+
+	restart(s, &j);
+	struct verdict longer = verdict(VERDICT_OPERATOR, "203.0.113.7");
+	longer.ttl_ms = 600000;
+	strcpy(longer.reason, "the operator's words");
+	give(s, longer);
+	client(s, "203.0.113.7");
+	give(s, verdict(VERDICT_GATEWAY, "203.0.113.7"));
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.8")); /* a minute */
+	struct verdict rate = verdict(VERDICT_OPERATOR, "198.51.100.0/24");
+	rate.action = VERDICT_RATE_LIMIT;
+	rate.scope = VERDICT_SCOPE_HOST;
+	rate.ttl_ms = 600000;
+	give(s, rate);
+	struct verdict trial = verdict(VERDICT_OPERATOR, "203.0.113.9");
+	trial.ttl_ms = 600000;
+	enforcer_verdict(s->enforcer, &trial, 120000, &d);
+	s->http_asked = true;
+	clients_note(s->behind, &behind, now);
+	struct verdict http = verdict(VERDICT_GATEWAY, "203.0.113.20");
+	http.ttl_ms = 600000;
+	give(s, http);
+	enforcer_set_mode(s->enforcer, MODE_APPROVE);
+	assert_int_equal(prefix_parse(SPAN("192.0.2.9"), &proxy), 0);
+	journal_set_proxy(j, &proxy, PROXY_CLASS_TRUSTED);
+
+	warden.count = 0;
+	warden.mode = 0;
+	now += 61 * NS_PER_S;
+	restart(s, &j);
+	assert_int_equal(warden.count, 3);
+	const struct pk_deny *k = warden_holds("203.0.113.7");
+	assert_non_null(k);
+	assert_int_equal(k->source, VERDICT_OPERATOR);
+	assert_in_range(k->deadline_s, now / NS_PER_S + 538, now / NS_PER_S + 540);
+	struct why why = why_of(s, "203.0.113.7");
+	assert_true(why.blocked);
+	assert_string_equal(why.block.verdict.reason, "the operator's words");
+	assert_int_equal(why.claim_count, 1); /* the gateway's minute is over */
+	assert_null(warden_holds("203.0.113.8"));
+	assert_false(why_of(s, "203.0.113.8").blocked);
+	k = warden_holds("198.51.100.0/24");
+	assert_int_equal(k->action, PK_ACT_RATE);
+	assert_int_equal(k->scope, PK_SCOPE_HOST);
+	assert_int_equal(ask_http(s, "203.0.113.20"), DECIDE_DENY);
+	assert_null(warden_holds("203.0.113.20"));
+	assert_true(why_of(s, "203.0.113.20").block.http);
+	assert_int_equal(enforcer_counts(s->enforcer).http, 1);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_DENY);
+	assert_int_equal(enforcer_mode(s->enforcer), MODE_APPROVE);
+	assert_int_equal(warden.mode, MODE_APPROVE); /* so that it outlives the sensor as well */
+	assert_int_equal(proxies_class(s->proxies, &proxy.addr), PROXY_CLASS_TRUSTED);
+	/* Nobody confirmed it: it ends as it was said. */
+	assert_in_range(warden_holds("203.0.113.9")->deadline_s, now / NS_PER_S + 58, now / NS_PER_S + 60);
+	now += 60 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_null(warden_holds("203.0.113.9"));
+	/* What ended, and what was taken back, does not come again. */
+	struct verdict back = verdict(VERDICT_OPERATOR, "203.0.113.7");
+	back.action = VERDICT_UNBLOCK;
+	give(s, back);
+	restart(s, &j);
+	assert_int_equal(warden.count, 1);
+	assert_non_null(warden_holds("198.51.100.0/24"));
+	assert_int_equal(journal_counts(j).restored.targets, 1); /* at HTTP: the kernel had the other */
+	journal_free(j);
+}
+
+static void the_hard_limits_of_now_hold_for_what_was_before(void **state)
+{
+	struct stage *s = *state;
+	struct journal *j = NULL;
+
+	restart(s, &j);
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.7"));
+	give(s, verdict(VERDICT_OPERATOR, "198.51.100.7"));
+	warden.count = 0;
+	assert_int_equal(prefix_parse(SPAN("198.51.100.0/24"), &warden.protect), 0);
+	s->told = 0;
+	restart(s, &j);
+	assert_non_null(warden_holds("203.0.113.7"));
+	assert_null(warden_holds("198.51.100.7"));
+	assert_false(why_of(s, "198.51.100.7").blocked);
+	assert_int_equal(s->told, 1);
+	assert_int_equal(s->last->decision.outcome, DECISION_REFUSED);
+	assert_true(span_equal(s->last->decision.why, SPAN("protected_network")));
+	assert_int_equal(journal_counts(j).restored.refused, 1);
+	/* It is not tried each time. */
+	memset(&warden.protect, 0, sizeof warden.protect);
+	restart(s, &j);
+	assert_null(warden_holds("198.51.100.7"));
+	/* Longer than may be now: as long as may be. */
+	warden.count = 0;
+	s->config.limits.ttl_max_ms = 10000;
+	restart(s, &j);
+	assert_in_range(warden_holds("203.0.113.7")->deadline_s, now / NS_PER_S + 9, now / NS_PER_S + 11);
+	journal_free(j);
+}
+
+static void what_the_kernel_holds_and_the_journal_lacks_is_adopted(void **state)
+{
+	struct stage *s = *state;
+	struct journal *j = NULL;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.9");
+
+	restart(s, &j);
+	strcpy(v.reason, "the first words");
+	give(s, v);
+	warden.blocks[0].value.deadline_s += 300; /* extended at the last moment, and not written any more */
+	v = verdict(VERDICT_LOCAL, "198.51.100.7");
+	warden.blocks[warden.count++] = (struct warden_block){
+		.target = v.target,
+		.value = {.deadline_s = (uint32_t)(now / NS_PER_S) + 300,
+			  .action = PK_ACT_DROP,
+			  .scope = PK_SCOPE_HOST,
+			  .source = VERDICT_LOCAL},
+	};
+	for (int i = 0; i < 2; i++) { /* the second time the journal knows */
+		restart(s, &j);
+		assert_int_equal(journal_counts(j).restored.adopted, i ? 0 : 2);
+		struct why why = why_of(s, "203.0.113.9");
+		assert_string_equal(why.block.verdict.reason, "the first words");
+		assert_in_range(why.block.deadline_ns / NS_PER_S, now / NS_PER_S + 359, now / NS_PER_S + 361);
+		why = why_of(s, "198.51.100.7");
+		assert_true(why.blocked);
+		assert_string_equal(why.block.verdict.origin, BLOCKS_ADOPTED);
+		assert_int_equal(why.block.verdict.source, VERDICT_LOCAL);
+		assert_int_equal(warden.count, 2);
+		assert_int_equal(warden.batches, 0);
+	}
+	/* The other way round: the kernel ends it too early. */
+	warden.blocks[0].value.deadline_s -= 300;
+	warden.blocks[1].value.deadline_s -= 300;
+	restart(s, &j);
+	assert_in_range(warden_holds("203.0.113.9")->deadline_s, now / NS_PER_S + 359, now / NS_PER_S + 361);
+	journal_free(j);
+}
+
+static void while_the_kill_switch_is_on_nothing_comes_back_and_nothing_is_lost(void **state)
+{
+	struct stage *s = *state;
+	struct journal *j = NULL;
+
+	restart(s, &j);
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.7"));
+	warden.count = 0;
+	warden.kill = true;
+	restart(s, &j);
+	assert_int_equal(warden.count, 0);
+	assert_true(why_of(s, "203.0.113.7").blocked);
+	assert_int_equal(journal_counts(j).restored.refused, 0);
+	enforcer_tick(s->enforcer);
+	warden.kill = false;
+	enforcer_tick(s->enforcer);
+	now += 6 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_non_null(warden_holds("203.0.113.7"));
+	journal_free(j);
 }
 
 /* --- block lists --- */
@@ -1140,7 +1385,7 @@ static void a_restarted_sensor_leaves_what_lists_had_put_to_the_lists(void **sta
 			  .source = VERDICT_IMPORT},
 	};
 	assert_int_equal(prefix_parse(SPAN("203.0.113.1"), &warden.blocks[0].target), 0);
-	assert_int_equal(enforcer_adopt(s->enforcer), 0);
+	assert_int_equal(enforcer_adopt(s->enforcer, true), 0);
 	assert_int_equal(enforcer_counts(s->enforcer).desired, 0);
 	/* Of a file that cannot be read nobody knows what is in it. */
 	enforcer_list_there(s->enforcer, 0, false, "is not there");
@@ -1370,6 +1615,7 @@ static void why_names_the_list_that_covers_an_address(void **state)
 int main(void)
 {
 #define STORY(f)      cmocka_unit_test_setup_teardown(f, stage_up, stage_down)
+#define KEPT_STORY(f) cmocka_unit_test_setup_teardown(f, stage_up_with_a_state, stage_down_with_a_state)
 #define LIST_STORY(f) cmocka_unit_test_setup_teardown(f, stage_up_with_lists, stage_down)
 	const struct CMUnitTest tests[] = {
 		STORY(operators_block_is_installed_also_in_mode_observe),
@@ -1399,6 +1645,10 @@ int main(void)
 		STORY(refused_extension_leaves_the_block_that_was),
 		STORY(restarted_sensor_adopts_what_the_kernel_holds),
 		STORY(each_decision_is_written_down_with_who_made_it),
+		KEPT_STORY(what_was_decided_is_in_force_after_a_restart_with_its_words),
+		KEPT_STORY(the_hard_limits_of_now_hold_for_what_was_before),
+		KEPT_STORY(what_the_kernel_holds_and_the_journal_lacks_is_adopted),
+		KEPT_STORY(while_the_kill_switch_is_on_nothing_comes_back_and_nothing_is_lost),
 		STORY(why_names_the_prefix_that_covers_an_address_and_what_was_decided),
 		STORY(a_shared_address_is_slowed_and_why_says_so),
 		STORY(a_shared_address_behind_a_proxy_is_slowed_at_http),

@@ -1,0 +1,180 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck source=tests/e2e/lib.sh
+# The daemon's state folder is seen through a mount namespace of its own ($DISK): a small one that can be filled, or one that
+# nobody may write.
+. "$(dirname "$0")/lib.sh"
+story "what was decided is in force again after restarts and kills, and a journal in a bad way stops nothing"
+need pgrep unshare
+net_up
+nginx_up
+served() { in_c curl -s -o /dev/null -m "${2:-0.5}" --interface "$1" "http://$S4:$PORT/"; }
+point() { curl -s -o /dev/null -w '%{http_code}' -m 5 --unix-socket "$DIR/decide.sock" -H "X-Forwarded-For: $1" http://picket/; }
+denied() { [ "$(point "$1")" = 403 ]; }
+why() { (pk why --json "$1" || true) | jq -r "$2"; }
+ms() { date +%s%3N; }
+
+REAL_BIN=$PICKET_BIN
+cat >"$DIR/on-disk" <<-SH
+	#!/bin/sh
+	mkdir -p "$DIR/state"
+	case \$DISK in
+	small) mount -t tmpfs -o size=2m,mode=700 none "$DIR/state" ;;
+	read-only) mount --bind "$DIR/state" "$DIR/state" && mount -o remount,bind,ro "$DIR/state" ;;
+	esac || exit 1
+	exec "$REAL_BIN" "\$@"
+SH
+cat >"$DIR/picket" <<-SH
+	#!/bin/sh
+	[ "\$1" = run ] || exec "$REAL_BIN" "\$@"
+	exec unshare -m sh "$DIR/on-disk" "\$@"
+SH
+chmod 755 "$DIR/picket"
+PICKET_BIN=$DIR/picket
+export DISK=
+
+BEHIND=203.0.113.50 # a client of the proxy at $D4
+picket_up "mode: enforce
+proxies:
+  trusted: [$D4]"
+exits 0 pk block $C4 --ttl 30m --reason "said by hand"
+exits 0 pk block 198.51.100.0/24 --ttl 30m --action shadow --scope host
+exits 0 pk block 203.0.113.7 --ttl 3s
+exits 0 pk mode approve
+exits 0 pk mode enforce
+exits 0 pk proxies direct 203.0.113.9
+equal "answer at HTTP before" 204 "$(point $BEHIND)"
+attack $D4 $S4:$PORT 60 -H "X-Forwarded-For: $BEHIND"
+wait_until 10 "the client behind the proxy is denied at HTTP" denied $BEHIND
+reason=$(why $BEHIND .block.reason)
+exits 0 pk mode approve
+begun=$(why $C4 .block.since)
+
+all_is_back() { # AFTER WHAT
+	if served $C4; then fail "$C4 is served after $1"; fi
+	equal "reason of $C4 after $1" "said by hand" "$(why $C4 .block.reason)"
+	equal "begin of the block of $C4 after $1" "${begun%.*}" "$(why $C4 .block.since | sed 's/\..*//')"
+	equal "action of 198.51.100.0/24 after $1" shadow "$(why 198.51.100.0/24 .block.action)"
+	is_blocked 203.0.113.7 && fail "a block whose time was over came back after $1"
+	denied $BEHIND || fail "the client behind the proxy passes at HTTP after $1"
+	equal "reason of $BEHIND after $1" "$reason" "$(why $BEHIND .block.reason)"
+	equal "mode after $1" approve "$(pk mode --json | jq -r .mode)"
+	equal "class of 203.0.113.9 after $1" direct "$(why 203.0.113.9 .proxy_class)"
+	served $D4 10 || fail "the trusted proxy is not served after $1"
+}
+stop() { # SIGNAL
+	local sensor
+	sensor=$(sensor_pid)
+	kill "-$1" "$PICKET_PID"
+	wait_until 15 "the warden is gone" gone "$PICKET_PID"
+	wait_until 15 "the sensor is gone" gone "$sensor"
+}
+start() {
+	picket_start
+	wait_until 30 "picket is ready again" picket_ready
+}
+
+sleep 2 # the three seconds of 203.0.113.7
+stop TERM
+served $C4 10 || fail "a stopped picket still drops"
+start
+all_is_back "a restart"
+grep -q 'in force again' "$DIR/picket.log" || fail "the log does not say what came back"
+tell "restart: block, reason, shadow, the entry at HTTP alone, mode and proxy; what was over stays over"
+
+# Both at once, without warning. What was answered is on the disk; what came in the last moment is counted.
+before=$(ms)
+exits 0 pk block 203.0.113.80 --ttl 30m
+answered=$(($(ms) - before))
+asking=
+for i in $(seq 20); do
+	pk block "203.0.113.1$i" --ttl 30m >/dev/null 2>&1 &
+	asking="$asking $!"
+done
+sleep 0.2
+sensor=$(sensor_pid)
+kill -KILL "$PICKET_PID" "$sensor"
+wait_until 15 "both are gone" gone "$PICKET_PID"
+for i in $asking; do wait "$i" || true; done
+start
+all_is_back "kill -9 of both"
+is_blocked 203.0.113.80 || fail "a block that was answered is lost"
+tell "kill -9 of both: what was answered (in $answered ms) is there, and $(pk blocks --json | jq -r 'select(.target | startswith("203.0.113.1")).target' | wc -l) of 20 that were on their way"
+status_of '.journal.restored | "  \(.claims) claims, \(.put_back) put back, \(.ms) ms"'
+
+old=$(sensor_pid)
+kill -KILL "$old"
+new_sensor() { [ -n "$(sensor_pid)" ] && [ "$(sensor_pid)" != "$old" ] && pk status; }
+wait_until 20 "a new sensor" new_sensor
+all_is_back "kill -9 of the sensor"
+equal "entries of the kernel that were put again" 0 "$(status_of '.journal.restored.put_back - .http.only_here')"
+
+# A reload: the file alone says what is set, the blocks stay.
+kill -HUP "$PICKET_PID"
+mode_is() { [ "$(pk mode --json 2>/dev/null | jq -r .mode)" = "$1" ]; }
+wait_until 20 "a reload takes the mode of the file" mode_is enforce
+stop TERM
+start
+mode_is enforce || fail "after a reload an older word of the mode came back"
+exits 0 pk mode approve
+exits 0 pk proxies direct 203.0.113.9
+all_is_back "a reload"
+tell "kill -9 of the sensor, and a reload: the same"
+
+# What is no journal is put aside, whole; what is damaged is read as far as it goes.
+stop TERM
+cp "$DIR/state/journal.db" "$DIR/whole.db"
+printf 'not a database, but somebody wants it back' >"$DIR/state/journal.db"
+rm -f "$DIR/state/journal.db-wal"
+start
+aside=$(status_of .journal.put_aside)
+equal "what was put aside" 'not a database, but somebody wants it back' "$(cat "$DIR/state/$aside")"
+status_of '.hints[].text' | grep -q "$aside" || fail "status does not say where it is"
+grep -q "put aside.*$aside" "$DIR/picket.log" || fail "the log does not say where it is"
+served $C4 10 || fail "without a journal $C4 is still dropped"
+exits 0 pk block 203.0.113.81 --ttl 30m
+stop TERM
+cp "$DIR/whole.db" "$DIR/state/journal.db"
+rm -f "$DIR/state/journal.db-wal"
+dd if=/dev/zero of="$DIR/state/journal.db" bs=4096 seek=1 count=1 conv=notrunc 2>/dev/null
+start
+exits 0 pk block 203.0.113.85 --ttl 30m
+stop TERM
+start
+is_blocked 203.0.113.85 || fail "after damage nothing is kept any more"
+stop TERM
+cp "$DIR/whole.db" "$DIR/state/journal.db"
+rm -f "$DIR/state/journal.db-wal"
+tell "no database: put aside whole; a damaged one: $(grep -c 'journal of blocks is damaged\|journal of blocks was put aside' "$DIR/picket.log") warnings, picket goes on and keeps what is decided"
+
+# Nobody may write: what is known is in force, what is said now is not kept, and it says so.
+DISK=read-only
+start
+if served $C4; then fail "from a journal that is read only, $C4 did not come back"; fi
+equal "state of a journal that is read only" read_only "$(status_of .journal.state)"
+equal "is it kept" false "$(status_of .kept_over_restart.blocks)"
+exits 0 pk block 203.0.113.82 --ttl 30m
+is_blocked 203.0.113.82 || fail "with a journal that is read only nothing can be blocked"
+status_of '.hints[].text' | grep -q 'can be read, but not be written' || fail "status does not say so"
+stop TERM
+tell "read only: what was kept is in force, and status says that nothing more is"
+
+# A full disk: picket goes on, says so, and writes all of it once there is room.
+DISK=small
+start
+exits 0 pk block 203.0.113.83 --ttl 30m
+dd if=/dev/zero of="/proc/$PICKET_PID/root$DIR/state/filler" bs=4096 2>/dev/null || true
+state_is() { [ "$(status_of .journal.state)" = "$1" ]; }
+full() { # until what the journal had set aside is used up
+	i=$((i + 1))
+	pk block "203.0.114.$((i % 250))" --ttl "$((10 + i))m" >/dev/null
+	state_is unwritten
+}
+i=0
+wait_until 60 "the full disk is noticed" full
+is_blocked 203.0.114.1 || fail "with a full disk nothing can be blocked"
+status_of '.hints[].text' | grep -q 'cannot be written' || fail "status does not say so"
+rm "/proc/$PICKET_PID/root$DIR/state/filler"
+wait_until 10 "it is written again" state_is "on"
+picket_down
+tell "a full disk: noticed after $i blocks, all of them in force; with room again all is written"
