@@ -181,6 +181,7 @@ struct config {
 		uint32_t rate_limit;    /* enforcement.rate_limit, 20 packets a second */
 		uint32_t rate_burst;    /* enforcement.rate_burst, 100 packets */
 		bool publish;           /* enforcement.publish, false */
+		bool pin;               /* enforcement.pin, false: blocks hold while no daemon runs */
 	} enforcement;
 	struct {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */

@@ -212,6 +212,9 @@ const struct config_key config_keys[] = {
 	{.path = "enforcement.publish", .type = CONFIG_BOOL, .offset = AT(enforcement.publish), .fallback = "false",
 	 .help = "Whether automatic blocks that nobody here can enforce, of clients behind a proxy that neither asks nor has a map, "
 	 "are kept for others to enforce (picket export) instead of refused."},
+	{.path = "enforcement.pin", .type = CONFIG_BOOL, .offset = AT(enforcement.pin), .fallback = "false",
+	 .help = "Whether what enforces blocks stays in the kernel when picket ends, until their time is over or picket detach; the next "
+	 "start takes it over without a gap (docs/restart.md)."},
 
 	{.path = "api.openapi", .type = CONFIG_TEXT, .offset = AT(api.openapi), .form = FORM_FILE, .max = 1024, .fallback = "",
 	 .help = "OpenAPI 3 file, YAML or JSON: its paths are the routes, and what it does not have is marked. Empty: none."},

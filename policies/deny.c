@@ -497,6 +497,68 @@ int deny_load(struct deny *d, const struct deny_entry *entries, size_t count, bo
 	return r < 0 ? r : r6 < 0 ? r6 : nets < 0 ? nets : r ? r : r6 ? r6 : nets;
 }
 
+/* --- of others --- */
+
+#define COPY_MAX 4096
+
+struct copying {
+	struct deny *deny;
+	struct deny_entry *entries; /* COPY_MAX */
+	size_t count;
+	int copied;
+};
+
+static int copy_flush(struct copying *c)
+{
+	int r = deny_load(c->deny, c->entries, c->count, NULL);
+
+	if (r < 0)
+		return r;
+	c->copied += (int)c->count;
+	c->count = 0;
+	return 0;
+}
+
+static int copy_one(void *arg, const struct prefix *target, const struct pk_deny *value)
+{
+	struct copying *c = arg;
+
+	c->entries[c->count++] = (struct deny_entry){.target = *target, .value = *value};
+	return c->count == COPY_MAX ? copy_flush(c) : 0;
+}
+
+static int copy_hash(struct copying *c, int fd, uint8_t family)
+{
+	struct exact_visit visit = {family, copy_one, c};
+	const struct deny_hash from = {.fd = fd, .key_size = family == ADDR_IPV4 ? 4 : DENY_KEY_MAX};
+
+	return fd < 0 ? 0 : deny_hash_each(&from, exact_visit, &visit);
+}
+
+int deny_copy(struct deny *d, int deny4, int deny6, int deny4p, int deny6p)
+{
+	_cleanup_free_ struct deny_entry *entries = malloc(COPY_MAX * sizeof *entries);
+	struct copying c = {.deny = d, .entries = entries};
+
+	if (!entries)
+		return -ENOMEM;
+	int r = copy_hash(&c, deny4, ADDR_IPV4);
+	if (!r)
+		r = copy_hash(&c, deny6, ADDR_IPV6);
+	if (!r && deny4p >= 0)
+		r = trie_each(deny4p, read_trie4, copy_one, &c);
+	if (!r && deny6p >= 0)
+		r = trie_each(deny6p, read_trie6, copy_one, &c);
+	if (!r)
+		r = copy_flush(&c);
+	return r ? r : c.copied;
+}
+
+int deny_exact_fd(const struct deny *d, uint8_t family)
+{
+	return family == ADDR_IPV4 ? d->hash4.fd : d->hash6.fd;
+}
+
 /* --- begin and end --- */
 
 int deny_new(const struct deny_maps *maps, uint32_t max, struct deny **ret)
@@ -510,6 +572,8 @@ int deny_new(const struct deny_maps *maps, uint32_t max, struct deny **ret)
 	int r = deny_hash_init(&d->hash4, maps->deny4_set, maps->deny4, max);
 	if (!r)
 		r = deny_hash_init(&d->hash6, maps->deny6_set, maps->deny6, max);
+	d->hash4.replaced = d->hash6.replaced = maps->replaced;
+	d->hash4.arg = d->hash6.arg = maps->arg;
 	if (!r)
 		r = filter_make(d, exact_count(d));
 	if (r) {

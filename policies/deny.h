@@ -17,6 +17,10 @@ struct deny_maps {                                                              
 	struct pk_deny_head *head;
 	uint64_t *bits, *nets;
 	size_t bits_words;
+	/* Told of a hash (family ADDR_*) that takes the place of a smaller one: before it does, and after.
+	 * NULL: nobody. */
+	void (*replaced)(void *arg, uint8_t family, int fd, bool done);
+	void *arg;
 };
 
 struct deny;
@@ -48,6 +52,13 @@ int deny_load(struct deny *d, const struct deny_entry *entries, size_t count, bo
 /* Room for so many exact addresses in all, or as many as there may be: a list that comes in parts then does
  * not grow by steps. 0 or -errno; what was there stays in force. */
 int deny_reserve(struct deny *d, uint32_t exact4, uint32_t exact6);
+/*
+ * Puts what other maps of the same shapes hold, those of an earlier daemon, beside what is there; -1: there
+ * is no such map. Returns how many entries, as far as there is room, or -errno.
+ */
+int deny_copy(struct deny *d, int deny4, int deny6, int deny4p, int deny6p);
+/* The hash of exact addresses of that family that is in force; borrowed until the next change. */
+int deny_exact_fd(const struct deny *d, uint8_t family);
 int deny_remove(struct deny *d, const struct prefix *target); /* 0 or DENY_E_NONE; its hits go too */
 /* What the kernel holds: 0 and the value, or DENY_E_NONE. */
 int deny_get(const struct deny *d, const struct prefix *target, struct pk_deny *ret);

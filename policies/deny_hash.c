@@ -85,6 +85,12 @@ static int page_copy(void *arg, const struct batch *b, uint32_t count)
 	return page_put(*(int *)arg, b->keys, b->values, count);
 }
 
+static void tell(const struct deny_hash *h, int fd, bool done)
+{
+	if (h->replaced)
+		h->replaced(h->arg, h->key_size == sizeof(uint32_t) ? 4 : 6, fd, done);
+}
+
 /* A larger hash with the same entries, in force. */
 static int grow(struct deny_hash *h, uint32_t size)
 {
@@ -98,6 +104,8 @@ static int grow(struct deny_hash *h, uint32_t size)
 	if (fd < 0)
 		return -errno;
 	int r = pages(h, b, page_copy, &fd);
+	if (!r)
+		tell(h, fd, false);
 	if (!r && bpf_map_update_elem(h->set, &zero, &fd, BPF_ANY))
 		r = -errno;
 	if (r) {
@@ -108,6 +116,7 @@ static int grow(struct deny_hash *h, uint32_t size)
 	h->fd = fd;
 	h->owned = true;
 	h->size = size;
+	tell(h, fd, true);
 	return 0;
 }
 

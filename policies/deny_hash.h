@@ -21,6 +21,9 @@ struct deny_hash {
 	uint32_t size;     /* entries it has room for */
 	uint32_t max;      /* ... and what it may grow to */
 	uint32_t count;    /* entries in it, as far as they came and went through here */
+	/* Told of the hash that takes this one's place: before it does, and after. NULL: nobody. */
+	void (*replaced)(void *arg, uint8_t family, int fd, bool done);
+	void *arg;
 };
 
 /* Looks at fd, which is in set now, and counts what is in it. 0 or -errno. */

@@ -53,10 +53,10 @@ enum proxy_class proxies_class_prefix(struct proxies *p, const struct prefix *ta
  * itself. */
 enum proxy_class proxies_worst(struct proxies *p, const struct prefix *target, struct prefix *ret_who);
 /*
- * At run time: trust or direct, for one address or prefix; who calls it keeps it over a restart. PROXY_CLASS_CLIENT takes
- * back what was said of exactly this prefix. PROXIES_E_TOO_WIDE: shorter than limits.shortest_prefix_*, which
- * only the configuration may say (proxies.trusted, proxies.direct, proxies.default). PROXIES_E_FULL:
- * PROXIES_RULES_MAX rules.
+ * At run time: trust or direct, for one address or prefix; who calls it keeps it over a restart.
+ * PROXY_CLASS_CLIENT takes back what was said of exactly this prefix. PROXIES_E_TOO_WIDE: shorter than
+ * limits.shortest_prefix_*, which only the configuration may say (proxies.trusted, proxies.direct,
+ * proxies.default). PROXIES_E_FULL: PROXIES_RULES_MAX rules.
  */
 int proxies_set(struct proxies *p, const struct prefix *who, enum proxy_class class);
 /*

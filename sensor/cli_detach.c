@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * picket detach: takes away what a daemon that was killed has left in the kernel, that is, filters that no
- * link holds and the pinned kill switch. A daemon that is stopped leaves nothing. A switch that is on stays:
- * a panic outlives the daemon, and the service manager calls this between two starts.
+ * picket detach: takes away what a daemon has left in the kernel: what enforcement.pin keeps there, filters
+ * that no link holds, and the pinned kill switch. A daemon that is stopped leaves nothing but what is pinned.
+ * A switch that is on stays: a panic outlives the daemon. The service manager calls this between two starts,
+ * with
+ * --keep-pinned.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -16,21 +19,25 @@
 #include "lib/json_write.h"
 #include "lib/util.h"
 #include "sensor/cli.h"
+#include "sensor/cli_call.h"
 #include "sensor/cli_kill.h"
 #include "sensor/kernel.h"
+#include "sensor/pins.h"
 
 enum { DETACH_E_RUNS = 1 /* a daemon holds the lock */ };
 
-#define REMOVED_MAX 3 /* the pin, its folder, the folder of all instances */
+/* What was pinned by version, the switch, its folder, the folder of all instances. */
+#define REMOVED_MAX (PINS_VERSIONS_MAX + 3)
 
 struct detach {
 	const struct cli *cli;
 	const char *command;
 	char folder[PATH_MAX], pin[PATH_MAX + 8];
+	char versions[PINS_VERSIONS_MAX][PATH_MAX]; /* folders of what is pinned */
 	int filters;
-	const char *removed[REMOVED_MAX];
-	unsigned removed_count;
-	bool kept; /* the switch is on */
+	const char *removed[REMOVED_MAX], *kept[PINS_VERSIONS_MAX + 1];
+	unsigned removed_count, kept_count;
+	bool keep_pinned, panic; /* --keep-pinned; the switch is on */
 };
 
 /* --- is there a daemon --- */
@@ -95,13 +102,37 @@ static int remove_pin(struct detach *d)
 		r = kill_read(fd, &value);
 		close(fd);
 	}
-	d->kept = !r && value;
+	d->panic = !r && value;
 	if (!r && !value && unlink(d->pin))
 		r = -errno;
 	if (r)
 		return removal_failed(d, d->pin, r);
-	if (!d->kept)
+	if (d->panic)
+		d->kept[d->kept_count++] = d->pin;
+	else
 		d->removed[d->removed_count++] = d->pin;
+	return EXIT_DONE;
+}
+
+/* What enforcement.pin keeps: nothing but its name holds it, so that it is gone from the kernel with that. */
+static int remove_pinned(struct detach *d)
+{
+	unsigned versions[PINS_VERSIONS_MAX], files;
+	unsigned count = pins_versions(d->folder, versions);
+
+	for (unsigned i = 0; i < count; i++) {
+		int r = pins_folder(d->folder, versions[i], d->versions[i]);
+
+		if (d->keep_pinned) {
+			d->kept[d->kept_count++] = d->versions[i];
+			continue;
+		}
+		if (!r)
+			r = pins_remove(d->folder, versions[i], &files);
+		if (r)
+			return removal_failed(d, d->versions[i], r);
+		d->removed[d->removed_count++] = d->versions[i];
+	}
 	return EXIT_DONE;
 }
 
@@ -118,13 +149,17 @@ static int remove_folders(struct detach *d)
 
 static int remove_all(struct detach *d)
 {
-	int r, swept = kernel_sweep();
+	int r = remove_pinned(d), swept;
 
+	/* What goes on has to hear of a panic, and filters without a link are part of it. */
+	if (r || d->kept_count)
+		return r;
+	swept = kernel_sweep();
 	if (swept < 0)
 		return removal_failed(d, "what is attached to the interfaces", swept);
 	d->filters = swept;
 	r = remove_pin(d);
-	return r || d->kept ? r : remove_folders(d);
+	return r || d->panic ? r : remove_folders(d);
 }
 
 /* --- what was done --- */
@@ -146,8 +181,8 @@ static void print_json(const struct detach *d)
 	json_array_end(&w);
 	json_key(&w, "kept");
 	json_array_begin(&w);
-	if (d->kept)
-		json_text(&w, d->pin);
+	for (unsigned i = 0; i < d->kept_count; i++)
+		json_text(&w, d->kept[i]);
 	json_array_end(&w);
 	json_object_end(&w);
 	printf("%.*s\n", (int)b.len, b.len ? b.data : "");
@@ -164,21 +199,41 @@ static void print_report(const struct detach *d)
 		       d->filters == 1 ? "" : "s");
 	for (unsigned i = 0; i < d->removed_count; i++)
 		printf("removed %s\n", d->removed[i]);
-	if (d->kept)
+	if (d->panic)
 		printf("kept %s: the kill switch is on, and a panic outlives the daemon.\n"
 		       "`picket resume --instance %s` ends it; then detach again\n",
 		       d->pin, d->cli->instance);
-	if (!d->filters && !d->removed_count && !d->kept)
+	for (unsigned i = 0; i < d->kept_count && !d->panic; i++)
+		printf("kept %s: blocks hold there (enforcement.pin)\n", d->kept[i]);
+	if (!d->filters && !d->removed_count && !d->kept_count)
 		printf("nothing of instance %s was left\n", d->cli->instance);
+}
+
+static int options_read(struct detach *d, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"keep-pinned", no_argument, NULL, 'k'},
+		{NULL, 0, NULL, 0},
+	};
+	int c, r = EXIT_DONE;
+
+	optind = 0; /* cli_main has scanned before */
+	opterr = 0;
+	while (!r && (c = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
+		d->keep_pinned = c == 'k';
+		r = d->keep_pinned ? EXIT_DONE : cli_bad_option(argv, c);
+	}
+	return !r && optind < argc ? cli_unexpected(argv, argv[optind]) : r;
 }
 
 int cli_detach(const struct cli *cli, int argc, char **argv)
 {
-	struct detach d = {.cli = cli, .command = argv[0]};
+	static struct detach d; /* 50 kB */
 	_cleanup_close_ int usual_lock = -1, control_lock = -1;
 	char usual[PATH_MAX], control[PATH_MAX];
-	int r = cli_arguments(argc, argv, 0, 0);
 
+	d = (struct detach){.cli = cli, .command = argv[0]};
+	int r = options_read(&d, argc, argv);
 	if (r)
 		return r;
 	if (geteuid() != 0)

@@ -140,9 +140,10 @@ const struct cli_command cli_commands[] = {
 	{.name = "panic", .summary = "drop nothing any more, at once; works when every process hangs", .run = cli_panic,
 	 .notes = "Writes picket's kill switch in the kernel itself; needs root, and no daemon. `picket resume` undoes it."},
 	{.name = "resume", .summary = "end a panic", .run = cli_resume, .notes = "Needs root."},
-	{.name = "detach", .summary = "take away what a daemon that was killed has left in the kernel", .run = cli_detach,
-	 .notes = "Filters of this network namespace, and the pinned kill switch of the instance; a switch that is on stays. Needs "
-	 "root, and no daemon: exit status 1 while one of the instance runs."},
+	{.name = "detach", .summary = "take away what a daemon has left in the kernel", .run = cli_detach,
+	 .options = OPTIONS({.name = "keep-pinned", .help = "not what enforcement.pin keeps in force while no daemon runs"}),
+	 .notes = "What enforcement.pin keeps, filters of this network namespace, and the pinned kill switch of the instance; a "
+	 "switch that is on stays. Needs root, and no daemon: exit status 1 while one of the instance runs."},
 	{.name = "proxies", .summary = "peers that look like proxies, and what you say they are", .run = cli_proxies, .alone = true,
 	 .parts = PARTS(
 		{.name = "trust", .arguments = "ADDR", .offer = OFFER_PEERS,

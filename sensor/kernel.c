@@ -54,7 +54,7 @@ int kernel_map_fd(const struct kernel *k, const char *name)
 	return -1;
 }
 
-static int map_add(struct kernel *k, const char *name, int fd, bool owned)
+int kernel_map_add(struct kernel *k, const char *name, int fd, bool owned)
 {
 	if (k->map_count == KERNEL_MAPS_MAX)
 		return -ENOSPC;
@@ -65,8 +65,7 @@ static int map_add(struct kernel *k, const char *name, int fd, bool owned)
 	return 0;
 }
 
-/* Maps whose size the configuration decides; 0: what the object says. */
-static uint64_t map_entries(const struct config *c, const char *name)
+uint64_t kernel_map_entries(const struct config *c, const char *name)
 {
 	if (!strcmp(name, "pk_requests"))
 		return c->capture.ring_bytes;
@@ -100,7 +99,7 @@ static int map_prepare(struct kernel *k, struct bpf_map *map)
 		return bpf_map__reuse_fd(map, fd);
 	if (bpf_map__type(map) == BPF_MAP_TYPE_PERF_EVENT_ARRAY)
 		return 0; /* one per CPU: libbpf knows */
-	uint64_t entries = map_entries(k->config, name);
+	uint64_t entries = kernel_map_entries(k->config, name);
 	if (!entries)
 		return 0;
 	return entries > UINT32_MAX ? -E2BIG : bpf_map__set_max_entries(map, (uint32_t)entries);
@@ -138,7 +137,7 @@ static int object_adopt(struct kernel *k, struct bpf_object *o)
 	{
 		if (!map_is_shared(map) || kernel_map_fd(k, bpf_map__name(map)) >= 0)
 			continue;
-		int r = map_add(k, bpf_map__name(map), bpf_map__fd(map), false);
+		int r = kernel_map_add(k, bpf_map__name(map), bpf_map__fd(map), false);
 		if (r)
 			return r;
 	}
@@ -324,7 +323,7 @@ static int kill_reuse(struct kernel *k, const char *pin, struct buffer *errors)
 		buffer_printf(errors, "%s is pinned, but is not picket's kill switch: remove it\n", pin);
 		return -EEXIST;
 	}
-	int r = map_add(k, "pk_kill", fd, true);
+	int r = kernel_map_add(k, "pk_kill", fd, true);
 	if (r)
 		close(fd);
 	return r;
@@ -442,6 +441,8 @@ static int deny_make(struct kernel *k)
 		.bits = k->deny_bits,
 		.bits_words = k->deny_words,
 		.nets = k->deny_nets,
+		.replaced = kernel_pins_replaced,
+		.arg = k,
 	};
 
 	return deny_new(&maps, k->config->limits.blocks_max, &k->deny);
@@ -488,6 +489,8 @@ static int load(struct kernel *k, const struct kernel_options *options, struct b
 				      &k->config->capture.tunnel_peers);
 	if (!r)
 		r = deny_make(k);
+	if (!r)
+		r = kernel_pins_copy(k);
 	return r;
 }
 
@@ -519,10 +522,15 @@ static int load_with_kill_switch(struct kernel *k, const struct kernel_options *
 	if (r)
 		return r;
 	bool fresh = kernel_kill_fd(k) < 0;
-	r = load(k, options, errors);
+	r = kernel_pins_take(k);
+	if (!r)
+		r = load(k, options, errors);
 	if (r)
 		return load_failure(r, errors);
-	return pin && fresh ? kill_pin(k, pin, errors) : 0;
+	r = pin && fresh ? kill_pin(k, pin, errors) : 0;
+	if (!r)
+		kernel_pins_keep_maps(k);
+	return r;
 }
 
 int kernel_load(const struct config *config, const struct kernel_options *options, struct kernel **ret,
@@ -536,6 +544,10 @@ int kernel_load(const struct config *config, const struct kernel_options *option
 	libbpf_set_print(message);
 	k->config = config;
 	k->tunnels = tunnels_of(config);
+	k->netns = options->netns;
+	k->pin = options->pin && options->pins;
+	k->takeover.error = options->pin && !options->pins ? -ENOENT : 0;
+	snprintf(k->pins, sizeof k->pins, "%s", options->pins ? options->pins : "");
 	int r = load_with_kill_switch(k, options, errors);
 	if (r) {
 		kernel_free(k);

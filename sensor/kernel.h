@@ -24,6 +24,9 @@ struct kernel_options {
 	uint32_t netns;       /* inode number to filter by; 0 = any */
 	uint64_t cgroup_id;   /* 0 = any */
 	const char *kill_pin; /* path to pin pk_kill at (an existing pin is reused); NULL: not pinned */
+	const char *pins;     /* folder below which an earlier daemon may have pinned what it enforced by, and
+				 which is taken over then (pins.h); NULL: none */
+	bool pin;             /* enforcement.pin: what is attached, and the deny maps, are pinned there */
 	bool verbose;         /* libbpf's own messages to stderr */
 };
 
@@ -45,7 +48,7 @@ bool kernel_receive_attached(const struct kernel *k);
 int kernel_receive_cover(struct kernel *k, bool everything);
 /* A new configuration took the place of the one given to kernel_load, which may be freed then. */
 void kernel_configure(struct kernel *k, const struct config *config);
-/* Detaches everything that is ours; closes all descriptors. */
+/* Detaches everything that is ours, but what is pinned; closes all descriptors. */
 void kernel_free(struct kernel *k);
 
 /* --- interfaces --- */
@@ -54,7 +57,7 @@ struct kernel_attachment {
 	char name[IF_NAMESIZE];
 	char driver[32];              /* "veth", "virtio_net", "" unknown */
 	enum config_packet_mode mode; /* what is in force; PACKET_OFF: nothing could be attached */
-	bool by_link;                 /* dies with us */
+	bool by_link;                 /* dies with us: a link holds it that is not pinned */
 	char note[160]; /* why not the mode that was wanted; the holder's name and id where XDP is taken */
 };
 /*
@@ -71,6 +74,21 @@ int kernel_interfaces(const struct config *config, char (*ret)[IF_NAMESIZE], uns
 unsigned kernel_attachments(const struct kernel *k, struct kernel_attachment *ret, unsigned max);
 /* Remove what an earlier, killed picket left on any interface (clsact filters of ours). Returns how many. */
 int kernel_sweep(void);
+
+/* --- what outlives the daemon --- */
+/* What an earlier daemon had pinned, and what became of it. */
+struct kernel_takeover {
+	bool maps;           /* its deny maps are ours now */
+	unsigned links;      /* on so many interfaces its program was replaced by ours in one step */
+	uint32_t copied;     /* entries of maps of another version, or of other sizes */
+	unsigned unreadable; /* versions whose maps could not be read */
+	int error;           /* nothing is pinned, although that was asked for: -errno; else 0 */
+};
+/*
+ * When the interfaces are attached: what earlier daemons pinned and is not taken over goes; all of it, unless
+ * kernel_options.pin. Filters of theirs, too (clsact), but not ours.
+ */
+struct kernel_takeover kernel_pins_settle(struct kernel *k);
 
 /* --- maps --- */
 bool kernel_uses_perf(const struct kernel *k);

@@ -21,6 +21,11 @@
 
 /* --- the ways --- */
 
+static enum config_packet_mode xdp_mode(__u32 flags)
+{
+	return flags == XDP_FLAGS_DRV_MODE ? PACKET_XDP_NATIVE : PACKET_XDP_GENERIC;
+}
+
 static int xdp_link(struct kernel *k, enum kernel_object object, unsigned ifindex, __u32 flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
@@ -28,6 +33,9 @@ static int xdp_link(struct kernel *k, enum kernel_object object, unsigned ifinde
 
 	if (program < 0)
 		return program;
+	int taken = kernel_pins_link_take(k, ifindex, xdp_mode(flags), program);
+	if (taken != -ENOENT)
+		return taken;
 	int fd = bpf_link_create(program, (int)ifindex, BPF_XDP, &opts);
 	return fd < 0 ? -errno : fd;
 }
@@ -48,7 +56,7 @@ static int try_xdp(struct kernel *k, struct kernel_interface *i, __u32 flags)
 		return fd;
 	i->link_fd = fd;
 	i->a.by_link = true;
-	i->a.mode = flags == XDP_FLAGS_DRV_MODE ? PACKET_XDP_NATIVE : PACKET_XDP_GENERIC;
+	i->a.mode = xdp_mode(flags);
 	return 0;
 }
 
@@ -59,7 +67,9 @@ static int try_tc(struct kernel *k, struct kernel_interface *i, bool link_header
 
 	if (program < 0)
 		return program;
-	int fd = bpf_link_create(program, (int)i->a.ifindex, (enum bpf_attach_type)TCX_INGRESS, &opts);
+	int fd = kernel_pins_link_take(k, i->a.ifindex, PACKET_TC, program);
+	if (fd < 0)
+		fd = bpf_link_create(program, (int)i->a.ifindex, (enum bpf_attach_type)TCX_INGRESS, &opts);
 	if (fd < 0) {
 		int r = tcfilter_attach(i->a.ifindex, program, &i->made_clsact);
 
@@ -103,8 +113,13 @@ static void note_refusal(struct kernel_interface *i, const char *what, int error
 
 static void attach_xdp(struct kernel *k, struct kernel_interface *i, bool native)
 {
-	int r = try_xdp(k, i, native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+	__u32 flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+	int r = try_xdp(k, i, flags);
 
+	/* It may be an earlier daemon of ours that holds it, in the other mode: the two exclude each other.
+	 */
+	if ((r == -EBUSY || r == -EEXIST) && kernel_pins_link_drop(k, i->a.ifindex, PACKET_TC))
+		r = try_xdp(k, i, flags);
 	if (r)
 		note_refusal(i, native ? "native XDP refused" : "generic XDP refused", r);
 }
@@ -153,8 +168,22 @@ static void interface_undo(struct kernel_interface *i)
 
 static void interface_drop(struct kernel *k, struct kernel_interface *i)
 {
+	(void)kernel_pins_link_drop(k, i->a.ifindex, PACKET_OFF);
 	interface_undo(i);
 	*i = k->interfaces[--k->interface_count];
+}
+
+/* What it says of itself is what is pinned; where that fails, it ends with us. */
+static void interface_keep(struct kernel *k, struct kernel_interface *i)
+{
+	int r = k->pin && i->link_fd >= 0 ? kernel_pins_link_keep(k, i) : 0;
+
+	if (r)
+		note(i, "not pinned: %s", strerror(-r));
+	i->pinned = k->pin && !r;
+	if (i->pinned)
+		i->a.by_link = false;
+	(void)kernel_pins_link_drop(k, i->a.ifindex, i->pinned ? i->a.mode : PACKET_OFF);
 }
 
 /* Interfaces that are gone, whose links the kernel has already cut. */
@@ -195,6 +224,8 @@ int kernel_attach_interface(struct kernel *k, const char *name, enum config_pack
 	snprintf(i->a.driver, sizeof(i->a.driver), "%s", f.driver);
 	if (want != PACKET_OFF)
 		attach_any(k, i, want, f);
+	if (i->a.mode != PACKET_OFF)
+		interface_keep(k, i);
 	*ret = i->a;
 	if (i->a.mode != PACKET_OFF || want == PACKET_OFF)
 		return 0;
@@ -212,8 +243,14 @@ void kernel_detach_interface(struct kernel *k, unsigned ifindex)
 
 void kernel_detach_all(struct kernel *k)
 {
-	while (k->interface_count)
-		interface_drop(k, &k->interfaces[0]);
+	while (k->interface_count) {
+		struct kernel_interface *i = &k->interfaces[--k->interface_count];
+
+		if (!i->pinned)
+			interface_undo(i);
+		else if (i->link_fd >= 0)
+			close(i->link_fd);
+	}
 }
 
 unsigned kernel_attachments(const struct kernel *k, struct kernel_attachment *ret, unsigned max)
@@ -227,7 +264,7 @@ unsigned kernel_attachments(const struct kernel *k, struct kernel_attachment *re
 
 int kernel_sweep(void)
 {
-	return tcfilter_sweep();
+	return tcfilter_sweep(false);
 }
 
 /* --- which interfaces --- */

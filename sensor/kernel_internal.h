@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernel_internal.h: what kernel.c (loading, maps), kernel_attach.c (interfaces) and reader.c share. Nobody
- * else includes it.
+ * kernel_internal.h: what kernel.c (loading, maps), kernel_attach.c (interfaces), kernel_pins.c (what
+ * outlives the daemon) and reader.c share. Nobody else includes it.
  */
 #ifndef PICKET_KERNEL_INTERNAL_H
 #define PICKET_KERNEL_INTERNAL_H
 
 #include <bpf/libbpf.h>
+#include <limits.h>
 #include "sensor/kernel.h"
 
 #define KERNEL_MAPS_MAX       48
@@ -36,6 +37,7 @@ struct kernel_interface {
 	struct kernel_attachment a;
 	int link_fd;      /* -1: clsact, or not attached */
 	bool made_clsact; /* the qdisc is ours to remove */
+	bool pinned;      /* stays when we end */
 };
 
 struct kernel {
@@ -60,6 +62,11 @@ struct kernel {
 	struct deny *deny;
 	struct kernel_interface interfaces[KERNEL_INTERFACES_MAX];
 	unsigned interface_count;
+	char pins[PATH_MAX]; /* the instance's folder on the bpffs; "": none */
+	bool pin;            /* deny maps and what is attached outlive us */
+	bool pinned_maps;    /* ... and the maps are pinned by now */
+	uint32_t netns;
+	struct kernel_takeover takeover;
 };
 
 /* Opens, shares the maps by name, loads. 0 or -errno. elf must outlive the object. */
@@ -69,7 +76,28 @@ int kernel_object_load(struct kernel *k, enum kernel_object which, const void *e
 int kernel_map_fd(const struct kernel *k, const char *name);
 /* The program's descriptor, or -errno: the object is loaded if it is not yet. */
 int kernel_program_fd(struct kernel *k, enum kernel_object object, const char *program);
-/* kernel_attach.c: undo everything. */
+/* Makes a descriptor known under a map's name before the object is loaded that has one. 0 or -ENOSPC. */
+int kernel_map_add(struct kernel *k, const char *name, int fd, bool owned);
+/* Maps whose size the configuration decides; 0: what the object says. */
+uint64_t kernel_map_entries(const struct config *c, const char *name);
+/* kernel_attach.c: undo everything but what is pinned. */
 void kernel_detach_all(struct kernel *k);
+
+/* --- kernel_pins.c --- */
+
+/* Before anything is loaded: the maps that an earlier daemon pinned, if all of them are as ours would be. */
+int kernel_pins_take(struct kernel *k);
+/* After it: what is in those that are not. 0 or -errno. */
+int kernel_pins_copy(struct kernel *k);
+/* Pins ours, if that is wished; where that fails nothing is pinned, and struct kernel_takeover says why. */
+void kernel_pins_keep_maps(struct kernel *k);
+/* struct deny_maps, replaced; arg: struct kernel. */
+void kernel_pins_replaced(void *arg, uint8_t family, int fd, bool done);
+/* The link that an earlier daemon left on that interface in that mode runs our program from now on: its
+ * descriptor; -ENOENT: there is none; -errno: it does not take it. */
+int kernel_pins_link_take(struct kernel *k, unsigned ifindex, enum config_packet_mode mode, int program);
+/* Links of earlier daemons on that interface end, but one of this version and that mode. Was there any? */
+bool kernel_pins_link_drop(struct kernel *k, unsigned ifindex, enum config_packet_mode except);
+int kernel_pins_link_keep(struct kernel *k, const struct kernel_interface *i); /* 0 or -errno */
 
 #endif

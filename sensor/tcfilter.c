@@ -195,6 +195,7 @@ static bool owner_lives(__u32 pid)
 struct leftovers {
 	struct filter found[SWEEP_MAX];
 	unsigned count;
+	bool attached;
 };
 
 static void leftover_note(void *arg, const struct filter *f)
@@ -202,12 +203,13 @@ static void leftover_note(void *arg, const struct filter *f)
 	struct leftovers *l = arg;
 
 	if ((f->handle & ~PK_TC_PID_MASK) != PK_TC_TAG || strncmp(f->name, PK_TC_NAME, strlen(PK_TC_NAME)) ||
-	    l->count == SWEEP_MAX || owner_lives(f->handle & PK_TC_PID_MASK))
+	    l->count == SWEEP_MAX || (l->attached && f->handle == own_handle()) ||
+	    owner_lives(f->handle & PK_TC_PID_MASK))
 		return;
 	l->found[l->count++] = *f;
 }
 
-int tcfilter_sweep(void)
+int tcfilter_sweep(bool attached)
 {
 	struct if_nameindex *all = if_nameindex();
 	int removed = 0;
@@ -215,7 +217,7 @@ int tcfilter_sweep(void)
 	if (!all)
 		return -errno;
 	for (struct if_nameindex *i = all; i->if_index; i++) {
-		struct leftovers l = {.count = 0};
+		struct leftovers l = {.attached = attached};
 
 		if (filters_each(i->if_index, TC_H_MIN_INGRESS, leftover_note, &l))
 			continue;

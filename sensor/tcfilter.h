@@ -14,7 +14,8 @@
 int tcfilter_attach(unsigned ifindex, int program_fd, bool *ret_made);
 /* remove_qdisc: take the clsact qdisc away, too, if no filter is left in it. */
 void tcfilter_detach(unsigned ifindex, bool remove_qdisc);
-/* Removes filters of ours whose process is gone, on all interfaces. Returns how many, or -errno. */
-int tcfilter_sweep(void);
+/* Removes filters of ours whose process is gone, on all interfaces. attached: this process has attached its
+ * own by now, which stay; else one that has our process id is a dead one's. Returns how many, or -errno. */
+int tcfilter_sweep(bool attached);
 
 #endif

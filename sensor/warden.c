@@ -22,6 +22,7 @@
 #include "policies/packet_rules.h"
 #include "sensor/cli.h"
 #include "sensor/notify.h"
+#include "sensor/pins.h"
 #include "sensor/sandbox.h"
 #include "sensor/sensor.h"
 #include "sensor/tunnels.h"
@@ -88,10 +89,10 @@ static int directories_make(struct warden *w)
 	}
 	struct statfs fs;
 	if (statfs(BPFFS, &fs) == 0 && (unsigned long)fs.f_type == BPFFS_MAGIC) {
-		snprintf(w->kill_pin, sizeof w->kill_pin, BPFFS "/picket/%s", w->config->instance);
-		r = make_dirs(w->kill_pin, 0700);
+		snprintf(w->pins, sizeof w->pins, BPFFS "/picket/%s", w->config->instance);
+		r = make_dirs(w->pins, 0700);
 		if (r)
-			w->kill_pin[0] = 0;
+			w->pins[0] = 0;
 		else
 			snprintf(w->kill_pin, sizeof w->kill_pin, BPFFS "/picket/%s/kill",
 				 w->config->instance);
@@ -231,18 +232,50 @@ static void blocks_sweep(struct warden *w, uint64_t now)
 	deny_sweep(kernel_deny(w->kernel), now);
 }
 
+/* What an earlier daemon pinned goes on until ours takes its place, filters that no link holds among it. */
+static void leftovers_sweep(const struct warden *w)
+{
+	unsigned versions[PINS_VERSIONS_MAX];
+
+	if (w->pins[0] && pins_versions(w->pins, versions))
+		return;
+	int swept = kernel_sweep();
+	if (swept > 0)
+		log_info("swept what an earlier picket left attached", LOG_I("programs", swept));
+}
+
+static void pins_settle(struct warden *w)
+{
+	const struct kernel_takeover t = kernel_pins_settle(w->kernel);
+
+	if (t.maps || t.copied || t.links)
+		log_info("what an earlier picket left in force was taken over without a gap",
+			 LOG_S("maps", t.maps ? "as they are" : "copied"), LOG_U("entries_copied", t.copied),
+			 LOG_U("interfaces", t.links));
+	if (t.unreadable)
+		log_error("deny maps that an earlier picket left cannot be read: their blocks come back from "
+			  "the journal alone",
+			  LOG_U("versions", t.unreadable));
+	w->pin = w->pin && !t.error;
+	if (t.error)
+		log_error("enforcement.pin is without effect: nothing could be pinned",
+			  LOG_S("folder", w->pins), LOG_ERRNO(t.error),
+			  LOG_S("hint", "mount -t bpf bpf " BPFFS));
+}
+
 static int kernel_start(struct warden *w)
 {
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
 
-	int swept = kernel_sweep();
-	if (swept > 0)
-		log_info("swept what an earlier picket left attached", LOG_I("programs", swept));
+	leftovers_sweep(w);
+	w->pin = w->config->enforcement.pin;
 	kernel_config_fill(w);
 	struct kernel_options options = {
 		.netns = w->kernel_config.netns,
 		.cgroup_id = w->kernel_config.cgroup_id,
 		.kill_pin = w->kill_pin[0] ? w->kill_pin : NULL,
+		.pins = w->pins[0] ? w->pins : NULL,
+		.pin = w->pin,
 		.verbose = w->config->log.level == LOG_DEBUG,
 	};
 	int r = kernel_load(w->config, &options, &w->kernel, &errors);
@@ -273,6 +306,7 @@ static int kernel_start(struct warden *w)
 				 LOG_S("hint", "picket doctor says what and why")),
 		       EXIT_KERNEL;
 	warden_watch_interfaces(w);
+	pins_settle(w);
 	return 0;
 }
 
@@ -383,12 +417,13 @@ static void reload_now(struct warden *w, uid_t by)
 	    next->capture.ring_bytes != w->config->capture.ring_bytes ||
 	    next->capture.header_ring_bytes != w->config->capture.header_ring_bytes ||
 	    next->capture.source != w->config->capture.source || tunnels_differ(next, w->config) ||
-	    next->limits.blocks_max != w->config->limits.blocks_max)
+	    next->limits.blocks_max != w->config->limits.blocks_max ||
+	    next->enforcement.pin != w->config->enforcement.pin)
 		log_warning("some settings change at the next start only",
 			    LOG_S("settings", "control decide state_dir capture.ring_bytes "
 					      "capture.header_ring_bytes capture.source "
 					      "capture.decapsulate capture.vxlan_port capture.tunnel_peers "
-					      "limits.blocks_max"));
+					      "limits.blocks_max enforcement.pin"));
 	/* The sensor gets its settings by a new start; what is in the rings and the deny maps stays. */
 	w->reload = true;
 	warden_sensor_stop(w);
@@ -461,8 +496,10 @@ static void end(struct warden *w)
 		close(w->decide_fd);
 		unlink(w->config->decide);
 	}
-	/* A panic outlives us; otherwise nothing is left behind. */
-	if (w->kill_pin[0] && !kill && w->kernel) {
+	/* A panic outlives us, and what is pinned has to hear of the next one; otherwise nothing is left
+	 * behind.
+	 */
+	if (w->kill_pin[0] && !kill && w->kernel && !w->pin) {
 		unlink(w->kill_pin);
 		char text[PATH_MAX];
 		snprintf(text, sizeof text, "%s", w->kill_pin);

@@ -39,7 +39,9 @@ struct warden {
 	struct kernel *kernel;
 	struct pk_config kernel_config;
 	char run_dir[PATH_MAX];
-	char kill_pin[PATH_MAX]; /* "" = no bpffs here */
+	char pins[PATH_MAX];     /* the instance's folder on the bpffs; "" = no bpffs here */
+	char kill_pin[PATH_MAX]; /* in it */
+	bool pin;                /* enforcement.pin, as of the start */
 	char host[HOST_NAME_MAX + 1];
 	int lock_fd, listen_fd, decide_fd, epoll, signals, timer;
 

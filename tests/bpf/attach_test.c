@@ -354,6 +354,9 @@ static void clsact_blocks_and_leaves_without_a_trace(void **state)
 	assert_int_equal(tcfilter_attach(ifindex, kernel_program_fd(h.kernel, OBJECT_TC, "pk_tc"), &made), 0);
 	assert_true(made);
 	blocking_works(&h, "10.77.0.2", "10.77.0.3", "10.77.0.1");
+	/* Who takes over from a pinned one sweeps once its own is there: that stays. */
+	assert_int_equal(tcfilter_sweep(true), 0);
+	blocking_works(&h, "10.77.0.2", "10.77.0.3", "10.77.0.1");
 	tcfilter_detach(ifindex, made);
 	assert_false(world_try("/sbin/tc qdisc show dev pk-s | grep -q clsact"));
 	half_close(&h);

@@ -67,6 +67,7 @@ set(cli_sources
 	${CMAKE_SOURCE_DIR}/sensor/cli_table.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_time.c
 	${CMAKE_SOURCE_DIR}/sensor/cli_why.c
+	${CMAKE_SOURCE_DIR}/sensor/pins.c
 )
 
 picket_unit(control picket_lib PkgConfig::SQLITE)

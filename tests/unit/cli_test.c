@@ -1248,6 +1248,44 @@ static void detach_removes_the_pin_the_folder_and_filters(void **state)
 	pin_end(&p);
 }
 
+static void pin_map(const struct pinned *p, const char *version, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof path, "%s/%s", p->folder, version);
+	mkdir(path, 0700);
+	snprintf(path, sizeof path, "%s/%s/%s", p->folder, version, name);
+	assert_int_equal(bpf_obj_pin(p->map, path), 0);
+}
+
+static void detach_removes_what_is_pinned_unless_it_is_to_stay(void **state)
+{
+	(void)state;
+	struct pinned p;
+
+	if (!pin_new("two", "pk_kill", &p))
+		skip();
+	pin_map(&p, "v1", "pk_deny4");
+	pin_map(&p, "v1", "link-tc-1-2");
+	pin_map(&p, "v2", "pk_deny4");
+	sweeps = 0;
+	assert_int_equal(picket("detach --instance two --keep-pinned"), EXIT_DONE);
+	assert_string_equal(out, "kept " PINS "/two/v2: blocks hold there (enforcement.pin)\n"
+				 "kept " PINS "/two/v1: blocks hold there (enforcement.pin)\n");
+	assert_int_equal(sweeps, 0); /* filters without a link are part of it */
+	assert_true(there(p.pin));
+	assert_true(there(PINS "/two/v1/link-tc-1-2"));
+	assert_int_equal(picket("detach --instance two --json"), EXIT_DONE);
+	assert_string_equal(out,
+			    "{\"instance\":\"two\",\"filters\":0,\"removed\":[\"" PINS "/two/v2\",\"" PINS
+			    "/two/v1\",\"" PINS "/two/kill\",\"" PINS "/two\",\"" PINS "\"],\"kept\":[]}\n");
+	assert_false(there(PINS));
+	assert_int_equal(picket("detach --instance two --keep-pinned"), EXIT_DONE);
+	assert_string_equal(out, "nothing of instance two was left\n");
+	assert_int_equal(picket("detach --kept"), EXIT_USAGE);
+	pin_end(&p);
+}
+
 static void detach_leaves_other_instances_alone(void **state)
 {
 	(void)state;
@@ -1695,6 +1733,7 @@ int main(void)
 		TEST(panic_by_a_named_socket_never_switches_the_default_instance),
 		TEST(panic_without_rights_is_exit_3),
 		TEST(detach_removes_the_pin_the_folder_and_filters),
+		TEST(detach_removes_what_is_pinned_unless_it_is_to_stay),
 		TEST(detach_leaves_other_instances_alone),
 		TEST(detach_removes_nothing_while_a_daemon_runs),
 		TEST(detach_keeps_a_kill_switch_that_is_on),

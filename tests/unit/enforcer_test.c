@@ -445,7 +445,7 @@ static void what_nobody_here_can_stop_is_published_if_that_is_wanted(void **stat
 	struct stage *s = *state;
 	struct addr a = address("203.0.113.7");
 	struct prefix p = prefix_of(&a, 32);
-	struct block *blocks;
+	struct block_told *blocks;
 	struct why why;
 	size_t count, none = 0;
 
