@@ -28,6 +28,7 @@ sensor/enforcer.[ch]      lib/ sensor/ bpf/abi.h policies/
 sensor/alert_send.[ch]    lib/ sensor/ policies/alerts.h forwarder/secret.h
 sensor/alert_text.[ch]    lib/ sensor/ policies/alerts.h
 sensor/alert_webhook.c    lib/ sensor/ forwarder/transport_direct.h
+sensor/desired.[ch]       lib/ sensor/ policies/
 sensor/facts.[ch]         lib/ sensor/ policies/
 sensor/adopt.[ch]         lib/ sensor/ bpf/abi.h policies/
 sensor/journal*.[ch]      lib/ sensor/journal policies/

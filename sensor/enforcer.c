@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The enforcer: takes each verdict through the guard, keeps the desired list, asks the warden, and tells what
- * was decided. It leaves judging to guard.c, the list to blocks.c, and the kernel to the warden.
+ * was decided. It leaves judging to guard.c, the lists to desired.c, and the kernel to the warden.
  */
 #include "sensor/enforcer.h"
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include "lib/util.h"
 #include "sensor/adopt.h"
 #include "policies/neighbours.h"
+#include "sensor/desired.h"
 #include "sensor/facts.h"
 #include "sensor/reconcile.h"
 
@@ -27,9 +28,7 @@ struct enforcer {
 	struct facts facts; /* what the guard asks */
 	struct guard *guard;
 	struct neighbours *neighbours;
-	struct blocks *blocks; /* the kernel's list */
-	struct blocks *behind; /* clients of which only a proxy's packets come here: in force at HTTP alone */
-	struct decide *decide; /* follows both */
+	struct desired desired;
 	struct protected_set
 		protect; /* the warden's, as last read: for the reason; the warden itself asks afresh */
 	uint64_t protect_ns;
@@ -51,13 +50,6 @@ static uint64_t now_ns(const struct enforcer *e)
 	return clock_boot_ns(e->parts.clock);
 }
 
-/* Of the list of clients behind proxies: is nobody here who does that now, so that only others can? */
-static bool is_published(const struct enforcer *e, enum verdict_action action)
-{
-	return e->parts.config->enforcement.publish &&
-	       !(e->parts.http && e->parts.http(e->parts.arg, action));
-}
-
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 {
 	const struct config *c = parts->config;
@@ -69,34 +61,36 @@ int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 	pthread_mutex_init(&e->lock, NULL);
 	int r = neighbours_new(c->guard.group_offenders, c->guard.group_within_ms * NS_PER_MS,
 			       &e->neighbours);
+	const struct desired_parts lists = {
+		.config = c,
+		.journal = parts->journal,
+		.http = parts->http,
+		.http_changed = parts->http_changed,
+		.arg = parts->arg,
+	};
 	if (!r)
-		r = blocks_new(c->limits.blocks_max, &e->blocks);
-	if (!r)
-		r = blocks_new(c->limits.blocks_max, &e->behind);
+		r = desired_init(&e->desired, &lists);
 	e->facts = (struct facts){
 		.clock = parts->clock,
 		.clients = parts->clients,
 		.behind = parts->behind,
 		.regulars = parts->regulars,
 		.witness = parts->witness,
-		.kernel_list = e->blocks,
-		.http_list = e->behind,
+		.kernel_list = e->desired.kernel,
+		.http_list = e->desired.http,
 		.http = parts->http,
 		.arg = parts->arg,
 	};
 	const struct guard_facts facts = facts_of(&e->facts);
 	if (!r)
 		r = guard_new(c, parts->proxies, &facts, &e->guard);
-	if (!r)
-		r = decide_new(2 * (size_t)c->limits.blocks_max, c->enforcement.rate_limit,
-			       c->enforcement.rate_burst, &e->decide);
 	lists_init(&e->lists, c, parts->clock);
 	e->reconcile = (struct reconcile){
 		.lock = &e->lock,
 		.clock = parts->clock,
 		.warden = parts->warden,
 		.audit = parts->audit,
-		.blocks = e->blocks,
+		.blocks = e->desired.kernel,
 		.lists = &e->lists,
 	};
 	if (!r)
@@ -120,9 +114,7 @@ void enforcer_free(struct enforcer *e)
 	neighbours_free(e->neighbours);
 	reconcile_deinit(&e->reconcile);
 	lists_deinit(&e->lists);
-	blocks_free(e->blocks);
-	blocks_free(e->behind);
-	decide_free(e->decide);
+	desired_deinit(&e->desired);
 	protected_set_free(&e->protect);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
@@ -305,43 +297,6 @@ static int uninstall(struct enforcer *e, const struct prefix *target, uint64_t *
 	return e->reply.result < 0 ? e->reply.result : 0;
 }
 
-/* --- the point at HTTP --- */
-
-static const struct block *stronger(const struct block *a, const struct block *b)
-{
-	if (!a || !b)
-		return a ? a : b;
-	int x = verdict_strength(a->verdict.action), y = verdict_strength(b->verdict.action);
-	if (x != y)
-		return x > y ? a : b;
-	return block_end_ns(a) >= block_end_ns(b) ? a : b;
-}
-
-/* Has it decide by what the lists say of the target now. False: memory is out. */
-static bool http_decide(struct enforcer *e, const struct prefix *target)
-{
-	const struct block *b = stronger(blocks_find(e->blocks, target), blocks_find(e->behind, target));
-
-	int r = 0;
-
-	if (!b)
-		decide_remove(e->decide, target);
-	else /* it holds as much as both lists together */
-		r = decide_put(e->decide, target, b->verdict.action, block_end_ns(b));
-	if (r)
-		log_error("a decision at HTTP could not be kept", LOG_ERRNO(r));
-	if (e->parts.http_changed)
-		e->parts.http_changed(e->parts.arg, target);
-	return r == 0;
-}
-
-/* The same, and the journal: call after each change of either list. */
-static bool http_follow(struct enforcer *e, const struct prefix *target)
-{
-	journal_note(e->parts.journal, target);
-	return http_decide(e, target);
-}
-
 /* --- verdicts --- */
 
 /* A person is asked. True: it is a new question. */
@@ -369,10 +324,10 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 {
 	uint64_t now = now_ns(e), revert_ns = confirm_within_ms ? now + confirm_within_ms * NS_PER_MS : 0;
 	struct block_claim before;
-	bool had = blocks_claim(e->blocks, v, &before) == 0;
+	bool had = blocks_claim(e->desired.kernel, v, &before) == 0;
 	struct block *entry;
 
-	int r = blocks_put(e->blocks, v, revert_ns, now, &entry);
+	int r = blocks_put(e->desired.kernel, v, revert_ns, now, &entry);
 	if (r == BLOCKS_E_SHORTER) {
 		install(e, entry, d); /* it should be there already; that it is costs nothing to make sure */
 		if (d->outcome != DECISION_BLOCKED)
@@ -392,29 +347,29 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 	if (d->outcome == DECISION_BLOCKED) {
 		entry->installed_ns = d->installed_ns;
 		entry->seen = e->reconcile.era;
-		http_follow(e, &v->target);
+		desired_follow(&e->desired, &v->target);
 		connections_close(e, entry, d);
 		return;
 	}
 	/* Refused below us: the list goes back to what the kernel holds. */
-	blocks_withdraw(e->blocks, v, had ? &before : NULL, &entry);
+	blocks_withdraw(e->desired.kernel, v, had ? &before : NULL, &entry);
 }
 
 /* Only a proxy's packets come here: nothing for the kernel. */
 static void enforce_http(struct enforcer *e, const struct verdict *v, struct decision *d)
 {
 	struct block_claim before;
-	bool had = blocks_claim(e->behind, v, &before) == 0;
+	bool had = blocks_claim(e->desired.http, v, &before) == 0;
 	struct block *entry;
 
-	int r = blocks_put(e->behind, v, 0, now_ns(e), &entry);
+	int r = blocks_put(e->desired.http, v, 0, now_ns(e), &entry);
 	if (r == BLOCKS_E_SHORTER) {
 		decide(d, DECISION_BLOCKED, "ok", "already denied at HTTP for longer");
 		return;
 	}
 	bool put = r == 0;
-	if (put && !http_follow(e, &v->target)) {
-		blocks_withdraw(e->behind, v, had ? &before : NULL, &entry);
+	if (put && !desired_follow(&e->desired, &v->target)) {
+		blocks_withdraw(e->desired.http, v, had ? &before : NULL, &entry);
 		put = false;
 	}
 	if (!put) {
@@ -469,7 +424,7 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 		guard_decide(e->guard, v, &e->protect, approved, now_ns(e), &answer);
 		decide(d, answer.outcome, answer.why, answer.detail);
 		d->http = answer.http;
-		d->published = d->http && is_published(e, answer.action);
+		d->published = d->http && desired_is_published(&e->desired, answer.action);
 	}
 	given.ttl_ms = answer.ttl_ms;
 	given.action = answer.action;
@@ -514,7 +469,8 @@ static bool list_of(const struct enforcer *e, const struct prefix *target, char 
 
 static void unblock(struct enforcer *e, const struct verdict *v, struct decision *d)
 {
-	bool kernel = blocks_find(e->blocks, &v->target), http = blocks_find(e->behind, &v->target);
+	bool kernel = blocks_find(e->desired.kernel, &v->target),
+	     http = blocks_find(e->desired.http, &v->target);
 	char in_list[VERDICT_TEXT_MAX];
 	uint64_t done = now_ns(e);
 
@@ -528,9 +484,9 @@ static void unblock(struct enforcer *e, const struct verdict *v, struct decision
 	if (r) {
 		decide(d, DECISION_REFUSED, "install_failed", strerror(-r));
 	} else {
-		blocks_remove(e->blocks, &v->target);
-		blocks_remove(e->behind, &v->target);
-		http_follow(e, &v->target);
+		blocks_remove(e->desired.kernel, &v->target);
+		blocks_remove(e->desired.http, &v->target);
+		desired_follow(&e->desired, &v->target);
 		guard_forgive(e->guard, &v->target);
 		d->installed_ns = done;
 		d->http = !kernel;
@@ -555,18 +511,10 @@ static void left_install(struct enforcer *e, const struct block *left, struct de
 			 verdict_source_name(told.verdict.source), installed.why);
 }
 
-/* Did this gateway ask for an entry of the list? A gateway takes back what a gateway said, nobody else's. */
-static bool is_own(const struct blocks *list, const struct verdict *v)
-{
-	struct block_claim own;
-
-	return blocks_claim(list, v, &own) == 0 && strcmp(own.verdict.origin, v->origin) == 0;
-}
-
 /* A gateway takes back what it asked for itself. Others may have asked for the same. */
 static void withdraw(struct enforcer *e, const struct verdict *v, struct decision *d)
 {
-	bool kernel = is_own(e->blocks, v), http = is_own(e->behind, v);
+	bool kernel = desired_is_own(e->desired.kernel, v), http = desired_is_own(e->desired.http, v);
 	struct block *left = NULL;
 	uint64_t done = now_ns(e);
 
@@ -578,15 +526,15 @@ static void withdraw(struct enforcer *e, const struct verdict *v, struct decisio
 	decide(d, DECISION_UNBLOCKED, "ok", "");
 	d->http = !kernel;
 	if (http)
-		blocks_withdraw(e->behind, v, NULL, &left);
+		blocks_withdraw(e->desired.http, v, NULL, &left);
 	if (kernel) {
-		blocks_withdraw(e->blocks, v, NULL, &left);
+		blocks_withdraw(e->desired.kernel, v, NULL, &left);
 		if (left)
 			left_install(e, left, d);
 		else if (uninstall(e, &v->target, &done)) /* the next reconciliation tries again */
 			snprintf(d->detail, sizeof d->detail, "the warden could not take it out yet");
 	}
-	http_follow(e, &v->target);
+	desired_follow(&e->desired, &v->target);
 	d->installed_ns = done;
 	publish(e, v, d);
 }
@@ -622,7 +570,8 @@ void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t conf
 		propose_network(e, v, &d);
 	} else if (v->action == VERDICT_UNBLOCK && v->source == VERDICT_OPERATOR)
 		unblock(e, v, &d);
-	else if (v->action == VERDICT_UNBLOCK && (is_own(e->blocks, v) || is_own(e->behind, v)))
+	else if (v->action == VERDICT_UNBLOCK &&
+		 (desired_is_own(e->desired.kernel, v) || desired_is_own(e->desired.http, v)))
 		take_back(e, v, &d);
 	else if (v->action == VERDICT_UNBLOCK)
 		withdraw(e, v, &d); /* says that it is not its own */
@@ -637,11 +586,11 @@ int enforcer_confirm(struct enforcer *e, const struct prefix *target)
 {
 	pthread_mutex_lock(&e->lock);
 	struct block *b;
-	int r = blocks_confirm(e->blocks, target, &b);
+	int r = blocks_confirm(e->desired.kernel, target, &b);
 	if (!r) {
 		struct decision d = {0};
 		install(e, b, &d); /* from the trial's end to its own */
-		http_follow(e, target);
+		desired_follow(&e->desired, target);
 	}
 	pthread_mutex_unlock(&e->lock);
 	return r;
@@ -737,17 +686,6 @@ static void restore_refused(void *arg, const struct block_told *b, enum limits_a
 	e->who.by = NULL;
 }
 
-/* As http_decide, which looks for both; entries of the kernel's list come first. */
-static void restored_decide(void *arg, const struct block *b)
-{
-	struct enforcer *e = arg;
-
-	if (blocks_count(e->behind) && blocks_find(e->behind, &b->verdict.target))
-		http_decide(e, &b->verdict.target);
-	else if (decide_put(e->decide, &b->verdict.target, b->verdict.action, block_end_ns(b)))
-		log_error("a decision at HTTP could not be kept", LOG_ERRNO(-ENOMEM));
-}
-
 static void restored_log(const struct journal_counts *c)
 {
 	const struct journal_restored *r = &c->restored;
@@ -768,8 +706,8 @@ int enforcer_adopt(struct enforcer *e, bool settings)
 		.warden = e->parts.warden,
 		.protect = &e->protect,
 		.journal = e->parts.journal,
-		.blocks = e->blocks,
-		.behind = e->behind,
+		.blocks = e->desired.kernel,
+		.behind = e->desired.http,
 		.refused = restore_refused,
 		.arg = e,
 	};
@@ -778,8 +716,7 @@ int enforcer_adopt(struct enforcer *e, bool settings)
 	pthread_mutex_lock(&e->lock);
 	protect_read(e, 0);
 	int r = adopt_run(&a);
-	blocks_each(e->blocks, restored_decide, e);
-	blocks_each(e->behind, restored_decide, e);
+	desired_decide_all(&e->desired);
 	if (!settings)
 		journal_settings_forget(e->parts.journal);
 	if (!r)
@@ -812,10 +749,10 @@ bool enforcer_adopt_http(struct enforcer *e, const struct prefix *target, uint64
 	};
 	protect_read(e, PROTECT_AGE_NS);
 	bool taken = limits_check_target(e->parts.config, &e->protect, target, v.ttl_ms, NULL) == LIMITS_OK &&
-		     blocks_put(e->behind, &v, 0, now, &entry) == 0;
+		     blocks_put(e->desired.http, &v, 0, now, &entry) == 0;
 	if (taken) {
 		entry->installed_ns = now;
-		taken = http_follow(e, target);
+		taken = desired_follow(&e->desired, target);
 	}
 	pthread_mutex_unlock(&e->lock);
 	return taken;
@@ -828,13 +765,8 @@ static void source_copy(void *arg, struct journal_entry *entries, size_t count)
 	struct enforcer *e = arg;
 
 	pthread_mutex_lock(&e->lock);
-	for (size_t i = 0; i < count; i++) {
-		struct journal_entry *to = &entries[i];
-		to->lists[JOURNAL_KERNEL].count =
-			blocks_claims(e->blocks, &to->target, to->lists[JOURNAL_KERNEL].claims);
-		to->lists[JOURNAL_HTTP].count =
-			blocks_claims(e->behind, &to->target, to->lists[JOURNAL_HTTP].claims);
-	}
+	for (size_t i = 0; i < count; i++)
+		desired_claims(&e->desired, &entries[i]);
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -843,7 +775,8 @@ static size_t source_page(void *arg, enum journal_list list, size_t *cursor, str
 	struct enforcer *e = arg;
 
 	pthread_mutex_lock(&e->lock);
-	size_t count = blocks_page(list == JOURNAL_HTTP ? e->behind : e->blocks, cursor, ret, max);
+	size_t count =
+		blocks_page(list == JOURNAL_HTTP ? e->desired.http : e->desired.kernel, cursor, ret, max);
 	pthread_mutex_unlock(&e->lock);
 	return count;
 }
@@ -854,8 +787,8 @@ static struct journal_room source_room(void *arg)
 	struct journal_room room;
 
 	pthread_mutex_lock(&e->lock);
-	room.exact4 = (uint32_t)blocks_count_exact(e->blocks, ADDR_IPV4);
-	room.exact6 = (uint32_t)blocks_count_exact(e->blocks, ADDR_IPV6);
+	room.exact4 = (uint32_t)blocks_count_exact(e->desired.kernel, ADDR_IPV4);
+	room.exact6 = (uint32_t)blocks_count_exact(e->desired.kernel, ADDR_IPV6);
 	pthread_mutex_unlock(&e->lock);
 	return room;
 }
@@ -873,8 +806,9 @@ static void blocks_end(struct enforcer *e, struct blocks *list, uint64_t now)
 	struct block *left;
 
 	while (blocks_expire(list, now, &b, &left) == 0) {
-		struct decision d = {.http = list == e->behind,
-				     .published = list == e->behind && is_published(e, b.verdict.action)};
+		struct decision d = {.http = list == e->desired.http,
+				     .published = list == e->desired.http &&
+						  desired_is_published(&e->desired, b.verdict.action)};
 		uint64_t done = 0;
 		bool reverted = b.revert_ns && b.revert_ns <= now && b.deadline_ns > now;
 
@@ -886,7 +820,7 @@ static void blocks_end(struct enforcer *e, struct blocks *list, uint64_t now)
 			left_install(e, left, &d);
 		else if (!d.http && uninstall(e, &b.verdict.target, &done) == 0)
 			d.installed_ns = done;
-		http_follow(e, &b.verdict.target);
+		desired_follow(&e->desired, &b.verdict.target);
 		publish(e, &b.verdict, &d);
 	}
 }
@@ -894,8 +828,8 @@ static void blocks_end(struct enforcer *e, struct blocks *list, uint64_t now)
 static void expire(struct enforcer *e, uint64_t now)
 {
 	e->who.by = "picket";
-	blocks_end(e, e->blocks, now);
-	blocks_end(e, e->behind, now);
+	blocks_end(e, e->desired.kernel, now);
+	blocks_end(e, e->desired.http, now);
 	struct pending item;
 	while (pending_expire(&e->pending, now, &item)) {
 		struct decision d = {.pending_id = item.id};
@@ -916,7 +850,7 @@ static void hits_read(struct enforcer *e)
 	if (ask(e, &q) || e->reply.result)
 		return;
 	for (uint32_t i = 0; i < e->reply.count; i++) {
-		struct block *b = blocks_find(e->blocks, &e->reply.hits[i].target);
+		struct block *b = blocks_find(e->desired.kernel, &e->reply.hits[i].target);
 		if (!b)
 			continue;
 		b->packets = e->reply.hits[i].hit.packets;
@@ -945,7 +879,7 @@ static void reconcile_if_due(struct enforcer *e)
 	uint64_t now = now_ns(e);
 
 	pthread_mutex_lock(&e->lock);
-	size_t entries = blocks_count(e->blocks) + e->reconcile.counts.by_lists;
+	size_t entries = blocks_count(e->desired.kernel) + e->reconcile.counts.by_lists;
 	uint64_t pause = entries <= RECONCILE_LARGE
 				 ? RECONCILE_NS
 				 : RECONCILE_LARGE_NS + entries / RECONCILE_LARGE * NS_PER_S;
@@ -967,7 +901,7 @@ void enforcer_tick(struct enforcer *e)
 	struct warden_request q = {.op = WARDEN_STATUS};
 	if (ask(e, &q) == 0 && e->reply.result == 0) {
 		kill_seen(e, e->reply.status.kill);
-		decide_off(e->decide, e->kill);
+		decide_off(e->desired.decide, e->kill);
 		e->counts.installed = e->reply.status.blocks;
 	}
 	pthread_mutex_unlock(&e->lock);
@@ -1039,31 +973,15 @@ enum config_mode enforcer_mode(struct enforcer *e)
 	return mode;
 }
 
-struct published_count {
-	struct enforcer *e;
-	size_t count;
-};
-
-static void published_one(void *arg, const struct block *b)
-{
-	struct published_count *p = arg;
-
-	p->count += is_published(p->e, b->verdict.action);
-}
-
 struct enforcer_counts enforcer_counts(struct enforcer *e)
 {
 	pthread_mutex_lock(&e->lock);
 	struct enforcer_counts c = e->counts;
 	c.neighbours_forgotten = neighbours_forgotten(e->neighbours);
 	c.trip_count = guard_trips(e->guard, now_ns(e), c.trips, ENFORCER_TRIPS_MAX);
-	c.desired = blocks_count(e->blocks) + e->reconcile.counts.by_lists;
-	c.http = blocks_count(e->behind);
-	if (e->parts.config->enforcement.publish) {
-		struct published_count p = {.e = e};
-		blocks_each(e->behind, published_one, &p);
-		c.published = p.count;
-	}
+	c.desired = blocks_count(e->desired.kernel) + e->reconcile.counts.by_lists;
+	c.http = blocks_count(e->desired.http);
+	c.published = desired_count_published(&e->desired);
 	c.missing = e->reconcile.counts.missing;
 	c.extra = e->reconcile.counts.extra;
 	c.mended = e->reconcile.counts.mended;
@@ -1073,50 +991,12 @@ struct enforcer_counts enforcer_counts(struct enforcer *e)
 	return c;
 }
 
-/* What the point at HTTP knows of an entry. */
-static void http_hits(struct enforcer *e, struct block_told *b)
-{
-	struct decide_hits hits = decide_hits(e->decide, &b->verdict.target);
-
-	b->requests = hits.requests;
-	b->last_ns = MAX(b->last_ns, hits.last_ns);
-}
-
-struct copy {
-	struct enforcer *e;
-	bool http; /* of the list that is in force at HTTP alone */
-	struct block_told *items;
-	size_t count;
-};
-
-static void copy_block(void *arg, const struct block *b)
-{
-	struct copy *c = arg;
-	struct block_told *to = &c->items[c->count++];
-
-	blocks_tell(b, to);
-	to->http = c->http;
-	to->published = c->http && is_published(c->e, b->verdict.action);
-	http_hits(c->e, to);
-}
-
 int enforcer_blocks(struct enforcer *e, struct block_told **ret, size_t *ret_count)
 {
-	struct copy c = {.e = e};
-
 	pthread_mutex_lock(&e->lock);
-	c.items = calloc(blocks_count(e->blocks) + blocks_count(e->behind) + 1, sizeof *c.items);
-	if (c.items) {
-		blocks_each(e->blocks, copy_block, &c);
-		c.http = true;
-		blocks_each(e->behind, copy_block, &c);
-	}
+	int r = desired_copy(&e->desired, ret, ret_count);
 	pthread_mutex_unlock(&e->lock);
-	if (!c.items)
-		return -ENOMEM;
-	*ret = c.items;
-	*ret_count = c.count;
-	return 0;
+	return r;
 }
 
 int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count)
@@ -1132,14 +1012,6 @@ int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count
 		return -ENOMEM;
 	*ret = copy;
 	return 0;
-}
-
-/* The entry of exactly that target, or of what covers an address. */
-static struct block *covering(struct blocks *list, const struct prefix *target)
-{
-	struct block *b = blocks_find(list, target);
-
-	return b || !prefix_is_exact(target) ? b : blocks_match(list, &target->addr);
 }
 
 /* The entries of lists that cover the target. */
@@ -1199,18 +1071,11 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 
 	pthread_mutex_lock(&e->lock);
 	protect_read(e, PROTECT_READ_NS);
-	struct blocks *list = e->blocks;
-	struct block *b = covering(list, target);
-	if (!b) {
-		list = e->behind;
-		b = covering(list, target);
-	}
+	struct blocks *list;
+	struct block *b = desired_covering(&e->desired, target, &list);
 	if (b) {
 		why.blocked = true;
-		blocks_tell(b, &why.block);
-		why.block.http = list == e->behind;
-		why.block.published = why.block.http && is_published(e, b->verdict.action);
-		http_hits(e, &why.block);
+		desired_tell(&e->desired, b, list, &why.block);
 		why.claim_count = blocks_claims(list, &b->verdict.target, why.claims);
 	}
 	why_lists(e, target, &why);
@@ -1246,5 +1111,5 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 
 struct decide *enforcer_decide(struct enforcer *e)
 {
-	return e->decide;
+	return e->desired.decide;
 }

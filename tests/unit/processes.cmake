@@ -4,7 +4,7 @@ set(enforcer_sources ${CMAKE_SOURCE_DIR}/sensor/adopt.c
 	${CMAKE_SOURCE_DIR}/sensor/audit.c ${CMAKE_SOURCE_DIR}/sensor/audit_files.c
 	${CMAKE_SOURCE_DIR}/sensor/journal.c ${CMAKE_SOURCE_DIR}/sensor/journal_file.c
 	${CMAKE_SOURCE_DIR}/sensor/enforcer.c ${CMAKE_SOURCE_DIR}/sensor/clients.c
-	${CMAKE_SOURCE_DIR}/sensor/facts.c ${CMAKE_SOURCE_DIR}/sensor/pending.c
+	${CMAKE_SOURCE_DIR}/sensor/desired.c ${CMAKE_SOURCE_DIR}/sensor/facts.c ${CMAKE_SOURCE_DIR}/sensor/pending.c
 	${CMAKE_SOURCE_DIR}/sensor/lists.c ${CMAKE_SOURCE_DIR}/sensor/reconcile.c)
 picket_unit(enforcer picket_policies picket_lib PkgConfig::SQLITE)
 target_sources(enforcer_test PRIVATE ${enforcer_sources})
