@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define PK_ABI_VERSION 1
+#define PK_ABI_VERSION 2
 
 /* Address families as the records carry them (AF_INET, AF_INET6). */
 #define PK_AF_INET  2
@@ -114,29 +114,33 @@ struct pk_data {
 	__u32 captured; /* bytes captured from seq on */
 	__u32 len;  /* bytes the application received from seq on; len > captured = the rest was not copied */
 	__u16 lead; /* perf path: bytes before seq to drop, else 0 */
-	__u16 flags;             /* PK_DATA_* */
-	__u32 pid;               /* process (thread group) that read */
-	__u32 skip_slot;         /* index into pk_skip for this connection */
+	__u16 flags; /* PK_DATA_* */
+	__u32 pid;   /* process (thread group) that read */
+	__u32 pad;
 	struct pk_answer answer; /* the latest before this read, unless another record told it */
 
 	/* __u8 data[lead + captured] follows */
 };
 
-/* PK_OPEN, PK_CLOSE: one connection's state change, from inet_sock_set_state. Counters are 0 at PK_OPEN. */
-struct pk_conn {
+/* PK_OPEN: from inet_sock_set_state. */
+struct pk_open {
+	struct pk_record rec;
+	struct pk_flow flow;
+	__u32 isn; /* sequence number of the first byte the client will send (rcv_nxt) */
+	__u32 pad;
+};
+
+/* PK_CLOSE: likewise. */
+struct pk_close {
 	struct pk_record rec;
 	struct pk_flow flow;
 	__u64 bytes_received; /* tcp_sock.bytes_received without the FIN, which it counts as a byte */
 	__u64 bytes_acked;    /* tcp_sock.bytes_acked: what the client acknowledged of our answers */
 	__u32 srtt_us;        /* smoothed round-trip time, microseconds */
 	__u32 retransmits;    /* tcp_sock.total_retrans */
-	__u32 isn; /* PK_OPEN: sequence number of the first byte the client will send (rcv_nxt); else 0 */
-	__u32 skip_slot;
-	__u8 old_state; /* TCP_* of include/net/tcp_states.h */
-	__u8 new_state;
-	__u8 pad[2];
-	__u32 unread;            /* PK_CLOSE: of bytes_received, those that the application had not read */
-	struct pk_answer answer; /* PK_CLOSE: the last one, told before or not */
+	__u32 unread;         /* of bytes_received, those that the application had not read */
+	__u32 pad;
+	struct pk_answer answer; /* the last one, told before or not */
 };
 
 /* PK_LISTEN: flow.local_port and flow.local_addr are set; the kernel has already begun to watch the port if
@@ -586,7 +590,8 @@ _Static_assert(sizeof(struct pk_answer) == 32, "pk_answer");
 _Static_assert(sizeof(struct pk_answered) == 104, "pk_answered");
 _Static_assert(sizeof(struct pk_answer_slot) == 64, "pk_answer_slot");
 _Static_assert(sizeof(struct pk_data) == 128, "pk_data");
-_Static_assert(sizeof(struct pk_conn) == 144, "pk_conn");
+_Static_assert(sizeof(struct pk_open) == 80, "pk_open");
+_Static_assert(sizeof(struct pk_close) == 136, "pk_close");
 _Static_assert(sizeof(struct pk_listen) == 96, "pk_listen");
 _Static_assert(sizeof(struct pk_header) == 80, "pk_header");
 _Static_assert(sizeof(struct pk_deny) == 8, "pk_deny");

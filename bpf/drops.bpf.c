@@ -140,10 +140,8 @@ static __always_inline __u32 payload_find(struct pk_refused *r, const struct sk_
 	return off;
 }
 
-SEC("tp_btf/kfree_skb")
-int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct sock *rx_sk)
+static __always_inline int on_refused(struct sk_buff *skb, struct sock *rx_sk, enum pk_refusal why)
 {
-	enum pk_refusal why = refusal_of(reason);
 	const struct pk_config *config = PK_ONLY(pk_config);
 	const struct pk_ports *ports = PK_ONLY(pk_ports);
 	struct pk_counters *c = PK_ONLY(pk_stats);
@@ -152,7 +150,7 @@ int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct
 	const __u8 *head;
 	__u32 off;
 
-	if (!why || !config || !ports || !c || !cpu)
+	if (!config || !ports || !c || !cpu)
 		return 0;
 	r.netns = netns_of(skb, rx_sk);
 	if (config->netns && r.netns != config->netns)
@@ -170,4 +168,13 @@ int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct
 	off = payload_find(&r, skb, head);
 	refused_offer(&r, skb, off, c, cpu, config);
 	return 0;
+}
+
+/* The reason first: packets of all kinds are freed here, many for each connection. */
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(pk_refused, struct sk_buff *skb, void *location, int reason, struct sock *rx_sk)
+{
+	enum pk_refusal why = refusal_of(reason);
+
+	return why ? on_refused(skb, rx_sk, why) : 0;
 }

@@ -142,6 +142,19 @@ static __always_inline void header_fill(struct pk_header *h, const struct packet
 	}
 }
 
+/*
+ * For the bucket: in a flood it is asked for each packet, and to look at the clock costs more than all the
+ * rest, so the packet program goes by the tick. Tracing programs cannot.
+ */
+static __always_inline __u64 header_tick(void)
+{
+#ifdef PK_MAPS_INGRESS
+	return bpf_ktime_get_coarse_ns();
+#else
+	return bpf_ktime_get_boot_ns();
+#endif
+}
+
 /* why: what the caller knows beside the header itself. */
 static __always_inline void header_event(struct pk_counters *c, struct pk_ingress_cpu *cpu,
 					 const struct packet *p, const struct segment *s, __u32 ifindex,
@@ -150,7 +163,6 @@ static __always_inline void header_event(struct pk_counters *c, struct pk_ingres
 	const struct pk_config *config = PK_ONLY(pk_config);
 	struct pk_share_key source;
 	struct pk_header *h;
-	__u64 now;
 
 	if (!config)
 		return;
@@ -161,8 +173,7 @@ static __always_inline void header_event(struct pk_counters *c, struct pk_ingres
 		why = PK_WHY_SAMPLE;
 	if (!why)
 		return;
-	now = bpf_ktime_get_boot_ns();
-	if (!bucket_paid(&cpu->bucket, config, now)) {
+	if (!bucket_paid(&cpu->bucket, config, header_tick())) {
 		count(c, PK_C_HDR_THROTTLED, 1);
 		return;
 	}
@@ -178,7 +189,7 @@ static __always_inline void header_event(struct pk_counters *c, struct pk_ingres
 		count(c, PK_C_HDR_LOST, 1);
 		return;
 	}
-	header_fill(h, p, s, ifindex, why, now);
+	header_fill(h, p, s, ifindex, why, bpf_ktime_get_boot_ns());
 #ifdef PK_MAPS_INGRESS
 	if (config->packets)
 		h->lost = lost_acks();

@@ -91,7 +91,7 @@ static __always_inline void reading_urgent(struct reading *r, const struct sock 
 /* Does the sensor know these bytes to be body? Moves the start of the reading behind them. */
 static __always_inline void reading_skip(struct reading *r, __u32 *len, struct pk_counters *c)
 {
-	__u32 index = r->head.skip_slot & (PK_SKIP_SLOTS - 1);
+	__u32 index = pk_skip_slot(r->head.flow.cookie);
 	__u64 *slot = bpf_map_lookup_elem(&pk_skip, &index);
 	__u64 *skipped = bpf_map_lookup_elem(&pk_skipped, &index);
 	__u64 value = slot ? *slot : 0;
@@ -120,7 +120,7 @@ static __always_inline void reading_skip(struct reading *r, __u32 *len, struct p
  */
 static __always_inline void reading_end_skip(void *ctx, const struct reading *r)
 {
-	__u32 index = r->head.skip_slot & (PK_SKIP_SLOTS - 1);
+	__u32 index = pk_skip_slot(r->head.flow.cookie);
 	__u64 *skipped = bpf_map_lookup_elem(&pk_skipped, &index);
 	struct pk_data end;
 	__u64 value;
@@ -150,7 +150,6 @@ static __always_inline void reading_begin(struct reading *r, struct sock *sk, co
 	flow_fill(&r->head.flow, sk);
 	r->head.flow.local_port = local_port(sk);
 	r->head.flow.cookie = cookie_of(sk);
-	r->head.skip_slot = pk_skip_slot(r->head.flow.cookie);
 	r->head.pid = bpf_get_current_pid_tgid() >> 32;
 	r->skb = skb;
 	off = SOCK_AS(tcp_sock, sk, copied_seq) - first;
@@ -417,48 +416,57 @@ int BPF_PROG(pk_data, const struct sk_buff *skb, int len)
 /* --- connections and listeners --- */
 
 /* What is known of a connection at its end. Sequence numbers and bytes_received count the FIN as a byte. */
-static __always_inline void conn_sums(struct pk_conn *conn, const struct sock *sk)
+static __always_inline void close_sums(struct pk_close *rec, const struct sock *sk)
 {
 	__u32 fin = sk->__sk_common.skc_flags & SOCK_FLAG_DONE ? 1 : 0;
 	__s32 unread = SOCK_AS(tcp_sock, sk, rcv_nxt) - fin - SOCK_AS(tcp_sock, sk, copied_seq);
 
-	conn->bytes_received = SOCK_AS(tcp_sock, sk, bytes_received) - fin;
-	conn->bytes_acked = SOCK_AS(tcp_sock, sk, bytes_acked);
-	conn->srtt_us = SOCK_AS(tcp_sock, sk, srtt_us) >> 3;
-	conn->retransmits = SOCK_AS(tcp_sock, sk, total_retrans);
-	conn->unread = unread > 0 ? unread : 0;
+	rec->bytes_received = SOCK_AS(tcp_sock, sk, bytes_received) - fin;
+	rec->bytes_acked = SOCK_AS(tcp_sock, sk, bytes_acked);
+	rec->srtt_us = SOCK_AS(tcp_sock, sk, srtt_us) >> 3;
+	rec->retransmits = SOCK_AS(tcp_sock, sk, total_retrans);
+	rec->unread = unread > 0 ? unread : 0;
 }
 
-/* Does a packet from the peer bring a socket from old to new, and not a call or a timer of this side? */
-static __always_inline bool state_by_packet(int old, int new)
+static __always_inline void conn_flow(struct pk_flow *flow, const struct sock *sk, __u16 port)
 {
-	return new == TCP_STATE_ESTABLISHED || old == TCP_STATE_FIN_WAIT1 || old == TCP_STATE_FIN_WAIT2 ||
-	       old == TCP_STATE_CLOSING || old == TCP_STATE_LAST_ACK;
+	flow_fill(flow, sk);
+	flow->local_port = port;
+	flow->cookie = bpf_get_socket_cookie((void *)sk);
 }
 
-static __always_inline void conn_event(void *ctx, const struct pk_config *config, const struct sock *sk,
-				       __u16 port, int old, int new)
+static __always_inline void open_event(void *ctx, const struct pk_config *config, const struct sock *sk,
+				       __u16 port)
 {
-	struct pk_conn conn = {.old_state = old, .new_state = new};
+	struct pk_open rec = {.rec.kind = PK_OPEN, .rec.size = sizeof(rec)};
 
-	conn.rec.kind = new == TCP_STATE_ESTABLISHED ? PK_OPEN : PK_CLOSE;
-	conn.rec.size = sizeof(conn);
-	conn.rec.time_ns = state_by_packet(old, new) ? sock_time(config, sk) : bpf_ktime_get_boot_ns();
-	flow_fill(&conn.flow, sk);
-	conn.flow.local_port = port;
-	conn.flow.cookie = bpf_get_socket_cookie((void *)sk);
-	conn.skip_slot = pk_skip_slot(conn.flow.cookie);
-	if (conn.rec.kind == PK_OPEN) { /* bytes may have come with the SYN (fast open) */
-		conn.isn = SOCK_AS(tcp_sock, sk, rcv_nxt) - (__u32)SOCK_AS(tcp_sock, sk, bytes_received);
-		answer_open(conn.flow.cookie);
-	} else {
-		conn_sums(&conn, sk);
-		answer_close(&conn.answer, conn.flow.cookie, sk);
-	}
-	record_offer(ctx, &conn, sizeof(conn));
+	rec.rec.time_ns = sock_time(config, sk);
+	conn_flow(&rec.flow, sk, port);
+	/* bytes may have come with the SYN (fast open) */
+	rec.isn = SOCK_AS(tcp_sock, sk, rcv_nxt) - (__u32)SOCK_AS(tcp_sock, sk, bytes_received);
+	answer_open(rec.flow.cookie);
+	record_offer(ctx, &rec, sizeof(rec));
+}
+
+/* Does a packet from the peer end a connection in that state, and not a call or a timer of this side? */
+static __always_inline bool close_by_packet(int old)
+{
+	return old == TCP_STATE_FIN_WAIT1 || old == TCP_STATE_FIN_WAIT2 || old == TCP_STATE_CLOSING ||
+	       old == TCP_STATE_LAST_ACK;
+}
+
+static __always_inline void close_event(void *ctx, const struct pk_config *config, const struct sock *sk,
+					__u16 port, int old)
+{
+	struct pk_close rec = {.rec.kind = PK_CLOSE, .rec.size = sizeof(rec)};
+
+	rec.rec.time_ns = close_by_packet(old) ? sock_time(config, sk) : bpf_ktime_get_boot_ns();
+	conn_flow(&rec.flow, sk, port);
+	close_sums(&rec, sk);
+	answer_close(&rec.answer, rec.flow.cookie, sk);
+	record_offer(ctx, &rec, sizeof(rec));
 #ifdef PK_PERF
-	if (conn.rec.kind == PK_CLOSE)
-		bpf_map_delete_elem(&pk_done, &conn.flow.cookie);
+	bpf_map_delete_elem(&pk_done, &rec.flow.cookie);
 #endif
 }
 
@@ -534,7 +542,11 @@ int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 	/* Logins count whatever the scope: one too many costs a look, one too few a lock-out. */
 	if (state_is_open(old, new) && port_bit(ports->never, port))
 		count(c, PK_C_LOGINS, 1);
-	if (scope_port(ports, port) && scope_socket(config, sk))
-		conn_event(ctx, config, sk, port, old, new);
+	if (!scope_port(ports, port) || !scope_socket(config, sk))
+		return 0;
+	if (state_is_open(old, new))
+		open_event(ctx, config, sk, port);
+	else
+		close_event(ctx, config, sk, port, old);
 	return 0;
 }

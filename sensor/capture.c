@@ -215,7 +215,7 @@ void capture_note_client(struct capture *c, struct connection *conn, uint64_t ti
 	conn->noted_ns = time_ns;
 }
 
-static void on_open(struct capture *c, const struct pk_conn *rec)
+static void on_open(struct capture *c, const struct pk_open *rec)
 {
 	struct connection *conn = connections_find(c->connections, &rec->flow);
 	uint64_t now = rec->rec.time_ns;
@@ -241,7 +241,7 @@ static void on_open(struct capture *c, const struct pk_conn *rec)
 }
 
 /* A handshake is no part of a flood. */
-static void on_handshake(struct capture *c, const struct pk_conn *rec)
+static void on_handshake(struct capture *c, const struct pk_open *rec)
 {
 	struct addr peer = addr_from_bytes(rec->flow.family, rec->flow.peer_addr);
 
@@ -249,7 +249,7 @@ static void on_handshake(struct capture *c, const struct pk_conn *rec)
 		packet_watch_handshake(c->parts.packet_watch, &peer, rec->rec.time_ns);
 }
 
-static void on_close(struct capture *c, const struct pk_conn *rec)
+static void on_close(struct capture *c, const struct pk_close *rec)
 {
 	struct connection *conn = connections_find(c->connections, &rec->flow);
 	struct connection unseen = {0};
@@ -438,11 +438,11 @@ void capture_record(struct capture *c, const struct pk_record *rec)
 		on_data(c, (const struct pk_data *)rec);
 		break;
 	case PK_OPEN:
-		on_handshake(c, (const struct pk_conn *)rec);
-		on_open(c, (const struct pk_conn *)rec);
+		on_handshake(c, (const struct pk_open *)rec);
+		on_open(c, (const struct pk_open *)rec);
 		break;
 	case PK_CLOSE:
-		on_close(c, (const struct pk_conn *)rec);
+		on_close(c, (const struct pk_close *)rec);
 		break;
 	case PK_ANSWER:
 		on_answered_record(c, (const struct pk_answered *)rec);

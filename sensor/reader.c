@@ -74,8 +74,9 @@ __attribute__((noinline)) static uint32_t record_size(const struct pk_record *re
 			return 0;
 		return sizeof(*d) + d->lead + d->captured;
 	case PK_OPEN:
+		return sizeof(struct pk_open);
 	case PK_CLOSE:
-		return sizeof(struct pk_conn);
+		return sizeof(struct pk_close);
 	case PK_LISTEN:
 		return sizeof(struct pk_listen);
 	case PK_ANSWER:

@@ -101,7 +101,7 @@ static const struct pk_answer *carried(struct talk *t, size_t n)
 
 static const struct pk_answer *last(struct talk *t)
 {
-	const struct pk_conn *c = collect_get(&t->half.got, PK_CLOSE, 0);
+	const struct pk_close *c = collect_get(&t->half.got, PK_CLOSE, 0);
 
 	assert_non_null(c);
 	return &c->answer;

@@ -143,7 +143,7 @@ static void exchange(struct half *h, const struct route *route, size_t len, size
 	}
 	pair_close(&p);
 	assert_true(reader_drain(h->reader) > 0);
-	const struct pk_conn *open = collect_get(&h->got, PK_OPEN, 0);
+	const struct pk_open *open = collect_get(&h->got, PK_OPEN, 0);
 	assert_non_null(open);
 	seen = collect_stream(&h->got, open->flow.cookie, open->isn, &seen_len, &gaps);
 	if (seen_len != len || gaps || memcmp(seen, text, len))
@@ -212,13 +212,13 @@ static void a_peek_over_many_packets_does_not_change_the_stream(void **state)
 	receive_all(p.server, 5000, 5000, true);
 	pair_close(&p);
 	assert_true(reader_drain(h.reader) > 0);
-	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0);
+	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
 	char *seen = collect_stream(&h.got, open->flow.cookie, open->isn, &len, &gaps);
 	assert_int_equal(len, 5000);
 	assert_int_equal(gaps, 0);
 	assert_memory_equal(seen, text, 5000);
 	/* A peeked byte counts as one that is there, not as one beyond what came. */
-	const struct pk_conn *end = collect_get(&h.got, PK_CLOSE, 0);
+	const struct pk_close *end = collect_get(&h.got, PK_CLOSE, 0);
 	for (size_t i = 0; i < collect_count(&h.got, PK_DATA); i++) {
 		const struct pk_data *d = collect_get(&h.got, PK_DATA, i);
 
@@ -256,7 +256,7 @@ static void data_on_the_third_ack_of_the_handshake_is_seen(void **state)
 	assert_true(reader_drain(h.reader) > 0);
 	assert_int_equal(collect_count(&h.got, PK_OPEN), 20);
 	for (int i = 0; i < 20; i++) {
-		const struct pk_conn *open = collect_get(&h.got, PK_OPEN, i);
+		const struct pk_open *open = collect_get(&h.got, PK_OPEN, i);
 		size_t seen_len, gaps;
 		char *seen = collect_stream(&h.got, open->flow.cookie, open->isn, &seen_len, &gaps);
 
@@ -282,7 +282,7 @@ static void data_read_after_the_client_has_closed_is_seen(void **state)
 	receive_all(p.server, 10, 4096, false);
 	pair_close(&p);
 	assert_true(reader_drain(h.reader) > 0);
-	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0);
+	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
 	char *seen = collect_stream(&h.got, open->flow.cookie, open->isn, &len, &gaps);
 	assert_int_equal(len, 10);
 	assert_memory_equal(seen, "last words", 10);
@@ -321,7 +321,8 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 	assert_true(world_until_quiet(PORT));
 	assert_true(reader_drain(h.reader) > 0);
 
-	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0), *end = collect_get(&h.got, PK_CLOSE, 0);
+	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
+	const struct pk_close *end = collect_get(&h.got, PK_CLOSE, 0);
 	const struct pk_data *data = collect_get(&h.got, PK_DATA, 0);
 	assert_int_equal(collect_count(&h.got, PK_OPEN), 1);
 	assert_int_equal(collect_count(&h.got, PK_CLOSE), 1);
@@ -332,7 +333,6 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 	assert_int_equal(open->flow.cookie, data->flow.cookie);
 	assert_int_equal(open->flow.cookie, end->flow.cookie);
 	assert_int_equal(data->pid, getpid());
-	assert_int_equal(data->skip_slot, pk_skip_slot(data->flow.cookie));
 	const struct pk_flow *flows[] = {&open->flow, &data->flow, &end->flow};
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(flows[i]->family, PK_AF_INET);
@@ -342,9 +342,6 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 		assert_memory_equal(flows[i]->local_addr, "\x0a\x4d\x00\x01\0\0\0\0\0\0\0\0\0\0\0\0", 16);
 		assert_memory_equal(flows[i]->peer_addr, "\x0a\x4d\x00\x02\0\0\0\0\0\0\0\0\0\0\0\0", 16);
 	}
-	assert_int_equal(open->old_state, 3);
-	assert_int_equal(open->new_state, 1);
-	assert_int_equal(end->new_state, 7);
 	assert_int_equal(end->bytes_received, 18);
 	assert_int_equal(end->unread, 0);
 	assert_in_range(end->bytes_acked, 27, 28);
@@ -383,7 +380,8 @@ static void times_are_those_of_the_boot_clock(void **state)
 	pair_close(&p);
 	assert_true(world_until_quiet(PORT));
 	assert_true(reader_drain(h.reader) > 0);
-	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0), *end = collect_get(&h.got, PK_CLOSE, 0);
+	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
+	const struct pk_close *end = collect_get(&h.got, PK_CLOSE, 0);
 	const struct pk_data *data = collect_get(&h.got, PK_DATA, 0);
 	assert_in_range(open->rec.time_ns, before - CLOCKS_APART_NS, opened + CLOCKS_APART_NS);
 	if (kernel_uses_perf(h.kernel))
@@ -418,7 +416,7 @@ static void what_an_application_left_unread_is_told(void **state)
 	assert_true(reader_drain(h.reader) > 0);
 	assert_int_equal(collect_count(&h.got, PK_CLOSE), 2);
 	for (int i = 0; i < 2; i++) {
-		const struct pk_conn *end = collect_get(&h.got, PK_CLOSE, i);
+		const struct pk_close *end = collect_get(&h.got, PK_CLOSE, i);
 
 		assert_int_equal(end->bytes_received, 14);
 		assert_int_equal(end->unread, 10);
@@ -486,7 +484,7 @@ static void retransmissions_are_told(void **state)
 	pair_close(&p);
 	assert_true(world_until_quiet(PORT));
 	assert_true(reader_drain(h.reader) > 0);
-	const struct pk_conn *end = collect_get(&h.got, PK_CLOSE, 0);
+	const struct pk_close *end = collect_get(&h.got, PK_CLOSE, 0);
 	assert_non_null(end);
 	assert_in_range(end->retransmits, 1, 10);
 	buffer_free(&errors);
@@ -730,7 +728,7 @@ static void a_refused_segment_is_told_with_its_connection_and_namespace(void **s
 	probes_arrive(&p, 1);
 	pair_close(&p);
 	assert_true(reader_drain(h.reader) > 0);
-	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0);
+	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
 	const struct pk_refused *r = collect_get(&h.got, PK_REFUSED, 0);
 	assert_non_null(open);
 	assert_non_null(r);
@@ -782,7 +780,7 @@ static void a_known_body_is_not_copied_and_what_follows_is(void **state)
 	const struct pk_data *d = collect_get(&h.got, PK_DATA, 0);
 	uint64_t to = (uint32_t)(d->seq + 4 + sizeof(body));
 	uint64_t cookie = d->flow.cookie;
-	kernel_skip(h.kernel)[d->skip_slot] = (uint64_t)pk_skip_tag(cookie) << 32 | to;
+	kernel_skip(h.kernel)[pk_skip_slot(d->flow.cookie)] = (uint64_t)pk_skip_tag(cookie) << 32 | to;
 	collect_clear(&h.got);
 	for (size_t at = 0; at < sizeof(body); at += 30000) {
 		send_all(p.client, body + at, 30000);
@@ -848,7 +846,7 @@ static void a_skip_that_is_stored_while_the_last_one_is_cleared_stays(void **sta
 	assert_true(reader_drain(h.reader) > 0);
 	const struct pk_data *d = collect_get(&h.got, PK_DATA, 0);
 	uint64_t tag = (uint64_t)pk_skip_tag(d->flow.cookie) << 32;
-	s = (struct storing){.slot = &kernel_skip(h.kernel)[d->skip_slot],
+	s = (struct storing){.slot = &kernel_skip(h.kernel)[pk_skip_slot(d->flow.cookie)],
 			     .passed = tag | d->seq,
 			     .next = tag | (uint32_t)(d->seq + (1u << 30))};
 	send_all(p.client, "B", 1);
@@ -880,8 +878,9 @@ static void a_skip_of_another_connection_in_the_same_slot_is_ignored(void **stat
 	reader_drain(h.reader);
 	const struct pk_data *d = collect_get(&h.got, PK_DATA, 0);
 	uint64_t stranger = d->flow.cookie + (1ull << 17);
-	assert_int_equal(pk_skip_slot(stranger), d->skip_slot);
-	kernel_skip(h.kernel)[d->skip_slot] = (uint64_t)pk_skip_tag(stranger) << 32 | (d->seq + 1000);
+	assert_int_equal(pk_skip_slot(stranger), pk_skip_slot(d->flow.cookie));
+	kernel_skip(h.kernel)[pk_skip_slot(d->flow.cookie)] =
+		(uint64_t)pk_skip_tag(stranger) << 32 | (d->seq + 1000);
 	send_all(p.client, "B", 1);
 	receive_all(p.server, 1, 1, false);
 	reader_drain(h.reader);
@@ -905,7 +904,7 @@ static void what_is_beyond_read_max_is_announced_by_length(void **state)
 	receive_all(p.server, 5000, 8192, false);
 	pair_close(&p);
 	reader_drain(h.reader);
-	const struct pk_conn *open = collect_get(&h.got, PK_OPEN, 0);
+	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
 	char *seen = collect_stream(&h.got, open->flow.cookie, open->isn, &len, &gaps);
 	assert_int_equal(len + gaps, 5000);
 	assert_int_equal(half_stat(&h, PK_C_DATA_CUT), gaps);
@@ -936,7 +935,7 @@ static uint64_t copied_behind(struct half *h, const char *head, bool head_was_re
 	reader_drain(h->reader);
 	const struct pk_data *d = collect_get(&h->got, PK_DATA, 0);
 	if (head_was_read)
-		kernel_seen(h->kernel)[d->skip_slot] =
+		kernel_seen(h->kernel)[pk_skip_slot(d->flow.cookie)] =
 			(uint64_t)pk_skip_tag(d->flow.cookie) << 32 | (d->seq + (uint32_t)size);
 	for (int i = 0; i < AHEAD_READS; i++) {
 		send_all(p.client, bytes, sizeof(bytes));
@@ -945,7 +944,7 @@ static uint64_t copied_behind(struct half *h, const char *head, bool head_was_re
 	reader_drain(h->reader);
 	copied = half_stat(h, PK_C_DATA_BYTES) - copied;
 	cut = half_stat(h, PK_C_DATA_CUT) - cut;
-	const struct pk_conn *open = collect_get(&h->got, PK_OPEN, 0);
+	const struct pk_open *open = collect_get(&h->got, PK_OPEN, 0);
 	free(collect_stream(&h->got, open->flow.cookie, open->isn, &len, &gaps));
 	assert_int_equal(len + gaps, size + AHEAD_READS * sizeof(bytes));
 	assert_int_equal(copied + cut, len + gaps);

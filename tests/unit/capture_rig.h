@@ -154,33 +154,31 @@ static inline struct pk_flow rig_flow(uint64_t cookie, uint8_t peer, uint16_t po
 				.peer_addr = {198, 51, 100, peer}};
 }
 
-static inline void rig_conn(struct rig *rig, struct pk_conn conn)
-{
-	conn.rec.size = sizeof conn;
-	conn.rec.time_ns = rig->now_ns;
-	conn.skip_slot = pk_skip_slot(conn.flow.cookie);
-	capture_record(rig->capture, &conn.rec);
-}
-
 static inline void rig_open(struct rig *rig, const struct pk_flow *flow, uint32_t isn)
 {
-	rig_conn(rig,
-		 (struct pk_conn){
-			 .rec.kind = PK_OPEN, .flow = *flow, .isn = isn, .old_state = 3, .new_state = 1});
+	struct pk_open rec = {.rec.kind = PK_OPEN,
+			      .rec.size = sizeof rec,
+			      .rec.time_ns = rig->now_ns,
+			      .flow = *flow,
+			      .isn = isn};
+
+	capture_record(rig->capture, &rec.rec);
 }
 
 /* received, unread: without the FIN, which is added as the kernel counts it when its end was read. */
 static inline void rig_close(struct rig *rig, const struct pk_flow *flow, uint64_t received, uint32_t unread)
 {
-	rig_conn(rig, (struct pk_conn){.rec.kind = PK_CLOSE,
-				       .flow = *flow,
-				       .bytes_received = received + 1,
-				       .bytes_acked = 4242,
-				       .srtt_us = 321,
-				       .retransmits = 2,
-				       .unread = unread ? unread + 1 : 0,
-				       .old_state = 9,
-				       .new_state = 7});
+	struct pk_close rec = {.rec.kind = PK_CLOSE,
+			       .rec.size = sizeof rec,
+			       .rec.time_ns = rig->now_ns,
+			       .flow = *flow,
+			       .bytes_received = received + 1,
+			       .bytes_acked = 4242,
+			       .srtt_us = 321,
+			       .retransmits = 2,
+			       .unread = unread ? unread + 1 : 0};
+
+	capture_record(rig->capture, &rec.rec);
 }
 
 /* len >= n: the rest is announced only. The record lies in memory of exactly its size. */
@@ -197,7 +195,6 @@ static inline void rig_piece(struct rig *rig, const struct pk_flow *flow, uint32
 	d->captured = n;
 	d->len = len;
 	d->pid = 77;
-	d->skip_slot = pk_skip_slot(flow->cookie);
 	if (n)
 		memcpy(d + 1, bytes, n);
 	capture_record(rig->capture, &d->rec);
