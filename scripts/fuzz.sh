@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Fuzz with libFuzzer under the sanitizers: scripts/fuzz.sh [--build DIRECTORY] NAME|all SECONDS
+# Fuzz with libFuzzer under the sanitizers: scripts/fuzz.sh [--build DIRECTORY] NAME|all SECONDS|RUNSx
+#
+# RUNSx: so many executions, as in 10000000x, however long they take.
 #
 # Seeds are tests/fuzz/corpus/NAME; what is new goes to DIRECTORY/tests/fuzz/found/NAME and is used again by the next run.
 # A crash leaves its input there, is printed, and ends with status 1. Without --build, the preset `fuzz` is built first.
@@ -41,9 +43,11 @@ for one in $names; do
 	mkdir -p "$found"
 	words=
 	[ -f "tests/fuzz/$one.dict" ] && words=-dict=tests/fuzz/$one.dict
-	echo "== $one, $seconds s"
+	limit=-max_total_time=$seconds
+	if [ "${seconds%x}" != "$seconds" ]; then limit=-runs=${seconds%x}; fi
+	echo "== $one, $limit"
 	# shellcheck disable=SC2086
-	"$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+	"$program" "$limit" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
 		-artifact_prefix="$found/" $words "$found" "tests/fuzz/corpus/$one" || {
 		echo "$one: failed; the input lies in $found" >&2
 		result=1

@@ -22,7 +22,7 @@ cat "$root" "$kernel/modules.cpio" >"$initrd"
 
 status=0
 timeout -k 5 "$seconds" qemu-system-x86_64 \
-	-M microvm,acpi=off,rtc=on,pic=on,pit=on,isa-serial=on -accel tcg,thread=multi -cpu max -smp 1 \
+	-M "${PICKET_VM_MACHINE:-microvm,acpi=off,rtc=on,pic=on,pit=on,isa-serial=on}" -accel tcg,thread=multi -cpu max -smp 1 \
 	-m "${PICKET_VM_MEMORY:-512}" -nodefaults -no-user-config -display none -no-reboot -serial stdio \
 	-kernel "$kernel/vmlinuz" -initrd "$initrd" \
 	-append "console=ttyS0 quiet panic=-1 reboot=t $*" </dev/null >"$log" 2>&1 || status=$?

@@ -55,6 +55,8 @@ if [ -n "${PICKET_PLAIN_BUILD:-}" ]; then
 fi
 "$here/root.sh" "$work/root.cpio" "$picket" "$here/$story.sh" "$here/stage.sh" "${files[@]}"
 
+# To be woken by its clock a machine needs ACPI.
+if [ "$story" = times ]; then export PICKET_VM_MACHINE=pc; fi
 booted=$(date +%s.%N)
 status=0
 "$here/boot.sh" "$dir" "$work/root.cpio" "$work/log" "${PICKET_VM_SECONDS:-1200}" "EXPECT_PATH=$path" || status=$?
