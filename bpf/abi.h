@@ -408,6 +408,7 @@ enum pk_action {
 	PK_ACT_DROP = 1,
 	PK_ACT_SHADOW = 2, /* counted, passed */
 	PK_ACT_RATE = 3,   /* what is over struct pk_deny_head's rate is dropped */
+	PK_ACT_RESET = 4,  /* dropped, and answered with a RST as often as that rate allows */
 };
 enum pk_scope { PK_SCOPE_PORTS = 1, PK_SCOPE_HOST = 2 };
 
@@ -434,7 +435,7 @@ struct pk_deny {
  */
 struct pk_deny_head {
 	__u64 filter;
-	__u64 rate_cost_ns;  /* PK_ACT_RATE: one packet each ...; 0: all pass */
+	__u64 rate_cost_ns;  /* PK_ACT_RATE, _RESET: one packet, answer, each ...; 0: all pass, no answer */
 	__u64 rate_burst_ns; /* ... and this much of it at once */
 };
 #define PK_DENY_NONE          (1ull << 31) /* no entry at all */
@@ -509,7 +510,7 @@ struct pk_hit {
 	__u64 bytes;
 	__u64 first_ns;
 	__u64 last_ns;
-	__u64 due_ns; /* PK_ACT_RATE: when its next packet is due (GCRA: ITU-T I.371) */
+	__u64 due_ns; /* PK_ACT_RATE, _RESET: when its next packet, answer is due (GCRA: ITU-T I.371) */
 };
 
 /* pk_kill: one element, always pinned. Not 0: no packet is dropped whatever the deny maps say (picket panic).
@@ -576,6 +577,9 @@ enum pk_counter {
 	PK_C_INNER_UNREAD, /* not opened: the tunnel's header is cut off, or of a kind that is not known */
 	PK_C_INNER_PEER,   /* not opened: not from a tunnel peer */
 	PK_C_INNER_NESTED, /* opened, and there is another tunnel inside, which was not */
+	/* PK_ACT_RESET: of the packets dropped */
+	PK_C_RESETS,       /* answered with a RST */
+	PK_C_RESET_SILENT, /* not answered: in doubt (reset.h), a RST itself, or over the rate */
 	PK_C_MAX = 40,
 };
 

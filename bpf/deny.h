@@ -14,7 +14,8 @@
 #include "parse.h"
 #include "tunnel.h"
 
-enum fate { FATE_PASS, FATE_SHADOW, FATE_DROP };
+enum fate { FATE_PASS, FATE_SHADOW, FATE_DROP, FATE_RESET };
+#define FATE_ENDS(fate) ((fate) >= FATE_DROP)
 
 /* What is known of the packet at hand beside its reach. */
 #define DENY_PORTS   1 /* its ports were read ... */
@@ -42,6 +43,22 @@ static __always_inline bool deny_covers(const struct pk_deny *d, const struct de
 	return !(m->facts & DENY_PORTS) || m->facts & DENY_WATCHED;
 }
 
+/* drop, reset, rate, shadow, none. */
+static __always_inline __u32 strength_of(__u8 action)
+{
+	switch (action) {
+	case PK_ACT_DROP:
+		return 4;
+	case PK_ACT_RESET:
+		return 3;
+	case PK_ACT_RATE:
+		return 2;
+	case PK_ACT_SHADOW:
+		return 1;
+	}
+	return 0;
+}
+
 /* Takes an entry into account: the strongest that matches decides. True: nothing stronger can come. */
 static __always_inline bool deny_weigh(struct deny_match *m, const struct pk_deny *d)
 {
@@ -49,9 +66,7 @@ static __always_inline bool deny_weigh(struct deny_match *m, const struct pk_den
 		m->now_s = bpf_ktime_get_boot_ns() / 1000000000;
 	if (m->now_s >= d->deadline_s || !deny_covers(d, m))
 		return false;
-	/* drop, rate, shadow */
-	if (m->action == 0 || d->action == PK_ACT_DROP ||
-	    (d->action == PK_ACT_RATE && m->action == PK_ACT_SHADOW)) {
+	if (strength_of(d->action) > strength_of(m->action)) {
 		m->action = d->action;
 		m->bits = d->bits;
 	}
@@ -218,21 +233,24 @@ static __always_inline bool hit_over_rate(struct pk_hit *hit, const struct pk_de
 	return false;
 }
 
-/* Counts what an entry took; false: nothing, as its source keeps to the rate. */
-static __always_inline bool hit_take(struct pk_counters *c, const struct pk_hit_key *key, __u8 action,
-				     const struct pk_deny_head *head, __u32 bytes)
+/* Counts what an entry took: FATE_PASS, as its source keeps to the rate, FATE_DROP, or FATE_RESET, as it may
+ * be told. */
+static __always_inline enum fate hit_take(struct pk_counters *c, const struct pk_hit_key *key, __u8 action,
+					  const struct pk_deny_head *head, __u32 bytes)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
 	struct pk_hit *hit = hit_of(c, key, now);
+	bool over;
 
-	if (action == PK_ACT_RATE && (!hit || !head || !hit_over_rate(hit, head, now)))
-		return false;
 	if (!hit)
-		return true;
+		return action == PK_ACT_RATE ? FATE_PASS : FATE_DROP;
+	over = (action == PK_ACT_RATE || action == PK_ACT_RESET) && hit_over_rate(hit, head, now);
+	if (action == PK_ACT_RATE && !over)
+		return FATE_PASS;
 	__sync_fetch_and_add(&hit->packets, 1);
 	__sync_fetch_and_add(&hit->bytes, bytes);
 	hit->last_ns = now;
-	return true;
+	return action == PK_ACT_RESET && !over && head->rate_cost_ns ? FATE_RESET : FATE_DROP;
 }
 
 /* --- one packet --- */
@@ -247,6 +265,7 @@ __noinline int deny_judge(__u32 reach, __u32 facts)
 	struct pk_hit_key key = {};
 	const struct packet *p;
 	const __u32 *addr, *kill;
+	enum fate fate;
 	__u64 filter;
 	bool mapped, v4;
 
@@ -275,7 +294,8 @@ __noinline int deny_judge(__u32 reach, __u32 facts)
 		return FATE_PASS;
 	}
 	hit_key(&key, v4, addr, m.bits);
-	if (!hit_take(c, &key, m.action, head, p->len))
+	fate = hit_take(c, &key, m.action, head, p->len);
+	if (fate == FATE_PASS)
 		return FATE_PASS;
 	if (m.action == PK_ACT_SHADOW) {
 		count(c, PK_C_SHADOWED, 1);
@@ -283,7 +303,9 @@ __noinline int deny_judge(__u32 reach, __u32 facts)
 	}
 	count(c, PK_C_DROPPED, 1);
 	count(c, PK_C_DROPPED_BYTES, p->len);
-	return FATE_DROP;
+	if (m.action == PK_ACT_RESET && fate == FATE_DROP)
+		count(c, PK_C_RESET_SILENT, 1);
+	return fate;
 }
 
 /* The fate of the packet in pk_ingress_cpu. outer: nothing was opened to find it. */

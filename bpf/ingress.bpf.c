@@ -42,6 +42,7 @@ static __always_inline int frame_load_slow(void *ctx, bool l3_only, __u32 off, v
 #include "header.h"
 #include "parse.h"
 #include "report.h"
+#include "reset.h"
 #include "tunnel.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -105,7 +106,7 @@ static __always_inline void event(struct pk_counters *c, struct pk_ingress_cpu *
 {
 	if (cpu->packet.protocol == IPPROTO_TCP_ && (s->watched || header_probes(s)))
 		header_event(c, cpu, &cpu->packet, s, ifindex,
-			     (fate == FATE_DROP ? PK_WHY_DENIED : 0) | (s->watched ? 0 : PK_WHY_CRITERION));
+			     (FATE_ENDS(fate) ? PK_WHY_DENIED : 0) | (s->watched ? 0 : PK_WHY_CRITERION));
 }
 
 static __always_inline enum parse_reach parse(const struct frame *f, struct packet *p)
@@ -165,7 +166,7 @@ __noinline int inner_judge(PACKET_CTX *ctx, __u32 l3_only, __u32 ifindex)
 	reach = l4_load(c, &s, &f, &cpu->packet, reach);
 	fate = deny(reach, &s, false);
 	event(c, cpu, &s, ifindex, fate);
-	if (fate == FATE_DROP)
+	if (FATE_ENDS(fate))
 		return fate;
 	odd_count(c, reach);
 	inner_miss(&cpu->packet, reach);
@@ -204,8 +205,20 @@ __noinline int inner_open(PACKET_CTX *ctx, __u32 l3_only)
 	return 0;
 }
 
-/* True: drop it. */
-static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
+#define INGRESS_PASS -2
+#define INGRESS_DROP -1
+
+/* What a reset entry makes of the packet in pk_ingress_cpu. Nobody answers for what is inside a tunnel. */
+static __always_inline int ingress_reset(const struct frame *f, struct pk_counters *c, bool plain)
+{
+	int r = plain && !f->l3_only ? reset_answer(f->ctx) : INGRESS_DROP;
+
+	count(c, r < 0 ? PK_C_RESET_SILENT : PK_C_RESETS, 1);
+	return r < 0 ? INGRESS_DROP : r;
+}
+
+/* INGRESS_PASS, INGRESS_DROP, or what the hook has to return for the answer that the packet has become. */
+static __always_inline int ingress(const struct frame *f, __u32 ifindex)
 {
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct pk_ingress_cpu *cpu = PK_ONLY(pk_ingress_cpu);
@@ -215,7 +228,7 @@ static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
 	enum fate fate;
 
 	if (!c || !cpu)
-		return false;
+		return INGRESS_PASS;
 	count(c, PK_C_PACKETS, 1);
 	p = &cpu->packet;
 	__builtin_memset(p, 0, sizeof(*p));
@@ -226,19 +239,25 @@ static __always_inline bool ingress(const struct frame *f, __u32 ifindex)
 	if (!REACH_ADDRESSES(reach)) {
 		odd_count(c, reach);
 		report(f, ifindex);
-		return false;
+		return INGRESS_PASS;
 	}
 	reach = l4_load(c, &s, f, p, reach);
 	fate = deny(reach, &s, true);
 	event(c, cpu, &s, ifindex, fate);
+	if (fate == FATE_RESET)
+		return ingress_reset(f, c, reach == REACH_L4 && s.have == TCP_HEADER);
 	if (fate == FATE_DROP)
-		return true;
-	if (reach == REACH_L4 && pk_tunnels.kinds && tunnel_is(p, &s) && inner_open(f->ctx, f->l3_only) &&
-	    inner_judge(f->ctx, f->l3_only, ifindex) == FATE_DROP)
-		return true;
+		return INGRESS_DROP;
+	if (reach == REACH_L4 && pk_tunnels.kinds && tunnel_is(p, &s) && inner_open(f->ctx, f->l3_only)) {
+		fate = inner_judge(f->ctx, f->l3_only, ifindex);
+		if (fate == FATE_RESET)
+			return ingress_reset(f, c, false);
+		if (fate == FATE_DROP)
+			return INGRESS_DROP;
+	}
 	odd_count(c, reach);
 	report(f, ifindex);
-	return false;
+	return INGRESS_PASS;
 }
 
 #ifdef PK_TC
@@ -252,7 +271,11 @@ static __always_inline int tc(struct __sk_buff *skb, bool l3_only)
 		.l3_only = l3_only,
 	};
 
-	return ingress(&f, skb->ifindex) ? 2 /* TC_ACT_SHOT */ : -1 /* TC_ACT_UNSPEC: the next one decides */;
+	int r = ingress(&f, skb->ifindex);
+
+	if (r == INGRESS_PASS)
+		return -1; /* TC_ACT_UNSPEC: the next one decides */
+	return r == INGRESS_DROP ? 2 /* TC_ACT_SHOT */ : r;
 }
 
 SEC("tc")
@@ -281,6 +304,10 @@ int pk_xdp(struct xdp_md *xdp)
 		f.len = bpf_xdp_get_buff_len(xdp);
 	else
 		f.len = f.data_end - f.data;
-	return ingress(&f, xdp->ingress_ifindex) ? XDP_DROP : XDP_PASS;
+	int r = ingress(&f, xdp->ingress_ifindex);
+
+	if (r == INGRESS_PASS)
+		return XDP_PASS;
+	return r == INGRESS_DROP ? XDP_DROP : r;
 }
 #endif

@@ -46,8 +46,11 @@ static const struct config_choice protocols[] = {
 static const struct config_choice list_formats[] = {
 	{"auto", CONFIG_LIST_AUTO}, {"plain", CONFIG_LIST_PLAIN}, {"crowdsec", CONFIG_LIST_CROWDSEC},
 	{"stix", CONFIG_LIST_STIX}, {"misp", CONFIG_LIST_MISP},   {NULL, 0}};
-static const struct config_choice list_actions[] = {
-	{"block", VERDICT_BLOCK}, {"rate_limit", VERDICT_RATE_LIMIT}, {"shadow", VERDICT_SHADOW}, {NULL, 0}};
+static const struct config_choice list_actions[] = {{"block", VERDICT_BLOCK},
+						    {"rate_limit", VERDICT_RATE_LIMIT},
+						    {"shadow", VERDICT_SHADOW},
+						    {"reset", VERDICT_RESET},
+						    {NULL, 0}};
 static const struct config_choice scopes[] = {
 	{"ports", VERDICT_SCOPE_PORTS}, {"host", VERDICT_SCOPE_HOST}, {NULL, 0}};
 
@@ -206,7 +209,7 @@ const struct config_key config_keys[] = {
 	{.path = "enforcement.close_connections", .type = CONFIG_BOOL, .offset = AT(enforcement.close_connections),
 	 .fallback = "true", .help = "Whether a block also ends the connections that its client has open."},
 	{.path = "enforcement.rate_limit", .type = CONFIG_UINT32, .offset = AT(enforcement.rate_limit), .min = 1, .max = 1000000,
-	 .fallback = "20", .help = "Packets a second that a rate limited client keeps."},
+	 .fallback = "20", .help = "Packets a second that a rate limited client keeps, and answers a second that one with action reset gets."},
 	{.path = "enforcement.rate_burst", .type = CONFIG_UINT32, .offset = AT(enforcement.rate_burst), .min = 1, .max = 1000000,
 	 .fallback = "100", .help = "Packets that a rate limited client may send at once."},
 	{.path = "enforcement.publish", .type = CONFIG_BOOL, .offset = AT(enforcement.publish), .fallback = "false",
@@ -292,7 +295,8 @@ static const struct config_key list_keys[] = {
 	 .help = "plain: an address or prefix a line. crowdsec: decisions as CSV or JSON. stix: a bundle. misp: events as "
 	 "JSON. auto: by the content."},
 	{.path = "action", .type = CONFIG_CHOICE, .offset = AT_LIST(action), .choices = list_actions, .fallback = "block",
-	 .help = "block, rate_limit (drop what is over enforcement.rate_limit) or shadow (only count)."},
+	 .help = "block, rate_limit (drop what is over enforcement.rate_limit), shadow (only count) or reset (block, and answer "
+	 "with a RST as often as that rate allows)."},
 	{.path = "scope", .type = CONFIG_CHOICE, .offset = AT_LIST(scope), .choices = scopes, .fallback = "ports",
 	 .help = "ports: the watched ports. host: every packet."},
 	{.path = "ttl", .type = CONFIG_TIME64, .offset = AT_LIST(ttl_ms), .min = 60000, .max = 3650 * DAY, .fallback = "24h",

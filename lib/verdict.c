@@ -20,7 +20,7 @@ const char *verdict_source_name(enum verdict_source source)
 
 static const char *const action_names[] = {
 	[VERDICT_BLOCK] = "block",           [VERDICT_UNBLOCK] = "unblock", [VERDICT_ALLOW] = "allow",
-	[VERDICT_RATE_LIMIT] = "rate_limit", [VERDICT_SHADOW] = "shadow",
+	[VERDICT_RATE_LIMIT] = "rate_limit", [VERDICT_SHADOW] = "shadow",   [VERDICT_RESET] = "reset",
 };
 
 const char *verdict_action_name(enum verdict_action action)

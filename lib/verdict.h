@@ -24,6 +24,7 @@ enum verdict_action {
 	VERDICT_ALLOW = 3,      /* explicit "nothing to do" */
 	VERDICT_RATE_LIMIT = 4, /* a block of what is over enforcement.rate_limit */
 	VERDICT_SHADOW = 5,     /* a block that drops nothing: what it would have dropped is counted */
+	VERDICT_RESET = 6, /* a block that answers with RSTs, as often as enforcement.rate_limit allows */
 };
 const char *verdict_action_name(enum verdict_action action); /* "block", "rate_limit", ... */
 /* The action of that name, or 0. */
@@ -33,6 +34,8 @@ static inline int verdict_strength(enum verdict_action action)
 {
 	switch (action) {
 	case VERDICT_BLOCK:
+		return 4;
+	case VERDICT_RESET:
 		return 3;
 	case VERDICT_RATE_LIMIT:
 		return 2;
@@ -43,6 +46,16 @@ static inline int verdict_strength(enum verdict_action action)
 		break;
 	}
 	return 0;
+}
+/* Does nothing of its target pass? */
+static inline bool verdict_drops(enum verdict_action action)
+{
+	return action == VERDICT_BLOCK || action == VERDICT_RESET;
+}
+/* Do both of one target mean the same for what passes, so that the wider scope of the two holds? */
+static inline bool verdict_alike(enum verdict_action a, enum verdict_action b)
+{
+	return a == b || (verdict_drops(a) && verdict_drops(b));
 }
 static inline bool verdict_denies(enum verdict_action action)
 {

@@ -375,7 +375,8 @@ static void entry_settle(struct blocks *b, struct entry *e)
 		due_ns = MIN(due_ns, claim_end(&e->claims[i]));
 	}
 	for (unsigned i = 0; i < e->block.claims; i++)
-		if (e->claims[i].action == in_force->action)
+		if (verdict_alike((enum verdict_action)e->claims[i].action,
+				  (enum verdict_action)in_force->action))
 			scope = MAX(scope, e->claims[i].scope);
 	e->in_force = (unsigned)(in_force - e->claims);
 	e->block.verdict.source = (enum verdict_source)in_force->source;

@@ -25,8 +25,9 @@ struct block_claim {
 
 /* What is in force of a target. Its words are told by blocks_tell. */
 struct block {
-	/* Of the strongest claim (block, rate_limit, shadow), of equals the one that ends last, a trial's end
-	 * counting as its end; scope: the widest of those of that strength. */
+	/* Of the strongest claim (block, reset, rate_limit, shadow), of equals the one that ends last, a
+	 * trial's end counting as its end; scope: the widest of those of that strength, or, if it drops all,
+	 * of all that do. */
 	struct {
 		struct prefix target;
 		enum verdict_source source;

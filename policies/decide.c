@@ -221,6 +221,7 @@ static enum decide_answer answer(struct decide *d, struct entry *e, const struct
 {
 	switch (e->action) {
 	case VERDICT_BLOCK:
+	case VERDICT_RESET:
 		hit(e, &d->denied, now_ns);
 		*ret_wait_ns = e->end_ns - now_ns;
 		return DECIDE_DENY;
@@ -282,7 +283,7 @@ bool decide_is_off(const struct decide *d)
 
 static bool denies(const struct entry *e, uint64_t now_ns)
 {
-	return e && e->action == VERDICT_BLOCK && e->end_ns > now_ns;
+	return e && verdict_drops(e->action) && e->end_ns > now_ns;
 }
 
 static uint64_t covered_until(const struct decide *d, const struct entry *e, uint64_t now_ns)

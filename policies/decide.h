@@ -2,8 +2,8 @@
 /*
  * decide.h: the decisions at HTTP: what a proxy is told that asks whether a client may pass. A copy of what
  * is desired, made by the enforcer, which any thread may ask without waiting for a verdict that is being
- * dealt with. Of several entries that cover a client the strongest decides (block, rate_limit, shadow), each
- * until its end. Bounded; a full table is DECIDE_E_FULL, never an eviction. Thread safe.
+ * dealt with. Of several entries that cover a client the strongest decides (block and reset, rate_limit,
+ * shadow), each until its end. Bounded; a full table is DECIDE_E_FULL, never an eviction. Thread safe.
  */
 #ifndef PICKET_DECIDE_H
 #define PICKET_DECIDE_H
@@ -46,9 +46,9 @@ enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint6
 /* What is in force for a client, without counting a question: 0: nothing, or the kill switch is on. */
 enum verdict_action decide_in_force(struct decide *d, const struct addr *client, uint64_t now_ns);
 /*
- * What is denied (VERDICT_BLOCK) at now_ns, for who denies by a copy of it (sensor/haproxy_point.h); nothing
- * while off. An end is that of the longest entry that covers the target, so that who looks for the most
- * specific alone finds what decide_ask would say.
+ * What is denied (VERDICT_BLOCK, _RESET) at now_ns, for who denies by a copy of it (sensor/haproxy_point.h);
+ * nothing while off. An end is that of the longest entry that covers the target, so that who looks for the
+ * most specific alone finds what decide_ask would say.
  */
 struct decide_denial {
 	struct prefix target;

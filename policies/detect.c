@@ -289,7 +289,7 @@ static bool is_own_denial(const struct detect *d, const struct event *event)
 {
 	switch (event->request.status) {
 	case 403:
-		return in_force(d, event) == VERDICT_BLOCK;
+		return verdict_drops(in_force(d, event));
 	case 429:
 		return in_force(d, event) == VERDICT_RATE_LIMIT;
 	default:
@@ -334,7 +334,7 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 		return;
 	}
 	enum verdict_action denied = matched.count ? in_force(d, event) : (enum verdict_action)0;
-	if (denied == VERDICT_BLOCK) {
+	if (verdict_drops(denied)) {
 		count(&d->own_denials);
 		return;
 	}

@@ -479,6 +479,7 @@ void guard_decide(struct guard *g, const struct verdict *v, const struct protect
 	case VERDICT_BLOCK:
 	case VERDICT_RATE_LIMIT:
 	case VERDICT_SHADOW:
+	case VERDICT_RESET:
 		break;
 	default:
 		answer(ret, DECISION_REFUSED, "bad_action", "unknown action %d", (int)v->action);

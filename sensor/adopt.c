@@ -90,6 +90,8 @@ static enum verdict_action action_of_kernel(uint8_t action)
 		return VERDICT_RATE_LIMIT;
 	case PK_ACT_SHADOW:
 		return VERDICT_SHADOW;
+	case PK_ACT_RESET:
+		return VERDICT_RESET;
 	case PK_ACT_DROP:
 		break;
 	}

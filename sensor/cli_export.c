@@ -18,7 +18,7 @@ struct export
 	struct list_writer writer;
 	struct buffer out;
 	bool published;  /* only what nobody here can enforce */
-	uint64_t others; /* with another action than block */
+	uint64_t others; /* of which something may pass */
 	bool failed;
 };
 
@@ -55,7 +55,7 @@ static int on_block(void *arg, struct span line)
 		return 0;
 	if (e->published && strcmp(cli_text(b, "point"), "published") != 0)
 		goto out;
-	if (strcmp(cli_text(b, "action"), "block") != 0) {
+	if (!verdict_drops(verdict_action_of(cli_text(b, "action")))) {
 		e->others++;
 	} else if (e->cli->json) {
 		buffer_append(&e->out, line.ptr, line.len);

@@ -98,8 +98,9 @@ const struct cli_command cli_commands[] = {
 		{.name = "ttl", .value = "TIME", .help = "how long, such as 15m or 1h30m; default guard.ttl_default (15m)"},
 		{.name = "reason", .value = "TEXT", .help = "kept with the block and shown by `picket why`"},
 		{.name = "scope", .value = "ports|host", .help = "ports (default): the watched ports; host: every packet"},
-		{.name = "action", .value = "block|rate_limit|shadow",
-		 .help = "block (default); rate_limit: drop what is over enforcement.rate_limit; shadow: only count"},
+		{.name = "action", .value = "block|rate_limit|shadow|reset",
+		 .help = "block (default); rate_limit: drop what is over enforcement.rate_limit; shadow: only count; reset: drop, and "
+		 "answer with a RST"},
 		{.name = "confirm-within", .value = "TIME",
 		 .help = "undo it by itself unless `picket block --confirm TARGET` follows in time"},
 		{.name = "confirm", .help = "confirm the block of TARGET"})},
@@ -111,7 +112,7 @@ const struct cli_command cli_commands[] = {
 		{.name = "format", .value = "FORMAT", .choices = "auto|plain|crowdsec|stix|misp",
 		 .help = "what the file is; default auto, by its content"},
 		{.name = "ttl", .value = "TIME", .help = "of entries without an end of their own; default guard.ttl_default (15m)"},
-		{.name = "action", .value = "block|rate_limit|shadow", .help = "as in `picket block`"},
+		{.name = "action", .value = "block|rate_limit|shadow|reset", .help = "as in `picket block`"},
 		{.name = "scope", .value = "ports|host", .help = "as in `picket block`"},
 		{.name = "reason", .value = "TEXT", .help = "kept with each block; default \"imported\""}),
 	 .notes = "FILE may be -, which is stdin. At most 65,536 entries; longer ones, and those that change, are for lists: in the "
@@ -120,7 +121,7 @@ const struct cli_command cli_commands[] = {
 	 .options = OPTIONS(
 		{.name = "format", .value = "plain|crowdsec|stix|misp", .help = "plain (default): an address or prefix a line"},
 		{.name = "published", .help = "only what nobody here can enforce, for others to do (enforcement.publish)"}),
-	 .notes = "Blocks with action block, by whoever asked for them; what stands in block lists is not among them."},
+	 .notes = "Blocks with action block or reset, by whoever asked for them; what stands in block lists is not among them."},
 	{.name = "lists", .summary = "block lists in files: what stands in them and what is in force", .run = cli_lists},
 	{.name = "why", .arguments = "TARGET", .offer = OFFER_BLOCKED, .run = cli_why,
 	 .summary = "whether an address is blocked, why or why not, and what undoes it",

@@ -124,8 +124,8 @@ static int read_action(struct api_call *call, const cJSON *body, enum verdict_ac
 		return 0;
 	control_problem(
 		call, 422, "bad_action",
-		"action must be \"block\", \"rate_limit\" (drop what is over enforcement.rate_limit) or "
-		"\"shadow\" (only count)");
+		"action must be \"block\", \"rate_limit\" (drop what is over enforcement.rate_limit), "
+		"\"shadow\" (only count) or \"reset\" (drop, and answer with a RST)");
 	return 1;
 }
 

@@ -103,6 +103,8 @@ void status_write_kernel(struct json_writer *w, const struct status *s)
 		{"tunnels_unread", PK_C_INNER_UNREAD},
 		{"tunnels_of_others", PK_C_INNER_PEER},
 		{"tunnels_nested", PK_C_INNER_NESTED},
+		{"resets", PK_C_RESETS},
+		{"resets_withheld", PK_C_RESET_SILENT},
 	};
 
 	json_key(w, "kernel");

@@ -202,6 +202,8 @@ static const char *installed_detail(const struct wanted *w)
 		return "a block list asks for more: picket why names it";
 	if (w->action == VERDICT_SHADOW)
 		return "nothing is dropped, only counted";
+	if (w->action == VERDICT_RESET)
+		return "and told so, as often as enforcement.rate_limit allows";
 	return w->action == VERDICT_RATE_LIMIT ? "what is over enforcement.rate_limit is dropped" : "";
 }
 

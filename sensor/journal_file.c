@@ -265,7 +265,7 @@ static bool claim_read(sqlite3_stmt *s, const struct translation *t, const struc
 	struct verdict *v = &c.verdict;
 
 	if (!column_number(s, 3, VERDICT_OPERATOR, VERDICT_IMPORT, &source) ||
-	    !column_number(s, 4, VERDICT_BLOCK, VERDICT_SHADOW, &action) ||
+	    !column_number(s, 4, VERDICT_BLOCK, VERDICT_RESET, &action) ||
 	    !column_number(s, 5, VERDICT_SCOPE_PORTS, VERDICT_SCOPE_HOST, &scope) ||
 	    !column_number(s, 6, 0, INT64_MAX, &since) || !column_number(s, 7, 1, INT64_MAX, &deadline) ||
 	    !column_number(s, 8, 0, INT64_MAX, &revert) || !column_number(s, 9, 0, INT64_MAX, &ttl_ms) ||

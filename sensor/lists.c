@@ -84,14 +84,13 @@ static void wanted_add(struct wanted *w, bool first, const struct wanted *more)
 {
 	int strength = verdict_strength(more->action), before = first ? 0 : verdict_strength(w->action);
 
-	if (strength > before) {
+	enum verdict_scope scope = MAX(w->scope, more->scope);
+	bool alike = !first && verdict_alike(w->action, more->action);
+
+	if (strength > before || (strength == before && more->end_ns > w->end_ns))
 		*w = *more;
-	} else if (strength == before) {
-		enum verdict_scope scope = MAX(w->scope, more->scope);
-		if (more->end_ns > w->end_ns)
-			*w = *more;
+	if (alike)
 		w->scope = scope;
-	}
 }
 
 bool lists_wanted_with(const struct lists *l, const struct block *block, const struct prefix *target,

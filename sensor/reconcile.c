@@ -52,6 +52,8 @@ enum pk_action reconcile_action(enum verdict_action action)
 		return PK_ACT_RATE;
 	case VERDICT_SHADOW:
 		return PK_ACT_SHADOW;
+	case VERDICT_RESET:
+		return PK_ACT_RESET;
 	default:
 		return PK_ACT_DROP;
 	}

@@ -603,7 +603,7 @@ static bool http_is_asked(void *arg, enum verdict_action action)
 {
 	struct sensor *s = arg;
 
-	for (unsigned i = 0; i < s->haproxy_count && action == VERDICT_BLOCK; i++)
+	for (unsigned i = 0; i < s->haproxy_count && verdict_drops(action); i++)
 		if (haproxy_point_is_up(s->haproxy[i]))
 			return true;
 	return s->http_point && http_point_is_asked(s->http_point);

@@ -26,7 +26,8 @@ static int answer_block(struct warden *w, const struct warden_request *q, struct
 	const struct protected_net *which = NULL;
 
 	if (!warden_target_valid(&q->target) || (q->scope != PK_SCOPE_PORTS && q->scope != PK_SCOPE_HOST) ||
-	    (q->action != PK_ACT_DROP && q->action != PK_ACT_SHADOW && q->action != PK_ACT_RATE))
+	    (q->action != PK_ACT_DROP && q->action != PK_ACT_SHADOW && q->action != PK_ACT_RATE &&
+	     q->action != PK_ACT_RESET))
 		return LIMITS_BAD_TARGET;
 	if (kernel_kill_get(w->kernel))
 		return WARDEN_E_KILL_SWITCH;

@@ -121,7 +121,8 @@ static enum limits_answer wish_check(const struct warden *w, const struct warden
 	if (wish->remove)
 		return LIMITS_OK;
 	if ((wish->scope != PK_SCOPE_PORTS && wish->scope != PK_SCOPE_HOST) ||
-	    (wish->action != PK_ACT_DROP && wish->action != PK_ACT_SHADOW && wish->action != PK_ACT_RATE))
+	    (wish->action != PK_ACT_DROP && wish->action != PK_ACT_SHADOW && wish->action != PK_ACT_RATE &&
+	     wish->action != PK_ACT_RESET))
 		return LIMITS_BAD_TARGET;
 	bool near = protected_ranges_overlap(&w->ranges, &wish->target);
 	uint64_t left_ns = wish->deadline_ns > now ? wish->deadline_ns - now : 0;

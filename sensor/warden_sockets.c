@@ -43,7 +43,8 @@ static bool peer_dropped(struct warden *w, const struct inet_diag_msg *m, bool *
 	const struct prefix exact = {.addr = peer, .bits = addr_bits(&peer)};
 	struct pk_deny entry;
 
-	if (deny_match(kernel_deny(w->kernel), &peer, &entry) || entry.action != PK_ACT_DROP ||
+	if (deny_match(kernel_deny(w->kernel), &peer, &entry) ||
+	    (entry.action != PK_ACT_DROP && entry.action != PK_ACT_RESET) ||
 	    (uint64_t)entry.deadline_s * NS_PER_S <= warden_now() ||
 	    protected_ranges_overlap(&w->ranges, &exact))
 		return false;
@@ -70,7 +71,8 @@ static int socket_add(void *arg, const struct inet_diag_msg *m)
 /* Only of what the kernel drops: whoever asks cannot end another's connections. */
 static bool dropped(const struct warden *w, const struct prefix *target, struct pk_deny *ret)
 {
-	return deny_get(kernel_deny(w->kernel), target, ret) == 0 && ret->action == PK_ACT_DROP &&
+	return deny_get(kernel_deny(w->kernel), target, ret) == 0 &&
+	       (ret->action == PK_ACT_DROP || ret->action == PK_ACT_RESET) &&
 	       (uint64_t)ret->deadline_s * NS_PER_S > warden_now() && !kernel_kill_get(w->kernel);
 }
 

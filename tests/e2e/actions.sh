@@ -53,4 +53,31 @@ wait_until 30 "the client is served within it" again
 exits 0 pk unblock $D4
 equal "blocks at the end" 0 "$(pk blocks --json | wc -l)"
 tell "a gateway's block prevails over the operator's limit, and leaves it behind when it is taken back"
+
+# reset: the client is told at once. A veth takes frames that native XDP sends back only where its other end has a program, too.
+if [ "$PICKET_MODE" = xdp-native ]; then
+	in_c ip link set dev eth0 xdpdrv obj "${PICKET_FOREIGN_XDP:-$PICKET_BUILD/tests/e2e/foreign-xdp.bpf.o}" sec xdp
+fi
+told() { # HOST: refused, and not after a while
+	local begin status=0
+	begin=$(date +%s%N)
+	in_c curl -s -o /dev/null -m 5 --interface "$2" "http://$1:$PORT/reset" || status=$?
+	[ $status = 7 ] && [ $((($(date +%s%N) - begin) / 1000000)) -lt 900 ]
+}
+exits 0 pk block $D4 --ttl 5m --action reset
+exits 0 pk block $D6 --ttl 5m --action reset
+told $S4 $D4 || fail "a client under reset is not told at once"
+told "[$S6]" $D6 || fail "a client under reset is not told at once by IPv6"
+at_least "resets by status" 2 "$(status_of .kernel.resets)"
+in_c curl -s -o /dev/null -m 5 --interface $C4 "http://$S4:$PORT/neighbour" || fail "the neighbour gets no answer"
+# Beyond the rate it is silent.
+for i in $(seq 400); do
+	in_c curl -s -o /dev/null -m 0.2 --interface $D4 "http://$S4:$PORT/many" || true
+	[ $((i % 20)) != 0 ] || [ "$(status_of .kernel.resets_withheld)" = 0 ] || break
+done
+at_least "resets withheld by status" 1 "$(status_of .kernel.resets_withheld)"
+tell "reset: refused at once, $(status_of .kernel.resets) times, then in silence $(status_of .kernel.resets_withheld) times"
+exits 0 pk unblock $D4
+exits 0 pk unblock $D6
+served after || fail "the client gets no answer after unblock"
 picket_down

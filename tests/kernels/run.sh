@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh [--story NAME] KERNEL PICKET [FILE...]: one kernel of kernels.txt in a virtual machine, and in it NAME.sh. Without one that is
-# story.sh: picket doctor, the loop story, and the tests among FILE: receive_test, which needs kprobes, report_test, tunnel_test.
+# story.sh: picket doctor, the loop story, and the tests among FILE: receive_test, which needs kprobes, report_test, reset_test,
+# tunnel_test.
 # Prints what held, verified instructions of each program, and seconds.
 #
 # In:   PICKET_KERNEL_CACHE (see fetch.sh); PICKET_VM_SECONDS (default 1200) until the machine is given up

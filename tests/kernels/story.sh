@@ -205,6 +205,18 @@ tunnel_test() {
 	sed -n 's/^verified \(.*\)/## verified \1/p' /tmp/tunnel
 }
 
+# A denied client's segment becomes its answer.
+reset_test() {
+	[ -x /test/reset_test ] || return 0
+	for way in tc xdp; do
+		/test/reset_test $way 'a_segment*' >/tmp/reset 2>&1 || {
+			cat /tmp/reset
+			fail "reset_test $way"
+		}
+		held "reset_test $way: $(grep -c '       OK' /tmp/reset) passed"
+	done
+}
+
 mode=doctor
 if [ "$EXPECT_PATH" = none ]; then
 	doctor
@@ -228,6 +240,8 @@ receive_story
 receive_test
 mode=report
 report_test
+mode=reset
+reset_test
 mode=tunnel
 tunnel_test
 exit 0

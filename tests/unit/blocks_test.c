@@ -444,7 +444,13 @@ static int model_put(struct model *m, const struct verdict *v, uint64_t revert_n
  * built-in analysis's, then the oldest. */
 static int model_rank(const struct block_claim *c)
 {
-	return c->verdict.action == VERDICT_BLOCK ? 0 : c->verdict.action == VERDICT_RATE_LIMIT ? 1 : 2;
+	static const enum verdict_action strongest_first[] = {VERDICT_BLOCK, VERDICT_RESET,
+							      VERDICT_RATE_LIMIT, VERDICT_SHADOW};
+	int rank = 0;
+
+	while (strongest_first[rank] != c->verdict.action)
+		rank++;
+	return rank;
 }
 
 static bool model_before(const struct block_claim *a, const struct block_claim *b)
@@ -539,7 +545,10 @@ static void same_entry(const struct model *m, const struct block *got, const str
 	for (size_t i = 0; i < m->count; i++)
 		if (model_on(m, i, target)) {
 			claims++;
-			if (m->items[i].verdict.action != wanted->verdict.action)
+			enum verdict_action action = m->items[i].verdict.action, is = wanted->verdict.action;
+			bool both_drop = (action == VERDICT_BLOCK || action == VERDICT_RESET) &&
+					 (is == VERDICT_BLOCK || is == VERDICT_RESET);
+			if (action != is && !both_drop)
 				continue;
 			scope = m->items[i].verdict.scope > scope ? m->items[i].verdict.scope : scope;
 		}
@@ -555,7 +564,7 @@ static void same_entry(const struct model *m, const struct block *got, const str
 static struct verdict random_verdict(unsigned *seed)
 {
 	static const enum verdict_action actions[] = {VERDICT_BLOCK, VERDICT_BLOCK, VERDICT_RATE_LIMIT,
-						      VERDICT_SHADOW};
+						      VERDICT_SHADOW, VERDICT_RESET};
 	struct verdict v = {.action = actions[rand_r(seed) % ARRAY_SIZE(actions)],
 			    .source = (enum verdict_source)(1 + rand_r(seed) % 3),
 			    .scope = (enum verdict_scope)(1 + rand_r(seed) % 2),

@@ -430,7 +430,7 @@ static void list_must_be_whole(void **state)
 	       ":3: lists: \"a\" is the name of two lists");
 	refuse("lists: [/a]\n", ":1: lists: each list is a section with name, path, ...");
 	refuse("lists: [{name: a, path: /a, action: allow}]\n",
-	       ":1: lists.action: \"allow\" is none of block, rate_limit, shadow");
+	       ":1: lists.action: \"allow\" is none of block, rate_limit, shadow, reset");
 	refuse("lists: [{name: a, path: /a, ttl: 1s}]\n",
 	       ":1: lists.ttl: \"1s\" is out of range: from 1m to 3650d");
 	refuse("limits: {ttl_max: 1h}\nlists: [{name: a, path: /a}]\n",

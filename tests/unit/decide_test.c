@@ -220,7 +220,8 @@ static void a_copy_says_of_each_entry_how_long_anything_around_it_denies(void **
 	assert_int_equal(count, 0);
 	free(all);
 	put(d, "198.51.100.7", VERDICT_BLOCK, NOW + SECONDS(10));
-	put(d, "198.51.100.8", VERDICT_BLOCK, NOW + SECONDS(1000));
+	put(d, "198.51.100.8", VERDICT_RESET, NOW + SECONDS(1000));
+	assert_int_equal(ask(d, "198.51.100.8"), DECIDE_DENY); /* there is nothing else to do at HTTP */
 	put(d, "198.51.100.9", VERDICT_RATE_LIMIT, NOW + SECONDS(1000));
 	put(d, "198.51.100.10", VERDICT_BLOCK, NOW);
 	put(d, "198.51.100.0/24", VERDICT_BLOCK, NOW + SECONDS(100));

@@ -1285,6 +1285,39 @@ static void the_stronger_of_block_and_lists_is_in_force(void **state)
 	assert_int_equal(warden_holds("203.0.113.1")->source, VERDICT_OPERATOR);
 }
 
+static void a_reset_is_a_block_that_tells_and_a_silent_one_is_stronger(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.1"), by_gateway;
+
+	client(s, "203.0.113.1");
+	v.action = VERDICT_RESET;
+	v.scope = VERDICT_SCOPE_HOST;
+	v.ttl_ms = 60000;
+	assert_non_null(strstr(give(s, v).detail, "and told so"));
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_RESET);
+	assert_int_equal(ask_http(s, "203.0.113.1"), DECIDE_DENY);
+	by_gateway = verdict(VERDICT_GATEWAY, "203.0.113.1");
+	by_gateway.scope = VERDICT_SCOPE_PORTS;
+	give(s, by_gateway);
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_DROP);
+	assert_int_equal(warden_holds("203.0.113.1")->scope, PK_SCOPE_HOST); /* neither lets less pass */
+	by_gateway.action = VERDICT_UNBLOCK;
+	give(s, by_gateway);
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_RESET);
+	/* The next sensor finds it again. */
+	enforcer_adopt(s->enforcer, true);
+	v.action = VERDICT_UNBLOCK;
+	assert_int_equal(give(s, v).outcome, DECISION_UNBLOCKED);
+	assert_null(warden_holds("203.0.113.1"));
+	/* Of a list and a claim, too. */
+	list_says(s, 0, "203.0.113.1\n"); /* block, ports */
+	v.action = VERDICT_RESET;
+	give(s, v);
+	assert_int_equal(warden_holds("203.0.113.1")->action, PK_ACT_DROP);
+	assert_int_equal(warden_holds("203.0.113.1")->scope, PK_SCOPE_HOST);
+}
+
 static void what_is_refused_is_counted_and_the_rest_goes_on(void **state)
 {
 	struct stage *s = *state;
@@ -1659,6 +1692,7 @@ int main(void)
 		LIST_STORY(a_list_is_put_into_force_and_then_changed_by_its_difference),
 		LIST_STORY(an_unblock_leaves_what_a_list_names_and_says_so),
 		LIST_STORY(the_stronger_of_block_and_lists_is_in_force),
+		LIST_STORY(a_reset_is_a_block_that_tells_and_a_silent_one_is_stronger),
 		LIST_STORY(what_is_refused_is_counted_and_the_rest_goes_on),
 		LIST_STORY(a_list_is_renewed_while_its_file_is_there_and_ends_when_it_is_not),
 		LIST_STORY(an_entry_with_an_end_of_its_own_gives_its_place_back),

@@ -99,7 +99,8 @@ static void test_limits_and_shadows_last_like_blocks(void **state)
 	static const struct {
 		const char *name;
 		enum verdict_action action;
-	} cases[] = {{"rate_limit", VERDICT_RATE_LIMIT}, {"shadow", VERDICT_SHADOW}};
+	} cases[] = {
+		{"rate_limit", VERDICT_RATE_LIMIT}, {"shadow", VERDICT_SHADOW}, {"reset", VERDICT_RESET}};
 	char body[256];
 
 	(void)state;
