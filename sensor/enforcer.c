@@ -385,6 +385,21 @@ static void enforce_http(struct enforcer *e, const struct verdict *v, struct dec
 			    : "at HTTP, where its proxy stops it: the kernel sees only the proxy");
 }
 
+/* Nobody has to answer any more whether to do what was done now. */
+static void settle(struct enforcer *e, const struct verdict *v)
+{
+	struct pending item;
+
+	if (!pending_settle(&e->pending, v, &item))
+		return;
+	struct decision d = {.pending_id = item.id};
+	decide(&d, DECISION_REFUSED, "settled", "it was done meanwhile, for another reason");
+	const char *by = e->who.by;
+	e->who.by = "picket";
+	publish(e, &item.verdict, &d);
+	e->who.by = by;
+}
+
 /* What the guard allowed: in the kernel, or where that sees only a proxy's packets, at HTTP. */
 static void carry_out(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
 		      const struct guard_answer *answer, struct decision *d)
@@ -396,6 +411,7 @@ static void carry_out(struct enforcer *e, const struct verdict *v, uint64_t conf
 	if (d->outcome != DECISION_BLOCKED)
 		return;
 	guard_blocked(e->guard, v, now_ns(e));
+	settle(e, v);
 	if (strcmp(answer->why, "ok") != 0)
 		decide(d, DECISION_BLOCKED, answer->why, answer->detail);
 	else if (!d->detail[0])

@@ -52,6 +52,18 @@ bool pending_take(struct pending_queue *q, uint64_t id, struct pending *ret)
 	return false;
 }
 
+bool pending_settle(struct pending_queue *q, const struct verdict *v, struct pending *ret)
+{
+	const struct pending *p = find(q, &v->target);
+
+	if (!p || !verdict_denies(p->verdict.action) ||
+	    verdict_strength(p->verdict.action) > verdict_strength(v->action) ||
+	    p->verdict.scope > v->scope || p->verdict.ttl_ms > v->ttl_ms)
+		return false;
+	take_out(q, (unsigned)(p - q->items), ret);
+	return true;
+}
+
 bool pending_expire(struct pending_queue *q, uint64_t now_ns, struct pending *ret)
 {
 	for (unsigned i = q->count; i-- > 0;)

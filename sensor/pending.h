@@ -32,6 +32,8 @@ uint64_t pending_put(struct pending_queue *q, const struct verdict *v, const cha
 		     uint64_t now_ns, bool *ret_fresh, struct pending *ret_gone);
 /* False: there is none of that id. */
 bool pending_take(struct pending_queue *q, uint64_t id, struct pending *ret);
+/* v was done: the question of its target, if that asked for no more, is settled. False: there is none. */
+bool pending_settle(struct pending_queue *q, const struct verdict *v, struct pending *ret);
 /* One whose time is over; false: there is none. */
 bool pending_expire(struct pending_queue *q, uint64_t now_ns, struct pending *ret);
 

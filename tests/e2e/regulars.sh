@@ -66,5 +66,6 @@ for i in $(seq 12); do
 	in_c curl -g -s -o /dev/null -m 1 --interface $C6 -X POST -H 'Content-Type: application/json' -d '{}' "http://[$S6]:$PORT/api/login" || break
 done
 wait_until 10 "it is blocked" is_blocked $C6
-tell "the same by hand is blocked"
+equal "questions left about it" 0 "$(pk pending --json | jq -s 'length')"
+tell "the same by hand is blocked, and nobody has to answer any more"
 picket_down

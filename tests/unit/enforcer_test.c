@@ -1596,6 +1596,35 @@ static void offenders_of_one_network_have_it_blocked(void **state)
 	assert_null(warden_holds("2001:db8:1:3::/64"));
 }
 
+/* First a web page could have caused it, then it is certain: nobody has to answer any more. */
+static void a_question_is_settled_by_what_is_done(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_LOCAL, "203.0.113.7");
+
+	client(s, "203.0.113.7");
+	regular(s, "203.0.113.7", "c_1");
+	v.framed = true;
+	assert_string_equal(give(s, v).why, "cross_site");
+	assert_int_equal(enforcer_counts(s->enforcer).pending, 1);
+	unsigned told = s->told;
+	v.framed = false;
+	assert_int_equal(give(s, v).outcome, DECISION_BLOCKED);
+	assert_int_equal(enforcer_counts(s->enforcer).pending, 0);
+	assert_int_equal(s->told, told + 2);
+	assert_int_equal(s->last->decision.outcome, DECISION_BLOCKED);
+	/* An operator's block does the same; a lesser action leaves the question. */
+	client(s, "203.0.113.8");
+	proxies_note(s->proxies, &(struct addr){ADDR_IPV4, {203, 0, 113, 8}}, true, now);
+	give(s, verdict(VERDICT_LOCAL, "203.0.113.8"));
+	struct verdict slow = verdict(VERDICT_OPERATOR, "203.0.113.8");
+	slow.action = VERDICT_RATE_LIMIT;
+	give(s, slow);
+	assert_int_equal(enforcer_counts(s->enforcer).pending, 1);
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.8"));
+	assert_int_equal(enforcer_counts(s->enforcer).pending, 0);
+}
+
 /* In mode observe it is said, and the limits on prefixes hold for it. */
 static void a_network_is_proposed_through_the_whole_guard(void **state)
 {
@@ -1689,6 +1718,7 @@ int main(void)
 		STORY(a_gateway_is_believed_where_a_detection_fired_on_what_it_cites),
 		STORY(offenders_of_one_network_have_it_blocked),
 		STORY(a_network_is_proposed_through_the_whole_guard),
+		STORY(a_question_is_settled_by_what_is_done),
 		LIST_STORY(a_list_is_put_into_force_and_then_changed_by_its_difference),
 		LIST_STORY(an_unblock_leaves_what_a_list_names_and_says_so),
 		LIST_STORY(the_stronger_of_block_and_lists_is_in_force),

@@ -61,6 +61,32 @@ static void full_it_gives_up_the_oldest(void **state)
 	assert_int_equal(queue.items[0].id, 4);
 }
 
+static void what_was_done_meanwhile_is_no_question(void **state)
+{
+	struct verdict done = test_verdict(VERDICT_LOCAL, "198.51.100.7", TTL(15));
+	struct pending item;
+	bool fresh;
+
+	(void)state;
+	uint64_t id = put("198.51.100.7", TTL(15), NOW, &fresh);
+	put("198.51.100.8", TTL(15), NOW, &fresh);
+	done.ttl_ms = TTL(14); /* the question is about more */
+	assert_false(pending_settle(&queue, &done, &item));
+	done.ttl_ms = TTL(15);
+	done.action = VERDICT_RATE_LIMIT;
+	assert_false(pending_settle(&queue, &done, &item));
+	done.action = VERDICT_BLOCK;
+	assert_true(pending_settle(&queue, &done, &item));
+	assert_int_equal(item.id, id);
+	assert_false(pending_settle(&queue, &done, &item));
+	assert_int_equal(queue.count, 1);
+	/* Whether to take something back is another question. */
+	struct verdict back = test_verdict(VERDICT_GATEWAY, "198.51.100.7", TTL(15));
+	back.action = VERDICT_UNBLOCK;
+	pending_put(&queue, &back, "approve", "", NOW, &fresh, &gone);
+	assert_false(pending_settle(&queue, &done, &item));
+}
+
 static void a_question_that_nobody_answers_expires(void **state)
 {
 	struct pending item;
@@ -81,6 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_target_is_one_question_until_something_else_is_asked, setup),
 		cmocka_unit_test_setup(full_it_gives_up_the_oldest, setup),
+		cmocka_unit_test_setup(what_was_done_meanwhile_is_no_question, setup),
 		cmocka_unit_test_setup(a_question_that_nobody_answers_expires, setup),
 	};
 
