@@ -384,7 +384,7 @@ static void token_rotation(void **state)
 	char token[48], agent[48];
 
 	ordinary_day(s);
-	printf("\n  token rotation: 40 made-up tokens and User-Agents over 20 minutes, to look like an "
+	printf("\n  token rotation: 40 made-up tokens and User-Agents over 87 minutes, to look like an "
 	       "office, then password guessing\n");
 	for (unsigned round = 0; round < 10; round++) {
 		for (unsigned i = 0; i < 40; i++) {
