@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The long forms of tests whose short forms run with the others: mutated pipelines against llhttp and against a live nginx,
-# random and mutated packets against an oracle, hostile verdicts against the guard; a hundred restarts and an upgrade with pinned
-# blocks under a flood. Ends with status 1 if one fails; one that cannot be tried says why.
+# random and mutated packets against an oracle, hostile verdicts against the guard, random sequences of what happens to blocks
+# against a model (a hundredth of PIPELINES); a hundred restarts and an upgrade with pinned blocks under a flood. Ends with status 1
+# if one fails; one that cannot be tried says why.
 #
 #     sudo scripts/long-proofs.sh BUILD-DIRECTORY [PIPELINES [PACKETS [FIRST-NUMBER]]]     (default: 1000000 10000000 0)
 set -u
@@ -28,6 +29,7 @@ prove llhttp "$build/tests/differential/llhttp_mutated_test" "$pipelines" "$firs
 prove nginx "$build/tests/differential/nginx_mutated_test" "$pipelines" "$first"
 prove packets-xdp "$build/tests/bpf/oracle_test" xdp "$packets" "$first"
 prove verdicts "$build/tests/unit/adversary_test" "$pipelines" "$((first + 1))"
+prove sequences "$build/tests/bpf/sequences_test" "$((pipelines / 100))" "$first"
 for mode in tc xdp-generic xdp-native; do
 	prove "pinned-$mode" env PICKET_BIN="$build/picket" PICKET_BUILD="$build" STORY_MODE=$mode tests/e2e/pinned.sh 100
 done
