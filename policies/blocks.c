@@ -549,9 +549,7 @@ int blocks_restore(struct blocks *b, const struct block_claim *claims, unsigned 
 {
 	if (!claims_valid(claims, count))
 		return -EINVAL;
-	struct entry *e = entry_find(b, &claims[0].verdict.target);
-	if (e)
-		entry_remove(b, e);
+	struct entry *e;
 	int r = entry_add(b, &claims[0], &e);
 	if (r)
 		return r;

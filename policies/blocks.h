@@ -91,9 +91,9 @@ int blocks_claim(const struct blocks *b, const struct verdict *v, struct block_c
 int blocks_withdraw(struct blocks *b, const struct verdict *v, const struct block_claim *instead,
 		    struct block **ret_left);
 /*
- * The entry as it was told earlier, with claims of one target, oldest first, in place of what the target has
- * now: for who reads back what outlived a restart. Of two claims of one source the first counts. 0,
- * BLOCKS_E_FULL, -ENOMEM, -EINVAL; then the target has no entry. ret as in blocks_put.
+ * The entry as it was told earlier, with claims of one target, oldest first, which has none yet (it is not
+ * looked for): for who reads back what outlived a restart. Of two claims of one source the first counts. 0,
+ * BLOCKS_E_FULL, -ENOMEM, -EINVAL; then there is no entry. ret as in blocks_put.
  */
 int blocks_restore(struct blocks *b, const struct block_claim *claims, unsigned count, struct block **ret);
 /* The operator's block is no longer on trial: 0 and the entry, or BLOCKS_E_NONE. */

@@ -734,6 +734,8 @@ int enforcer_adopt(struct enforcer *e, bool settings)
 	pthread_mutex_lock(&e->lock);
 	protect_read(e, 0);
 	int r = adopt_run(&a);
+	const struct journal_counts c = journal_counts(e->parts.journal);
+	restored_log(&c);
 	desired_decide_all(&e->desired);
 	if (!settings)
 		journal_settings_forget(e->parts.journal);
@@ -742,8 +744,6 @@ int enforcer_adopt(struct enforcer *e, bool settings)
 	if (!r)
 		r = adopt_proxies(e, first);
 	pthread_mutex_unlock(&e->lock);
-	const struct journal_counts c = journal_counts(e->parts.journal);
-	restored_log(&c);
 	return r;
 }
 

@@ -153,12 +153,17 @@ static bool column_text(sqlite3_stmt *s, int column, char *ret, size_t size)
 {
 	const char *text = (const char *)sqlite3_column_text(s, column);
 	size_t len = (size_t)sqlite3_column_bytes(s, column);
+	unsigned char seen = 0;
 
-	if (!text || len >= size || !utf8_valid((struct span){text, len}))
+	if (!text || len >= size)
 		return false;
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			return false;
+		seen |= (unsigned char)text[i];
+	}
+	if (seen >= 0x80 && !utf8_valid((struct span){text, len}))
+		return false;
 	memcpy(ret, text, len);
 	ret[len] = 0;
 	return true;
@@ -167,8 +172,8 @@ static bool column_text(sqlite3_stmt *s, int column, char *ret, size_t size)
 /* A whole number within bounds. */
 static bool column_number(sqlite3_stmt *s, int column, int64_t least, int64_t most, int64_t *ret)
 {
-	*ret = sqlite3_column_int64(s, column);
-	return sqlite3_column_type(s, column) == SQLITE_INTEGER && *ret >= least && *ret <= most;
+	*ret = sqlite3_column_int64(s, column); /* 0: it is none */
+	return *ret >= least && *ret <= most;
 }
 
 static bool column_evidence(sqlite3_stmt *s, int column, struct verdict *v)
@@ -257,15 +262,18 @@ static uint64_t end_of(const struct translation *t, int64_t since, int64_t end)
 	return MIN(moved(t, end), t->now_ns + most);
 }
 
+/* *ret: what is in it is overwritten, as far as it counts. */
 static bool claim_read(sqlite3_stmt *s, const struct translation *t, const struct prefix *target,
 		       struct block_claim *ret)
 {
 	int64_t source, action, scope, since, deadline, revert, ttl_ms;
-	struct block_claim c = {.verdict.target = *target};
-	struct verdict *v = &c.verdict;
+	struct verdict *v = &ret->verdict;
 
+	v->via = (struct addr){.family = ADDR_NONE};
+	v->evidence_count = 0;
+	v->cause_ns = 0;
 	if (!column_number(s, 3, VERDICT_OPERATOR, VERDICT_IMPORT, &source) ||
-	    !column_number(s, 4, VERDICT_BLOCK, VERDICT_RESET, &action) ||
+	    !column_number(s, 4, VERDICT_BLOCK, UINT8_MAX, &action) ||
 	    !column_number(s, 5, VERDICT_SCOPE_PORTS, VERDICT_SCOPE_HOST, &scope) ||
 	    !column_number(s, 6, 0, INT64_MAX, &since) || !column_number(s, 7, 1, INT64_MAX, &deadline) ||
 	    !column_number(s, 8, 0, INT64_MAX, &revert) || !column_number(s, 9, 0, INT64_MAX, &ttl_ms) ||
@@ -276,15 +284,15 @@ static bool claim_read(sqlite3_stmt *s, const struct translation *t, const struc
 	v->source = (enum verdict_source)source;
 	v->action = (enum verdict_action)action;
 	v->scope = (enum verdict_scope)scope;
+	v->target = *target;
 	v->ttl_ms = (uint64_t)ttl_ms;
 	v->confidence = sqlite3_column_double(s, 10);
 	if (!verdict_denies(v->action) || !(v->confidence >= 0 && v->confidence <= 1))
 		return false;
-	c.since_ns = MIN(moved(t, since), t->now_ns);
-	c.deadline_ns = end_of(t, since, deadline);
-	c.revert_ns = revert ? end_of(t, since, revert) : 0;
-	v->received_ns = c.since_ns;
-	*ret = c;
+	ret->since_ns = MIN(moved(t, since), t->now_ns);
+	ret->deadline_ns = end_of(t, since, deadline);
+	ret->revert_ns = revert ? end_of(t, since, revert) : 0;
+	v->received_ns = ret->since_ns;
 	return true;
 }
 
@@ -300,6 +308,8 @@ struct loading {
 	int (*each)(void *arg, const struct journal_entry *e);
 	void *arg;
 	struct journal_read read;
+	uint8_t key[KEY_MAX]; /* of the row before */
+	size_t key_len;
 };
 
 static int entry_hand_out(struct loading *l)
@@ -312,32 +322,51 @@ static int entry_hand_out(struct loading *l)
 	return r;
 }
 
+/* Rows come in the order of their keys. Where they do not, the database is damaged, and a target might come
+ * twice.
+ */
+static bool key_follows(struct loading *l, sqlite3_stmt *s)
+{
+	const void *key = sqlite3_column_blob(s, 0);
+	size_t len = (size_t)sqlite3_column_bytes(s, 0);
+
+	if (len > sizeof l->key)
+		return false;
+	int order = l->key_len ? memcmp(l->key, key, MIN(len, l->key_len)) : -1;
+	if (order > 0 || (order == 0 && len < l->key_len))
+		return false;
+	memcpy(l->key, key, len);
+	l->key_len = len;
+	return true;
+}
+
 static int row_take(struct loading *l, sqlite3_stmt *s)
 {
 	struct prefix target;
-	struct block_claim claim;
 	int64_t list;
 	int r = 0;
 
-	if (!column_key(s, 0, &target) || !column_number(s, 1, JOURNAL_KERNEL, JOURNAL_HTTP, &list) ||
-	    !claim_read(s, &l->t, &target, &claim)) {
+	if (!column_key(s, 0, &target) || !key_follows(l, s) ||
+	    !column_number(s, 1, JOURNAL_KERNEL, JOURNAL_HTTP, &list)) {
 		l->read.unreadable++;
-		return 0;
-	}
-	if (claim_ended(&claim, l->t.now_ns)) {
-		l->read.ended++;
 		return 0;
 	}
 	if (!prefix_equal(&l->entry.target, &target))
 		r = entry_hand_out(l);
-	l->entry.target = target;
-	if (l->entry.lists[list].count == BLOCKS_CLAIMS_MAX) {
-		l->read.unreadable++;
+	if (r)
 		return r;
+	l->entry.target = target;
+	unsigned *count = &l->entry.lists[list].count;
+	struct block_claim *claim = &l->entry.lists[list].claims[*count];
+	if (*count == BLOCKS_CLAIMS_MAX || !claim_read(s, &l->t, &target, claim)) {
+		l->read.unreadable++;
+	} else if (claim_ended(claim, l->t.now_ns)) {
+		l->read.ended++;
+	} else {
+		++*count;
+		l->read.claims++;
 	}
-	l->entry.lists[list].claims[l->entry.lists[list].count++] = claim;
-	l->read.claims++;
-	return r;
+	return 0;
 }
 
 static int rows_take(struct journal_file *f, struct loading *l)

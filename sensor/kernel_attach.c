@@ -118,7 +118,7 @@ static void attach_xdp(struct kernel *k, struct kernel_interface *i, bool native
 
 	/* It may be an earlier daemon of ours that holds it, in the other mode: the two exclude each other.
 	 */
-	if ((r == -EBUSY || r == -EEXIST) && kernel_pins_link_drop(k, i->a.ifindex, PACKET_TC))
+	if ((r == -EBUSY || r == -EEXIST) && kernel_pins_link_drop(k, i, PACKET_TC))
 		r = try_xdp(k, i, flags);
 	if (r)
 		note_refusal(i, native ? "native XDP refused" : "generic XDP refused", r);
@@ -168,7 +168,7 @@ static void interface_undo(struct kernel_interface *i)
 
 static void interface_drop(struct kernel *k, struct kernel_interface *i)
 {
-	(void)kernel_pins_link_drop(k, i->a.ifindex, PACKET_OFF);
+	(void)kernel_pins_link_drop(k, i, PACKET_OFF);
 	interface_undo(i);
 	*i = k->interfaces[--k->interface_count];
 }
@@ -183,7 +183,7 @@ static void interface_keep(struct kernel *k, struct kernel_interface *i)
 	i->pinned = k->pin && !r;
 	if (i->pinned)
 		i->a.by_link = false;
-	(void)kernel_pins_link_drop(k, i->a.ifindex, i->pinned ? i->a.mode : PACKET_OFF);
+	(void)kernel_pins_link_drop(k, i, i->pinned ? i->a.mode : PACKET_OFF);
 }
 
 /* Interfaces that are gone, whose links the kernel has already cut. */

@@ -96,8 +96,10 @@ void kernel_pins_replaced(void *arg, uint8_t family, int fd, bool done);
 /* The link that an earlier daemon left on that interface in that mode runs our program from now on: its
  * descriptor; -ENOENT: there is none; -errno: it does not take it. */
 int kernel_pins_link_take(struct kernel *k, unsigned ifindex, enum config_packet_mode mode, int program);
-/* Links of earlier daemons on that interface end, but one of this version and that mode. Was there any? */
-bool kernel_pins_link_drop(struct kernel *k, unsigned ifindex, enum config_packet_mode except);
+/* Links of earlier daemons on that interface end, but one of this version and that mode. Was there any? What
+ * i has attached itself stays, and only loses that name. */
+bool kernel_pins_link_drop(struct kernel *k, const struct kernel_interface *i,
+			   enum config_packet_mode except);
 int kernel_pins_link_keep(struct kernel *k, const struct kernel_interface *i); /* 0 or -errno */
 
 #endif

@@ -335,19 +335,42 @@ int kernel_pins_link_take(struct kernel *k, unsigned ifindex, enum config_packet
 	return fd;
 }
 
-bool kernel_pins_link_drop(struct kernel *k, unsigned ifindex, enum config_packet_mode except)
+static __u32 link_id(int fd)
+{
+	struct bpf_link_info info;
+	__u32 len = sizeof info;
+
+	memset(&info, 0, sizeof info);
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+/* Its name goes, and it ends here and now, unless it is the one that is ours. The kernel alone would take its
+ * time, in which nobody else gets the place. */
+static bool link_end(const char *path, __u32 ours)
+{
+	_cleanup_close_ int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return false;
+	if (!ours || link_id(fd) != ours)
+		(void)bpf_link_detach(fd);
+	return unlink(path) == 0;
+}
+
+bool kernel_pins_link_drop(struct kernel *k, const struct kernel_interface *i, enum config_packet_mode except)
 {
 	static const enum config_packet_mode modes[] = {PACKET_TC, PACKET_XDP_NATIVE, PACKET_XDP_GENERIC};
 	unsigned versions[PINS_VERSIONS_MAX];
 	unsigned count = k->pins[0] ? pins_versions(k->pins, versions) : 0;
+	__u32 ours = link_id(i->link_fd);
 	bool any = false;
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned v = 0; v < count; v++)
 		for (size_t m = 0; m < ARRAY_SIZE(modes); m++) {
 			char path[PATH_MAX];
-			bool keep = modes[m] == except && versions[i] == PK_ABI_VERSION;
-			if (!keep && link_path(k, versions[i], ifindex, modes[m], path) == 0)
-				any = unlink(path) == 0 || any;
+			bool keep = modes[m] == except && versions[v] == PK_ABI_VERSION;
+			if (!keep && link_path(k, versions[v], i->a.ifindex, modes[m], path) == 0)
+				any = link_end(path, ours) || any;
 		}
 	return any;
 }

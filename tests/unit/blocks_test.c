@@ -746,9 +746,10 @@ static void an_entry_is_told_again_as_it_was(void **state)
 	assert_int_equal(entry->verdict.source, was->verdict.source);
 	assert_int_equal(blocks_next_deadline(other), blocks_next_deadline(b));
 	assert_int_equal(blocks_count_of(other, &v), 1);
-	/* In place of what is there; of one source the first; never beyond the room that there is. */
+	/* Of one source the first; never beyond the room that there is. */
 	claims[1] = claims[0];
 	claims[1].deadline_ns++;
+	assert_int_equal(take_away(other, "198.51.100.7"), 0);
 	assert_int_equal(blocks_restore(other, claims, 2, &entry), 0);
 	assert_int_equal(entry->claims, 1);
 	assert_int_equal(blocks_count(other), 1);
