@@ -262,13 +262,15 @@ void alerts_note(struct alerts *a, const struct event *e)
 		take(a, &s, e->time_ns);
 }
 
-void alerts_note_mended(struct alerts *a, uint64_t entries, uint64_t now_ns)
+void alerts_note_mended(struct alerts *a, const char *point, uint64_t entries, uint64_t now_ns)
 {
+	bool kernel = strcmp(point, "deny_maps") == 0;
 	/* No source: who did it is somebody on this host. */
 	const struct subject s = {
 		.kind = ALERT_MENDED,
-		.name = SPAN("deny_maps"),
-		.detail = SPAN("the audit log names the entries"),
+		.name = span_from(point),
+		.detail = kernel ? SPAN("the audit log names the entries")
+				 : SPAN("the map of this HAProxy was changed, or it was restarted"),
 		.count = entries,
 	};
 

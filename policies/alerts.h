@@ -92,8 +92,11 @@ void alerts_free(struct alerts *a);
 /* Picks what concerns it; NULL for a: nobody wants alerts. Anomalies' and requests' routes outlive all
  * events. */
 void alerts_note(struct alerts *a, const struct event *e);
-/* The kernel's deny maps differed from the list in so many entries (0: nothing to tell). NULL as above. */
-void alerts_note_mended(struct alerts *a, uint64_t entries, uint64_t now_ns);
+/*
+ * What enforces differed from the list in so many entries (0: nothing to tell). point: "deny_maps", or the
+ * name of an HAProxy whose map it is. NULL for a as above.
+ */
+void alerts_note_mended(struct alerts *a, const char *point, uint64_t entries, uint64_t now_ns);
 /* The next alert that may be told now: 0; ALERTS_E_NONE: none. */
 enum { ALERTS_E_NONE = 1 };
 int alerts_next(struct alerts *a, uint64_t now_ns, struct alert *ret);

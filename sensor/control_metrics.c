@@ -102,6 +102,10 @@ static void put_kernel(struct buffer *b, const struct status *s)
 		{"packets_total", "Packets that the packet program met.", PK_C_PACKETS},
 		{"packets_dropped_total", "Packets of blocked sources that were dropped.", PK_C_DROPPED},
 		{"packets_dropped_bytes_total", "Their bytes.", PK_C_DROPPED_BYTES},
+		{"resets_total", "Dropped packets that were answered with a RST.", PK_C_RESETS},
+		{"resets_withheld_total",
+		 "Dropped packets that action reset did not answer: in doubt, or over the rate.",
+		 PK_C_RESET_SILENT},
 		{"packets_shadowed_total", "Packets that a shadow would have dropped.", PK_C_SHADOWED},
 		{"packets_passed_by_kill_switch_total",
 		 "Packets of blocked sources that passed by the kill switch.", PK_C_PASS_KILLED},
@@ -126,6 +130,36 @@ static void put_capture(struct buffer *b, const struct status *s)
 	alone(b, "anomalies_total", "counter", "Anomalies of TCP and HTTP.", c->anomalies);
 }
 
+/* The map of an HAProxy is a point of its own: "haproxy/edge". */
+static void put_haproxy_blocks(struct buffer *b, struct haproxy_point *p)
+{
+	struct haproxy_counts c = haproxy_point_counts(p);
+	char point[64];
+
+	snprintf(point, sizeof point, "haproxy/%s", haproxy_point_config(p)->name);
+	sample_of2(b, "blocks", "point", point, "state", "desired", c.desired);
+	sample_of2(b, "blocks", "point", point, "state", "installed", c.installed);
+	sample_of2(b, "blocks", "point", point, "state", "missing", c.missing);
+	sample_of2(b, "blocks", "point", point, "state", "extra", c.extra);
+}
+
+static void put_haproxy(struct buffer *b, const struct status *s)
+{
+	const struct control_parts *parts = s->parts;
+
+	if (!parts->haproxy_count)
+		return;
+	family(b, "haproxy_up", "gauge", "1: its map is kept.");
+	for (unsigned i = 0; i < parts->haproxy_count; i++)
+		sample_of(b, "haproxy_up", "haproxy", haproxy_point_config(parts->haproxy[i])->name,
+			  haproxy_point_is_up(parts->haproxy[i]));
+	family(b, "haproxy_mended_total", "counter",
+	       "Entries put back or taken out, since its map differed from the list.");
+	for (unsigned i = 0; i < parts->haproxy_count; i++)
+		sample_of(b, "haproxy_mended_total", "haproxy", haproxy_point_config(parts->haproxy[i])->name,
+			  haproxy_point_counts(parts->haproxy[i]).mended);
+}
+
 static void put_blocks(struct buffer *b, const struct status *s)
 {
 	const struct enforcer_counts *e = &s->enforcer;
@@ -137,7 +171,10 @@ static void put_blocks(struct buffer *b, const struct status *s)
 	sample_of2(b, "blocks", "point", "kernel", "state", "missing", e->missing);
 	sample_of2(b, "blocks", "point", "kernel", "state", "extra", e->extra);
 	sample_of2(b, "blocks", "point", "http", "state", "desired", e->http);
-	sample_of2(b, "blocks", "point", "http", "state", "installed", e->http);
+	sample_of2(b, "blocks", "point", "http", "state", "installed", e->http - MIN(e->published, e->http));
+	sample_of2(b, "blocks", "point", "published", "state", "desired", e->published);
+	for (unsigned i = 0; i < s->parts->haproxy_count; i++)
+		put_haproxy_blocks(b, s->parts->haproxy[i]);
 	alone(b, "blocks_mended_total", "counter",
 	      "Entries put back or taken out, since the kernel differed from the list.", e->mended);
 	alone(b, "connections_ended_total", "counter", "Open connections of blocked clients that were ended.",
@@ -236,6 +273,7 @@ static void get_metrics(struct api_call *call, void *arg)
 	put_capture(&b, s);
 	put_blocks(&b, s);
 	put_http(&b, s);
+	put_haproxy(&b, s);
 	put_gateways(&b, s);
 	put_records(&b, s);
 	status_free(s);

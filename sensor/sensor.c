@@ -105,6 +105,7 @@ struct sensor {
 	atomic_bool stop;
 	pthread_t capture_thread, resolver_thread;
 	bool capture_runs, resolver_runs;
+	uint64_t haproxy_mended_told[CONFIG_HAPROXY_MAX];
 	uint64_t mended_told, queue_refused_told, verdicts_refused_told;
 	uint64_t stats[PK_C_MAX];
 	struct http_point *http_point;
@@ -317,13 +318,19 @@ static void judge_losses(struct sensor *s, bool tell)
 	tell_loss(s, "queue", "verdict", queue_counts(s->verdicts).refused, &s->verdicts_refused_told);
 }
 
+static void tell_mended(struct sensor *s, const char *point, uint64_t mended, uint64_t *told)
+{
+	alerts_note_mended(alert_send_alerts(s->alert_send), point, mended - *told,
+			   clock_boot_ns(&clock_system));
+	*told = mended;
+}
+
 static void judge_mended(struct sensor *s)
 {
-	uint64_t mended = enforcer_counts(s->enforcer).mended;
-
-	alerts_note_mended(alert_send_alerts(s->alert_send), mended - s->mended_told,
-			   clock_boot_ns(&clock_system));
-	s->mended_told = mended;
+	tell_mended(s, "deny_maps", enforcer_counts(s->enforcer).mended, &s->mended_told);
+	for (unsigned i = 0; i < s->haproxy_count; i++)
+		tell_mended(s, haproxy_point_config(s->haproxy[i])->name,
+			    haproxy_point_counts(s->haproxy[i]).mended, &s->haproxy_mended_told[i]);
 }
 
 /* 1: time to end. */

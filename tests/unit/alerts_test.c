@@ -238,7 +238,7 @@ static void what_nobody_asked_about_or_a_person_did_is_no_alert(void **state)
 	decide(v, DECISION_BLOCKED, "ok");
 	decide(verdict("path_scan", "203.0.113.9", ""), DECISION_REFUSED, "protected_network");
 	decide(verdict("path_scan", "203.0.113.9", ""), DECISION_EXPIRED, "ok");
-	alerts_note_mended(alerts, 0, now);
+	alerts_note_mended(alerts, "deny_maps", 0, now);
 	none();
 	alerts_note(NULL, NULL);
 	alerts_free(alerts);
@@ -253,7 +253,7 @@ static void losses_and_mended_entries_are_added_up(void **state)
 		assert_non_null(e);
 		alerts_note(alerts, e);
 		event_unref(e);
-		alerts_note_mended(alerts, 2, now);
+		alerts_note_mended(alerts, "deny_maps", 2, now);
 	}
 	struct alert a = next();
 	assert_int_equal(a.kind, ALERT_LOSS);

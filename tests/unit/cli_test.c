@@ -1542,14 +1542,22 @@ static void check_metrics_line(const char *line, char family[static 128], char k
 
 static void metrics_are_in_the_text_format(void **state)
 {
+	static struct haproxy_point *const one[] = {(struct haproxy_point *)&fake}; /* never looked into */
 	char family[128] = "", known[16384] = "", *rest = NULL;
 
 	(void)state;
+	fake.haproxy =
+		(struct haproxy_counts){.state = HAPROXY_UP, .desired = 3, .installed = 2, .missing = 1};
+	f.parts.haproxy = one;
+	f.parts.haproxy_count = 1;
 	assert_int_equal(picket("metrics now"), EXIT_USAGE);
 	assert_int_equal(picket("metrics"), EXIT_DONE);
 	says(out, "\npicket_blocks{point=\"kernel\",state=\"desired\"} ");
 	says(out, "\npicket_decisions_total{outcome=\"blocked\"} ");
 	says(out, "\npicket_stage_lost_total{stage=\"queue\",kind=\"events\"} ");
+	says(out, "\npicket_blocks{point=\"haproxy/edge\",state=\"missing\"} 1\n");
+	says(out, "\npicket_haproxy_up{haproxy=\"edge\"} 1\n");
+	f.parts.haproxy_count = 0;
 	for (char *line = strtok_r(out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		check_metrics_line(line, family, known);
 }

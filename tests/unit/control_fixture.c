@@ -104,6 +104,12 @@ struct haproxy_counts haproxy_point_counts(struct haproxy_point *p)
 	return fake.haproxy;
 }
 
+bool haproxy_point_is_up(struct haproxy_point *p)
+{
+	(void)p;
+	return fake.haproxy.state == HAPROXY_UP;
+}
+
 const struct config_haproxy *haproxy_point_config(const struct haproxy_point *p)
 {
 	static const struct config_haproxy config = {.name = (char *)"edge",
