@@ -33,10 +33,13 @@
 #include "sensor/pins.h"
 #include "world.h"
 
-#define PORT   HALF_PORT
-#define CLIENT "10.77.0.2"
-#define OTHER  "10.77.0.3"
-#define SERVER "10.77.0.1"
+#define PORT       HALF_PORT
+#define CLIENT     "10.77.0.2"
+#define OTHER      "10.77.0.3"
+#define SERVER     "10.77.0.1"
+#define OWN        "v" NUMBER(PK_ABI_VERSION) /* the folder of what this version pins */
+#define NUMBER(n)  NUMBER_(n)
+#define NUMBER_(n) #n
 
 static struct world world;
 static char bpffs[] = "/tmp/pk-bpffs-XXXXXX", base[64];
@@ -142,7 +145,7 @@ static bool link_pinned(enum config_packet_mode mode)
 {
 	char name[96];
 
-	snprintf(name, sizeof name, "v1/link-%s-%u-%u", config_packet_mode_name(mode),
+	snprintf(name, sizeof name, OWN "/link-%s-%u-%u", config_packet_mode_name(mode),
 		 world_netns(world.server_ns), if_nametoindex(WORLD_SERVER));
 	return pinned(name);
 }
@@ -359,8 +362,8 @@ static void a_kill_while_it_grows_is_understood(void **state)
 	(void)state;
 	start_with(&d, PACKET_TC, true, 20000);
 	deny(&d, CLIENT);
-	snprintf(now, sizeof now, "%s/v1/pk_deny4", base);
-	snprintf(next, sizeof next, "%s/v1/pk_deny4-next", base);
+	snprintf(now, sizeof now, "%s/" OWN "/pk_deny4", base);
+	snprintf(next, sizeof next, "%s/" OWN "/pk_deny4-next", base);
 	int small = bpf_obj_get(now);
 	assert_true(small >= 0);
 	for (unsigned i = 0; i < 5000; i++) {
@@ -373,7 +376,7 @@ static void a_kill_while_it_grows_is_understood(void **state)
 	start_with(&d, PACKET_TC, true, 20000);
 	assert_true(d.takeover.maps);
 	assert_int_equal(deny_count(kernel_deny(d.kernel)), 5001);
-	assert_false(pinned("v1/pk_deny4-next"));
+	assert_false(pinned(OWN "/pk_deny4-next"));
 	stop(&d);
 	/* Nothing says which one is in force: what can be read is read. */
 	assert_int_equal(unlink(now), 0);
@@ -427,8 +430,8 @@ static void another_version_is_copied_and_then_gone(void **state)
 	struct daemon d;
 
 	(void)state;
-	snprintf(own, sizeof own, "%s/v1", base);
-	snprintf(other, sizeof other, "%s/v9", base);
+	snprintf(own, sizeof own, "%s/" OWN, base);
+	snprintf(other, sizeof other, "%s/v999", base);
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 		start(&d, modes[i], true);
 		deny(&d, CLIENT);
@@ -442,8 +445,8 @@ static void another_version_is_copied_and_then_gone(void **state)
 		assert_false(d.takeover.maps);
 		assert_int_equal(d.takeover.copied, 2);
 		assert_int_equal(d.takeover.links, link_pinned(modes[i]));
-		assert_false(pinned("v9"));
-		assert_true(pinned("v1/pk_deny4"));
+		assert_false(pinned("v999"));
+		assert_true(pinned(OWN "/pk_deny4"));
 		assert_true(world_until(any_dropped, &d));
 		flood_end(flood);
 		assert_int_equal(segments() - before, 0);
@@ -460,9 +463,9 @@ static void maps_of_another_shape_are_told(void **state)
 	struct daemon d;
 
 	(void)state;
-	snprintf(path, sizeof path, "%s/v7", base);
+	snprintf(path, sizeof path, "%s/v777", base);
 	assert_int_equal(mkdir(path, 0700), 0);
-	snprintf(path, sizeof path, "%s/v7/pk_deny4", base);
+	snprintf(path, sizeof path, "%s/v777/pk_deny4", base);
 	int map = bpf_map_create(BPF_MAP_TYPE_HASH, "other", 4, 24, 16, NULL);
 	assert_true(map >= 0);
 	assert_int_equal(bpf_obj_pin(map, path), 0);
@@ -470,7 +473,7 @@ static void maps_of_another_shape_are_told(void **state)
 	start(&d, PACKET_TC, true);
 	assert_int_equal(d.takeover.unreadable, 1);
 	assert_int_equal(d.takeover.copied, 0);
-	assert_false(pinned("v7"));
+	assert_false(pinned("v777"));
 	stop(&d);
 	start(&d, PACKET_TC, false);
 	stop(&d);

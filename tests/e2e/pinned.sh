@@ -61,12 +61,13 @@ tell "$restarts restarts: 0 of $flood packets accepted"
 
 # An upgrade: what is pinned was made by another version of the kernel half's shapes.
 end TERM
-mv "$PINS/v1" "$PINS/v9"
+OWN=$(basename "$PINS"/v*)
+mv "$PINS/$OWN" "$PINS/v999"
 picket_start
 wait_until 30 "picket is ready after the upgrade" picket_ready
 equal "segments of the blocked client that were accepted (upgrade)" "$before" "$(segments)"
-[ -d "$PINS/v1" ] || fail "nothing of this version is pinned"
-[ ! -e "$PINS/v9" ] || fail "what the former version pinned is still there"
+[ -d "$PINS/$OWN" ] || fail "nothing of this version is pinned"
+[ ! -e "$PINS/v999" ] || fail "what the former version pinned is still there"
 wait_until 20 "the flood is dropped by the new version" flooded
 tell "an upgrade: the entries were copied, then the program replaced; 0 packets accepted"
 
@@ -94,7 +95,7 @@ more() { [ "$(segments)" -gt "$before" ]; }
 wait_until 5 "the flood comes through in a panic" more
 exits 0 pk resume --instance e2e-$$
 exits 0 pk detach --instance e2e-$$ --keep-pinned
-grep -q "kept $PINS/v1" "$DIR/out" || fail "detach --keep-pinned says: $(cat "$DIR/out")"
+grep -q "kept $PINS/$OWN" "$DIR/out" || fail "detach --keep-pinned says: $(cat "$DIR/out")"
 before=$(segments)
 sleep 0.3
 equal "segments accepted after resume, with no daemon" "$before" "$(segments)"
