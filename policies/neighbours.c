@@ -73,6 +73,18 @@ bool neighbours_note(struct neighbours *n, const struct verdict *v, uint64_t now
 	return true;
 }
 
+void neighbours_forgive(struct neighbours *n, const struct prefix *target, uint64_t now_ns)
+{
+	struct prefix group = bucket_group(&target->addr);
+	bool fresh;
+
+	if (!n->limit.threshold || target->addr.family != ADDR_IPV6 || target->bits < 64 || group.bits != 64)
+		return;
+	struct bucket *b = buckets_get(&n->buckets, 0, &group, now_ns, &fresh);
+	if (b)
+		bucket_empty(b);
+}
+
 uint64_t neighbours_forgotten(const struct neighbours *n)
 {
 	return n->buckets.forgotten;

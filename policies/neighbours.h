@@ -25,6 +25,8 @@ void neighbours_free(struct neighbours *n);
  * too many, and *ret proposes their /64.
  */
 bool neighbours_note(struct neighbours *n, const struct verdict *v, uint64_t now_ns, struct verdict *ret);
+/* A block of that target was taken back: its network's offenders are counted anew. */
+void neighbours_forgive(struct neighbours *n, const struct prefix *target, uint64_t now_ns);
 uint64_t neighbours_forgotten(const struct neighbours *n);
 
 #endif

@@ -506,6 +506,7 @@ static void unblock(struct enforcer *e, const struct verdict *v, struct decision
 		blocks_remove(e->desired.http, &v->target);
 		desired_follow(&e->desired, &v->target);
 		guard_forgive(e->guard, &v->target);
+		neighbours_forgive(e->neighbours, &v->target, done);
 		d->installed_ns = done;
 		d->http = !kernel;
 		decide(d, DECISION_UNBLOCKED, "ok", listed ? in_list : "");
@@ -543,6 +544,7 @@ static void withdraw(struct enforcer *e, const struct verdict *v, struct decisio
 	}
 	decide(d, DECISION_UNBLOCKED, "ok", "");
 	d->http = !kernel;
+	neighbours_forgive(e->neighbours, &v->target, done);
 	if (http)
 		blocks_withdraw(e->desired.http, v, NULL, &left);
 	if (kernel) {

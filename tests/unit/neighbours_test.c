@@ -83,6 +83,21 @@ static void long_ago_is_not_now(void **state)
 	}
 }
 
+/* Who blocks and takes back, one after the other, proposes nothing. */
+static void what_was_taken_back_does_not_count(void **state)
+{
+	struct prefix taken = test_prefix("2001:db8:1:2::2");
+
+	(void)state;
+	renew(3);
+	assert_false(offends(VERDICT_GATEWAY, "2001:db8:1:2::1", NOW));
+	assert_false(offends(VERDICT_GATEWAY, "2001:db8:1:2::2", NOW));
+	neighbours_forgive(neighbours, &taken, NOW);
+	assert_false(offends(VERDICT_GATEWAY, "2001:db8:1:2::3", NOW));
+	assert_false(offends(VERDICT_GATEWAY, "2001:db8:1:2::4", NOW));
+	assert_true(offends(VERDICT_GATEWAY, "2001:db8:1:2::5", NOW));
+}
+
 static void the_table_is_bounded(void **state)
 {
 	char text[64];
@@ -106,6 +121,7 @@ int main(void)
 		TEST(so_many_offenders_propose_their_network),
 		TEST(what_is_no_single_address_of_such_a_network_does_not_count),
 		TEST(long_ago_is_not_now),
+		TEST(what_was_taken_back_does_not_count),
 		TEST(the_table_is_bounded),
 	};
 
