@@ -24,9 +24,9 @@ static void check_verdict(void *arg, const struct verdict *v)
 	*(unsigned *)arg += 1;
 	if (v->source != VERDICT_GATEWAY || v->scope != VERDICT_SCOPE_PORTS)
 		abort();
-	if (v->action != VERDICT_BLOCK && v->action != VERDICT_UNBLOCK && v->action != VERDICT_ALLOW)
+	if (v->action != VERDICT_UNBLOCK && v->action != VERDICT_ALLOW && !verdict_denies(v->action))
 		abort();
-	if (v->action == VERDICT_BLOCK && v->ttl_ms < 1000)
+	if (verdict_denies(v->action) && v->ttl_ms < 1000)
 		abort();
 	if (!(v->confidence >= 0 && v->confidence <= 1))
 		abort();
