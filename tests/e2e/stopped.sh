@@ -26,8 +26,7 @@ red() { # WHAT: status fails within ten seconds, as unreachable
 
 exits 0 pk block $C4 --ttl 10m
 kill -STOP "$PICKET_PID" "$(sensor_pid)"
-sleep 1.5 # one beat may be on its way
-before=$(beats)
+before=$(settled 5 beats) # one may have been on its way
 red "both processes"
 served || fail "another client is not served"
 in_c curl -s -o /dev/null -m 1 --interface $C4 "http://$S4:$PORT/" && fail "a blocked client is served"
