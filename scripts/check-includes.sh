@@ -30,8 +30,11 @@ sensor/alert_text.[ch]    lib/ sensor/ policies/alerts.h
 sensor/alert_webhook.c    lib/ sensor/ forwarder/transport_direct.h
 sensor/desired.[ch]       lib/ sensor/ policies/
 sensor/facts.[ch]         lib/ sensor/ policies/
-sensor/adopt.[ch]         lib/ sensor/ bpf/abi.h policies/
-sensor/journal*.[ch]      lib/ sensor/journal policies/
+sensor/adopt*.[ch]        lib/ sensor/ bpf/abi.h policies/
+sensor/installer.[ch]     lib/ sensor/ policies/
+sensor/why.[ch]           lib/ sensor/lists.h sensor/why.h policies/
+sensor/store*.[ch]        lib/ sensor/store
+sensor/journal*.[ch]      lib/ sensor/journal sensor/store policies/
 sensor/http_point.[ch]    lib/ sensor/ policies/
 sensor/haproxy_*.[ch]     lib/ sensor/haproxy_ policies/
 sensor/reconcile.[ch]     lib/ sensor/ policies/

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The enforcer: takes each verdict through the guard, keeps the desired list, asks the warden, and tells what
- * was decided. It leaves judging to guard.c, the lists to desired.c, and the kernel to the warden.
+ * The enforcer: takes each verdict through the guard, keeps the desired list, has the kernel made equal, and
+ * tells what was decided. It leaves judging to guard.c, the lists to desired.c, and the kernel to installer.c
+ * and the warden.
  */
 #include "sensor/enforcer.h"
 #include <errno.h>
@@ -10,13 +11,15 @@
 #include <stdlib.h>
 #include "lib/log.h"
 #include "lib/util.h"
-#include "sensor/adopt.h"
 #include "policies/neighbours.h"
+#include "sensor/adopt.h"
+#include "sensor/adopt_settings.h"
 #include "sensor/desired.h"
 #include "sensor/facts.h"
+#include "sensor/history.h"
+#include "sensor/installer.h"
 #include "sensor/reconcile.h"
 
-#define HISTORY_MAX     1024 /* decisions remembered for `why` */
 #define PROTECT_READ_NS (5 * NS_PER_S)
 #define PROTECT_AGE_NS                                                                      \
 	(15 * NS_PER_S) /* older than this only if no tick came: a decision reads it itself \
@@ -33,14 +36,14 @@ struct enforcer {
 		protect; /* the warden's, as last read: for the reason; the warden itself asks afresh */
 	uint64_t protect_ns;
 	struct pending_queue pending;
-	struct event *history[HISTORY_MAX];
-	uint64_t history_count;
+	struct history history;
 	struct enforcer_counts counts;
 	struct warden_reply reply; /* 20 kB: not on the stack */
 	struct audit_who who;      /* of the decisions that are made now; {0}: who asked for them */
 	bool kill;
 	unsigned refusals_told; /* of what was in force before the restart */
 	struct lists lists;
+	struct installer installer;
 	struct reconcile reconcile;
 	uint64_t reconciled_ns; /* of the thread that compares */
 };
@@ -85,6 +88,10 @@ int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 	if (!r)
 		r = guard_new(c, parts->proxies, &facts, &e->guard);
 	lists_init(&e->lists, c, parts->clock);
+	e->installer.config = c;
+	e->installer.clock = parts->clock;
+	e->installer.warden = parts->warden;
+	e->installer.lists = &e->lists;
 	e->reconcile = (struct reconcile){
 		.lock = &e->lock,
 		.clock = parts->clock,
@@ -107,9 +114,7 @@ void enforcer_free(struct enforcer *e)
 {
 	if (!e)
 		return;
-	for (size_t i = 0; i < HISTORY_MAX; i++)
-		if (e->history[i])
-			event_unref(e->history[i]);
+	history_deinit(&e->history);
 	guard_free(e->guard);
 	neighbours_free(e->neighbours);
 	reconcile_deinit(&e->reconcile);
@@ -124,43 +129,19 @@ void enforcer_free(struct enforcer *e)
 
 static void publish(struct enforcer *e, const struct verdict *v, const struct decision *d)
 {
-	struct span why = span_from(d->why), detail = span_from(d->detail);
-	struct event *event = event_new(EVENT_DECISION, why.len + detail.len);
+	struct event *event = decision_event(d, v, e->parts.clock);
 
 	e->counts.outcomes[d->outcome]++;
 	if (!event) {
 		audit_note_decision(e->parts.audit, NULL, &e->who);
 		return;
 	}
-	event->time_ns = now_ns(e);
-	event->wall_ns = clock_wall_ns(e->parts.clock);
-	event->decision.verdict = *v;
-	event->decision.outcome = d->outcome;
-	event->decision.why = event_tail_copy(event, why);
-	event->decision.detail = event_tail_copy(event, detail);
-	if (d->outcome == DECISION_BLOCKED || d->outcome == DECISION_UNBLOCKED ||
-	    d->outcome == DECISION_EXPIRED)
-		event->decision.point = d->published ? SPAN("published")
-					: d->http    ? SPAN("http")
-						     : SPAN("kernel");
-	event->decision.installed_ns = d->installed_ns;
-	event->decision.closed = d->closed;
-	struct event **slot = &e->history[e->history_count++ % HISTORY_MAX];
-	if (*slot)
-		event_unref(*slot);
-	*slot = event_ref(event);
+	history_add(&e->history, event);
 	struct audit_who who = e->who;
 	if (d->pending_id)
 		who.pending_id = d->pending_id;
 	audit_note_decision(e->parts.audit, event, &who);
 	e->parts.event(e->parts.arg, event);
-}
-
-static void decide(struct decision *d, enum decision_outcome outcome, const char *why, const char *detail)
-{
-	d->outcome = outcome;
-	snprintf(d->why, sizeof d->why, "%s", why);
-	snprintf(d->detail, sizeof d->detail, "%s", detail);
 }
 
 /* --- the warden --- */
@@ -196,107 +177,15 @@ static void protect_read(struct enforcer *e, uint64_t max_age_ns)
 	e->protect_ns = now;
 }
 
-static const char *installed_detail(const struct wanted *w)
-{
-	if (w->source == VERDICT_IMPORT)
-		return "a block list asks for more: picket why names it";
-	if (w->action == VERDICT_SHADOW)
-		return "nothing is dropped, only counted";
-	if (w->action == VERDICT_RESET)
-		return "and told so, as often as enforcement.rate_limit allows";
-	return w->action == VERDICT_RATE_LIMIT ? "what is over enforcement.rate_limit is dropped" : "";
-}
-
-/* Has the warden make the kernel equal to the entry, and to block lists that ask for more; says in *d what
- * came of it. */
-static void install(struct enforcer *e, const struct block *b, struct decision *d)
-{
-	struct wanted w = {.action = VERDICT_BLOCK};
-
-	lists_wanted_with(&e->lists, b, &b->verdict.target, now_ns(e), &w);
-	struct warden_request q = {
-		.op = WARDEN_BLOCK,
-		.target = b->verdict.target,
-		.scope = (uint8_t)w.scope,
-		.action = (uint8_t)reconcile_action(w.action),
-		.source = (uint8_t)w.source,
-		.ttl_ms = (w.end_ns - MIN(now_ns(e), w.end_ns) + NS_PER_MS - 1) / NS_PER_MS,
-	};
-	char text[VERDICT_TEXT_MAX], net[PREFIX_TEXT_MAX];
-
-	int r = ask(e, &q);
-	if (r || e->reply.result < 0) {
-		snprintf(text, sizeof text, "the warden could not install it: %s",
-			 strerror(r ? -r : -e->reply.result));
-		decide(d, DECISION_REFUSED, "install_failed", text);
-		return;
-	}
-	d->installed_ns = e->reply.installed_ns;
-	switch (e->reply.result) {
-	case 0:
-		decide(d, DECISION_BLOCKED, "ok", installed_detail(&w));
-		return;
-	case WARDEN_E_KILL_SWITCH:
-		decide(d, DECISION_REFUSED, "kill_switch", "the kill switch is on; `picket resume` ends it");
-		return;
-	case LIMITS_PROTECTED:
-		snprintf(text, sizeof text, "overlaps %s (%s), which is never blocked",
-			 prefix_format(&e->reply.which_net, net), e->reply.which);
-		decide(d, DECISION_REFUSED, limits_answer_name(LIMITS_PROTECTED), text);
-		return;
-	case LIMITS_FULL:
-		snprintf(text, sizeof text, "the deny map holds limits.blocks_max = %u entries",
-			 e->parts.config->limits.blocks_max);
-		decide(d, DECISION_REFUSED, limits_answer_name(LIMITS_FULL), text);
-		return;
-	case LIMITS_RATE:
-		snprintf(text, sizeof text, "more than limits.inserts_per_second = %u",
-			 e->parts.config->limits.insert_rate);
-		decide(d, DECISION_REFUSED, limits_answer_name(LIMITS_RATE), text);
-		return;
-	default:
-		decide(d, DECISION_REFUSED, limits_answer_name((enum limits_answer)e->reply.result),
-		       "a hard limit of the configuration file");
-	}
-}
-
-/* Has the warden end what the entry's target has open. Its packets are dropped already. */
+/* Has the warden end what the entry's target has open. */
 static void connections_close(struct enforcer *e, struct block *b, struct decision *d)
 {
-	struct warden_request q = {.op = WARDEN_CLOSE, .target = b->verdict.target};
+	int r = installer_close(&e->installer, &b->verdict.target, &d->closed);
 
-	if (ask(e, &q))
-		return;
-	if (e->reply.result)
-		log_warning("open connections of a blocked client could not all be ended",
-			    LOG_ERRNO(e->reply.result));
-	d->closed = e->reply.count;
+	if (r)
+		log_warning("open connections of a blocked client could not all be ended", LOG_ERRNO(r));
 	b->closed += d->closed;
 	e->counts.closed += d->closed;
-}
-
-/* What block lists ask for of the target is left: by a batch, which no insert rate holds back. */
-static int lists_leave(struct enforcer *e, const struct prefix *target, const struct wanted *w)
-{
-	const struct warden_batch_head head = {.count = 1};
-	const struct warden_wish wish = reconcile_wish(target, w);
-
-	int r = warden_batch(e->parts.warden, &head, &wish, &e->reply);
-	if (!r && e->reply.result == 0 && e->reply.answers[0])
-		return -EPERM;
-	return r;
-}
-
-static int uninstall(struct enforcer *e, const struct prefix *target, uint64_t *ret_done_ns)
-{
-	struct warden_request q = {.op = WARDEN_UNBLOCK, .target = *target};
-	struct wanted w;
-
-	int r = lists_wanted(&e->lists, target, now_ns(e), &w) ? lists_leave(e, target, &w) : ask(e, &q);
-	if (r)
-		return r;
-	*ret_done_ns = e->reply.installed_ns;
-	return e->reply.result < 0 ? e->reply.result : 0;
 }
 
 /* --- verdicts --- */
@@ -310,8 +199,8 @@ static bool wait_for_answer(struct enforcer *e, const struct verdict *v, struct 
 	d->pending_id = pending_put(&e->pending, v, d->why, d->detail, now_ns(e), &fresh, &gone);
 	if (gone.id) {
 		struct decision full = {.pending_id = gone.id};
-		decide(&full, DECISION_REFUSED, "queue_full",
-		       "the oldest pending item made room for a newer one");
+		decision_set(&full, DECISION_REFUSED, "queue_full",
+			     "the oldest pending item made room for a newer one");
 		e->who.by = "picket";
 		publish(e, &gone.verdict, &full);
 		e->who.by = NULL;
@@ -331,21 +220,24 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 
 	int r = blocks_put(e->desired.kernel, v, revert_ns, now, &entry);
 	if (r == BLOCKS_E_SHORTER) {
-		install(e, entry, d); /* it should be there already; that it is costs nothing to make sure */
+		installer_put(&e->installer, entry,
+			      d); /* it should be there already; that it is costs nothing to make sure */
 		if (d->outcome != DECISION_BLOCKED)
 			return;
-		decide(d, DECISION_BLOCKED, "ok",
-		       v->scope > entry->verdict.scope ? "already blocked for longer, on watched ports: "
-							 "unblock it first to block the whole host"
-						       : "already blocked for longer");
+		decision_set(d, DECISION_BLOCKED, "ok",
+			     v->scope > entry->verdict.scope
+				     ? "already blocked for longer, on watched ports: "
+				       "unblock it first to block the whole host"
+				     : "already blocked for longer");
 		return;
 	}
 	if (r) {
-		decide(d, DECISION_REFUSED, "full",
-		       "the desired list is full (limits.blocks_max), or too many asked for this target");
+		decision_set(
+			d, DECISION_REFUSED, "full",
+			"the desired list is full (limits.blocks_max), or too many asked for this target");
 		return;
 	}
-	install(e, entry, d);
+	installer_put(&e->installer, entry, d);
 	if (d->outcome == DECISION_BLOCKED) {
 		entry->installed_ns = d->installed_ns;
 		entry->seen = e->reconcile.era;
@@ -366,7 +258,7 @@ static void enforce_http(struct enforcer *e, const struct verdict *v, struct dec
 
 	int r = blocks_put(e->desired.http, v, 0, now_ns(e), &entry);
 	if (r == BLOCKS_E_SHORTER) {
-		decide(d, DECISION_BLOCKED, "ok", "already denied at HTTP for longer");
+		decision_set(d, DECISION_BLOCKED, "ok", "already denied at HTTP for longer");
 		return;
 	}
 	bool put = r == 0;
@@ -375,14 +267,15 @@ static void enforce_http(struct enforcer *e, const struct verdict *v, struct dec
 		put = false;
 	}
 	if (!put) {
-		decide(d, DECISION_REFUSED, "full",
-		       "the list of clients denied at HTTP is full (limits.blocks_max), or memory is out");
+		decision_set(
+			d, DECISION_REFUSED, "full",
+			"the list of clients denied at HTTP is full (limits.blocks_max), or memory is out");
 		return;
 	}
 	d->installed_ns = entry->installed_ns = now_ns(e);
-	decide(d, DECISION_BLOCKED, "ok",
-	       d->published ? "nobody here can stop it: it is kept for others (`picket export`)"
-			    : "at HTTP, where its proxy stops it: the kernel sees only the proxy");
+	decision_set(d, DECISION_BLOCKED, "ok",
+		     d->published ? "nobody here can stop it: it is kept for others (`picket export`)"
+				  : "at HTTP, where its proxy stops it: the kernel sees only the proxy");
 }
 
 /* Nobody has to answer any more whether to do what was done now. */
@@ -393,7 +286,7 @@ static void settle(struct enforcer *e, const struct verdict *v)
 	if (!pending_settle(&e->pending, v, &item))
 		return;
 	struct decision d = {.pending_id = item.id};
-	decide(&d, DECISION_REFUSED, "settled", "it was done meanwhile, for another reason");
+	decision_set(&d, DECISION_REFUSED, "settled", "it was done meanwhile, for another reason");
 	const char *by = e->who.by;
 	e->who.by = "picket";
 	publish(e, &item.verdict, &d);
@@ -413,7 +306,7 @@ static void carry_out(struct enforcer *e, const struct verdict *v, uint64_t conf
 	guard_blocked(e->guard, v, now_ns(e));
 	settle(e, v);
 	if (strcmp(answer->why, "ok") != 0)
-		decide(d, DECISION_BLOCKED, answer->why, answer->detail);
+		decision_set(d, DECISION_BLOCKED, answer->why, answer->detail);
 	else if (!d->detail[0])
 		snprintf(d->detail, sizeof d->detail, "%s", answer->detail);
 }
@@ -437,10 +330,11 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 
 	protect_read(e, PROTECT_AGE_NS);
 	if (v->source != VERDICT_OPERATOR && e->kill)
-		decide(d, DECISION_REFUSED, "kill_switch", "the kill switch is on; `picket resume` ends it");
+		decision_set(d, DECISION_REFUSED, "kill_switch",
+			     "the kill switch is on; `picket resume` ends it");
 	else {
 		guard_decide(e->guard, v, &e->protect, approved, now_ns(e), &answer);
-		decide(d, answer.outcome, answer.why, answer.detail);
+		decision_set(d, answer.outcome, answer.why, answer.detail);
 		d->http = answer.http;
 		d->published = d->http && desired_is_published(&e->desired, answer.action);
 	}
@@ -494,13 +388,13 @@ static void unblock(struct enforcer *e, const struct verdict *v, struct decision
 
 	bool listed = list_of(e, &v->target, in_list, sizeof in_list);
 	if (!kernel && !http) {
-		decide(d, DECISION_REFUSED, listed ? "in_list" : "not_blocked",
-		       listed ? in_list : "no such entry; `picket blocks` lists them");
+		decision_set(d, DECISION_REFUSED, listed ? "in_list" : "not_blocked",
+			     listed ? in_list : "no such entry; `picket blocks` lists them");
 		return;
 	}
-	int r = kernel ? uninstall(e, &v->target, &done) : 0;
+	int r = kernel ? installer_take_out(&e->installer, &v->target, &done) : 0;
 	if (r) {
-		decide(d, DECISION_REFUSED, "install_failed", strerror(-r));
+		decision_set(d, DECISION_REFUSED, "install_failed", strerror(-r));
 	} else {
 		blocks_remove(e->desired.kernel, &v->target);
 		blocks_remove(e->desired.http, &v->target);
@@ -509,25 +403,9 @@ static void unblock(struct enforcer *e, const struct verdict *v, struct decision
 		neighbours_forgive(e->neighbours, &v->target, done);
 		d->installed_ns = done;
 		d->http = !kernel;
-		decide(d, DECISION_UNBLOCKED, "ok", listed ? in_list : "");
+		decision_set(d, DECISION_UNBLOCKED, "ok", listed ? in_list : "");
 	}
 	publish(e, v, d);
-}
-
-/* A claim of the entry went, the entry stays: the kernel is made equal to what is left. */
-static void left_install(struct enforcer *e, const struct block *left, struct decision *d)
-{
-	struct decision installed = {0};
-	struct block_told told;
-
-	install(e, left, &installed);
-	blocks_tell(left, &told);
-	if (installed.outcome == DECISION_BLOCKED)
-		snprintf(d->detail, sizeof d->detail, "still blocked by %s: %s",
-			 verdict_source_name(told.verdict.source), told.verdict.origin);
-	else /* the next reconciliation tries again */
-		snprintf(d->detail, sizeof d->detail, "what %s asked for is not in the kernel: %s",
-			 verdict_source_name(told.verdict.source), installed.why);
 }
 
 /* A gateway takes back what it asked for itself. Others may have asked for the same. */
@@ -538,11 +416,11 @@ static void withdraw(struct enforcer *e, const struct verdict *v, struct decisio
 	uint64_t done = now_ns(e);
 
 	if (!kernel && !http) {
-		decide(d, DECISION_REFUSED, "not_own", "no block of this source on that target");
+		decision_set(d, DECISION_REFUSED, "not_own", "no block of this source on that target");
 		publish(e, v, d);
 		return;
 	}
-	decide(d, DECISION_UNBLOCKED, "ok", "");
+	decision_set(d, DECISION_UNBLOCKED, "ok", "");
 	d->http = !kernel;
 	neighbours_forgive(e->neighbours, &v->target, done);
 	if (http)
@@ -550,8 +428,9 @@ static void withdraw(struct enforcer *e, const struct verdict *v, struct decisio
 	if (kernel) {
 		blocks_withdraw(e->desired.kernel, v, NULL, &left);
 		if (left)
-			left_install(e, left, d);
-		else if (uninstall(e, &v->target, &done)) /* the next reconciliation tries again */
+			installer_left(&e->installer, left, d);
+		else if (installer_take_out(&e->installer, &v->target,
+					    &done)) /* the next reconciliation tries again */
 			snprintf(d->detail, sizeof d->detail, "the warden could not take it out yet");
 	}
 	desired_follow(&e->desired, &v->target);
@@ -571,7 +450,7 @@ static void take_back(struct enforcer *e, const struct verdict *v, struct decisi
 		withdraw(e, v, d);
 		return;
 	}
-	decide(d, answer.outcome, answer.why, answer.detail);
+	decision_set(d, answer.outcome, answer.why, answer.detail);
 	if (d->outcome == DECISION_PENDING)
 		tell = wait_for_answer(e, v, d);
 	if (tell)
@@ -596,7 +475,7 @@ void enforcer_verdict(struct enforcer *e, const struct verdict *v, uint64_t conf
 	else if (v->action == VERDICT_UNBLOCK)
 		withdraw(e, v, &d); /* says that it is not its own */
 	else {
-		decide(&d, DECISION_REFUSED, "action_allow", "nothing to do");
+		decision_set(&d, DECISION_REFUSED, "action_allow", "nothing to do");
 	}
 	pthread_mutex_unlock(&e->lock);
 	*ret = d;
@@ -609,7 +488,7 @@ int enforcer_confirm(struct enforcer *e, const struct prefix *target)
 	int r = blocks_confirm(e->desired.kernel, target, &b);
 	if (!r) {
 		struct decision d = {0};
-		install(e, b, &d); /* from the trial's end to its own */
+		installer_put(&e->installer, b, &d); /* from the trial's end to its own */
 		desired_follow(&e->desired, target);
 	}
 	pthread_mutex_unlock(&e->lock);
@@ -634,7 +513,7 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 		} else {
 			char text[VERDICT_TEXT_MAX];
 			snprintf(text, sizeof text, "rejected by %s", by);
-			decide(&d, DECISION_REFUSED, "rejected", text);
+			decision_set(&d, DECISION_REFUSED, "rejected", text);
 			publish(e, v, &d);
 		}
 		e->who = (struct audit_who){0};
@@ -648,49 +527,6 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 
 /* --- upkeep --- */
 
-/* What a person set at run time outlives a sensor that dies, since the warden remembers it, and a restart of
- * both by the journal. */
-static int adopt_mode(struct enforcer *e, bool *ret_first)
-{
-	struct warden_request q = {.op = WARDEN_STATUS};
-
-	int r = ask(e, &q);
-	if (r || e->reply.result)
-		return r;
-	*ret_first = e->reply.status.sensor_starts <= 1;
-	enum config_mode mode = (enum config_mode)e->reply.status.mode;
-	if (!mode && journal_mode(e->parts.journal)) {
-		mode = journal_mode(e->parts.journal);
-		q = (struct warden_request){.op = WARDEN_REMEMBER_MODE, .flag = mode};
-		r = ask(e, &q);
-	}
-	if (mode)
-		guard_set_mode(e->guard, mode);
-	return r;
-}
-
-static int adopt_proxies(struct enforcer *e, bool first)
-{
-	const struct journal_proxy *kept = NULL;
-	unsigned count = journal_proxies(e->parts.journal, &kept);
-	int r = 0;
-
-	for (unsigned i = 0; !r && i < count; i++) {
-		const struct warden_request q = {
-			.op = WARDEN_REMEMBER_PROXY, .target = kept[i].who, .flag = kept[i].class};
-		if (proxies_set(e->parts.proxies, &kept[i].who, (enum proxy_class)kept[i].class) == 0 &&
-		    first)
-			r = ask(e, &q);
-	}
-	const struct warden_request q = {.op = WARDEN_PROXIES};
-	if (!r)
-		r = ask(e, &q);
-	for (uint32_t i = 0; !r && e->reply.result == 0 && i < e->reply.count; i++)
-		proxies_set(e->parts.proxies, &e->reply.proxies[i].who,
-			    (enum proxy_class)e->reply.proxies[i].class);
-	return r;
-}
-
 /* Told one by one, up to a number; the log has them all counted. */
 static void restore_refused(void *arg, const struct block_told *b, enum limits_answer why)
 {
@@ -699,8 +535,8 @@ static void restore_refused(void *arg, const struct block_told *b, enum limits_a
 
 	if (e->refusals_told++ >= HISTORY_MAX)
 		return;
-	decide(&d, DECISION_REFUSED, limits_answer_name(why),
-	       "it was in force before the restart, and is not any more");
+	decision_set(&d, DECISION_REFUSED, limits_answer_name(why),
+		     "it was in force before the restart, and is not any more");
 	e->who.by = "picket";
 	publish(e, &b->verdict, &d);
 	e->who.by = NULL;
@@ -731,7 +567,12 @@ int enforcer_adopt(struct enforcer *e, bool settings)
 		.refused = restore_refused,
 		.arg = e,
 	};
-	bool first = false;
+	const struct adopt_settings set = {
+		.warden = e->parts.warden,
+		.journal = e->parts.journal,
+		.guard = e->guard,
+		.proxies = e->parts.proxies,
+	};
 
 	pthread_mutex_lock(&e->lock);
 	protect_read(e, 0);
@@ -742,9 +583,7 @@ int enforcer_adopt(struct enforcer *e, bool settings)
 	if (!settings)
 		journal_settings_forget(e->parts.journal);
 	if (!r)
-		r = adopt_mode(e, &first);
-	if (!r)
-		r = adopt_proxies(e, first);
+		r = adopt_settings(&set, &e->reply);
 	pthread_mutex_unlock(&e->lock);
 	return r;
 }
@@ -832,13 +671,14 @@ static void blocks_end(struct enforcer *e, struct blocks *list, uint64_t now)
 		uint64_t done = 0;
 		bool reverted = b.revert_ns && b.revert_ns <= now && b.deadline_ns > now;
 
-		decide(&d, reverted ? DECISION_UNBLOCKED : DECISION_EXPIRED,
-		       reverted ? "not_confirmed" : "deadline", reverted ? "was not confirmed in time" : "");
+		decision_set(&d, reverted ? DECISION_UNBLOCKED : DECISION_EXPIRED,
+			     reverted ? "not_confirmed" : "deadline",
+			     reverted ? "was not confirmed in time" : "");
 		/* The kernel stopped enforcing at the deadline; this gives the place back. A revert comes
 		 * before it. */
 		if (!d.http && left)
-			left_install(e, left, &d);
-		else if (!d.http && uninstall(e, &b.verdict.target, &done) == 0)
+			installer_left(&e->installer, left, &d);
+		else if (!d.http && installer_take_out(&e->installer, &b.verdict.target, &done) == 0)
 			d.installed_ns = done;
 		desired_follow(&e->desired, &b.verdict.target);
 		publish(e, &b.verdict, &d);
@@ -853,7 +693,7 @@ static void expire(struct enforcer *e, uint64_t now)
 	struct pending item;
 	while (pending_expire(&e->pending, now, &item)) {
 		struct decision d = {.pending_id = item.id};
-		decide(&d, DECISION_REFUSED, "nobody_answered", "the pending item expired");
+		decision_set(&d, DECISION_REFUSED, "nobody_answered", "the pending item expired");
 		publish(e, &item.verdict, &d);
 	}
 	e->who.by = NULL;
@@ -1034,60 +874,10 @@ int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count
 	return 0;
 }
 
-/* The entries of lists that cover the target. */
-static void why_lists(const struct enforcer *e, const struct prefix *target, struct why *why)
-{
-	for (unsigned i = 0; i < e->lists.count; i++) {
-		struct list *l = e->lists.items[i].list;
-		uint32_t at = prefix_is_exact(target) ? list_match(l, &target->addr) : list_find(l, target);
-		if (at == LIST_NONE)
-			continue;
-		why->lists[why->list_count++] = (struct why_list){
-			.config = &e->parts.config->lists[i],
-			.target = list_target(l, at),
-			.end_ns = lists_end_ns(&e->lists, i, at),
-			.state = *list_mark(l, at) & (uint8_t)~LISTS_SEEN,
-		};
-	}
-}
-
-/* Is the list's entry what the kernel goes by, rather than what is known so far? */
-static bool list_prevails(const struct why_list *l, const struct why *why)
-{
-	const struct verdict *v = &why->block.verdict;
-	int strength = verdict_strength(l->config->action), other = verdict_strength(v->action);
-
-	if (!why->blocked || l->target.bits != v->target.bits)
-		return !why->blocked || l->target.bits > v->target.bits;
-	return strength > other || (strength == other && l->end_ns > block_told_end_ns(&why->block));
-}
-
-static void why_of_lists(const struct enforcer *e, struct why *why)
-{
-	for (unsigned i = 0; i < why->list_count; i++) {
-		const struct why_list *l = &why->lists[i];
-		if (l->state != LISTS_IN_FORCE || l->end_ns <= now_ns(e) || !list_prevails(l, why))
-			continue;
-		why->blocked = true;
-		why->block = (struct block_told){
-			.verdict = {.source = VERDICT_IMPORT,
-				    .action = l->config->action,
-				    .scope = l->config->scope,
-				    .target = l->target,
-				    .confidence = 1},
-			.deadline_ns = l->end_ns,
-			.installed_ns = now_ns(e),
-		};
-		snprintf(why->block.verdict.origin, VERDICT_ID_MAX, "%s", l->config->name);
-		snprintf(why->block.verdict.reason, VERDICT_TEXT_MAX, "in %.200s", l->config->path);
-	}
-}
-
 int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *ret, struct event **history,
 		 size_t *count)
 {
 	struct why why = {0};
-	size_t room = *count, n = 0;
 
 	pthread_mutex_lock(&e->lock);
 	protect_read(e, PROTECT_READ_NS);
@@ -1098,8 +888,7 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 		desired_tell(&e->desired, b, list, &why.block);
 		why.claim_count = blocks_claims(list, &b->verdict.target, why.claims);
 	}
-	why_lists(e, target, &why);
-	why_of_lists(e, &why);
+	why_of_lists(&why, &e->lists, target);
 	if (why.blocked && !why.block.http) {
 		struct warden_request q = {.op = WARDEN_HITS, .target = why.block.verdict.target};
 		if (ask(e, &q) == 0 && e->reply.result == 0) {
@@ -1118,14 +907,9 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 		why.is_protected = true;
 		why.protect = *p;
 	}
-	for (uint64_t i = e->history_count; i-- > 0 && n < room && e->history_count - i <= HISTORY_MAX;) {
-		struct event *h = e->history[i % HISTORY_MAX];
-		if (prefix_overlaps(&h->decision.verdict.target, target))
-			history[n++] = event_ref(h);
-	}
+	*count = history_overlapping(&e->history, target, history, *count);
 	pthread_mutex_unlock(&e->lock);
 	*ret = why;
-	*count = n;
 	return 0;
 }
 

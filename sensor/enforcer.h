@@ -20,10 +20,12 @@
 #include "policies/witness.h"
 #include "sensor/audit.h"
 #include "sensor/clients.h"
+#include "sensor/decision.h"
 #include "sensor/journal.h"
 #include "sensor/lists.h"
 #include "sensor/pending.h"
 #include "sensor/warden.h"
+#include "sensor/why.h"
 
 struct enforcer;
 
@@ -62,17 +64,6 @@ struct enforcer_counts {
 	struct guard_trip trips[ENFORCER_TRIPS_MAX]; /* sources that went over a limit of the guard */
 	size_t trip_count;
 	uint64_t neighbours_forgotten; /* IPv6 networks whose offenders are counted, given up for room */
-};
-
-struct decision {
-	enum decision_outcome outcome;
-	char why[48]; /* "ok", or the rule */
-	char detail[VERDICT_TEXT_MAX];
-	bool http;           /* decided for HTTP alone */
-	bool published;      /* ... where nobody does it now: for others to enforce */
-	uint64_t pending_id; /* DECISION_PENDING */
-	uint64_t installed_ns;
-	uint32_t closed; /* connections ended */
 };
 
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret);
@@ -116,27 +107,6 @@ struct enforcer_counts enforcer_counts(struct enforcer *e);
 int enforcer_blocks(struct enforcer *e, struct block_told **ret, size_t *ret_count);
 int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count);
 /* What is known of an address or prefix. history: newest first, up to *count decisions. */
-struct why_list {
-	const struct config_list *config;
-	struct prefix target; /* its entry */
-	uint64_t end_ns;
-	uint8_t state; /* enum lists_mark */
-};
-struct why {
-	bool blocked;
-	struct block_told block; /* of a list: source import, the list's name as origin */
-	struct block_claim claims[BLOCKS_CLAIMS_MAX]; /* who asked for it, oldest first */
-	unsigned claim_count;
-	struct why_list lists[CONFIG_LISTS_MAX]; /* whose entries cover it, in force or not */
-	unsigned list_count;
-	enum proxy_class class;
-	bool handshake;
-	bool behind; /* seen behind a trusted proxy, whose packets alone come here */
-	struct regulars_share regulars;
-	bool is_protected;
-	struct protected_net protect;
-	bool kill;
-};
 int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *ret, struct event **history,
 		 size_t *count);
 /* The decisions at HTTP, for those who ask; the enforcer keeps and owns them. */

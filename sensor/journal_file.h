@@ -3,13 +3,8 @@
  * journal_file.h: STATE_DIR/journal.db, an SQLite database with what outlives a restart: the claims of both
  * desired lists, the mode, and what was said of proxies. Who keeps what in it and when is journal.c's.
  *
- * The sensor may open no file once it has given up its rights, so the database stands in write-ahead mode
- * with an exclusive lock (no shared memory), keeps its temporary things in memory, and a spare file is opened
- * beside it: should the content turn out to be damaged, its bytes go there before it is made anew. What is no
- * journal of picket's at all, or of another version, is renamed when it is opened. Nothing is ever deleted.
- *
- * Times are kept on the boot clock, and once beside them how boot clock and wall clock stood to each other
- * when something was last written. Within the same boot of the machine the wall clock is not asked.
+ * How it is opened, put aside, kept from damage and brought up to date is store.h's; its times are
+ * store_rows.h's.
  *
  * Not thread safe; may be handed from one thread to another.
  */
@@ -18,16 +13,17 @@
 
 #include "lib/clock.h"
 #include "policies/blocks.h"
+#include "sensor/store.h"
 
 #define JOURNAL_NAME      "journal.db"
 #define JOURNAL_SPARE     "journal.damaged"
-#define JOURNAL_BOOT_MAX  64
+#define JOURNAL_BOOT_MAX  STORE_BOOT_MAX
 #define JOURNAL_PROXY_MAX 1024
 
 struct journal_file;
 
 /* JOURNAL_E_DAMAGED: the content is not what SQLite, or picket, wrote: journal_file_reset. */
-enum { JOURNAL_E_DAMAGED = 1 };
+enum { JOURNAL_E_DAMAGED = STORE_E_DAMAGED };
 
 struct journal_file_options {
 	const char *state_dir;

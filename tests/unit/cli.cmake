@@ -42,6 +42,8 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/sensor/journal.c
 	${CMAKE_SOURCE_DIR}/sensor/journal_file.c
 	${CMAKE_SOURCE_DIR}/sensor/processes.c
+	${CMAKE_SOURCE_DIR}/sensor/store.c
+	${CMAKE_SOURCE_DIR}/sensor/store_rows.c
 	${CMAKE_SOURCE_DIR}/sensor/tail.c
 )
 set(cli_sources

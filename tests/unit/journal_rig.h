@@ -76,8 +76,8 @@ static struct prefix rig_target(const char *text)
 }
 
 /* Given now, for that long. */
-static struct block_claim rig_claim(const char *target, enum verdict_source source, const char *origin,
-				    uint64_t ns)
+static __attribute__((unused)) struct block_claim rig_claim(const char *target, enum verdict_source source,
+							    const char *origin, uint64_t ns)
 {
 	struct block_claim c = {
 		.verdict = {.source = source,
