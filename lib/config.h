@@ -91,9 +91,10 @@ struct config_list {
 
 /* A map of an HAProxy that is kept equal to what is denied at HTTP. */
 struct config_haproxy {
-	char *name;   /* unique; lower case letters, digits and - */
-	char *socket; /* its runtime socket */
-	char *map;    /* as haproxy.cfg names it */
+	char *name;           /* unique; lower case letters, digits and - */
+	char *socket;         /* its runtime socket */
+	char *map;            /* as haproxy.cfg names it */
+	uint32_t entries_max; /* 65536: beyond, block lists are cut */
 };
 
 struct config {

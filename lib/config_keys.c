@@ -310,6 +310,8 @@ static const struct config_key haproxy_keys[] = {
 	 .help = "Its runtime socket (stats socket), which the sensor's user must be able to write to."},
 	{.path = "map", .type = CONFIG_TEXT, .offset = AT_HAPROXY(map), .form = FORM_PATH, .max = 1024,
 	 .help = "The map, by the path under which its configuration names it; picket's alone."},
+	{.path = "entries_max", .type = CONFIG_UINT32, .offset = AT_HAPROXY(entries_max), .min = 1, .max = 1000000, .fallback = "65536",
+	 .help = "Block lists are put into it up to so many entries, those of decisions counted; what is beyond is missing there."},
 };
 /* clang-format on */
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One lock for reading and writing around the entries; hits are counted by readers, so they are atomic. What
- * rate_limit needs of each client is a time (GCRA: when its bucket is empty again), in a small table of its
- * own under its own lock.
+ * One lock for reading and writing around the entries, taken behind that of the lists where both are held;
+ * hits are counted by readers, so they are atomic. What rate_limit needs of each client is a time (GCRA: when
+ * its bucket is empty again), in a small table of its own under its own lock.
  */
 #include "policies/decide.h"
 #include <errno.h>
@@ -38,7 +38,8 @@ struct decide {
 	pthread_mutex_t pace_lock;
 	struct pace paces[PACES];
 	uint64_t interval_ns, burst_ns; /* of one request; of all that may come at once */
-	atomic_uint_fast64_t denied, slowed, shadowed, unpaced;
+	atomic_uint_fast64_t denied, slowed, shadowed, unpaced, by_list;
+	struct listed listed;
 };
 
 int decide_new(size_t max, uint32_t rate, uint32_t burst, struct decide **ret)
@@ -57,6 +58,7 @@ int decide_new(size_t max, uint32_t rate, uint32_t burst, struct decide **ret)
 	d->burst_ns = d->interval_ns * burst;
 	pthread_rwlock_init(&d->lock, NULL);
 	pthread_mutex_init(&d->pace_lock, NULL);
+	listed_init(&d->listed);
 	*ret = d;
 	return 0;
 }
@@ -73,6 +75,7 @@ void decide_free(struct decide *d)
 	table_deinit(&d->table);
 	pthread_rwlock_destroy(&d->lock);
 	pthread_mutex_destroy(&d->pace_lock);
+	listed_deinit(&d->listed);
 	free(d);
 }
 
@@ -145,6 +148,26 @@ void decide_remove(struct decide *d, const struct prefix *target)
 	pthread_rwlock_unlock(&d->lock);
 }
 
+void decide_expect_lists(struct decide *d, unsigned lists)
+{
+	listed_expect(&d->listed, lists);
+}
+
+bool decide_lists_known(struct decide *d)
+{
+	return listed_known(&d->listed);
+}
+
+bool decide_list(struct decide *d, unsigned at, const struct listed_view *view)
+{
+	return listed_set(&d->listed, at, view);
+}
+
+struct listed_hits decide_list_hits(const struct decide *d, unsigned at)
+{
+	return listed_hits(&d->listed, at);
+}
+
 void decide_off(struct decide *d, bool off)
 {
 	atomic_store(&d->off, off);
@@ -209,30 +232,60 @@ static struct entry *covering(struct decide *d, const struct addr *client, uint6
 	return best;
 }
 
-static void hit(struct entry *e, atomic_uint_fast64_t *counter, uint64_t now_ns)
+/* What is in force of a client: an entry's, or, where that is NULL, a list's. */
+struct in_force {
+	enum verdict_action action;
+	uint64_t end_ns;
+	struct entry *entry;
+	unsigned list;
+};
+
+/* False: nothing. Else the lock is held, for reading: the entry is valid that long. */
+static bool in_force_lock(struct decide *d, const struct addr *client, uint64_t now_ns, struct in_force *ret)
 {
-	atomic_fetch_add(&e->requests, 1);
-	atomic_store(&e->last_ns, now_ns);
+	struct listed_answer l;
+	bool listed = listed_find(&d->listed, client, now_ns, &l);
+
+	pthread_rwlock_rdlock(&d->lock);
+	struct entry *e = d->table.count ? covering(d, client, now_ns) : NULL;
+	if (listed && (!e || verdict_strength(l.action) > verdict_strength(e->action)))
+		*ret = (struct in_force){.action = l.action, .end_ns = l.end_ns, .list = l.list};
+	else if (e)
+		*ret = (struct in_force){.action = e->action, .end_ns = e->end_ns, .entry = e};
+	if (!listed && !e)
+		pthread_rwlock_unlock(&d->lock);
+	return listed || e;
+}
+
+static void hit(struct decide *d, const struct in_force *f, atomic_uint_fast64_t *counter, uint64_t now_ns)
+{
+	if (f->entry) {
+		atomic_fetch_add(&f->entry->requests, 1);
+		atomic_store(&f->entry->last_ns, now_ns);
+	} else {
+		listed_hit(&d->listed, f->list, now_ns);
+		atomic_fetch_add(&d->by_list, 1);
+	}
 	atomic_fetch_add(counter, 1);
 }
 
-static enum decide_answer answer(struct decide *d, struct entry *e, const struct addr *client,
+static enum decide_answer answer(struct decide *d, const struct in_force *f, const struct addr *client,
 				 uint64_t now_ns, uint64_t *ret_wait_ns)
 {
-	switch (e->action) {
+	switch (f->action) {
 	case VERDICT_BLOCK:
 	case VERDICT_RESET:
-		hit(e, &d->denied, now_ns);
-		*ret_wait_ns = e->end_ns - now_ns;
+		hit(d, f, &d->denied, now_ns);
+		*ret_wait_ns = f->end_ns - now_ns;
 		return DECIDE_DENY;
 	case VERDICT_RATE_LIMIT:
 		*ret_wait_ns = pace(d, client, now_ns);
 		if (!*ret_wait_ns)
 			return DECIDE_PASS;
-		hit(e, &d->slowed, now_ns);
+		hit(d, f, &d->slowed, now_ns);
 		return DECIDE_SLOW;
 	case VERDICT_SHADOW:
-		hit(e, &d->shadowed, now_ns);
+		hit(d, f, &d->shadowed, now_ns);
 		return DECIDE_PASS;
 	case VERDICT_UNBLOCK:
 	case VERDICT_ALLOW:
@@ -249,10 +302,10 @@ enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint6
 
 	if (atomic_load(&d->off) || client->family == ADDR_NONE)
 		return DECIDE_PASS;
-	pthread_rwlock_rdlock(&d->lock);
-	struct entry *e = covering(d, client, now_ns);
-	if (e)
-		a = answer(d, e, client, now_ns, &wait_ns);
+	struct in_force f;
+	if (!in_force_lock(d, client, now_ns, &f))
+		return DECIDE_PASS;
+	a = answer(d, &f, client, now_ns, &wait_ns);
 	pthread_rwlock_unlock(&d->lock);
 	if (a != DECIDE_PASS)
 		*ret_retry_s = (wait_ns + NS_PER_S - 1) / NS_PER_S;
@@ -264,14 +317,14 @@ enum verdict_action decide_in_force(struct decide *d, const struct addr *client,
 	enum verdict_action action = (enum verdict_action)0;
 
 	/* Asked for each request that a detection counts: mostly nobody is denied. */
-	if (!atomic_load(&d->entries) || atomic_load(&d->off) || client->family == ADDR_NONE)
+	if ((!atomic_load(&d->entries) && !atomic_load(&d->listed.in_force)) || atomic_load(&d->off) ||
+	    client->family == ADDR_NONE)
 		return action;
-	pthread_rwlock_rdlock(&d->lock);
-	const struct entry *e = covering(d, client, now_ns);
-	if (e)
-		action = e->action;
+	struct in_force f;
+	if (!in_force_lock(d, client, now_ns, &f))
+		return action;
 	pthread_rwlock_unlock(&d->lock);
-	return action;
+	return f.action;
 }
 
 /* --- copies --- */
@@ -286,59 +339,121 @@ static bool denies(const struct entry *e, uint64_t now_ns)
 	return e && verdict_drops(e->action) && e->end_ns > now_ns;
 }
 
-static uint64_t covered_until(const struct decide *d, const struct entry *e, uint64_t now_ns)
+/* By entries that cover the target; 0: none does. */
+static uint64_t covered_until(const struct decide *d, const struct prefix *target, uint64_t now_ns)
 {
-	const size_t *lengths = d->lengths[e->target.addr.family == ADDR_IPV6];
-	uint64_t end_ns = e->end_ns;
+	const size_t *lengths = d->lengths[target->addr.family == ADDR_IPV6];
+	uint64_t end_ns = 0;
 
-	for (unsigned bits = 0; bits < e->target.bits; bits++) {
+	for (unsigned bits = 0; bits <= target->bits; bits++) {
 		if (!lengths[bits])
 			continue;
-		struct prefix p = prefix_of(&e->target.addr, (uint8_t)bits);
-		const struct entry *wider = find(d, &p);
-		if (denies(wider, now_ns))
-			end_ns = MAX(end_ns, wider->end_ns);
+		struct prefix p = prefix_of(&target->addr, (uint8_t)bits);
+		const struct entry *e = find(d, &p);
+		if (denies(e, now_ns))
+			end_ns = MAX(end_ns, e->end_ns);
 	}
 	return end_ns;
 }
 
-int decide_denials(struct decide *d, uint64_t now_ns, struct decide_denial **ret, size_t *ret_count)
+static int decisions_copy(struct decide *d, uint64_t now_ns, struct decide_denials *to)
 {
-	struct decide_denial *all = NULL;
-	size_t count = 0;
-	int r = 0;
-
 	pthread_rwlock_rdlock(&d->lock);
-	size_t room = atomic_load(&d->off) ? 0 : d->table.count;
-	all = malloc((room + 1) * sizeof *all);
-	if (!all)
-		r = -ENOMEM;
-	for (size_t i = 0; !r && room && i <= d->table.mask; i++)
+	size_t room = d->table.count;
+	to->items = malloc((room + 1) * sizeof *to->items);
+	for (size_t i = 0; to->items && room && i <= d->table.mask; i++)
 		for (struct table_node *n = d->table.slots[i]; n; n = n->next) {
 			const struct entry *e = table_owner(n, struct entry, node);
 			if (denies(e, now_ns))
-				all[count++] = (struct decide_denial){e->target, covered_until(d, e, now_ns)};
+				to->items[to->count++] = (struct decide_denial){
+					.target = e->target, .end_ns = covered_until(d, &e->target, now_ns)};
 		}
 	pthread_rwlock_unlock(&d->lock);
-	if (r)
-		return r;
+	for (size_t i = 0; i < to->count; i++) {
+		struct decide_denial *at = &to->items[i];
+		at->end_ns = MAX(at->end_ns, listed_denied_until(&d->listed, &at->target, false, now_ns));
+	}
+	return to->items ? 0 : -ENOMEM;
+}
+
+struct copy {
+	struct decide *d;
+	uint64_t now_ns;
+	size_t max, size;
+	struct decide_denials *to;
+	bool no_memory;
+};
+
+static bool room_make(struct copy *c)
+{
+	if (c->to->count < c->size)
+		return true;
+	size_t size = MIN(c->max, MAX(2 * c->size, (size_t)1024));
+	struct decide_denial *items = realloc(c->to->items, size * sizeof *items);
+	if (!items) {
+		c->no_memory = true;
+		return false;
+	}
+	c->to->items = items;
+	c->size = size;
+	return true;
+}
+
+/* One of a list. The lock is taken for it alone: a verdict does not wait for a long list. */
+static void copy_listed(void *arg, const struct prefix *target, uint64_t end_ns)
+{
+	struct copy *c = arg;
+
+	pthread_rwlock_rdlock(&c->d->lock);
+	bool decided = denies(find(c->d, target), c->now_ns);
+	uint64_t covered_ns = c->d->table.count ? covered_until(c->d, target, c->now_ns) : 0;
+	pthread_rwlock_unlock(&c->d->lock);
+	if (decided || c->no_memory)
+		return;
+	if (c->to->count >= c->max)
+		c->to->beyond++;
+	else if (room_make(c))
+		c->to->items[c->to->count++] = (struct decide_denial){
+			.target = *target, .listed = true, .end_ns = MAX(end_ns, covered_ns)};
+}
+
+int decide_denials(struct decide *d, uint64_t now_ns, size_t max, struct decide_denials *ret)
+{
+	struct decide_denials all = {0};
+	struct copy c = {.d = d, .now_ns = now_ns, .max = max, .to = &all};
+
+	if (atomic_load(&d->off)) {
+		*ret = all;
+		return 0;
+	}
+	int r = decisions_copy(d, now_ns, &all);
+	c.size = all.count;
+	if (!r)
+		listed_each_denied(&d->listed, now_ns, copy_listed, &c);
+	if (r || c.no_memory) {
+		free(all.items);
+		return -ENOMEM;
+	}
 	*ret = all;
-	*ret_count = count;
 	return 0;
 }
 
-uint64_t decide_denied_until(struct decide *d, const struct prefix *target, uint64_t now_ns)
+bool decide_denied(struct decide *d, const struct prefix *target, uint64_t now_ns, struct decide_denial *ret)
 {
-	uint64_t end_ns = 0;
+	struct decide_denial denial = {.target = *target};
 
 	if (atomic_load(&d->off))
-		return 0;
+		return false;
+	bool listed = listed_denied_until(&d->listed, target, true, now_ns);
+	uint64_t listed_ns = listed_denied_until(&d->listed, target, false, now_ns);
 	pthread_rwlock_rdlock(&d->lock);
-	const struct entry *e = find(d, target);
-	if (denies(e, now_ns))
-		end_ns = covered_until(d, e, now_ns);
+	bool decided = denies(find(d, target), now_ns);
+	denial.end_ns = MAX(covered_until(d, target, now_ns), listed_ns);
 	pthread_rwlock_unlock(&d->lock);
-	return end_ns;
+	denial.listed = !decided;
+	if (decided || listed)
+		*ret = denial;
+	return decided || listed;
 }
 
 struct decide_hits decide_hits(struct decide *d, const struct prefix *target)
@@ -364,5 +479,6 @@ struct decide_counts decide_counts(struct decide *d)
 		.shadowed = atomic_load(&d->shadowed),
 		.unpaced = atomic_load(&d->unpaced),
 		.entries = entries,
+		.listed = atomic_load(&d->by_list),
 	};
 }

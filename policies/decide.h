@@ -2,14 +2,16 @@
 /*
  * decide.h: the decisions at HTTP: what a proxy is told that asks whether a client may pass. A copy of what
  * is desired, made by the enforcer, which any thread may ask without waiting for a verdict that is being
- * dealt with. Of several entries that cover a client the strongest decides (block and reset, rate_limit,
- * shadow), each until its end. Bounded; a full table is DECIDE_E_FULL, never an eviction. Thread safe.
+ * dealt with, and what block lists say (policies/listed.h). Of several entries that cover a client the
+ * strongest decides (block and reset, rate_limit, shadow), each until its end. Bounded by max, lists by their
+ * own bounds; a full table is DECIDE_E_FULL, never an eviction. Thread safe.
  */
 #ifndef PICKET_DECIDE_H
 #define PICKET_DECIDE_H
 
 #include <stdbool.h>
 #include "lib/verdict.h"
+#include "policies/listed.h"
 
 struct decide;
 
@@ -22,6 +24,7 @@ struct decide_counts {
 	uint64_t shadowed; /* passed, for the strongest entry is a shadow */
 	uint64_t unpaced;  /* passed, for too many clients were being slowed at once */
 	size_t entries;
+	uint64_t listed; /* denied, slowed or shadowed by a block list */
 };
 
 struct decide_hits {
@@ -38,6 +41,11 @@ void decide_free(struct decide *d);
 /* Puts an entry, or replaces the one of that target, whose hits stay. 0, DECIDE_E_FULL or -ENOMEM. */
 int decide_put(struct decide *d, const struct prefix *target, enum verdict_action action, uint64_t end_ns);
 void decide_remove(struct decide *d, const struct prefix *target);
+/* Block lists: as in policies/listed.h. */
+void decide_expect_lists(struct decide *d, unsigned lists);
+bool decide_lists_known(struct decide *d);
+bool decide_list(struct decide *d, unsigned at, const struct listed_view *view);
+struct listed_hits decide_list_hits(const struct decide *d, unsigned at);
 /* While off everybody passes: the kill switch. */
 void decide_off(struct decide *d, bool off);
 /* ret_retry_s: unless it passes, after how many seconds to ask again, at least 1. */
@@ -52,12 +60,19 @@ enum verdict_action decide_in_force(struct decide *d, const struct addr *client,
  */
 struct decide_denial {
 	struct prefix target;
+	bool listed; /* by block lists alone */
 	uint64_t end_ns;
 };
-/* *ret: free it. 0 or -ENOMEM. */
-int decide_denials(struct decide *d, uint64_t now_ns, struct decide_denial **ret, size_t *ret_count);
-/* Of exactly this target; 0: it is not denied by an entry of its own. */
-uint64_t decide_denied_until(struct decide *d, const struct prefix *target, uint64_t now_ns);
+struct decide_denials {
+	struct decide_denial *items; /* in no order; a target is in it once */
+	size_t count;
+	size_t beyond; /* of block lists, for which max had no room */
+};
+/* All decisions, and of what block lists deny as much as makes max with them. *ret: free its items. 0 or
+ * -ENOMEM. */
+int decide_denials(struct decide *d, uint64_t now_ns, size_t max, struct decide_denials *ret);
+/* Of exactly this target. False: it is not denied by an entry of its own. */
+bool decide_denied(struct decide *d, const struct prefix *target, uint64_t now_ns, struct decide_denial *ret);
 bool decide_is_off(const struct decide *d);
 /* Of one entry; zero where there is none. */
 struct decide_hits decide_hits(struct decide *d, const struct prefix *target);

@@ -59,7 +59,8 @@ static bool is_id(struct span word)
 	return true;
 }
 
-/* Digits alone, not 0 in front, and no more than a number of 63 bits, which is what HAProxy reads it as. */
+/* Digits alone, not 0 in front (a second one, of a list's), and no more than a number of 63 bits, which is
+ * what HAProxy reads it as. */
 static uint64_t until_parse(struct span text)
 {
 	uint64_t v = 0;
@@ -87,7 +88,8 @@ int haproxy_entry_parse(struct span line, struct haproxy_entry *ret)
 	/* Commands name a key by its text: one that we would write otherwise is another key. */
 	if (prefix_parse(e.key, &e.target) || !span_equal(e.key, span_from(prefix_format(&e.target, own))))
 		e.target = (struct prefix){.addr.family = ADDR_NONE};
-	e.until_s = until_parse(line);
+	e.listed = line.len > 1 && line.ptr[0] == '0';
+	e.until_s = until_parse(e.listed ? (struct span){line.ptr + 1, line.len - 1} : line);
 	*ret = e;
 	return 0;
 }
@@ -107,7 +109,7 @@ enum haproxy_answer haproxy_answer_of(struct span line)
 /* --- commands --- */
 
 int haproxy_say(struct buffer *line, enum haproxy_verb verb, const char *map, const struct prefix *target,
-		uint64_t until_s)
+		uint64_t until_s, bool listed)
 {
 	static const char *const verbs[] = {
 		[HAPROXY_ADD] = "add", [HAPROXY_SET] = "set", [HAPROXY_DEL] = "del"};
@@ -115,7 +117,7 @@ int haproxy_say(struct buffer *line, enum haproxy_verb verb, const char *map, co
 
 	prefix_format(target, text);
 	if (verb != HAPROXY_DEL)
-		snprintf(value, sizeof value, " %" PRIu64, until_s);
+		snprintf(value, sizeof value, " %s%" PRIu64, listed ? "0" : "", until_s);
 	int n = snprintf(command, sizeof command, "%s%s map %s %s%s", line->len ? ";" : "", verbs[verb], map,
 			 text, value);
 	/* One byte is kept for the line's end. */

@@ -9,6 +9,9 @@
  *
  *     0x55d0c8f3a9b0 192.0.2.7 1796040000
  *
+ * Its value is the second at which the entry ends, with a 0 in front where a block list asks for it alone:
+ * HAProxy reads the same number, and who reads the map back knows whose it is.
+ *
  * A key may stand in a map twice, as `add map` does not look; `set map` changes all of one key, `del map`
  * takes all of them out.
  */
@@ -38,6 +41,7 @@ struct haproxy_entry {
 	struct prefix target; /* family ADDR_NONE: a key that picket would not write, see `key` */
 	struct span key;      /* as it stands there */
 	uint64_t until_s;     /* 0: its value is no such number */
+	bool listed;          /* put there for a block list: 0 in front of its value says so */
 };
 enum { HAPROXY_E_NO_ENTRY = 1 };
 /* A line of `show map`: 0, or HAPROXY_E_NO_ENTRY, which means that it says what went wrong. */
@@ -59,11 +63,11 @@ enum haproxy_verb { HAPROXY_ADD, HAPROXY_SET, HAPROXY_DEL };
 #define HAPROXY_SAY_MAX 4096
 
 /*
- * Appends the command to a line; until_s does not matter to HAPROXY_DEL. 0, or BUFFER_E_FULL: it does not
- * fit, and the line is as it was. The line is ended by haproxy_say_end.
+ * Appends the command to a line; until_s and listed do not matter to HAPROXY_DEL. 0, or BUFFER_E_FULL: it
+ * does not fit, and the line is as it was. The line is ended by haproxy_say_end.
  */
 int haproxy_say(struct buffer *line, enum haproxy_verb verb, const char *map, const struct prefix *target,
-		uint64_t until_s);
+		uint64_t until_s, bool listed);
 void haproxy_say_end(struct buffer *line);
 
 #endif

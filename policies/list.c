@@ -52,9 +52,16 @@ uint32_t list_end_s(const struct list *l, uint32_t at)
 	return at < l->count4 ? l->v4[at].end_s : l->v6[at - l->count4].end_s;
 }
 
-uint8_t *list_mark(struct list *l, uint32_t at)
+uint8_t list_mark_get(const struct list *l, uint32_t at)
 {
-	return at < l->count4 ? &l->v4[at].mark : &l->v6[at - l->count4].mark;
+	return __atomic_load_n(at < l->count4 ? &l->v4[at].mark : &l->v6[at - l->count4].mark,
+			       __ATOMIC_RELAXED);
+}
+
+void list_mark_set(struct list *l, uint32_t at, uint8_t mark)
+{
+	__atomic_store_n(at < l->count4 ? &l->v4[at].mark : &l->v6[at - l->count4].mark, mark,
+			 __ATOMIC_RELAXED);
 }
 
 static int compare4(const void *a, const void *b)
@@ -299,9 +306,8 @@ uint32_t list_match(const struct list *l, const struct addr *addr)
 {
 	if (!l || addr->family == ADDR_NONE)
 		return LIST_NONE;
-	const uint64_t *lengths = l->lengths[addr->family == ADDR_IPV6];
 	for (unsigned bits = addr_bits(addr) + 1u; bits-- > 0;) {
-		if (!(lengths[bits >> 6] >> (bits & 63) & 1))
+		if (!list_has_length(l, addr->family, bits))
 			continue;
 		struct prefix p = prefix_of(addr, (uint8_t)bits);
 		uint32_t at = list_find(l, &p);

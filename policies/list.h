@@ -83,7 +83,14 @@ static inline uint32_t list_count(const struct list *l)
 }
 struct prefix list_target(const struct list *l, uint32_t at);
 uint32_t list_end_s(const struct list *l, uint32_t at);
-uint8_t *list_mark(struct list *l, uint32_t at);
+/* One thread sets marks; others may get them meanwhile. */
+uint8_t list_mark_get(const struct list *l, uint32_t at);
+void list_mark_set(struct list *l, uint32_t at, uint8_t mark);
+/* Has any entry of that family that prefix length? */
+static inline bool list_has_length(const struct list *l, uint8_t family, unsigned bits)
+{
+	return l->lengths[family == ADDR_IPV6][bits >> 6] >> (bits & 63) & 1;
+}
 #define LIST_NONE UINT32_MAX
 /* Exactly this target, or LIST_NONE. A NULL list is empty, here and below. */
 uint32_t list_find(const struct list *l, const struct prefix *target);

@@ -62,6 +62,9 @@ static void show_notes(const cJSON *list)
 		note(name, "%llu of %llu entries went at once: was the file cut short?",
 		     (unsigned long long)cli_uint(list, "dropped"),
 		     (unsigned long long)cli_uint(list, "dropped_of"));
+	if (cli_uint(list, "http_requests"))
+		note(name, "%llu requests of its clients through proxies were refused, or would have been",
+		     (unsigned long long)cli_uint(list, "http_requests"));
 	cJSON_ArrayForEach(item, cli_at(list, "refused"))
 	{
 		note(name, "%.0f refused: %s", item->valuedouble, item->string);

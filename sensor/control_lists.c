@@ -51,6 +51,8 @@ static void write_list(struct json_writer *w, const struct lists_account *a, con
 	put_uint(w, "entries", a->entries);
 	put_uint(w, "in_force", a->in_force);
 	write_refused(w, a);
+	put_uint(w, "http_requests", a->http.requests);
+	control_write_time(w, "http_last", clock, a->http.last_ns);
 	put_uint(w, "unreadable", a->unreadable);
 	write_faults(w, a);
 	put_uint(w, "ignored", a->ignored);

@@ -135,6 +135,7 @@ static void write_http(struct json_writer *w, const struct status *s)
 	put_uint(w, "denied", d.denied);
 	put_uint(w, "slowed", d.slowed);
 	put_uint(w, "shadowed", d.shadowed);
+	put_uint(w, "by_list", d.listed);
 	put_uint(w, "unpaced", d.unpaced);
 	control_write_time(w, "last_asked", parts->clock, p.last_ns);
 	json_object_end(w);
@@ -160,6 +161,7 @@ static void write_haproxy(struct json_writer *w, const struct status *s)
 		put_uint(w, "desired", c.desired);
 		put_uint(w, "installed", c.installed);
 		put_uint(w, "missing", c.missing);
+		put_uint(w, "beyond", c.beyond);
 		put_uint(w, "extra", c.extra);
 		put_uint(w, "foreign", c.foreign);
 		put_uint(w, "mended", c.mended);

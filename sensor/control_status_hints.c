@@ -134,9 +134,15 @@ static void hint_haproxy(struct json_writer *w, const struct status *s)
 			     "end, nothing "
 			     "new comes in (docs/haproxy.md)",
 			     name, c.error);
-		else if (c.missing)
+		else if (c.missing > c.beyond)
 			hint(w, "error", "picket blocks",
-			     "%zu blocks are wanted but not in the map of HAProxy %s", c.missing, name);
+			     "%zu blocks are wanted but not in the map of HAProxy %s", c.missing - c.beyond,
+			     name);
+		if (c.beyond && c.state == HAPROXY_UP)
+			hint(w, "warning", "picket lists",
+			     "%zu entries of block lists are not in the map of HAProxy %s: it is to hold %u "
+			     "(entries_max; docs/haproxy.md)",
+			     c.beyond, name, haproxy_point_config(s->parts->haproxy[i])->entries_max);
 		if (c.foreign)
 			hint(w, "info", NULL,
 			     "the map of HAProxy %s holds %zu keys that picket did not write: it is to be "

@@ -17,6 +17,8 @@ int desired_init(struct desired *d, const struct desired_parts *parts)
 	if (!r)
 		r = decide_new(2 * (size_t)c->limits.blocks_max, c->enforcement.rate_limit,
 			       c->enforcement.rate_burst, &d->decide);
+	if (!r)
+		decide_expect_lists(d->decide, c->list_count);
 	return r;
 }
 

@@ -53,6 +53,28 @@ static uint64_t now_ns(const struct enforcer *e)
 	return clock_boot_ns(e->parts.clock);
 }
 
+/* The decisions at HTTP go by the list as it is in force. For the thread that changes it. */
+static void listed_follow(void *arg, unsigned list)
+{
+	struct enforcer *e = arg;
+	const struct lists_item *item = &e->lists.items[list];
+	const struct config_list *config = &e->parts.config->lists[list];
+	uint64_t boot = clock_boot_ns(e->parts.clock), wall = clock_wall_ns(e->parts.clock);
+	const struct listed_view view = {
+		.list = item->list,
+		.action = config->action,
+		.mark = LISTS_IN_FORCE,
+		.mask = (uint8_t)~LISTS_SEEN,
+		.in_force = item->account.in_force,
+		.end_ns = item->renewed_ns + config->ttl_ms * NS_PER_MS,
+		.latest_ns = item->renewed_ns + e->parts.config->limits.ttl_max_ms * NS_PER_MS,
+		.wall_ahead_ns = (int64_t)(wall - boot),
+	};
+
+	if (decide_list(e->desired.decide, list, &view) && e->parts.http_changed)
+		e->parts.http_changed(e->parts.arg, NULL);
+}
+
 int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 {
 	const struct config *c = parts->config;
@@ -99,6 +121,8 @@ int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 		.audit = parts->audit,
 		.blocks = e->desired.kernel,
 		.lists = &e->lists,
+		.listed = listed_follow,
+		.arg = e,
 	};
 	if (!r)
 		r = reconcile_init(&e->reconcile);
@@ -801,13 +825,18 @@ void enforcer_lists_tick(struct enforcer *e)
 	if (!kill)
 		reconcile_lists_tick(&e->reconcile);
 	reconcile_if_due(e);
+	/* Who sets the wall clock moves ends. */
+	for (unsigned i = 0; i < e->lists.count; i++)
+		listed_follow(e, i);
 }
 
 unsigned enforcer_lists(struct enforcer *e, struct lists_account ret[static CONFIG_LISTS_MAX])
 {
 	pthread_mutex_lock(&e->lock);
-	for (unsigned i = 0; i < e->lists.count; i++)
+	for (unsigned i = 0; i < e->lists.count; i++) {
 		ret[i] = e->lists.items[i].account;
+		ret[i].http = decide_list_hits(e->desired.decide, i);
+	}
 	pthread_mutex_unlock(&e->lock);
 	return e->lists.count;
 }

@@ -37,8 +37,8 @@ struct enforcer_parts {
 	struct clients *behind; /* of capture; NULL: none */
 	/* Does a proxy do that at HTTP? NULL: none does. */
 	bool (*http)(void *arg, enum verdict_action action);
-	/* What is to be done at HTTP about the target has changed. Must not wait, nor call back. NULL: nobody
-	 * wants to know. */
+	/* What is to be done at HTTP about the target (NULL: about many) has changed. Must not wait, nor call
+	 * back. NULL: nobody wants to know. */
 	void (*http_changed)(void *arg, const struct prefix *target);
 	struct regulars *regulars; /* who is served here regularly; NULL: nobody is known */
 	struct witness *witness;   /* on what the built-in analysis fired; NULL: it does not run */

@@ -44,6 +44,7 @@ struct change {
 	struct prefix target;
 	uint64_t until_s;
 	enum haproxy_verb verb;
+	bool listed;
 	bool done;
 	bool absent; /* its key was not there: what was to be set is to be added */
 };
@@ -55,7 +56,7 @@ struct changes {
 };
 
 static void change_add(struct changes *c, enum haproxy_verb verb, const struct prefix *target,
-		       uint64_t until_s)
+		       uint64_t until_s, bool listed)
 {
 	if (c->count == c->size) {
 		size_t size = c->size ? 2 * c->size : 64;
@@ -67,7 +68,8 @@ static void change_add(struct changes *c, enum haproxy_verb verb, const struct p
 		c->items = items;
 		c->size = size;
 	}
-	c->items[c->count++] = (struct change){.target = *target, .until_s = until_s, .verb = verb};
+	c->items[c->count++] =
+		(struct change){.target = *target, .until_s = until_s, .verb = verb, .listed = listed};
 }
 
 /* --- what went wrong --- */
@@ -185,7 +187,7 @@ static int say_some(struct haproxy_point *p, struct changes *c, size_t from, siz
 
 	for (; at < c->count; at++) {
 		const struct change *h = &c->items[at];
-		r = haproxy_say(&line, h->verb, p->parts.config->map, &h->target, h->until_s);
+		r = haproxy_say(&line, h->verb, p->parts.config->map, &h->target, h->until_s, h->listed);
 		if (r)
 			break;
 	}
@@ -217,7 +219,8 @@ static int changes_do(struct haproxy_point *p, struct changes *c, char refused[s
 
 	for (size_t i = 0; i < c->count && !r; i++)
 		if (c->items[i].absent && !c->items[i].done)
-			change_add(&again, HAPROXY_ADD, &c->items[i].target, c->items[i].until_s);
+			change_add(&again, HAPROXY_ADD, &c->items[i].target, c->items[i].until_s,
+				   c->items[i].listed);
 	if (c->no_memory || again.no_memory)
 		r = -ENOMEM;
 	if (!r)
@@ -266,6 +269,7 @@ static bool is_near(uint64_t a, uint64_t b)
 struct wanted {
 	struct prefix target;
 	uint64_t until_s;
+	bool listed;
 	unsigned seen; /* how often it stands in the map */
 	bool as_wanted;
 };
@@ -277,6 +281,8 @@ struct comparison {
 	uint64_t now_s;
 	struct changes put, out;
 	size_t extra, foreign, entries;
+	size_t beyond; /* wanted, and the map is to hold no more */
+	bool lists_known;
 	bool whole; /* the empty line came */
 	char error[HAPROXY_ERROR_MAX];
 };
@@ -294,22 +300,26 @@ static int compare_targets(const void *a, const void *b)
 static int wanted_read(struct comparison *c)
 {
 	struct haproxy_point *p = c->p;
-	struct decide_denial *all = NULL;
-	size_t count = 0;
+	struct decide_denials all;
 
-	int r = decide_denials(p->parts.decide, clock_boot_ns(p->parts.clock), &all, &count);
+	/* Before: what is read now is in it. */
+	c->lists_known = decide_lists_known(p->parts.decide);
+	int r = decide_denials(p->parts.decide, clock_boot_ns(p->parts.clock), p->parts.config->entries_max,
+			       &all);
 	if (r)
 		return r;
-	c->wanted = calloc(count + 1, sizeof *c->wanted);
-	for (size_t i = 0; c->wanted && i < count; i++) {
-		c->wanted[i].target = all[i].target;
-		c->wanted[i].until_s = until_of(p, all[i].end_ns);
+	c->wanted = calloc(all.count + 1, sizeof *c->wanted);
+	for (size_t i = 0; c->wanted && i < all.count; i++) {
+		c->wanted[i].target = all.items[i].target;
+		c->wanted[i].until_s = until_of(p, all.items[i].end_ns);
+		c->wanted[i].listed = all.items[i].listed;
 	}
-	free(all);
+	free(all.items);
 	if (!c->wanted)
 		return -ENOMEM;
-	c->count = count;
-	qsort(c->wanted, count, sizeof *c->wanted, compare_targets);
+	c->count = all.count;
+	c->beyond = all.beyond;
+	qsort(c->wanted, c->count, sizeof *c->wanted, compare_targets);
 	return 0;
 }
 
@@ -323,12 +333,16 @@ static void on_entry(struct comparison *c, const struct haproxy_entry *e)
 		return;
 	}
 	struct wanted *w = bsearch(&key, c->wanted, c->count, sizeof key, compare_targets);
+	/* As the kernel's: it stays until its end, or until its list was read. The kill switch does not wait.
+	 */
+	if (!w && e->listed && !c->lists_known && !decide_is_off(c->p->parts.decide))
+		return;
 	if (!w) {
 		c->extra += e->until_s > c->now_s + SLACK_S;
-		change_add(&c->out, HAPROXY_DEL, &e->target, e->until_s);
+		change_add(&c->out, HAPROXY_DEL, &e->target, e->until_s, e->listed);
 		return;
 	}
-	w->as_wanted = is_near(e->until_s, w->until_s);
+	w->as_wanted = is_near(e->until_s, w->until_s) && e->listed == w->listed;
 	w->seen++;
 }
 
@@ -345,7 +359,8 @@ static void on_map_line(void *arg, struct span line, bool cut)
 		text_copy(c->error, line);
 }
 
-/* What was there before us is taken over, by whoever owns the decisions; then it is wanted after all. */
+/* What was there before us is taken over, by whoever owns the decisions; then it is wanted after all. What a
+ * list had asked for is not: its file says what it asks for now. */
 static void adopt(struct comparison *c)
 {
 	struct haproxy_point *p = c->p;
@@ -353,7 +368,7 @@ static void adopt(struct comparison *c)
 
 	for (size_t i = 0; i < c->out.count; i++) {
 		struct change *h = &c->out.items[i];
-		if (h->until_s > c->now_s + SLACK_S && p->parts.adopt &&
+		if (!h->listed && h->until_s > c->now_s + SLACK_S && p->parts.adopt &&
 		    p->parts.adopt(p->parts.arg, &h->target, end_of(p, h->until_s)))
 			c->extra--;
 		else
@@ -375,8 +390,9 @@ static size_t puts_find(struct comparison *c)
 			continue;
 		missing++;
 		if (w->seen > 1)
-			change_add(&c->out, HAPROXY_DEL, &w->target, 0);
-		change_add(&c->put, w->seen == 1 ? HAPROXY_SET : HAPROXY_ADD, &w->target, w->until_s);
+			change_add(&c->out, HAPROXY_DEL, &w->target, 0, false);
+		change_add(&c->put, w->seen == 1 ? HAPROXY_SET : HAPROXY_ADD, &w->target, w->until_s,
+			   w->listed);
 	}
 	return missing;
 }
@@ -387,9 +403,10 @@ static void counts_take(struct haproxy_point *p, const struct comparison *c, siz
 	size_t back = MIN(done_count(&c->put), missing), out = MIN(done_count(&c->out), c->extra);
 
 	pthread_mutex_lock(&p->lock);
-	p->counts.desired = c->count;
-	p->counts.missing = missing - back;
-	p->counts.installed = c->count - p->counts.missing;
+	p->counts.desired = c->count + c->beyond;
+	p->counts.beyond = c->beyond;
+	p->counts.missing = missing - back + c->beyond;
+	p->counts.installed = c->count - (missing - back);
 	p->counts.extra = c->extra - out;
 	p->counts.foreign = c->foreign;
 	p->counts.written += done_count(&c->put) + done_count(&c->out);
@@ -463,10 +480,17 @@ static void update(struct haproxy_point *p, const struct prefix *targets, unsign
 	char refused[HAPROXY_ERROR_MAX] = "";
 	uint64_t now = clock_boot_ns(p->parts.clock);
 
+	bool listed = false;
+
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t end_ns = decide_denied_until(p->parts.decide, &targets[i], now);
-		change_add(&c, end_ns ? HAPROXY_SET : HAPROXY_DEL, &targets[i],
-			   end_ns ? until_of(p, end_ns) : 0);
+		struct decide_denial now_denied;
+		bool any = decide_denied(p->parts.decide, &targets[i], now, &now_denied);
+		/* Whether there is room for what a list alone asks for is known by a look. */
+		if (any && now_denied.listed)
+			listed = true;
+		else
+			change_add(&c, any ? HAPROXY_SET : HAPROXY_DEL, &targets[i],
+				   any ? until_of(p, now_denied.end_ns) : 0, false);
 	}
 	int r = changes_do(p, &c, refused);
 	size_t added = 0, removed = 0;
@@ -475,6 +499,7 @@ static void update(struct haproxy_point *p, const struct prefix *targets, unsign
 		removed += c.items[i].done && !c.items[i].absent && c.items[i].verb == HAPROXY_DEL;
 	}
 	pthread_mutex_lock(&p->lock);
+	p->look = p->look || listed;
 	p->counts.desired += added;
 	p->counts.installed += added;
 	p->counts.desired -= MIN(removed, p->counts.desired);
@@ -492,7 +517,7 @@ static void update(struct haproxy_point *p, const struct prefix *targets, unsign
 
 static uint64_t pause_ns(const struct haproxy_point *p)
 {
-	size_t entries = p->counts.desired;
+	size_t entries = p->counts.desired - p->counts.beyond;
 
 	if (p->counts.state != HAPROXY_UP || entries <= LARGE)
 		return LOOK_NS;
@@ -590,7 +615,7 @@ void haproxy_point_note(struct haproxy_point *p, const struct prefix *target)
 {
 	pthread_mutex_lock(&p->lock);
 	/* The end of a prefix is that of what lies in it as well. */
-	if (!prefix_is_exact(target) || p->changed_count == CHANGED_MAX)
+	if (!target || !prefix_is_exact(target) || p->changed_count == CHANGED_MAX)
 		p->look = true;
 	else
 		p->changed[p->changed_count++] = *target;
@@ -614,11 +639,13 @@ struct haproxy_counts haproxy_point_counts(struct haproxy_point *p)
 	if (c.state == HAPROXY_UP)
 		return c;
 	/* Nothing of it is known now. */
-	struct decide_denial *all = NULL;
-	size_t count = 0;
-	if (decide_denials(p->parts.decide, clock_boot_ns(p->parts.clock), &all, &count) == 0)
-		c.desired = count;
-	free(all);
+	struct decide_denials all;
+	if (decide_denials(p->parts.decide, clock_boot_ns(p->parts.clock), p->parts.config->entries_max,
+			   &all) == 0) {
+		c.desired = all.count + all.beyond;
+		c.beyond = all.beyond;
+		free(all.items);
+	}
 	c.missing = c.desired;
 	c.installed = c.extra = 0;
 	return c;

@@ -40,6 +40,7 @@ struct haproxy_counts {
 	char error[HAPROXY_ERROR_MAX]; /* printable ASCII; "": none */
 	size_t desired, installed;     /* as of the last look, and what was changed since */
 	size_t missing, extra; /* found then and not mended; while it is not up, everything is missing */
+	size_t beyond;         /* of these missing: block lists ask for more than the map is to hold */
 	size_t foreign;        /* keys that picket does not write: left alone */
 	uint64_t mended;       /* entries put back or taken out that somebody else had changed */
 	uint64_t written;      /* commands that it did */
@@ -52,7 +53,7 @@ int haproxy_point_new(const struct haproxy_point_parts *parts, struct haproxy_po
 /* Once stop_fd is readable: waits for its thread. It may still be told of changes and asked. */
 void haproxy_point_stop(struct haproxy_point *p);
 void haproxy_point_free(struct haproxy_point *p); /* a stopped one */
-/* What is denied of the target has changed. Any thread; waits for nothing. */
+/* What is denied of the target (NULL: of many) has changed. Any thread; waits for nothing. */
 void haproxy_point_note(struct haproxy_point *p, const struct prefix *target);
 bool haproxy_point_is_up(struct haproxy_point *p);
 struct haproxy_counts haproxy_point_counts(struct haproxy_point *p);

@@ -49,7 +49,7 @@ uint64_t lists_end_ns(const struct lists *l, unsigned list, uint32_t at)
 
 static uint8_t state_of(const struct lists_item *item, uint32_t at)
 {
-	return *list_mark(item->list, at) & (uint8_t)~LISTS_SEEN;
+	return list_mark_get(item->list, at) & (uint8_t)~LISTS_SEEN;
 }
 
 bool lists_entry_wanted(const struct lists *l, unsigned list, uint32_t at, uint64_t now_ns)

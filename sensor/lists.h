@@ -11,8 +11,9 @@
 #include "policies/blocks.h"
 #include "policies/limits.h"
 #include "policies/list.h"
+#include "policies/listed.h"
 
-/* What became of an entry: list_mark. Behind LISTS_REFUSED the limits_answer. */
+/* What became of an entry: list_mark_get. Behind LISTS_REFUSED the limits_answer. */
 enum lists_mark {
 	LISTS_NEW = 0, /* not asked for yet, or that failed */
 	LISTS_IN_FORCE = 1,
@@ -33,6 +34,7 @@ struct lists_account {
 	uint64_t took_ns;         /* ... from opening the file until it was in force */
 	uint64_t until_ns;        /* until when the file need not be there */
 	char error[192];          /* why the file cannot be taken; "": it can */
+	struct listed_hits http;  /* what the point at HTTP refused by it (enforcer_lists) */
 	uint64_t former, dropped; /* at the last change, if that took out suspiciously many; else 0 */
 };
 

@@ -95,15 +95,15 @@ static void head_fill(const struct reconcile *r, struct warden_batch_head *head)
 static void answer_take(struct reconcile *r, const struct item *item, bool removed, uint8_t answer)
 {
 	struct reconcile_work *w = r->work;
-	uint8_t *mark = item->list == NO_LIST ? NULL : list_mark(r->lists->items[item->list].list, item->at);
-	bool fresh = mark && (*mark & ~LISTS_SEEN) == LISTS_NEW;
+	struct list *list = item->list == NO_LIST ? NULL : r->lists->items[item->list].list;
+	bool fresh = list && (list_mark_get(list, item->at) & ~LISTS_SEEN) == LISTS_NEW;
 
 	w->removed += removed && !answer;
 	w->put += !removed && !answer && !fresh;
 	if (w->comparing && !answer && !fresh)
 		audit_note_mended(r->audit, &item->target, removed ? "taken_out" : "put_back");
-	if (mark && !removed)
-		*mark = answer ? LISTS_REFUSED + answer : LISTS_IN_FORCE | LISTS_SEEN;
+	if (list && !removed)
+		list_mark_set(list, item->at, answer ? LISTS_REFUSED + answer : LISTS_IN_FORCE | LISTS_SEEN);
 }
 
 static void flush_locked(struct reconcile *r)
@@ -169,6 +169,8 @@ static void recount(struct reconcile *r, unsigned list)
 	pthread_mutex_lock(r->lock);
 	r->lists->items[list].account = a;
 	pthread_mutex_unlock(r->lock);
+	if (r->listed)
+		r->listed(r->arg, list);
 }
 
 /* --- a list changed --- */
@@ -188,8 +190,8 @@ static int mark_carry(void *arg, enum list_difference difference, uint32_t befor
 	c->added += difference == LIST_ADDED;
 	c->removed += difference == LIST_REMOVED;
 	c->changed += difference == LIST_END_CHANGED;
-	if (difference == LIST_SAME && (*list_mark(c->before, before_at) & ~LISTS_SEEN) == LISTS_IN_FORCE)
-		*list_mark(c->after, after_at) = LISTS_IN_FORCE;
+	if (difference == LIST_SAME && (list_mark_get(c->before, before_at) & ~LISTS_SEEN) == LISTS_IN_FORCE)
+		list_mark_set(c->after, after_at, LISTS_IN_FORCE);
 	return 0;
 }
 
@@ -201,7 +203,7 @@ static int settle_difference(void *arg, enum list_difference difference, uint32_
 	if (difference == LIST_REMOVED) {
 		struct prefix target = list_target(c->before, before_at);
 		settle(c->r, &target, NO_LIST, 0);
-	} else if (*list_mark(c->after, after_at) == LISTS_NEW) {
+	} else if (list_mark_get(c->after, after_at) == LISTS_NEW) {
 		settle_entry(c->r, c->list, after_at);
 	}
 	return 0;
@@ -276,7 +278,7 @@ void reconcile_list(struct reconcile *r, unsigned list, struct list *next, const
 	pthread_mutex_unlock(r->lock);
 	recount(r, list);
 	change_tell(r, &item->account, &c);
-	list_free(c.before);
+	list_free(c.before); /* nobody looks into it any more: see listed */
 }
 
 /* --- time passes --- */
@@ -286,11 +288,11 @@ static void ended(struct reconcile *r, unsigned list, uint64_t now)
 	struct lists_item *item = &r->lists->items[list];
 
 	for (uint32_t at = 0; at < list_count(item->list); at++) {
-		uint8_t *mark = list_mark(item->list, at);
-		if ((*mark & ~LISTS_SEEN) > LISTS_IN_FORCE || lists_end_ns(r->lists, list, at) > now)
+		uint8_t state = list_mark_get(item->list, at) & (uint8_t)~LISTS_SEEN;
+		if (state > LISTS_IN_FORCE || lists_end_ns(r->lists, list, at) > now)
 			continue;
 		pthread_mutex_lock(r->lock);
-		*mark = LISTS_ENDED;
+		list_mark_set(item->list, at, LISTS_ENDED);
 		pthread_mutex_unlock(r->lock);
 		struct prefix target = list_target(item->list, at);
 		settle(r, &target, NO_LIST, 0);
@@ -306,13 +308,13 @@ static void renew(struct reconcile *r, unsigned list, uint64_t now)
 	pthread_mutex_lock(r->lock);
 	item->renewed_ns = now;
 	for (uint32_t at = 0; at < list_count(item->list); at++) {
-		uint8_t *mark = list_mark(item->list, at);
-		if ((*mark & ~LISTS_SEEN) > LISTS_IN_FORCE && lists_end_ns(r->lists, list, at) > now)
-			*mark = LISTS_NEW;
+		uint8_t state = list_mark_get(item->list, at) & (uint8_t)~LISTS_SEEN;
+		if (state > LISTS_IN_FORCE && lists_end_ns(r->lists, list, at) > now)
+			list_mark_set(item->list, at, LISTS_NEW);
 	}
 	pthread_mutex_unlock(r->lock);
 	for (uint32_t at = 0; at < list_count(item->list); at++)
-		if ((*list_mark(item->list, at) & ~LISTS_SEEN) <= LISTS_IN_FORCE)
+		if ((list_mark_get(item->list, at) & ~LISTS_SEEN) <= LISTS_IN_FORCE)
 			settle_entry(r, list, at);
 }
 
@@ -357,9 +359,10 @@ static bool as_wanted(const struct pk_deny *k, const struct wanted *w)
 static void lists_mark_seen(struct reconcile *r, const struct prefix *target)
 {
 	for (unsigned i = 0; i < r->lists->count; i++) {
-		uint32_t at = list_find(r->lists->items[i].list, target);
+		struct list *list = r->lists->items[i].list;
+		uint32_t at = list_find(list, target);
 		if (at != LIST_NONE)
-			*list_mark(r->lists->items[i].list, at) |= LISTS_SEEN;
+			list_mark_set(list, at, list_mark_get(list, at) | LISTS_SEEN);
 	}
 }
 
@@ -426,10 +429,10 @@ static void missing_of_list(struct comparison *c, unsigned list)
 	const struct lists_item *item = &r->lists->items[list];
 
 	for (uint32_t at = 0; at < list_count(item->list); at++) {
-		if (*list_mark(item->list, at) & LISTS_SEEN ||
+		if (list_mark_get(item->list, at) & LISTS_SEEN ||
 		    !lists_entry_wanted(r->lists, list, at, c->now))
 			continue;
-		c->missing += *list_mark(item->list, at) != LISTS_NEW;
+		c->missing += list_mark_get(item->list, at) != LISTS_NEW;
 		c->by_lists++;
 		settle_entry(r, list, at);
 	}
@@ -437,9 +440,11 @@ static void missing_of_list(struct comparison *c, unsigned list)
 
 static void seen_clear(struct reconcile *r)
 {
-	for (unsigned i = 0; i < r->lists->count; i++)
-		for (uint32_t at = 0; at < list_count(r->lists->items[i].list); at++)
-			*list_mark(r->lists->items[i].list, at) &= (uint8_t)~LISTS_SEEN;
+	for (unsigned i = 0; i < r->lists->count; i++) {
+		struct list *list = r->lists->items[i].list;
+		for (uint32_t at = 0; at < list_count(list); at++)
+			list_mark_set(list, at, list_mark_get(list, at) & (uint8_t)~LISTS_SEEN);
+	}
 }
 
 static void counts_take(struct reconcile *r, const struct comparison *c)

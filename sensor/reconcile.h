@@ -30,6 +30,10 @@ struct reconcile {
 	struct audit *audit; /* told what was mended; NULL: none */
 	struct blocks *blocks;
 	struct lists *lists;
+	/* What is in force of a list was counted anew, or another took its place: whoever looked into the one
+	 * before no longer does when this returns. Without the lock. NULL: nobody looks. */
+	void (*listed)(void *arg, unsigned list);
+	void *arg;
 	uint32_t era;                   /* number of the comparison; in `seen` of a block that it found */
 	struct reconcile_counts counts; /* with the lock held */
 	struct reconcile_work *work;    /* the thread's own */

@@ -14,7 +14,7 @@ static void lists_find(const struct lists *lists, const struct prefix *target, s
 			.config = &lists->config->lists[i],
 			.target = list_target(l, at),
 			.end_ns = lists_end_ns(lists, i, at),
-			.state = *list_mark(l, at) & (uint8_t)~LISTS_SEEN,
+			.state = list_mark_get(l, at) & (uint8_t)~LISTS_SEEN,
 		};
 	}
 }

@@ -79,7 +79,10 @@ wait_until 10 "nginx listens" in_s bash -c "exec 3<>/dev/tcp/$S4/8081"
 # Before picket runs everybody passes.
 client_up $NEIGHBOUR 8001 neighbour
 wait_until 10 "without picket the neighbour is served" has_status neighbour 200
+printf '# nobody\n' >"$DIR/listed"
 picket_up "mode: enforce
+lists:
+  - {name: bad, path: $DIR/listed}
 proxies:
   trusted: [$C4, 127.0.0.1]
 enforcement:
@@ -153,6 +156,26 @@ wait_until 5 "unblocked, it passes" status_at $ATTACKER 8001 200
 exits 0 pk block $ATTACKER --ttl 5m
 wait_until 5 "what an operator blocks is denied at HTTP, too" status_at $ATTACKER 8001 403
 tell "panic, resume, unblock, block"
+
+# What a block list names is denied there, too, with nothing of it in the list of decisions.
+LISTED=10.78.0.5
+ip -n "$NS_K" addr add $LISTED/24 dev eth0
+of_list() { pk lists --json | jq -r "$1"; }
+list_has() { [ "$(of_list .in_force)" = "$1" ]; }
+wait_until 5 "who is in no list passes" status_at $LISTED 8001 200
+printf '10.78.0.5\n203.0.113.0/24\n' >"$DIR/listed.new" && mv "$DIR/listed.new" "$DIR/listed"
+wait_until 10 "the list is in force" list_has 2
+wait_until 5 "who is in a block list is denied at HTTP" status_at $LISTED 8001 403
+status_at $NEIGHBOUR 8001 200 || fail "the neighbour of who is in a list is denied"
+at_least "requests that the list refused" 1 "$(of_list .http_requests)"
+equal "of all denied, by lists" "$(of_list .http_requests)" "$(status_of .http.by_list)"
+exits 0 pk panic
+wait_until 5 "with the kill switch it passes" status_at $LISTED 8001 200
+exits 0 pk resume
+wait_until 5 "resumed, it does not" status_at $LISTED 8001 403
+printf '203.0.113.0/24\n' >"$DIR/listed.new" && mv "$DIR/listed.new" "$DIR/listed"
+wait_until 10 "out of the list it passes" status_at $LISTED 8001 200
+tell "a block list is in force at HTTP, and follows its file"
 
 # The other forms in which proxies ask.
 by_hand() { curl -s -o /dev/null -w '%{http_code}' --unix-socket "$DIR/decide.sock" "$@"; }

@@ -52,11 +52,14 @@ haproxy_up
 status_at() { # SOURCE STATUS
 	[ "$(in_k curl -s -o /dev/null -m 5 -w '%{http_code}' --interface "$1" "http://$BALANCER:8001/")" = "$2" ]
 }
+printf '# nobody\n' >"$DIR/listed"
 picket_up "mode: enforce
 proxies:
   trusted: [$C4]
 haproxy:
-  - {name: edge, socket: $DIR/haproxy.sock, map: $DIR/picket.map}"
+  - {name: edge, socket: $DIR/haproxy.sock, map: $DIR/picket.map, entries_max: 3}
+lists:
+  - {name: bad, path: $DIR/listed}"
 events_start
 map_is() { # DESIRED INSTALLED MISSING EXTRA
 	status_of '.haproxy[0] | [.state, .desired, .installed, .missing, .extra] | @tsv' | tr '\t' ' ' | grep -qx "up $1 $2 $3 $4"
@@ -147,6 +150,27 @@ status_at $ATTACKER 403 || fail "the attacker passes since the sensor was killed
 exits 0 pk why $ATTACKER
 unharmed neighbour
 tell "sensor killed: 0 errors, what the map held is in force"
+
+# A block list is in the map, decisions first, and only as far as there is room.
+printf '%s\n203.0.113.1\n203.0.113.2\n' $THIRD >"$DIR/listed.new" && mv "$DIR/listed.new" "$DIR/listed"
+wait_until 10 "who is in a list is denied" status_at $THIRD 403
+wait_until 5 "status: four wanted, three in the map" map_is 4 3 1 0
+equal "entries without room" 1 "$(status_of '.haproxy[0].beyond')"
+status_of '.hints[].text' | grep -q "1 entries of block lists are not in the map of HAProxy edge" || fail "status does not say so"
+mends=$(status_of '.haproxy[0].mended')
+sensor=$(sensor_pid)
+kill -KILL "$sensor"
+restarts_again() { [ "$(status_of .sensor.restarts 2>/dev/null || echo 0)" -ge 2 ]; }
+wait_until 15 "the sensor is back" restarts_again
+wait_until 10 "status: four wanted, three in the map" map_is 4 3 1 0
+status_at $THIRD 403 || fail "who is in a list passes since the sensor was killed"
+equal "blocks of decisions" 1 "$(pk blocks --json | wc -l)"
+printf '# nobody\n' >"$DIR/listed.new" && mv "$DIR/listed.new" "$DIR/listed"
+wait_until 10 "out of the list, it passes" status_at $THIRD 200
+wait_until 5 "status: one wanted, one in the map" map_is 1 1 0 0
+at_most "entries that others had changed" "$mends" "$(status_of '.haproxy[0].mended')"
+unharmed neighbour
+tell "a block list stands in the map, follows its file, and is nobody's block after a restart"
 
 # picket stands still: an entry ends in time all the same.
 exits 0 pk block $THIRD --ttl 3s

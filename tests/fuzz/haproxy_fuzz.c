@@ -19,7 +19,7 @@ static void say(const struct haproxy_entry *e)
 {
 	struct buffer line = BUFFER_INIT(HAPROXY_SAY_MAX);
 
-	int r = haproxy_say(&line, HAPROXY_SET, "/map", &e->target, e->until_s);
+	int r = haproxy_say(&line, HAPROXY_SET, "/map", &e->target, e->until_s, e->listed);
 	assert(r == 0);
 	haproxy_say_end(&line);
 	assert(!line.truncated && line.data[line.len - 1] == '\n');

@@ -204,21 +204,22 @@ static void it_can_be_asked_while_it_changes(void **state)
 static uint64_t denied_until(struct decide *d, const char *target)
 {
 	struct prefix p = test_prefix(target);
+	struct decide_denial denial;
 
-	return decide_denied_until(d, &p, NOW);
+	return decide_denied(d, &p, NOW, &denial) ? denial.end_ns : 0;
 }
 
 /* For who looks for the most specific entry alone. */
 static void a_copy_says_of_each_entry_how_long_anything_around_it_denies(void **state)
 {
 	struct decide *d = fresh(10, 20, 100);
-	struct decide_denial *all = NULL;
-	size_t count = 9, seen = 0;
+	struct decide_denials all;
+	size_t seen = 0;
 
 	(void)state;
-	assert_int_equal(decide_denials(d, NOW, &all, &count), 0);
-	assert_int_equal(count, 0);
-	free(all);
+	assert_int_equal(decide_denials(d, NOW, 100, &all), 0);
+	assert_int_equal(all.count, 0);
+	free(all.items);
 	put(d, "198.51.100.7", VERDICT_BLOCK, NOW + SECONDS(10));
 	put(d, "198.51.100.8", VERDICT_RESET, NOW + SECONDS(1000));
 	assert_int_equal(ask(d, "198.51.100.8"), DECIDE_DENY); /* there is nothing else to do at HTTP */
@@ -227,14 +228,15 @@ static void a_copy_says_of_each_entry_how_long_anything_around_it_denies(void **
 	put(d, "198.51.100.0/24", VERDICT_BLOCK, NOW + SECONDS(100));
 	put(d, "198.51.0.0/16", VERDICT_SHADOW, NOW + SECONDS(5000));
 	put(d, "2001:db8::/48", VERDICT_BLOCK, NOW + SECONDS(50));
-	assert_int_equal(decide_denials(d, NOW, &all, &count), 0);
-	assert_int_equal(count, 4);
-	for (size_t i = 0; i < count; i++) {
+	assert_int_equal(decide_denials(d, NOW, 1, &all), 0); /* no decision is left out */
+	assert_int_equal(all.count, 4);
+	for (size_t i = 0; i < all.count; i++) {
 		char text[PREFIX_TEXT_MAX];
-		prefix_format(&all[i].target, text);
-		seen += all[i].end_ns == denied_until(d, text);
+		prefix_format(&all.items[i].target, text);
+		assert_false(all.items[i].listed);
+		seen += all.items[i].end_ns == denied_until(d, text);
 		if (!strcmp(text, "198.51.100.7"))
-			assert_int_equal(all[i].end_ns, NOW + SECONDS(100));
+			assert_int_equal(all.items[i].end_ns, NOW + SECONDS(100));
 	}
 	assert_int_equal(seen, 4);
 	assert_int_equal(denied_until(d, "198.51.100.8"), NOW + SECONDS(1000));
@@ -242,14 +244,223 @@ static void a_copy_says_of_each_entry_how_long_anything_around_it_denies(void **
 	assert_int_equal(denied_until(d, "198.51.100.10"), 0);
 	assert_int_equal(denied_until(d, "198.51.100.11"), 0);
 	assert_int_equal(denied_until(d, "2001:db8::/48"), NOW + SECONDS(50));
-	free(all);
+	free(all.items);
 	decide_off(d, true);
 	assert_true(decide_is_off(d));
 	assert_int_equal(denied_until(d, "198.51.100.8"), 0);
-	assert_int_equal(decide_denials(d, NOW, &all, &count), 0);
-	assert_int_equal(count, 0);
-	free(all);
+	assert_int_equal(decide_denials(d, NOW, 100, &all), 0);
+	assert_int_equal(all.count, 0);
+	free(all.items);
 	decide_free(d);
+}
+
+/* --- block lists --- */
+
+#define WALL_AHEAD SECONDS(1000000)
+
+static struct list *list_of(const char *text)
+{
+	const struct list_times times = {.now_s = (NOW + WALL_AHEAD) / NS_PER_S};
+	struct list_report report;
+	struct list *l = NULL;
+
+	assert_int_equal(list_parse(span_from(text), CONFIG_LIST_AUTO, &times, &l, &report), 0);
+	return l;
+}
+
+/* As if each entry were in force, but for those of which `but` is a part. */
+static bool list_set(struct decide *d, unsigned at, struct list *l, enum verdict_action action,
+		     const char *but, uint64_t end_ns)
+{
+	struct listed_view view = {
+		.list = l,
+		.action = action,
+		.mark = 1,
+		.mask = 0x7f,
+		.end_ns = end_ns,
+		.latest_ns = NOW + SECONDS(5000),
+		.wall_ahead_ns = (int64_t)WALL_AHEAD,
+	};
+
+	for (uint32_t i = 0; i < list_count(l); i++) {
+		char text[PREFIX_TEXT_MAX];
+		struct prefix p = list_target(l, i);
+		bool in = !but || !strstr(prefix_format(&p, text), but);
+		list_mark_set(l, i, in ? 0x81 : 0x21); /* 0x80: the owner's own */
+		view.in_force += in;
+	}
+	return decide_list(d, at, &view);
+}
+
+static void a_block_list_denies_what_is_in_force_of_it(void **state)
+{
+	struct decide *d = fresh(10, 20, 100);
+	struct list *l =
+		list_of("198.51.100.7\n198.51.100.8\n203.0.113.0/24\n2001:db8:1::/48\n2001:db8:2::1\n");
+	struct addr client = test_addr("198.51.100.7");
+	uint64_t retry_s = 0;
+
+	(void)state;
+	decide_expect_lists(d, 1);
+	assert_false(decide_lists_known(d));
+	assert_int_equal(ask(d, "198.51.100.7"), DECIDE_PASS);
+	assert_true(list_set(d, 0, l, VERDICT_BLOCK, "100.8", NOW + SECONDS(90)));
+	assert_true(decide_lists_known(d));
+	assert_false(list_set(d, 0, l, VERDICT_BLOCK, "100.8", NOW + SECONDS(90)));
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW, &retry_s), DECIDE_DENY);
+	assert_int_equal(retry_s, 90);
+	assert_int_equal(ask(d, "198.51.100.8"), DECIDE_PASS); /* refused by the hard limits */
+	assert_int_equal(ask(d, "198.51.100.9"), DECIDE_PASS);
+	assert_int_equal(ask(d, "203.0.113.200"), DECIDE_DENY);
+	assert_int_equal(ask(d, "203.0.114.1"), DECIDE_PASS);
+	assert_int_equal(ask(d, "2001:db8:1:2::3"), DECIDE_DENY);
+	assert_int_equal(ask(d, "2001:db8:2::1"), DECIDE_DENY);
+	assert_int_equal(ask(d, "2001:db8:2::2"), DECIDE_PASS);
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW + SECONDS(90), &retry_s), DECIDE_PASS);
+	assert_int_equal(decide_in_force(d, &client, NOW), VERDICT_BLOCK);
+	assert_int_equal(decide_counts(d).denied, 4);
+	assert_int_equal(decide_counts(d).listed, 4);
+	assert_int_equal(decide_list_hits(d, 0).requests, 4);
+	assert_int_equal(decide_list_hits(d, 1).requests, 0);
+	decide_off(d, true);
+	assert_int_equal(ask(d, "198.51.100.7"), DECIDE_PASS);
+	decide_off(d, false);
+	list_set(d, 0, NULL, VERDICT_BLOCK, NULL, 0);
+	assert_int_equal(ask(d, "198.51.100.7"), DECIDE_PASS);
+	list_free(l);
+	decide_free(d);
+}
+
+static void an_entry_of_a_list_ends_by_its_own_time_and_no_later_than_may_be(void **state)
+{
+	struct decide *d = fresh(10, 20, 100);
+	char text[512];
+	uint64_t now_s = (NOW + WALL_AHEAD) / NS_PER_S, retry_s = 0;
+
+	(void)state;
+	snprintf(
+		text, sizeof text,
+		"[{\"value\": \"198.51.100.7\", \"scope\": \"Ip\", \"type\": \"ban\", \"duration\": \"30s\"},"
+		" {\"value\": \"198.51.100.8\", \"scope\": \"Ip\", \"type\": \"ban\", \"duration\": "
+		"\"90000s\"}]");
+	const struct list_times times = {.now_s = now_s, .written_s = now_s};
+	struct list_report report;
+	struct list *l = NULL;
+	assert_int_equal(list_parse(span_from(text), CONFIG_LIST_AUTO, &times, &l, &report), 0);
+	list_set(d, 0, l, VERDICT_BLOCK, NULL, NOW + SECONDS(90));
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW, &retry_s), DECIDE_DENY);
+	assert_int_equal(retry_s, 30);
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW + SECONDS(30), &retry_s), DECIDE_PASS);
+	assert_int_equal(ask_at(d, "198.51.100.8", NOW, &retry_s), DECIDE_DENY);
+	assert_int_equal(retry_s, 5000);
+	list_free(l);
+	decide_free(d);
+}
+
+static void of_lists_and_decisions_the_strongest_in_force_decides(void **state)
+{
+	struct decide *d = fresh(10, 20, 100);
+	struct list *deny = list_of("198.51.100.0/24\n"), *shadow = list_of("198.51.100.7\n203.0.113.7\n");
+	uint64_t retry_s;
+
+	(void)state;
+	list_set(d, 0, shadow, VERDICT_SHADOW, NULL, NOW + SECONDS(90));
+	assert_int_equal(ask(d, "198.51.100.7"), DECIDE_PASS);
+	assert_int_equal(decide_counts(d).shadowed, 1);
+	list_set(d, 1, deny, VERDICT_BLOCK, NULL, NOW + SECONDS(10));
+	assert_int_equal(ask(d, "198.51.100.7"), DECIDE_DENY);
+	assert_int_equal(decide_list_hits(d, 1).requests, 1);
+	assert_int_equal(ask_at(d, "198.51.100.7", NOW + SECONDS(11), &retry_s), DECIDE_PASS);
+	assert_int_equal(decide_list_hits(d, 0).requests, 2);
+	put(d, "203.0.113.7", VERDICT_BLOCK, NOW + SECONDS(100));
+	assert_int_equal(ask(d, "203.0.113.7"), DECIDE_DENY);
+	assert_int_equal(hits_of(d, "203.0.113.7").requests, 1);
+	put(d, "198.51.100.7", VERDICT_SHADOW, NOW + SECONDS(100));
+	assert_int_equal(ask(d, "198.51.100.7"), DECIDE_DENY);
+	decide_free(d);
+	list_free(deny);
+	list_free(shadow);
+}
+
+/* For who looks for the most specific entry alone, and has room for so many. */
+static void a_copy_holds_lists_as_far_as_there_is_room_each_target_once(void **state)
+{
+	struct decide *d = fresh(10, 20, 100);
+	struct list *a = list_of("198.51.100.7\n198.51.100.8\n203.0.113.0/24\n");
+	struct list *b = list_of("198.51.100.8\n198.51.100.9\n203.0.113.9\n");
+	struct prefix nine = test_prefix("198.51.100.9");
+	struct decide_denial one;
+	struct decide_denials all;
+	size_t listed = 0;
+
+	(void)state;
+	put(d, "198.51.100.7", VERDICT_BLOCK, NOW + SECONDS(10));
+	put(d, "198.51.100.9", VERDICT_SHADOW, NOW + SECONDS(10));
+	list_set(d, 0, a, VERDICT_BLOCK, NULL, NOW + SECONDS(60));
+	list_set(d, 1, b, VERDICT_RESET, NULL, NOW + SECONDS(30));
+	assert_int_equal(decide_denials(d, NOW, 100, &all), 0);
+	assert_int_equal(all.count, 5);
+	assert_int_equal(all.beyond, 0);
+	for (size_t i = 0; i < all.count; i++) {
+		char text[PREFIX_TEXT_MAX];
+		prefix_format(&all.items[i].target, text);
+		bool nine_alone = !strcmp(text, "198.51.100.9");
+		assert_int_equal(all.items[i].end_ns, NOW + SECONDS(nine_alone ? 30 : 60));
+		listed += all.items[i].listed;
+	}
+	assert_int_equal(listed, 4);
+	free(all.items);
+	assert_int_equal(decide_denials(d, NOW, 3, &all), 0);
+	assert_int_equal(all.count, 3);
+	assert_int_equal(all.beyond, 2);
+	free(all.items);
+	assert_true(decide_denied(d, &nine, NOW, &one));
+	assert_true(one.listed);
+	assert_int_equal(denied_until(d, "198.51.100.7"), NOW + SECONDS(60));
+	assert_int_equal(denied_until(d, "203.0.113.0/24"), NOW + SECONDS(60));
+	assert_int_equal(denied_until(d, "203.0.113.0/25"), 0);
+	decide_free(d);
+	list_free(a);
+	list_free(b);
+}
+
+struct swap {
+	struct decide *d;
+	struct list *lists[2];
+};
+
+static void *swap(void *arg)
+{
+	struct swap *s = arg;
+
+	for (unsigned i = 0; !atomic_load(&over); i++)
+		list_set(s->d, 0, s->lists[i % 2], VERDICT_BLOCK, NULL, NOW + SECONDS(60));
+	return NULL;
+}
+
+static void lists_can_be_asked_while_they_change(void **state)
+{
+	struct decide *d = fresh(10, 20, 100);
+	struct swap s = {d, {list_of("198.51.100.1\n198.51.100.2\n"), list_of("198.51.100.2\n")}};
+	struct decide_denials all;
+	pthread_t thread;
+
+	(void)state;
+	atomic_store(&over, false);
+	list_set(d, 0, s.lists[0], VERDICT_BLOCK, NULL, NOW + SECONDS(60));
+	assert_int_equal(pthread_create(&thread, NULL, swap, &s), 0);
+	for (int i = 0; i < 20000; i++) {
+		ask(d, "198.51.100.1");
+		assert_int_equal(ask(d, "198.51.100.2"), DECIDE_DENY);
+		assert_int_equal(decide_denials(d, NOW, 100, &all), 0);
+		assert_in_range(all.count, 1, 2);
+		free(all.items);
+	}
+	atomic_store(&over, true);
+	pthread_join(thread, NULL);
+	decide_free(d);
+	list_free(s.lists[0]);
+	list_free(s.lists[1]);
 }
 
 int main(void)
@@ -263,6 +474,11 @@ int main(void)
 		cmocka_unit_test(a_full_table_takes_no_more_and_loses_none),
 		cmocka_unit_test(while_off_everybody_passes),
 		cmocka_unit_test(it_can_be_asked_while_it_changes),
+		cmocka_unit_test(a_block_list_denies_what_is_in_force_of_it),
+		cmocka_unit_test(an_entry_of_a_list_ends_by_its_own_time_and_no_later_than_may_be),
+		cmocka_unit_test(of_lists_and_decisions_the_strongest_in_force_decides),
+		cmocka_unit_test(a_copy_holds_lists_as_far_as_there_is_room_each_target_once),
+		cmocka_unit_test(lists_can_be_asked_while_they_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -229,7 +229,7 @@ static int stage_up(void **state)
 	snprintf(s->folder, sizeof s->folder, "/tmp/picket-haproxy.XXXXXX");
 	assert_non_null(mkdtemp(s->folder));
 	snprintf(s->path, sizeof s->path, "%s/socket", s->folder);
-	s->config = (struct config_haproxy){(char *)"edge", s->path, (char *)"/map"};
+	s->config = (struct config_haproxy){(char *)"edge", s->path, (char *)"/map", ENTRIES_MAX};
 	assert_int_equal(decide_new(ENTRIES_MAX, 10, 10, &s->decide), 0);
 	s->stop_fd = eventfd(0, EFD_CLOEXEC);
 	ha_start(s->path);
@@ -574,6 +574,82 @@ static void thousands_go_in_lines_that_haproxy_takes(void **state)
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, stage_up, stage_down)
 
+static struct list *list_up(struct stage *s, const char *text, unsigned seconds)
+{
+	const struct list_times times = {.now_s = fake_wall(NULL) / NS_PER_S};
+	struct list_report report;
+	struct list *l = NULL;
+
+	assert_int_equal(list_parse(span_from(text), CONFIG_LIST_PLAIN, &times, &l, &report), 0);
+	const struct listed_view view = {
+		.list = l,
+		.action = VERDICT_BLOCK,
+		.in_force = list_count(l),
+		.end_ns = fake_boot(NULL) + SECONDS(seconds),
+		.latest_ns = UINT64_MAX,
+	};
+	assert_true(decide_list(s->decide, 0, &view));
+	if (s->point)
+		haproxy_point_note(s->point, NULL);
+	return l;
+}
+
+static void list_down(struct stage *s, struct list *l)
+{
+	const struct listed_view none = {.list = NULL};
+
+	decide_list(s->decide, 0, &none);
+	list_free(l);
+}
+
+static void block_lists_stand_in_the_map_as_far_as_it_has_room(void **state)
+{
+	struct stage *s = *state;
+
+	s->config.entries_max = 3;
+	put(s, "198.51.100.7", VERDICT_BLOCK, 60);
+	point_start(s);
+	wait_for_map("198.51.100.7=60 ");
+	struct list *l = list_up(s, "203.0.113.1\n203.0.113.2\n203.0.113.3\n203.0.113.4\n", 600);
+	wait_for_map("198.51.100.7=60 203.0.113.1=600 203.0.113.2=600 ");
+	counts_are(s, 5, 2, 0);
+	assert_int_equal(haproxy_point_counts(s->point).beyond, 2);
+	assert_int_equal(haproxy_point_counts(s->point).state, HAPROXY_UP);
+	/* A decision on what a list names is taken back: the list is left. */
+	put(s, "203.0.113.1", VERDICT_BLOCK, 6000);
+	wait_for_map("198.51.100.7=60 203.0.113.1=6000 203.0.113.2=600 ");
+	take_out(s, "203.0.113.1");
+	wait_for_map("198.51.100.7=60 203.0.113.1=600 203.0.113.2=600 ");
+	assert_int_equal(haproxy_point_counts(s->point).mended, 0);
+	list_down(s, l);
+	haproxy_point_note(s->point, NULL);
+	wait_for_map("198.51.100.7=60 ");
+	counts_are(s, 1, 0, 0);
+	assert_int_equal(haproxy_point_counts(s->point).mended, 0);
+}
+
+/* Nobody takes it over: its file says what it asks for. Until that was read, it stays. */
+static void what_a_list_had_put_there_waits_for_the_list(void **state)
+{
+	struct stage *s = *state;
+	char until[32];
+
+	s->adopts = test_prefix("198.51.100.7");
+	decide_expect_lists(s->decide, 1);
+	snprintf(until, sizeof until, "0%llu", (unsigned long long)(fake_wall(NULL) / NS_PER_S + 300));
+	ha_put("198.51.100.7", until);
+	ha_put("198.51.100.8", until);
+	point_start(s);
+	wait_for_state(s, HAPROXY_UP);
+	wait_for_look(s);
+	wait_for_map("198.51.100.7=297 198.51.100.8=297 ");
+	counts_are(s, 0, 0, 0);
+	struct list *l = list_up(s, "198.51.100.8\n", 500);
+	wait_for_map("198.51.100.8=500 ");
+	assert_int_equal(atomic_load(&s->asked_to_adopt), 0);
+	list_down(s, l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -588,6 +664,8 @@ int main(void)
 		STORY(an_haproxy_that_hangs_costs_nobody_anything),
 		STORY(what_haproxy_refuses_is_told_in_its_words),
 		STORY(thousands_go_in_lines_that_haproxy_takes),
+		STORY(block_lists_stand_in_the_map_as_far_as_it_has_room),
+		STORY(what_a_list_had_put_there_waits_for_the_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

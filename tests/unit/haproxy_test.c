@@ -106,6 +106,8 @@ static void an_end_is_a_plain_number_or_none(void **state)
 		{"0x1 192.0.2.7 999999999999999999", 999999999999999999},
 		{"0x1 192.0.2.7 1000000000000000000", 0},
 		{"0x1 192.0.2.7 0", 0},
+		{"0x1 192.0.2.7 00", 0},
+		{"0x1 192.0.2.7 001", 0},
 		{"0x1 192.0.2.7 -5", 0},
 		{"0x1 192.0.2.7 +5", 0},
 		{"0x1 192.0.2.7 5 6", 0},
@@ -120,6 +122,21 @@ static void an_end_is_a_plain_number_or_none(void **state)
 		assert_int_equal(entry(cases[i].line, &e), 0);
 		assert_int_equal(e.until_s, cases[i].until_s);
 	}
+}
+
+/* HAProxy reads the same number. */
+static void a_nought_in_front_says_that_a_block_list_asks_for_it(void **state)
+{
+	struct haproxy_entry e;
+
+	(void)state;
+	assert_int_equal(entry("0x1 192.0.2.7 01796040000", &e), 0);
+	assert_true(e.listed);
+	assert_int_equal(e.until_s, 1796040000);
+	assert_int_equal(entry("0x1 192.0.2.7 1796040000", &e), 0);
+	assert_false(e.listed);
+	assert_int_equal(entry("0x1 192.0.2.7 0", &e), 0);
+	assert_false(e.listed);
 }
 
 static void what_is_no_entry_says_what_went_wrong(void **state)
@@ -161,18 +178,18 @@ static void commands_are_joined_until_a_line_is_full(void **state)
 	unsigned commands = 0;
 
 	(void)state;
-	assert_int_equal(haproxy_say(&line, HAPROXY_SET, "/m", &a, 17), 0);
-	assert_int_equal(haproxy_say(&line, HAPROXY_DEL, "/m", &n, 17), 0);
-	assert_int_equal(haproxy_say(&line, HAPROXY_ADD, "/m", &n, 18), 0);
+	assert_int_equal(haproxy_say(&line, HAPROXY_SET, "/m", &a, 17, false), 0);
+	assert_int_equal(haproxy_say(&line, HAPROXY_DEL, "/m", &n, 17, false), 0);
+	assert_int_equal(haproxy_say(&line, HAPROXY_ADD, "/m", &n, 18, true), 0);
 	haproxy_say_end(&line);
 	assert_true(span_equal(buffer_span(&line), SPAN("set map /m 192.0.2.7 17;del map /m "
-							"2001:db8::/48;add map /m 2001:db8::/48 18\n")));
+							"2001:db8::/48;add map /m 2001:db8::/48 018\n")));
 	buffer_reset(&line);
-	while (haproxy_say(&line, HAPROXY_ADD, "/m", &a, 1796040000) == 0)
+	while (haproxy_say(&line, HAPROXY_ADD, "/m", &a, 1796040000, false) == 0)
 		commands++;
 	size_t full = line.len;
 	assert_in_range(commands, 100, 200);
-	assert_int_equal(haproxy_say(&line, HAPROXY_ADD, "/m", &a, 1796040000), BUFFER_E_FULL);
+	assert_int_equal(haproxy_say(&line, HAPROXY_ADD, "/m", &a, 1796040000, false), BUFFER_E_FULL);
 	assert_int_equal(line.len, full);
 	haproxy_say_end(&line);
 	assert_false(line.truncated);
@@ -181,7 +198,7 @@ static void commands_are_joined_until_a_line_is_full(void **state)
 	memset(name, 'm', sizeof name - 1);
 	name[sizeof name - 1] = 0;
 	buffer_reset(&line);
-	assert_int_equal(haproxy_say(&line, HAPROXY_DEL, name, &a, 0), BUFFER_E_FULL);
+	assert_int_equal(haproxy_say(&line, HAPROXY_DEL, name, &a, 0, false), BUFFER_E_FULL);
 	assert_int_equal(line.len, 0);
 	buffer_free(&line);
 }
@@ -194,6 +211,7 @@ int main(void)
 		cmocka_unit_test(an_entry_is_its_key_and_its_end),
 		cmocka_unit_test(a_key_that_picket_would_write_otherwise_is_foreign),
 		cmocka_unit_test(an_end_is_a_plain_number_or_none),
+		cmocka_unit_test(a_nought_in_front_says_that_a_block_list_asks_for_it),
 		cmocka_unit_test(what_is_no_entry_says_what_went_wrong),
 		cmocka_unit_test(answers_are_told_by_their_first_line),
 		cmocka_unit_test(commands_are_joined_until_a_line_is_full),
