@@ -14,7 +14,9 @@
 #include "lib/event.h"
 
 #define FORECAST_ENTRIES_MAX 4096
-#define FORECAST_ROUTES_MAX  8 /* of one entry; requests of further ones are counted together */
+#define FORECAST_TEXTS_MAX   4096 /* routes of restored entries */
+#define FORECAST_ROUTE_MAX   256  /* bytes of one that is restored */
+#define FORECAST_ROUTES_MAX  8    /* of one entry; requests of further ones are counted together */
 
 struct forecast;
 
@@ -24,12 +26,14 @@ struct forecast_route {
 };
 
 struct forecast_entry {
-	struct verdict verdict;      /* that began it, or made it last longer */
-	uint64_t began_ns, until_ns; /* boot clock, as all times here */
-	uint64_t requests;           /* that would have been dropped */
-	uint64_t served;             /* of them, those answered with 2xx */
-	uint64_t unanswered;         /* ... those whose answer is not known */
-	uint64_t first_ns, last_ns;  /* request; 0: none yet */
+	struct verdict verdict; /* that began it, or made it last longer */
+	/* Boot clock, as all times here; of what was before the machine's start these are numbers that wrap
+	 * (clock_wall_of_boot takes them). */
+	uint64_t began_ns, until_ns;
+	uint64_t requests;          /* that would have been dropped */
+	uint64_t served;            /* of them, those answered with 2xx */
+	uint64_t unanswered;        /* ... those whose answer is not known */
+	uint64_t first_ns, last_ns; /* request; 0: none yet */
 	struct forecast_route routes[FORECAST_ROUTES_MAX];
 	unsigned route_count;
 	uint64_t elsewhere; /* requests of no route that is known, or of one more than there is room for */
@@ -39,8 +43,23 @@ int forecast_new(struct forecast **ret);
 void forecast_free(struct forecast *f);
 /* picket.decision and http.request events, in the order in which they came; others are ignored. */
 void forecast_note(struct forecast *f, const struct event *e);
-/* Those that began at since_ns or later. free() the copies. 0 or -ENOMEM. */
-int forecast_list(struct forecast *f, uint64_t since_ns, struct forecast_entry **ret, size_t *ret_count);
+/* Those that began at since_ns or later; negative: before the machine's start. free() the copies. 0 or
+ * -ENOMEM. */
+int forecast_list(struct forecast *f, int64_t since_ns, struct forecast_entry **ret, size_t *ret_count);
 uint64_t forecast_forgotten(struct forecast *f);
+/* Since when it is kept; it has to be told. */
+int64_t forecast_since(struct forecast *f);
+void forecast_set_since(struct forecast *f, int64_t since_ns);
+
+/* --- what outlives a restart --- */
+
+/*
+ * As regulars_changes; numbers are below FORECAST_ENTRIES_MAX. Of an entry whose requests are counted it is
+ * told by the minute.
+ */
+size_t forecast_changes(struct forecast *f, struct forecast_entry *ret, uint32_t *ret_slots, size_t max);
+void forecast_change_all(struct forecast *f);
+/* In the order of began_ns; texts of routes are copied. False: there is no room, or it makes no sense. */
+bool forecast_restore(struct forecast *f, const struct forecast_entry *e);
 
 #endif

@@ -520,3 +520,8 @@ size_t guard_trips(const struct guard *g, uint64_t now_ns, struct guard_trip *re
 	}
 	return n;
 }
+
+struct offenders *guard_offenders(struct guard *g)
+{
+	return g->offenders;
+}

@@ -34,6 +34,8 @@
 #include "policies/proxies.h"
 #include "policies/regulars.h"
 
+struct offenders;
+
 struct guard;
 
 /* What the guard asks others, so that it holds no state of theirs. */
@@ -95,5 +97,8 @@ struct guard_trip {
 	uint64_t until_ns; /* gets nothing new until then; 0: it has cooled down */
 };
 size_t guard_trips(const struct guard *g, uint64_t now_ns, struct guard_trip *ret, size_t max);
+
+/* The repeaters it knows; the guard's. For who keeps them over a restart. */
+struct offenders *guard_offenders(struct guard *g);
 
 #endif

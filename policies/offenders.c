@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <sys/queue.h>
 #include "lib/util.h"
+#include "policies/ages.h"
 #include "policies/buckets.h"
+#include "policies/slots.h"
 #include "policies/table.h"
 
 struct offender {
@@ -11,11 +13,13 @@ struct offender {
 	TAILQ_ENTRY(offender) age;
 	struct prefix who;
 	unsigned blocks; /* so far, the latest included */
-	uint64_t end_ns; /* of the latest */
+	uint64_t end_ns; /* of the latest; as ages.h */
+	uint32_t slot;
 };
 
 struct offenders {
 	struct table table;
+	struct slots slots;
 	TAILQ_HEAD(, offender) by_age; /* noted longest ago first */
 	size_t max;
 	uint64_t remember_ns, forgotten;
@@ -28,7 +32,10 @@ int offenders_new(size_t max, uint64_t remember_ns, struct offenders **ret)
 	if (!o)
 		return -ENOMEM;
 	int r = table_init(&o->table, max);
+	if (!r)
+		r = slots_init(&o->slots, max);
 	if (r) {
+		table_deinit(&o->table);
 		free(o);
 		return r;
 	}
@@ -42,6 +49,7 @@ int offenders_new(size_t max, uint64_t remember_ns, struct offenders **ret)
 static void take_out(struct offenders *o, struct offender *one)
 {
 	table_remove(&o->table, &one->node);
+	slots_leave(&o->slots, one->slot);
 	TAILQ_REMOVE(&o->by_age, one, age);
 	free(one);
 }
@@ -53,6 +61,7 @@ void offenders_free(struct offenders *o)
 	while (!TAILQ_EMPTY(&o->by_age))
 		take_out(o, TAILQ_FIRST(&o->by_age));
 	table_deinit(&o->table);
+	slots_deinit(&o->slots);
 	free(o);
 }
 
@@ -89,6 +98,7 @@ unsigned offenders_before(const struct offenders *o, const struct prefix *target
 	struct prefix who = who_of(target);
 	const struct offender *one = find(o, &who);
 
+	now_ns = ages_of((int64_t)now_ns);
 	if (!one || !is_remembered(o, one, now_ns))
 		return 0;
 	return now_ns < one->end_ns ? one->blocks - 1 : one->blocks;
@@ -105,6 +115,7 @@ static struct offender *add(struct offenders *o, const struct prefix *who)
 		o->forgotten++;
 	}
 	one->who = *who;
+	one->slot = slots_take(&o->slots, one); /* there is one: offenders are no more than these */
 	table_add(&o->table, &one->node, hash_of(o, who));
 	TAILQ_INSERT_TAIL(&o->by_age, one, age);
 	return one;
@@ -115,6 +126,8 @@ void offenders_note(struct offenders *o, const struct prefix *target, uint64_t n
 	struct prefix who = who_of(target);
 	struct offender *one = find(o, &who);
 
+	now_ns = ages_of((int64_t)now_ns);
+	end_ns = ages_of((int64_t)end_ns);
 	if (!one)
 		one = add(o, &who);
 	if (!one)
@@ -124,6 +137,7 @@ void offenders_note(struct offenders *o, const struct prefix *target, uint64_t n
 	if (one->end_ns <= now_ns)
 		one->blocks++;
 	one->end_ns = MAX(one->end_ns, end_ns);
+	slots_touch(&o->slots, one->slot);
 	TAILQ_REMOVE(&o->by_age, one, age);
 	TAILQ_INSERT_TAIL(&o->by_age, one, age);
 }
@@ -140,4 +154,42 @@ void offenders_forget(struct offenders *o, const struct prefix *target)
 uint64_t offenders_forgotten(const struct offenders *o)
 {
 	return o->forgotten;
+}
+
+/* --- what outlives a restart --- */
+
+size_t offenders_changes(struct offenders *o, struct offenders_record *ret, uint32_t *ret_slots,
+			 bool *ret_gone, size_t max)
+{
+	void *owner;
+	size_t n = 0;
+
+	for (; n < max && slots_next(&o->slots, &ret_slots[n], &owner); n++) {
+		const struct offender *one = owner;
+		ret_gone[n] = !one;
+		if (one)
+			ret[n] = (struct offenders_record){one->who, one->blocks, ages_to_boot(one->end_ns)};
+	}
+	return n;
+}
+
+void offenders_change_all(struct offenders *o)
+{
+	slots_touch_all(&o->slots);
+}
+
+bool offenders_restore(struct offenders *o, const struct offenders_record *record, uint64_t now_ns)
+{
+	const struct prefix who = who_of(&record->who);
+	struct offender restored = {.end_ns = ages_of(record->end_ns)};
+
+	if (!prefix_equal(&who, &record->who) || !record->blocks || find(o, &who) ||
+	    o->table.count == o->max || !is_remembered(o, &restored, ages_of((int64_t)now_ns)))
+		return false;
+	struct offender *one = add(o, &who);
+	if (!one)
+		return false;
+	one->blocks = record->blocks;
+	one->end_ns = restored.end_ns;
+	return true;
 }

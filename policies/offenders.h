@@ -23,4 +23,19 @@ void offenders_note(struct offenders *o, const struct prefix *target, uint64_t n
 void offenders_forget(struct offenders *o, const struct prefix *target);
 uint64_t offenders_forgotten(const struct offenders *o);
 
+/* --- what outlives a restart --- */
+
+struct offenders_record {
+	struct prefix who;
+	uint32_t blocks; /* so far */
+	int64_t end_ns;  /* of the latest; boot clock, negative before its start */
+};
+
+/* As regulars_changes; numbers are below the max of offenders_new. */
+size_t offenders_changes(struct offenders *o, struct offenders_record *ret, uint32_t *ret_slots,
+			 bool *ret_gone, size_t max);
+void offenders_change_all(struct offenders *o);
+/* In the order of end_ns. False: its time is over, there is no room, or it makes no sense. */
+bool offenders_restore(struct offenders *o, const struct offenders_record *record, uint64_t now_ns);
+
 #endif

@@ -6,13 +6,16 @@
 #include "policies/regulars.h"
 #include <errno.h>
 #include <pthread.h>
+#include <sys/random.h>
 #include <sys/queue.h>
 #include "lib/util.h"
+#include "policies/ages.h"
 #include "policies/buckets.h"
+#include "policies/slots.h"
 #include "policies/table.h"
 
-#define PLACES     4096 /* where who has no credential is served, too */
 #define PLACE_WAYS 8
+#define TOLD_NS    (60 * NS_PER_S) /* so often is told anew when somebody was last served */
 
 /* Whom one block would hit: an IPv4 address, or an IPv6 /64. */
 struct group {
@@ -25,16 +28,18 @@ struct member {
 	struct table_node node;
 	TAILQ_ENTRY(member) age;
 	struct group *group;
-	uint64_t consumer; /* keyed hash */
-	uint64_t first_ns, last_ns;
+	uint64_t consumer;          /* keyed hash */
+	uint64_t first_ns, last_ns; /* as ages.h */
+	uint64_t told_ns;           /* last_ns, when it last counted as changed */
 	unsigned served;
+	uint32_t slot;
 	bool regular;
 };
 TAILQ_HEAD(members, member);
 
 struct place {
 	uint64_t key; /* keyed hash of route and method; 0: free */
-	uint64_t last_ns;
+	uint64_t last_ns, told_ns;
 };
 
 struct regulars {
@@ -43,7 +48,9 @@ struct regulars {
 	struct table groups, members;
 	struct members regulars, newcomers; /* idle longest first */
 	size_t max;
-	struct place places[PLACES];
+	struct place places[REGULARS_PLACES];
+	struct slots slots, place_slots; /* the places' are taken by number, and never left */
+	uint64_t key[2];
 	struct regulars_counts counts;
 };
 
@@ -69,8 +76,17 @@ int regulars_new(size_t max, const struct regulars_limits *limits, struct regula
 	int e = table_init(&r->groups, max);
 	if (!e)
 		e = table_init(&r->members, max);
+	if (!e)
+		e = slots_init(&r->slots, max);
+	if (!e)
+		e = slots_init(&r->place_slots, REGULARS_PLACES);
+	if (!e && getrandom(r->key, sizeof r->key, 0) != (ssize_t)sizeof r->key)
+		e = -errno;
 	if (e) {
 		table_deinit(&r->groups);
+		table_deinit(&r->members);
+		slots_deinit(&r->slots);
+		slots_deinit(&r->place_slots);
 		free(r);
 		return e;
 	}
@@ -86,6 +102,7 @@ static void leave(struct regulars *r, struct member *m)
 	struct group *g = m->group;
 
 	table_remove(&r->members, &m->node);
+	slots_leave(&r->slots, m->slot);
 	if (m->regular) {
 		TAILQ_REMOVE(&r->regulars, m, age);
 		g->regulars--;
@@ -111,6 +128,8 @@ void regulars_free(struct regulars *r)
 		leave(r, TAILQ_FIRST(&r->newcomers));
 	table_deinit(&r->groups);
 	table_deinit(&r->members);
+	slots_deinit(&r->slots);
+	slots_deinit(&r->place_slots);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
@@ -200,19 +219,20 @@ static struct member *join(struct regulars *r, const struct prefix *who, uint64_
 		return NULL;
 	}
 	g->members++;
-	*m = (struct member){.group = g, .consumer = consumer, .first_ns = now_ns};
+	/* There is a place: members are no more than these. */
+	*m = (struct member){
+		.group = g, .consumer = consumer, .first_ns = now_ns, .slot = slots_take(&r->slots, m)};
 	table_add(&r->members, &m->node, member_hash(r, who, consumer));
 	TAILQ_INSERT_TAIL(&r->newcomers, m, age);
 	r->counts.newcomers++;
 	return m;
 }
 
-static void served(struct regulars *r, struct member *m, uint64_t now_ns)
+/* It was served once more, or so often before: is it a regular by that? */
+static void sort_in(struct regulars *r, struct member *m)
 {
 	bool was = m->regular;
 
-	m->served += m->served < r->limits.requests;
-	m->last_ns = MAX(m->last_ns, now_ns);
 	m->regular =
 		was || (m->served >= r->limits.requests && m->last_ns - m->first_ns >= r->limits.span_ns);
 	TAILQ_REMOVE(was ? &r->regulars : &r->newcomers, m, age);
@@ -222,6 +242,20 @@ static void served(struct regulars *r, struct member *m, uint64_t now_ns)
 	m->group->regulars++;
 	r->counts.regulars++;
 	r->counts.newcomers--;
+	slots_touch(&r->slots, m->slot);
+}
+
+static void served(struct regulars *r, struct member *m, uint64_t now_ns)
+{
+	bool more = m->served < r->limits.requests;
+
+	m->served += more;
+	m->last_ns = MAX(m->last_ns, now_ns);
+	if (more || m->last_ns - m->told_ns >= TOLD_NS) {
+		m->told_ns = m->last_ns;
+		slots_touch(&r->slots, m->slot);
+	}
+	sort_in(r, m);
 }
 
 /* --- where a credential makes a difference --- */
@@ -231,15 +265,17 @@ static uint64_t place_of(const struct regulars *r, const struct event_request *q
 {
 	if (!q->route_id)
 		return 0;
-	const uint64_t key[2] = {q->route_id, table_hash(&r->members, q->method.ptr, q->method.len)};
-	uint64_t hash = table_hash(&r->members, key, sizeof key);
+	/* By its text: the same route may have another number after a restart. */
+	const uint64_t key[2] = {table_hash_keyed(r->key, q->route.ptr, q->route.len),
+				 table_hash_keyed(r->key, q->method.ptr, q->method.len)};
+	uint64_t hash = table_hash_keyed(r->key, key, sizeof key);
 	return hash ? hash : 1;
 }
 
 static struct place *place_find(struct regulars *r, uint64_t key)
 {
 	for (size_t i = 0; i < PLACE_WAYS; i++) {
-		struct place *p = &r->places[(key + i) % PLACES];
+		struct place *p = &r->places[(key + i) % REGULARS_PLACES];
 		if (p->key == key)
 			return p;
 	}
@@ -252,12 +288,18 @@ static void place_open(struct regulars *r, uint64_t key, uint64_t now_ns)
 	struct place *p = place_find(r, key);
 
 	if (!p) {
-		p = &r->places[key % PLACES];
+		p = &r->places[key % REGULARS_PLACES];
 		for (size_t i = 1; i < PLACE_WAYS; i++)
-			if (r->places[(key + i) % PLACES].last_ns < p->last_ns)
-				p = &r->places[(key + i) % PLACES];
+			if (r->places[(key + i) % REGULARS_PLACES].last_ns < p->last_ns)
+				p = &r->places[(key + i) % REGULARS_PLACES];
 	}
-	*p = (struct place){key, now_ns};
+	/* Often the same again: that is told by the minute. */
+	if (p->key != key || now_ns - MIN(p->told_ns, now_ns) >= TOLD_NS) {
+		p->told_ns = now_ns;
+		slots_touch(&r->place_slots, (uint32_t)(p - r->places));
+	}
+	p->key = key;
+	p->last_ns = now_ns;
 }
 
 static bool is_open(struct regulars *r, uint64_t key, uint64_t now_ns)
@@ -281,7 +323,7 @@ static void note(struct regulars *r, const struct event *e)
 {
 	const struct event_request *q = &e->request;
 	const struct addr *client = q->client.addr.family != ADDR_NONE ? &q->client.addr : &e->flow.peer.addr;
-	uint64_t place = place_of(r, q), now_ns = e->time_ns;
+	uint64_t place = place_of(r, q), now_ns = ages_of((int64_t)e->time_ns);
 
 	if (!place || client->family == ADDR_NONE)
 		return;
@@ -295,7 +337,7 @@ static void note(struct regulars *r, const struct event *e)
 	}
 	expire(r, now_ns);
 	struct prefix who = bucket_group(client);
-	uint64_t consumer = table_hash(&r->members, q->consumer.ptr, q->consumer.len);
+	uint64_t consumer = table_hash_keyed(r->key, q->consumer.ptr, q->consumer.len);
 	struct member *m = member_find(r, &who, consumer);
 	if (!m)
 		m = join(r, &who, consumer, now_ns);
@@ -338,7 +380,7 @@ struct regulars_share regulars_share(struct regulars *r, const struct prefix *ta
 	struct regulars_share share;
 
 	pthread_mutex_lock(&r->lock);
-	expire(r, now_ns);
+	expire(r, ages_of((int64_t)now_ns));
 	share = (struct regulars_share){.here = regulars_in(r, target), .all = r->counts.regulars};
 	pthread_mutex_unlock(&r->lock);
 	return share;
@@ -350,4 +392,104 @@ struct regulars_counts regulars_counts(struct regulars *r)
 	struct regulars_counts c = r->counts;
 	pthread_mutex_unlock(&r->lock);
 	return c;
+}
+
+/* --- what outlives a restart --- */
+
+void regulars_key(struct regulars *r, uint64_t ret[static 2])
+{
+	pthread_mutex_lock(&r->lock);
+	memcpy(ret, r->key, sizeof r->key);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void regulars_set_key(struct regulars *r, const uint64_t key[static 2])
+{
+	pthread_mutex_lock(&r->lock);
+	memcpy(r->key, key, sizeof r->key);
+	pthread_mutex_unlock(&r->lock);
+}
+
+size_t regulars_changes(struct regulars *r, struct regulars_record *ret, uint32_t *ret_slots, bool *ret_gone,
+			size_t max)
+{
+	void *owner;
+	size_t n = 0;
+
+	pthread_mutex_lock(&r->lock);
+	for (; n < max && slots_next(&r->slots, &ret_slots[n], &owner); n++) {
+		const struct member *m = owner;
+		ret_gone[n] = !m;
+		if (m)
+			ret[n] = (struct regulars_record){
+				.who = m->group->who,
+				.consumer = m->consumer,
+				.first_ns = ages_to_boot(m->first_ns),
+				.last_ns = ages_to_boot(m->last_ns),
+				.served = m->served,
+			};
+	}
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+size_t regulars_place_changes(struct regulars *r, struct regulars_place *ret, uint32_t *ret_slots, size_t max)
+{
+	void *owner;
+	size_t n = 0;
+
+	pthread_mutex_lock(&r->lock);
+	for (; n < max && slots_next(&r->place_slots, &ret_slots[n], &owner); n++) {
+		const struct place *p = &r->places[ret_slots[n]];
+		ret[n] = (struct regulars_place){p->key, ages_to_boot(p->last_ns)};
+	}
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+void regulars_change_all(struct regulars *r)
+{
+	pthread_mutex_lock(&r->lock);
+	slots_touch_all(&r->slots);
+	for (uint32_t i = 0; i < REGULARS_PLACES; i++)
+		if (r->places[i].key)
+			slots_touch(&r->place_slots, i);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static bool restore(struct regulars *r, const struct regulars_record *record, uint64_t now_ns)
+{
+	const struct prefix who = bucket_group(&record->who.addr);
+	uint64_t first_ns = ages_of(record->first_ns), last_ns = ages_of(record->last_ns);
+
+	if (!prefix_equal(&who, &record->who) || !record->served || first_ns > last_ns || last_ns > now_ns ||
+	    now_ns - last_ns > r->limits.within_ns || member_find(r, &who, record->consumer))
+		return false;
+	struct member *m = join(r, &who, record->consumer, first_ns);
+	if (!m)
+		return false;
+	m->served = MIN(record->served, r->limits.requests);
+	m->last_ns = m->told_ns = last_ns;
+	sort_in(r, m); /* by the limits of now */
+	return true;
+}
+
+bool regulars_restore(struct regulars *r, const struct regulars_record *record, uint64_t now_ns)
+{
+	pthread_mutex_lock(&r->lock);
+	bool taken = restore(r, record, ages_of((int64_t)now_ns));
+	pthread_mutex_unlock(&r->lock);
+	return taken;
+}
+
+bool regulars_place_restore(struct regulars *r, const struct regulars_place *record, uint64_t now_ns)
+{
+	uint64_t now = ages_of((int64_t)now_ns), last_ns = ages_of(record->last_ns);
+
+	if (!record->place || last_ns > now || now - last_ns > r->limits.within_ns)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	place_open(r, record->place, last_ns);
+	pthread_mutex_unlock(&r->lock);
+	return true;
 }

@@ -50,14 +50,14 @@ static inline void sip_round(uint64_t v[static 4])
 }
 
 /* SipHash with one round a word and three at the end, as hash tables use it. Words in host order: it never
- * leaves here. */
-uint64_t table_hash(const struct table *t, const void *bytes, size_t len)
+ * leaves this machine. */
+uint64_t table_hash_keyed(const uint64_t key[static 2], const void *bytes, size_t len)
 {
 	uint64_t v[4] = {
-		t->key[0] ^ 0x736f6d6570736575ull,
-		t->key[1] ^ 0x646f72616e646f6dull,
-		t->key[0] ^ 0x6c7967656e657261ull,
-		t->key[1] ^ 0x7465646279746573ull,
+		key[0] ^ 0x736f6d6570736575ull,
+		key[1] ^ 0x646f72616e646f6dull,
+		key[0] ^ 0x6c7967656e657261ull,
+		key[1] ^ 0x7465646279746573ull,
 	};
 	const char *at = bytes;
 	size_t left = len;
@@ -81,6 +81,11 @@ uint64_t table_hash(const struct table *t, const void *bytes, size_t len)
 	sip_round(v);
 	sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t table_hash(const struct table *t, const void *bytes, size_t len)
+{
+	return table_hash_keyed(t->key, bytes, len);
 }
 
 void table_add(struct table *t, struct table_node *n, uint64_t hash)

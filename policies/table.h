@@ -29,6 +29,8 @@ struct table {
 int table_init(struct table *t, size_t capacity);
 void table_deinit(struct table *t); /* nodes are the owner's to free */
 uint64_t table_hash(const struct table *t, const void *bytes, size_t len);
+/* The same by another key: for what outlives the table. On machines of one byte order it is the same. */
+uint64_t table_hash_keyed(const uint64_t key[static 2], const void *bytes, size_t len);
 void table_add(struct table *t, struct table_node *n, uint64_t hash);
 void table_remove(struct table *t, struct table_node *n);
 /* The nodes of this hash: table_first, then table_next until NULL. */

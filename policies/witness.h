@@ -4,6 +4,8 @@
  * asked what it stands on: does it cite one of them, of its own target? What another gateway, or another
  * model, thinks is no witness.
  *
+ * Events of earlier runs, which a gateway may still answer, are restored with the name of theirs.
+ *
  * A ring of fixed size; full, what was noted longest ago goes, which is counted if it was not to be forgotten
  * yet (then a verdict that came late is not believed). Thread safe: capture notes, the guard asks.
  */
@@ -14,7 +16,8 @@
 
 struct witness;
 
-#define WITNESS_MAX 16384
+#define WITNESS_MAX  16384
+#define WITNESS_RUNS 8 /* our own, and earlier ones */
 
 struct witness_counts {
 	uint64_t noted, forgotten;
@@ -35,5 +38,21 @@ void witness_note(struct witness *w, uint64_t event_id, const struct prefix *tar
  */
 bool witness_ask(struct witness *w, const struct verdict *v, uint64_t now_ns, bool *ret_framed);
 struct witness_counts witness_counts(struct witness *w);
+
+/* --- what outlives a restart --- */
+
+struct witness_record {
+	char run[17]; /* event_run_id() of who noted it */
+	uint64_t event_id;
+	struct prefix target;
+	bool framed;
+	int64_t when_ns; /* boot clock, negative before its start */
+};
+
+/* As regulars_changes; numbers are below the max of witness_new. */
+size_t witness_changes(struct witness *w, struct witness_record *ret, uint32_t *ret_slots, size_t max);
+void witness_change_all(struct witness *w);
+/* In the order of when_ns. False: its time is over, it is of one run too many, or it makes no sense. */
+bool witness_restore(struct witness *w, const struct witness_record *record, uint64_t now_ns);
 
 #endif

@@ -34,6 +34,8 @@ sensor/adopt*.[ch]        lib/ sensor/ bpf/abi.h policies/
 sensor/installer.[ch]     lib/ sensor/ policies/
 sensor/why.[ch]           lib/ sensor/lists.h sensor/why.h policies/
 sensor/store*.[ch]        lib/ sensor/store
+sensor/memory.[ch]        lib/ sensor/ policies/
+sensor/memory_file.[ch]   lib/ sensor/memory_file.h sensor/rejected.h sensor/store policies/
 sensor/journal*.[ch]      lib/ sensor/journal sensor/store policies/
 sensor/http_point.[ch]    lib/ sensor/ policies/
 sensor/haproxy_*.[ch]     lib/ sensor/haproxy_ policies/

@@ -25,6 +25,7 @@
 #include "sensor/haproxy_point.h"
 #include "sensor/http_point.h"
 #include "sensor/journal.h"
+#include "sensor/memory.h"
 #include "sensor/reader.h"
 #include "sensor/tail.h"
 
@@ -40,6 +41,7 @@ struct control_parts {
 	struct audit *audit;       /* NULL: none */
 	struct alert_send *alerts; /* NULL: nobody is told */
 	struct journal *journal;   /* NULL: none */
+	struct memory *memory;     /* NULL: none */
 	struct warden_client *warden;
 	struct proxies *proxies;
 	struct forwarder *forwarder;

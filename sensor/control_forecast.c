@@ -78,7 +78,8 @@ static void get_forecast(struct api_call *call, void *arg)
 	if (control_query(call, "last_s", LAST_S_MAX, &last_s) ||
 	    control_query(call, "limit", LIST_MAX, &limit))
 		return;
-	uint64_t since = last_s ? now - MIN(now, last_s * NS_PER_S) : 0;
+	/* Negative: before the machine's start. */
+	int64_t since = last_s ? (int64_t)now - (int64_t)(last_s * NS_PER_S) : INT64_MIN;
 	if (forecast_list(parts->forecast, since, &list, &count)) {
 		control_no_memory(call);
 		return;
@@ -86,8 +87,7 @@ static void get_forecast(struct api_call *call, void *arg)
 	if (count)
 		qsort(list, count, sizeof *list, most_served_first);
 	json_object_begin(&w);
-	/* It knows nothing of before its start. */
-	control_write_time(&w, "since", parts->clock, MAX(since, parts->started_ns));
+	control_write_time(&w, "since", parts->clock, (uint64_t)MAX(since, forecast_since(parts->forecast)));
 	write_totals(&w, list, count);
 	json_key(&w, "truncated");
 	json_bool(&w, count > limit);

@@ -55,6 +55,7 @@ struct status *status_read(const struct control_parts *parts)
 	s->alerts = alerts_counts(alert_send_alerts(parts->alerts));
 	alert_send_counts(parts->alerts, s->outlets);
 	s->journal = journal_counts(parts->journal);
+	s->memory = memory_counts(parts->memory);
 	s->mode = enforcer_mode(parts->enforcer);
 	if (parts->detect)
 		s->detect = detect_counts(parts->detect);
@@ -250,7 +251,17 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_bool(w, "blocks", s->journal.state == JOURNAL_ON);
 	put_bool(w, "mode", s->journal.state == JOURNAL_ON);
 	put_bool(w, "proxies", s->journal.state == JOURNAL_ON);
+	put_bool(w, "memory", s->memory.state == JOURNAL_ON);
 	json_object_end(w);
+}
+
+static void write_state(struct json_writer *w, enum journal_state state, uint64_t written, const char *aside,
+			int error)
+{
+	put_text(w, "state", journal_state_name(state));
+	put_uint(w, "written", written);
+	put_text(w, "put_aside", aside[0] ? aside : NULL);
+	put_text(w, "error", error ? strerror(-error) : NULL);
 }
 
 /* What outlives a restart. */
@@ -260,8 +271,7 @@ static void write_journal(struct json_writer *w, const struct status *s)
 
 	json_key(w, "journal");
 	json_object_begin(w);
-	put_text(w, "state", journal_state_name(j->state));
-	put_uint(w, "written", j->written);
+	write_state(w, j->state, j->written, j->aside, j->error);
 	put_uint(w, "held", j->held);
 	put_uint(w, "held_ms", j->held_ns / NS_PER_MS);
 	put_uint(w, "overruns", j->overruns);
@@ -275,8 +285,33 @@ static void write_journal(struct json_writer *w, const struct status *s)
 	put_uint(w, "adopted", j->restored.adopted);
 	put_uint(w, "ms", j->restored.took_ns / NS_PER_MS);
 	json_object_end(w);
-	put_text(w, "put_aside", j->aside[0] ? j->aside : NULL);
-	put_text(w, "error", j->error ? strerror(-j->error) : NULL);
+	json_object_end(w);
+}
+
+/* ... of what is known of clients. */
+static void write_memory(struct json_writer *w, const struct status *s)
+{
+	static const char *const names[MEMORY_KINDS] = {
+		[MEMORY_REGULARS] = "regulars",   [MEMORY_PLACES] = "open_places",
+		[MEMORY_WITNESSES] = "witnesses", [MEMORY_OFFENDERS] = "offenders",
+		[MEMORY_FORECAST] = "forecast",   [MEMORY_REJECTED] = "rejected",
+	};
+	const struct memory_counts *m = &s->memory;
+	uint64_t ended = 0;
+
+	json_key(w, "memory");
+	json_object_begin(w);
+	write_state(w, m->state, m->written, m->aside, m->error);
+	put_uint(w, "rows", m->rows);
+	json_key(w, "restored");
+	json_object_begin(w);
+	for (unsigned i = 0; i < MEMORY_KINDS; i++) {
+		put_uint(w, names[i], m->restored[i]);
+		ended += m->ended[i];
+	}
+	put_uint(w, "ended", ended);
+	put_uint(w, "unreadable", m->unreadable);
+	json_object_end(w);
 	json_object_end(w);
 }
 
@@ -412,6 +447,7 @@ static void get_status(struct api_call *call, void *arg)
 	status_write_kernel(&w, s);
 	write_judgment(&w, s);
 	write_journal(&w, s);
+	write_memory(&w, s);
 	write_audit(&w, s);
 	write_alerts(&w, s);
 	json_key(&w, "lists");

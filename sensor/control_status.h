@@ -33,6 +33,7 @@ struct status {
 	struct alerts_counts alerts;
 	struct alert_outlet_counts outlets[ALERT_OUTLETS];
 	struct journal_counts journal;
+	struct memory_counts memory;
 	struct detect_counts detect;
 	struct regulars_counts regulars;
 	struct witness_counts witness;

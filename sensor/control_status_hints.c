@@ -335,6 +335,23 @@ static void hint_alerts(struct json_writer *w, const struct status *s)
 			     alert_outlet_name((enum alert_outlet)i), s->outlets[i].error);
 }
 
+static void hint_memory(struct json_writer *w, const struct status *s)
+{
+	const struct memory_counts *m = &s->memory;
+	const char *folder = s->parts->config->state_dir;
+
+	if (m->state != JOURNAL_NONE && m->state != JOURNAL_ON)
+		hint(w, "warning", NULL,
+		     "what is known of clients (regulars, repeaters, the forecast, what was rejected) will "
+		     "not "
+		     "outlive a restart: %s/memory.db cannot be %s (%s)",
+		     folder, m->state == JOURNAL_UNOPENED ? "opened" : "written", strerror(-m->error));
+	if (m->aside[0])
+		hint(w, "warning", NULL,
+		     "what was known of clients could not be read as it was: it is kept as %s/%s", folder,
+		     m->aside);
+}
+
 static void hint_journal(struct json_writer *w, const struct status *s)
 {
 	const struct journal_counts *j = &s->journal;
@@ -409,6 +426,7 @@ void status_write_hints(struct json_writer *w, const struct status *s, const str
 	hint_nameless_proxies(w, s);
 	hint_judgment(w, s);
 	hint_journal(w, s);
+	hint_memory(w, s);
 	hint_audit(w, s);
 	hint_alerts(w, s);
 	json_array_end(w);

@@ -36,6 +36,7 @@ struct enforcer {
 		protect; /* the warden's, as last read: for the reason; the warden itself asks afresh */
 	uint64_t protect_ns;
 	struct pending_queue pending;
+	struct rejected_list rejected;
 	struct history history;
 	struct enforcer_counts counts;
 	struct warden_reply reply; /* 20 kB: not on the stack */
@@ -214,12 +215,29 @@ static void connections_close(struct enforcer *e, struct block *b, struct decisi
 
 /* --- verdicts --- */
 
-/* A person is asked. True: it is a new question. */
+/* Said no to, less than a day ago. */
+static bool was_rejected(const struct enforcer *e, const struct verdict *v, struct decision *d)
+{
+	const struct rejected *r = rejected_find(&e->rejected, v, now_ns(e));
+	char when[CLOCK_TEXT_MAX], text[VERDICT_TEXT_MAX];
+
+	if (!r)
+		return false;
+	clock_format(clock_wall_of_boot(e->parts.clock, (uint64_t)r->when_ns), when);
+	snprintf(text, sizeof text,
+		 "a person rejected it at %.19s UTC: it is not asked again for a day from then on", when);
+	decision_set(d, DECISION_REFUSED, "rejected", text);
+	return true;
+}
+
+/* A person is asked. True: it is a new question, or none. */
 static bool wait_for_answer(struct enforcer *e, const struct verdict *v, struct decision *d)
 {
 	struct pending gone;
 	bool fresh;
 
+	if (was_rejected(e, v, d))
+		return true;
 	d->pending_id = pending_put(&e->pending, v, d->why, d->detail, now_ns(e), &fresh, &gone);
 	if (gone.id) {
 		struct decision full = {.pending_id = gone.id};
@@ -329,6 +347,8 @@ static void carry_out(struct enforcer *e, const struct verdict *v, uint64_t conf
 		return;
 	guard_blocked(e->guard, v, now_ns(e));
 	settle(e, v);
+	if (v->source == VERDICT_OPERATOR)
+		rejected_forget(&e->rejected, &v->target);
 	if (strcmp(answer->why, "ok") != 0)
 		decision_set(d, DECISION_BLOCKED, answer->why, answer->detail);
 	else if (!d->detail[0])
@@ -537,6 +557,7 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 		} else {
 			char text[VERDICT_TEXT_MAX];
 			snprintf(text, sizeof text, "rejected by %s", by);
+			rejected_put(&e->rejected, v, now_ns(e));
 			decision_set(&d, DECISION_REFUSED, "rejected", text);
 			publish(e, v, &d);
 		}
@@ -940,6 +961,50 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 	pthread_mutex_unlock(&e->lock);
 	*ret = why;
 	return 0;
+}
+
+/* --- what outlives a restart --- */
+
+size_t enforcer_offenders(struct enforcer *e, struct offenders_record *ret, uint32_t *ret_slots,
+			  bool *ret_gone, size_t max)
+{
+	pthread_mutex_lock(&e->lock);
+	size_t n = offenders_changes(guard_offenders(e->guard), ret, ret_slots, ret_gone, max);
+	pthread_mutex_unlock(&e->lock);
+	return n;
+}
+
+size_t enforcer_rejected(struct enforcer *e, struct rejected *ret, uint32_t *ret_slots, bool *ret_gone,
+			 size_t max)
+{
+	pthread_mutex_lock(&e->lock);
+	size_t n = rejected_changes(&e->rejected, ret, ret_slots, ret_gone, max);
+	pthread_mutex_unlock(&e->lock);
+	return n;
+}
+
+void enforcer_memory_change_all(struct enforcer *e)
+{
+	pthread_mutex_lock(&e->lock);
+	offenders_change_all(guard_offenders(e->guard));
+	rejected_change_all(&e->rejected);
+	pthread_mutex_unlock(&e->lock);
+}
+
+bool enforcer_offender_restore(struct enforcer *e, const struct offenders_record *record)
+{
+	pthread_mutex_lock(&e->lock);
+	bool taken = offenders_restore(guard_offenders(e->guard), record, now_ns(e));
+	pthread_mutex_unlock(&e->lock);
+	return taken;
+}
+
+bool enforcer_rejected_restore(struct enforcer *e, const struct rejected *record)
+{
+	pthread_mutex_lock(&e->lock);
+	bool taken = rejected_restore(&e->rejected, record, now_ns(e));
+	pthread_mutex_unlock(&e->lock);
+	return taken;
 }
 
 struct decide *enforcer_decide(struct enforcer *e)

@@ -15,6 +15,7 @@
 #include "policies/blocks.h"
 #include "policies/decide.h"
 #include "policies/guard.h"
+#include "policies/offenders.h"
 #include "policies/proxies.h"
 #include "policies/regulars.h"
 #include "policies/witness.h"
@@ -24,6 +25,7 @@
 #include "sensor/journal.h"
 #include "sensor/lists.h"
 #include "sensor/pending.h"
+#include "sensor/rejected.h"
 #include "sensor/warden.h"
 #include "sensor/why.h"
 
@@ -109,6 +111,16 @@ int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count
 /* What is known of an address or prefix. history: newest first, up to *count decisions. */
 int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *ret, struct event **history,
 		 size_t *count);
+/* --- what outlives a restart (memory.h): repeaters, and what a person rejected --- */
+/* As offenders_changes, rejected_changes. */
+size_t enforcer_offenders(struct enforcer *e, struct offenders_record *ret, uint32_t *ret_slots,
+			  bool *ret_gone, size_t max);
+size_t enforcer_rejected(struct enforcer *e, struct rejected *ret, uint32_t *ret_slots, bool *ret_gone,
+			 size_t max);
+void enforcer_memory_change_all(struct enforcer *e);
+bool enforcer_offender_restore(struct enforcer *e, const struct offenders_record *record);
+bool enforcer_rejected_restore(struct enforcer *e, const struct rejected *record);
+
 /* The decisions at HTTP, for those who ask; the enforcer keeps and owns them. */
 struct decide *enforcer_decide(struct enforcer *e);
 void enforcer_free(struct enforcer *e);

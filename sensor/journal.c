@@ -61,15 +61,6 @@ const char *journal_state_name(enum journal_state state)
 
 /* --- open --- */
 
-static void boot_read(char ret[static JOURNAL_BOOT_MAX])
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	/* Without it each start counts as another boot: deadlines go by the wall clock. */
-	if (!f || fscanf(f, "%63s", ret) != 1)
-		snprintf(ret, JOURNAL_BOOT_MAX, "unknown-%" PRIu64, clock_wall_ns(&clock_system));
-}
-
 static void found_tell(struct journal *j, const struct journal_found *found)
 {
 	const char *folder = j->config->state_dir;
@@ -99,7 +90,7 @@ static void file_open(struct journal *j)
 	};
 	struct journal_found found;
 
-	boot_read(boot);
+	store_boot_read(boot);
 	int r = journal_file_open(&options, &j->file, &found);
 	if (!r) {
 		found_tell(j, &found);

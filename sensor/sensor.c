@@ -13,6 +13,7 @@
  *     lists thread     list_watch → enforcer → warden, where block lists are configured
  *     alerts thread    alerts, which events and the judge fill → alert_send, where people are to be told
  *     store thread     enforcer → journal, what outlives a restart
+ *     memory thread    what is known of clients → memory.db
  */
 #include "sensor/sensor.h"
 #include <curl/curl.h>
@@ -49,6 +50,7 @@
 #include "sensor/haproxy_point.h"
 #include "sensor/http_point.h"
 #include "sensor/list_watch.h"
+#include "sensor/memory.h"
 #include "sensor/reader.h"
 #include "sensor/sandbox.h"
 #include "sensor/tail.h"
@@ -87,6 +89,7 @@ struct sensor {
 	struct enforcer *enforcer;
 	struct audit *audit;
 	struct journal *journal;
+	struct memory *memory;
 	struct warden_client *warden;
 	struct list_watch *list_watch; /* NULL: no block lists */
 	struct operations *operations; /* of api.openapi; NULL: none */
@@ -529,6 +532,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = audit_new(c, &clock_system, &s->audit);
 	if (!r)
 		r = journal_new(c, &clock_system, &s->journal);
+	if (!r)
+		r = memory_new(c, &clock_system, &s->memory);
 	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
 	if (!r)
 		r = forwarder_new(c, &clock_system, s->source, &hooks, &s->forwarder, &errors);
@@ -687,10 +692,19 @@ static int restore(struct sensor *s, const struct sensor_start *start)
 {
 	/* A configuration that was read again alone says what is set (docs/decisions/0003). */
 	bool reload = strcmp(start->why, "reload") == 0;
-	int r = enforcer_adopt(s->enforcer, !reload);
+	const struct memory_parts memory = {
+		.regulars = s->regulars,
+		.witness = s->witness,
+		.forecast = s->forecast,
+		.enforcer = s->enforcer,
+	};
+	int r = memory_load(s->memory, &memory);
+	if (!r)
+		r = enforcer_adopt(s->enforcer, !reload);
 	struct journal_source source = enforcer_source(s->enforcer);
-
-	return r ? r : journal_start(s->journal, &source);
+	if (!r)
+		r = journal_start(s->journal, &source);
+	return r ? r : memory_start(s->memory);
 }
 
 static int start_parts(struct sensor *s, const struct sensor_start *start)
@@ -771,6 +785,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.audit = s->audit,
 		.alerts = s->alert_send,
 		.journal = s->journal,
+		.memory = s->memory,
 		.warden = s->warden,
 		.proxies = s->proxies,
 		.forwarder = s->forwarder,
@@ -840,6 +855,7 @@ static void stop_parts(struct sensor *s)
 	reader_free(s->reader);
 	forwarder_free(s->forwarder);
 	journal_free(s->journal); /* asks the enforcer for the last of it */
+	memory_free(s->memory);   /* ... and whoever remembers */
 	enforcer_free(s->enforcer);
 	audit_free(s->audit);
 	detect_free(s->detect);

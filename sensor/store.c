@@ -26,6 +26,15 @@ sqlite3 *store_db(struct store *s)
 	return s->db;
 }
 
+void store_boot_read(char ret[static STORE_BOOT_MAX])
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	/* Without it each start counts as another boot: deadlines go by the wall clock. */
+	if (!f || fscanf(f, "%63s", ret) != 1)
+		snprintf(ret, STORE_BOOT_MAX, "unknown-%" PRIu64, clock_wall_ns(&clock_system));
+}
+
 const struct store_options *store_options(const struct store *s)
 {
 	return &s->o;

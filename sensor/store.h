@@ -55,6 +55,9 @@ struct store_found {
 	bool upgraded;   /* an earlier version of picket had written it */
 };
 
+/* For store_options: this boot of the machine. */
+void store_boot_read(char ret[static STORE_BOOT_MAX]);
+
 struct store;
 
 /* shape outlives it. 0; -EBUSY: another process has it; -errno. */

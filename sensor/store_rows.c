@@ -174,6 +174,25 @@ uint64_t store_been(const struct store_times *t, int64_t at)
 	return MIN(store_moved(t, at), t->now_ns);
 }
 
+static int64_t signed_moved(const struct store_times *t, int64_t at)
+{
+	int64_t there;
+
+	if (__builtin_add_overflow(at, t->ahead_ns, &there))
+		return at > 0 ? INT64_MAX : INT64_MIN;
+	return there;
+}
+
+int64_t store_ago(const struct store_times *t, int64_t at)
+{
+	return MIN(signed_moved(t, at), (int64_t)t->now_ns);
+}
+
+int64_t store_until(const struct store_times *t, int64_t end, uint64_t longest_ns)
+{
+	return MIN(signed_moved(t, end), (int64_t)(t->now_ns + longest_ns));
+}
+
 uint64_t store_end(const struct store_times *t, int64_t since, int64_t end, uint64_t longest_ns)
 {
 	uint64_t length = end > since ? (uint64_t)end - (uint64_t)since : 0;

@@ -46,6 +46,10 @@ int store_times(struct store *s, struct store_times *ret);
 uint64_t store_moved(const struct store_times *t, int64_t at);
 /* As store_moved; no later than now. For what has been. */
 uint64_t store_been(const struct store_times *t, int64_t at);
+/* The same for who counts from before this boot (policies/ages.h): negative then. */
+int64_t store_ago(const struct store_times *t, int64_t at);
+/* The same of an end: no later than longest_ns from now on. */
+int64_t store_until(const struct store_times *t, int64_t end, uint64_t longest_ns);
 /* The end of what began then: no later than it was meant to be from now on, whatever the clocks say, and no
  * later than may be. */
 uint64_t store_end(const struct store_times *t, int64_t since, int64_t end, uint64_t longest_ns);

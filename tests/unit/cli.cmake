@@ -20,6 +20,7 @@ set(control_sources
 	${CMAKE_SOURCE_DIR}/policies/routes.c
 	${CMAKE_SOURCE_DIR}/policies/routes_learn.c
 	${CMAKE_SOURCE_DIR}/policies/routes_tree.c
+	${CMAKE_SOURCE_DIR}/policies/slots.c
 	${CMAKE_SOURCE_DIR}/policies/table.c
 	${CMAKE_SOURCE_DIR}/sensor/audit.c
 	${CMAKE_SOURCE_DIR}/sensor/audit_files.c

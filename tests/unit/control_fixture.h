@@ -10,6 +10,7 @@
 #include "sensor/control.h"
 
 struct fake {
+	struct memory_counts memory;
 	enum processes_sight sight;
 	unsigned rearmed; /* calls of detect_rearm */
 	/* enforcer */

@@ -6,6 +6,7 @@ set(enforcer_sources ${CMAKE_SOURCE_DIR}/sensor/adopt.c
 	${CMAKE_SOURCE_DIR}/sensor/store.c ${CMAKE_SOURCE_DIR}/sensor/store_rows.c
 	${CMAKE_SOURCE_DIR}/sensor/enforcer.c ${CMAKE_SOURCE_DIR}/sensor/clients.c
 	${CMAKE_SOURCE_DIR}/sensor/desired.c ${CMAKE_SOURCE_DIR}/sensor/facts.c ${CMAKE_SOURCE_DIR}/sensor/pending.c
+	${CMAKE_SOURCE_DIR}/sensor/rejected.c
 	${CMAKE_SOURCE_DIR}/sensor/adopt_settings.c ${CMAKE_SOURCE_DIR}/sensor/decision.c
 	${CMAKE_SOURCE_DIR}/sensor/history.c ${CMAKE_SOURCE_DIR}/sensor/installer.c ${CMAKE_SOURCE_DIR}/sensor/why.c
 	${CMAKE_SOURCE_DIR}/sensor/lists.c ${CMAKE_SOURCE_DIR}/sensor/reconcile.c)
@@ -20,6 +21,7 @@ picket_unit(audit picket_sensor)
 picket_unit(audit_files picket_sensor)
 picket_unit(journal picket_sensor)
 picket_unit(journal_file picket_sensor)
+picket_unit(memory picket_sensor)
 picket_unit(store picket_sensor)
 picket_unit(sandbox picket_sensor)
 picket_unit(abi)

@@ -49,11 +49,14 @@ static int teardown(void **state)
 static void ask(struct fixture *f, const char *client, const char *consumer)
 {
 	struct event e = {.kind = EVENT_HTTP_REQUEST, .id = 1, .time_ns = f->now_ns};
+	char route[16];
 
 	e.flow.peer.addr = test_addr("192.0.2.1");
 	e.request.client.addr = test_addr(client);
 	e.request.method = SPAN("GET");
+	snprintf(route, sizeof route, "/r%u", (unsigned)f->route);
 	e.request.route_id = f->route;
+	e.request.route = span_from(route);
 	e.request.consumer = span_from(consumer);
 	e.request.answered = f->status ? EVENT_ANSWER_SEEN : 0;
 	e.request.status = f->status;
