@@ -562,9 +562,6 @@ enum pk_counter {
 	PK_C_ODD_FRAGMENT,  /* later fragments (no L4 header in them) */
 	PK_C_ODD_VLAN,      /* more than two tags */
 	PK_C_ODD_NOT_IP,
-	/* connections opened to ports that are never watched (sshd's): who may be a login session has changed
-	 */
-	PK_C_LOGINS,
 	PK_C_UDP, /* UDP packets to watched ports: QUIC would be in them, and nothing else here sees it */
 	PK_C_RECEIVED,       /* segments that the receive path program (kprobe) met and may report */
 	PK_C_RECEIVE_ERROR,  /* of these: its headers could not be read */

@@ -172,9 +172,11 @@ struct {
 	__type(value, struct pk_lost);
 } pk_lost SEC(".maps");
 
-/* Written by the warden and by `picket panic`, read for each packet that would be dropped. Always pinned. */
+/* Written by the warden and by `picket panic`, read for each packet that would be dropped, and by the warden
+ * through its mapping. Always pinned. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u32);
@@ -373,6 +375,16 @@ struct {
 	__type(key, __u32);
 	__type(value, struct pk_answer_slot);
 } pk_answers SEC(".maps");
+
+/* Connections opened to sshd's ports: counted by pk_state, read by the warden through its mapping whenever it
+ * is about to block somebody. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} pk_logins SEC(".maps");
 
 /* How far pk_data skipped, by slot and tag like pk_skip: sequence number behind the last byte skipped. Read
  * by the sensor, too, through its mapping: how fast a body comes of which no byte is copied. */

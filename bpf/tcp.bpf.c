@@ -504,6 +504,14 @@ static __always_inline void listen_event(void *ctx, const struct pk_config *conf
 	record_offer(ctx, &rec, sizeof(rec));
 }
 
+static __always_inline void login_count(void)
+{
+	__u64 *logins = PK_ONLY(pk_logins);
+
+	if (logins)
+		__sync_fetch_and_add(logins, 1);
+}
+
 /* A client opened a connection to us. */
 static __always_inline bool state_is_open(int old, int new)
 {
@@ -522,15 +530,13 @@ int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 {
 	const struct pk_config *config;
 	struct pk_ports *ports;
-	struct pk_counters *c;
 	__u16 port;
 
 	if (new != TCP_STATE_LISTEN && !state_is_open(old, new) && !state_is_close(old, new))
 		return 0;
 	config = PK_ONLY(pk_config);
 	ports = PK_ONLY(pk_ports);
-	c = PK_ONLY(pk_stats);
-	if (!config || !ports || !c || !scope_family(sk))
+	if (!config || !ports || !scope_family(sk))
 		return 0;
 	if (new == TCP_STATE_LISTEN) {
 		if (scope_socket(config, sk))
@@ -541,7 +547,7 @@ int BPF_PROG(pk_state, const struct sock *sk, int old, int new)
 	port = bpf_ntohs(SOCK_AS(inet_sock, sk, inet_sport));
 	/* Logins count whatever the scope: one too many costs a look, one too few a lock-out. */
 	if (state_is_open(old, new) && port_bit(ports->never, port))
-		count(c, PK_C_LOGINS, 1);
+		login_count();
 	if (!scope_port(ports, port) || !scope_socket(config, sk))
 		return 0;
 	if (state_is_open(old, new))

@@ -138,17 +138,20 @@ int deny_hash_reserve(struct deny_hash *h, uint32_t entries)
 int deny_hash_put(struct deny_hash *h, const void *key, const struct pk_deny *value)
 {
 	struct pk_deny old;
-	bool had = deny_hash_get(h, key, &old) == 0;
 
-	if (!had && h->count >= h->size) {
+	/* A full one grows, but not for an entry that it holds. */
+	if (h->count >= h->size && deny_hash_get(h, key, &old)) {
 		int r = deny_hash_reserve(h, h->count + 1);
 		if (r)
 			return r;
 	}
-	if (bpf_map_update_elem(h->fd, key, value, BPF_ANY))
-		return errno == E2BIG ? DENY_HASH_FULL : -errno;
-	h->count += !had;
-	return 0;
+	if (bpf_map_update_elem(h->fd, key, value, BPF_NOEXIST) == 0) {
+		h->count++;
+		return 0;
+	}
+	if (errno == EEXIST && bpf_map_update_elem(h->fd, key, value, BPF_EXIST) == 0)
+		return 0;
+	return errno == E2BIG ? DENY_HASH_FULL : -errno;
 }
 
 int deny_hash_put_many(struct deny_hash *h, const void *keys, const struct pk_deny *values, uint32_t count)

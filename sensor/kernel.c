@@ -305,6 +305,15 @@ static bool kill_fits(int fd)
 	       info.key_size == 4 && info.value_size == 4 && info.max_entries == 1;
 }
 
+/* Earlier versions made it without. */
+static bool kill_is_mapped(int fd)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.map_flags & BPF_F_MMAPABLE;
+}
+
 /* An earlier run's switch is taken over with the position it is in. */
 static int kill_reuse(struct kernel *k, const char *pin, struct buffer *errors)
 {
@@ -354,6 +363,8 @@ bool kernel_kill_get(const struct kernel *k)
 {
 	__u32 zero = 0, value = 0;
 
+	if (k->kill)
+		return __atomic_load_n(k->kill, __ATOMIC_RELAXED);
 	return bpf_map_lookup_elem(kernel_kill_fd(k), &zero, &value) == 0 && value;
 }
 
@@ -403,6 +414,19 @@ static int map_deny(struct kernel *k)
 	return r;
 }
 
+/* Asked before every block, where a system call is a good part of what a verdict takes. */
+static int map_asked(struct kernel *k)
+{
+	void *kill = NULL, *logins = NULL;
+	int r = map_protected(k, "pk_logins", sizeof *k->logins, PROT_READ, &logins);
+
+	if (!r && kill_is_mapped(kernel_kill_fd(k)))
+		r = map_protected(k, "pk_kill", sizeof *k->kill, PROT_READ, &kill);
+	k->kill = kill;
+	k->logins = logins;
+	return r;
+}
+
 static int map_memories(struct kernel *k)
 {
 	void *skip = NULL, *skipped = NULL, *seen = NULL, *levels = NULL, *answers = NULL;
@@ -422,6 +446,8 @@ static int map_memories(struct kernel *k)
 	k->seen = seen;
 	k->answers = answers;
 	k->perf_levels = levels;
+	if (!r)
+		r = map_asked(k);
 	return r ? r : map_deny(k);
 }
 
@@ -622,6 +648,10 @@ void kernel_free(struct kernel *k)
 		munmap(k->deny_bits, k->deny_words * sizeof(uint64_t));
 	if (k->deny_nets)
 		munmap(k->deny_nets, DENY_NETS_SIZE);
+	if (k->kill)
+		munmap((void *)k->kill, sizeof *k->kill);
+	if (k->logins)
+		munmap((void *)k->logins, sizeof *k->logins);
 	if (k->perf_levels)
 		munmap(k->perf_levels, PK_PERF_CPUS * sizeof(struct pk_perf_level));
 	for (int cpu = 0; cpu < k->perf_cpus; cpu++)
@@ -658,6 +688,11 @@ int kernel_config_set(struct kernel *k, const struct pk_config *c)
 	__u32 zero = 0;
 
 	return bpf_map_update_elem(kernel_map_fd(k, "pk_config"), &zero, c, BPF_ANY) ? -errno : 0;
+}
+
+uint64_t kernel_logins(const struct kernel *k)
+{
+	return __atomic_load_n(k->logins, __ATOMIC_RELAXED);
 }
 
 uint64_t *kernel_skip(const struct kernel *k)

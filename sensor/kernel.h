@@ -97,6 +97,8 @@ int kernel_kill_fd(const struct kernel *k);
 int kernel_kill_set(struct kernel *k, bool on);
 bool kernel_kill_get(const struct kernel *k);
 int kernel_ports_fd(const struct kernel *k);
+/* Connections opened to sshd's ports so far. */
+uint64_t kernel_logins(const struct kernel *k);
 int kernel_config_set(struct kernel *k, const struct pk_config *c);
 /* The skip array, mapped shared and writable; stays valid in a forked child. */
 uint64_t *kernel_skip(const struct kernel *k);

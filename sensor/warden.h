@@ -8,6 +8,8 @@
 #ifndef PICKET_WARDEN_H
 #define PICKET_WARDEN_H
 
+#include <stddef.h>
+
 #include "bpf/abi.h"
 #include "lib/config.h"
 #include "lib/verdict.h"
@@ -120,6 +122,24 @@ struct warden_reply {
 		} status;
 	};
 };
+
+/* Bytes of the answer to a question: what only a verdict waits for comes without 20 kB of nothing. */
+static inline size_t warden_reply_size(uint32_t op)
+{
+	switch (op) {
+	case WARDEN_LIST:
+	case WARDEN_STATUS:
+	case WARDEN_HITS:
+	case WARDEN_PROTECTED:
+	case WARDEN_HITS_PAGE:
+	case WARDEN_PROXIES:
+	case WARDEN_LIST_LOOK:
+	case WARDEN_LIST_OPEN:
+	case WARDEN_BATCH:
+		return sizeof(struct warden_reply);
+	}
+	return offsetof(struct warden_reply, blocks);
+}
 
 /* --- the sensor's side --- */
 struct warden_client;

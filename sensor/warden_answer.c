@@ -227,8 +227,10 @@ int warden_answer(struct warden *w)
 		return WARDEN_E_NO_QUESTION;
 	if (n <= 0)
 		return -EPIPE;
-	memset(&a, 0, sizeof a);
-	a.result = n == (ssize_t)sizeof q ? answer(w, &q, came, &a, &goes) : -EINVAL;
-	int r = passage_send(w->socket, &a, sizeof a, goes, MSG_DONTWAIT);
+	if (n != (ssize_t)sizeof q)
+		q.op = 0; /* no question that there is */
+	memset(&a, 0, warden_reply_size(q.op));
+	a.result = answer(w, &q, came, &a, &goes);
+	int r = passage_send(w->socket, &a, warden_reply_size(q.op), goes, MSG_DONTWAIT);
 	return r == -EAGAIN ? 0 : r;
 }

@@ -27,11 +27,11 @@ int warden_client_new(int socket, struct warden_client **ret)
 	return 0;
 }
 
-static int answer_receive(int socket, struct warden_reply *ret, int *ret_fd)
+static int answer_receive(int socket, uint32_t op, struct warden_reply *ret, int *ret_fd)
 {
 	ssize_t n = passage_receive(socket, ret, sizeof *ret, ret_fd, 0);
 
-	return n < 0 ? (int)n : n == (ssize_t)sizeof *ret ? 0 : -EPIPE;
+	return n < 0 ? (int)n : n == (ssize_t)warden_reply_size(op) ? 0 : -EPIPE;
 }
 
 /* A message, and perhaps a descriptor beside it. */
@@ -41,7 +41,7 @@ static int exchange(struct warden_client *c, const struct warden_request *q, int
 	pthread_mutex_lock(&c->lock);
 	int r = passage_send(c->socket, q, sizeof *q, fd, 0);
 	if (!r)
-		r = answer_receive(c->socket, ret, ret_fd);
+		r = answer_receive(c->socket, q->op, ret, ret_fd);
 	pthread_mutex_unlock(&c->lock);
 	return r;
 }
@@ -105,7 +105,7 @@ int warden_batch_send(struct warden_client *c, const struct warden_batch_head *h
 int warden_batch_receive(struct warden_client *c, struct warden_reply *ret)
 {
 	_cleanup_close_ int none = -1;
-	int r = answer_receive(c->socket, ret, &none);
+	int r = answer_receive(c->socket, WARDEN_BATCH, ret, &none);
 
 	pthread_mutex_unlock(&c->lock);
 	return r;

@@ -26,7 +26,7 @@
 
 /* What changes when somebody logs in. */
 struct warden_logins {
-	uint64_t opened; /* PK_C_LOGINS */
+	uint64_t opened; /* kernel_logins */
 	struct timespec utmp, sessions;
 };
 

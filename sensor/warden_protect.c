@@ -48,12 +48,10 @@ static void allow_sync(struct warden *w)
  */
 static void logins_look(struct warden *w, struct warden_logins *ret)
 {
-	uint64_t stats[PK_C_MAX] = {0};
 	struct stat st;
 
 	memset(ret, 0, sizeof *ret);
-	kernel_stats(w->kernel, stats);
-	ret->opened = stats[PK_C_LOGINS];
+	ret->opened = kernel_logins(w->kernel);
 	if (stat("/run/utmp", &st) == 0)
 		ret->utmp = st.st_mtim;
 	if (stat("/run/systemd/sessions", &st) == 0)
