@@ -449,6 +449,12 @@ struct pk_deny_head {
 #define PK_NET_BITS  16
 #define PK_NET_WORDS (1u << (PK_NET_BITS - 6)) /* of one family in one half */
 
+/*
+ * pk_allow_none: a bit for each PK_NET_BITS of an address's beginning, 2^PK_NET_BITS bits for IPv4, then the
+ * same for IPv6: 1, where pk_allow4, pk_allow6 have no entry that begins so and need not be asked. All zero,
+ * as it is created: they always are. A bit goes before the entry comes, and comes after the entry went.
+ */
+
 static inline __u64 pk_hash_end(__u64 h)
 {
 	h ^= h >> 32;

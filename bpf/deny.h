@@ -27,9 +27,15 @@ struct deny_match {
 	enum parse_reach reach;
 	__u32 facts; /* DENY_PORTS, ... */
 	__u8 protocol;
+	struct pk_ingress_cpu *cpu;
 	__u32 now_s; /* 0: not asked yet */
 	__u8 action; /* enum pk_action; 0: none matched */
 	__u8 bits;   /* of the entry that decided */
+	/*
+	 * What an exact entry took, if it took anything yet. Looked up with the entry and not after it: in a
+	 * flood of many sources both are far away in memory, and so the processor fetches them side by side.
+	 */
+	struct pk_hit *hit;
 };
 
 /* Scope `ports`: TCP and UDP to watched ports, every later fragment, and what has no L4 header that can be
@@ -59,11 +65,27 @@ static __always_inline __u32 strength_of(__u8 action)
 	return 0;
 }
 
+/*
+ * CLOCK_BOOTTIME as of this CPU's latest tick, 1 to 10 ms ago at most: to look at the clock for each packet
+ * of a flood costs more than to find its entry. It is looked at anew when the tick is another one, so a
+ * machine that slept has the right time from the first tick on.
+ */
+static __always_inline __u64 ingress_clock(struct pk_ingress_cpu *cpu)
+{
+	__u64 tick = bpf_jiffies64();
+
+	if (cpu->tick != tick || !cpu->tick_ns) {
+		cpu->tick = tick;
+		cpu->tick_ns = bpf_ktime_get_boot_ns();
+	}
+	return cpu->tick_ns;
+}
+
 /* Takes an entry into account: the strongest that matches decides. True: nothing stronger can come. */
 static __always_inline bool deny_weigh(struct deny_match *m, const struct pk_deny *d)
 {
 	if (!m->now_s)
-		m->now_s = bpf_ktime_get_boot_ns() / 1000000000;
+		m->now_s = ingress_clock(m->cpu) / 1000000000;
 	if (m->now_s >= d->deadline_s || !deny_covers(d, m))
 		return false;
 	if (strength_of(d->action) > strength_of(m->action)) {
@@ -103,81 +125,7 @@ static __always_inline bool filter_net(__u64 filter, __u32 family, __u32 bit)
 	return !word || *word >> (bit & 63) & 1;
 }
 
-/* --- the maps --- */
-
-/* The hash that is in force now; NULL: none. */
-#define DENY_HASH(SET)                                \
-	({                                            \
-		__u32 first_ = 0;                     \
-		bpf_map_lookup_elem(&(SET), &first_); \
-	})
-
-/* Prefixes inside each other: where the longest does not drop, the next shorter may. */
-#define DENY_NESTED_MAX 4
-
-static __always_inline void deny_match4(struct deny_match *m, __u64 filter, __be32 addr)
-{
-	struct pk_lpm4 key = {.bits = 32};
-	const struct pk_deny *d;
-	void *hash;
-
-	if (filter_address(filter, pk_deny_hash4(addr))) {
-		hash = DENY_HASH(pk_deny4_set);
-		d = hash ? bpf_map_lookup_elem(hash, &addr) : NULL;
-		if (d && deny_weigh(m, d))
-			return;
-	}
-	__builtin_memcpy(key.addr, &addr, 4);
-	if (!filter_net(filter, 0, pk_net_bit4(key.addr)))
-		return;
-	for (int i = 0; i < DENY_NESTED_MAX; i++) {
-		d = bpf_map_lookup_elem(&pk_deny4p, &key);
-		if (!d || deny_weigh(m, d) || d->bits == 0 || d->bits > key.bits)
-			return;
-		key.bits = d->bits - 1;
-	}
-}
-
-static __always_inline void deny_match6(struct deny_match *m, __u64 filter, const __u32 *addr)
-{
-	struct pk_lpm6 key = {.bits = 128};
-	const struct pk_deny *d;
-	void *hash;
-
-	if (filter_address(filter, pk_deny_hash6(addr))) {
-		hash = DENY_HASH(pk_deny6_set);
-		d = hash ? bpf_map_lookup_elem(hash, addr) : NULL;
-		if (d && deny_weigh(m, d))
-			return;
-	}
-	if (!filter_net(filter, 1, pk_net_bit6(addr[0])))
-		return;
-	__builtin_memcpy(key.addr, addr, 16);
-	for (int i = 0; i < DENY_NESTED_MAX; i++) {
-		d = bpf_map_lookup_elem(&pk_deny6p, &key);
-		if (!d || deny_weigh(m, d) || d->bits == 0 || d->bits > key.bits)
-			return;
-		key.bits = d->bits - 1;
-	}
-}
-
-static __always_inline bool allow_has4(__be32 addr)
-{
-	struct pk_lpm4 key = {.bits = 32};
-
-	__builtin_memcpy(key.addr, &addr, 4);
-	return bpf_map_lookup_elem(&pk_allow4, &key);
-}
-
-static __always_inline bool allow_has6(const __u32 *addr)
-{
-	struct pk_lpm6 key = {.bits = 128};
-
-	__builtin_memcpy(key.addr, addr, 16);
-	return bpf_map_lookup_elem(&pk_allow6, &key);
-}
-
-/* --- hits --- */
+/* --- which entry --- */
 
 /* The first `bits` bits of a word in network order. */
 static __always_inline __be32 word_prefix(__be32 word, int bits)
@@ -203,15 +151,110 @@ static __always_inline void hit_key(struct pk_hit_key *key, bool v4, const __u32
 	__builtin_memcpy(key->addr, words, sizeof(words));
 }
 
-static __always_inline struct pk_hit *hit_of(struct pk_counters *c, const struct pk_hit_key *key, __u64 now)
-{
-	struct pk_hit *hit = bpf_map_lookup_elem(&pk_hits, key);
+/* --- the maps --- */
 
-	if (!hit) {
+/* The hash that is in force now; NULL: none. */
+#define DENY_HASH(SET)                                \
+	({                                            \
+		__u32 first_ = 0;                     \
+		bpf_map_lookup_elem(&(SET), &first_); \
+	})
+
+/* Prefixes inside each other: where the longest does not drop, the next shorter may. */
+#define DENY_NESTED_MAX 4
+
+/* hit: the key of what an exact entry took. */
+static __always_inline void deny_match4(struct deny_match *m, __u64 filter, __be32 addr,
+					const struct pk_hit_key *hit)
+{
+	struct pk_lpm4 key = {.bits = 32};
+	const struct pk_deny *d;
+	void *hash;
+
+	if (filter_address(filter, pk_deny_hash4(addr))) {
+		m->hit = bpf_map_lookup_elem(&pk_hits, hit);
+		hash = DENY_HASH(pk_deny4_set);
+		d = hash ? bpf_map_lookup_elem(hash, &addr) : NULL;
+		if (d && deny_weigh(m, d))
+			return;
+	}
+	__builtin_memcpy(key.addr, &addr, 4);
+	if (!filter_net(filter, 0, pk_net_bit4(key.addr)))
+		return;
+	for (int i = 0; i < DENY_NESTED_MAX; i++) {
+		d = bpf_map_lookup_elem(&pk_deny4p, &key);
+		if (!d || deny_weigh(m, d) || d->bits == 0 || d->bits > key.bits)
+			return;
+		key.bits = d->bits - 1;
+	}
+}
+
+static __always_inline void deny_match6(struct deny_match *m, __u64 filter, const __u32 *addr,
+					const struct pk_hit_key *hit)
+{
+	struct pk_lpm6 key = {.bits = 128};
+	const struct pk_deny *d;
+	void *hash;
+
+	if (filter_address(filter, pk_deny_hash6(addr))) {
+		m->hit = bpf_map_lookup_elem(&pk_hits, hit);
+		hash = DENY_HASH(pk_deny6_set);
+		d = hash ? bpf_map_lookup_elem(hash, addr) : NULL;
+		if (d && deny_weigh(m, d))
+			return;
+	}
+	if (!filter_net(filter, 1, pk_net_bit6(addr[0])))
+		return;
+	__builtin_memcpy(key.addr, addr, 16);
+	for (int i = 0; i < DENY_NESTED_MAX; i++) {
+		d = bpf_map_lookup_elem(&pk_deny6p, &key);
+		if (!d || deny_weigh(m, d) || d->bits == 0 || d->bits > key.bits)
+			return;
+		key.bits = d->bits - 1;
+	}
+}
+
+/* Is there nothing in the allow list that begins as the address with that bit? */
+static __always_inline bool allow_none(__u32 family, __u32 bit)
+{
+	__u32 index = family * PK_NET_WORDS + (bit >> 6);
+	const __u64 *word = bpf_map_lookup_elem(&pk_allow_none, &index);
+
+	return word && *word >> (bit & 63) & 1;
+}
+
+static __always_inline bool allow_has4(__be32 addr)
+{
+	struct pk_lpm4 key = {.bits = 32};
+
+	__builtin_memcpy(key.addr, &addr, 4);
+	if (allow_none(0, pk_net_bit4(key.addr)))
+		return false;
+	return bpf_map_lookup_elem(&pk_allow4, &key);
+}
+
+static __always_inline bool allow_has6(const __u32 *addr)
+{
+	struct pk_lpm6 key = {.bits = 128};
+
+	if (allow_none(1, pk_net_bit6(addr[0])))
+		return false;
+	__builtin_memcpy(key.addr, addr, 16);
+	return bpf_map_lookup_elem(&pk_allow6, &key);
+}
+
+/* --- hits --- */
+
+static __always_inline struct pk_hit *hit_of(struct pk_counters *c, struct pk_ingress_cpu *cpu,
+					     struct pk_hit *hit, const struct pk_hit_key *key, __u64 now)
+{
+	if (!hit && cpu->hits_full != cpu->tick) {
 		struct pk_hit first = {.first_ns = now, .last_ns = now};
 
 		bpf_map_update_elem(&pk_hits, key, &first, BPF_NOEXIST); /* another CPU may have been first */
 		hit = bpf_map_lookup_elem(&pk_hits, key);
+		if (!hit)
+			cpu->hits_full = cpu->tick;
 	}
 	if (!hit)
 		count(c, PK_C_HITS_FULL, 1);
@@ -235,21 +278,23 @@ static __always_inline bool hit_over_rate(struct pk_hit *hit, const struct pk_de
 
 /* Counts what an entry took: FATE_PASS, as its source keeps to the rate, FATE_DROP, or FATE_RESET, as it may
  * be told. */
-static __always_inline enum fate hit_take(struct pk_counters *c, const struct pk_hit_key *key, __u8 action,
-					  const struct pk_deny_head *head, __u32 bytes)
+static __always_inline enum fate hit_take(struct pk_counters *c, struct pk_ingress_cpu *cpu,
+					  struct pk_hit *hit, const struct pk_hit_key *key, __u8 action,
+					  const struct pk_deny_head *head)
 {
-	__u64 now = bpf_ktime_get_boot_ns();
-	struct pk_hit *hit = hit_of(c, key, now);
-	bool over;
+	bool rated = action == PK_ACT_RATE || action == PK_ACT_RESET, over;
+	__u64 now = rated ? bpf_ktime_get_boot_ns() : cpu->tick_ns; /* a rate may be finer than the tick */
 
+	hit = hit_of(c, cpu, hit, key, now);
 	if (!hit)
 		return action == PK_ACT_RATE ? FATE_PASS : FATE_DROP;
-	over = (action == PK_ACT_RATE || action == PK_ACT_RESET) && hit_over_rate(hit, head, now);
+	over = rated && hit_over_rate(hit, head, now);
 	if (action == PK_ACT_RATE && !over)
 		return FATE_PASS;
 	__sync_fetch_and_add(&hit->packets, 1);
-	__sync_fetch_and_add(&hit->bytes, bytes);
-	hit->last_ns = now;
+	__sync_fetch_and_add(&hit->bytes, cpu->packet.len);
+	if (hit->last_ns != now)
+		hit->last_ns = now;
 	return action == PK_ACT_RESET && !over && head->rate_cost_ns ? FATE_RESET : FATE_DROP;
 }
 
@@ -261,8 +306,8 @@ __noinline int deny_judge(__u32 reach, __u32 facts)
 	struct pk_counters *c = PK_ONLY(pk_stats);
 	struct pk_ingress_cpu *cpu = PK_ONLY(pk_ingress_cpu);
 	const struct pk_deny_head *head = PK_ONLY(pk_deny_head);
-	struct deny_match m = {.reach = reach, .facts = facts};
-	struct pk_hit_key key = {};
+	struct deny_match m = {.reach = reach, .facts = facts, .cpu = cpu};
+	struct pk_hit_key *key;
 	const struct packet *p;
 	const __u32 *addr, *kill;
 	enum fate fate;
@@ -272,15 +317,17 @@ __noinline int deny_judge(__u32 reach, __u32 facts)
 	if (!c || !cpu || !head)
 		return FATE_PASS;
 	p = &cpu->packet;
+	key = &cpu->hit;
 	m.protocol = p->protocol;
 	filter = head->filter;
 	mapped = p->family == PK_AF_INET6 && addr_is_mapped(p->source);
 	v4 = mapped || p->family == PK_AF_INET;
 	addr = mapped ? &p->source[3] : p->source;
+	hit_key(key, v4, addr, v4 ? 32 : 128);
 	if (v4)
-		deny_match4(&m, filter, *addr);
+		deny_match4(&m, filter, *addr, key);
 	else
-		deny_match6(&m, filter, p->source);
+		deny_match6(&m, filter, p->source, key);
 	if (!m.action)
 		return FATE_PASS;
 	if ((v4 ? allow_has4(*addr) : allow_has6(p->source)) ||
@@ -293,8 +340,11 @@ __noinline int deny_judge(__u32 reach, __u32 facts)
 		count(c, PK_C_PASS_KILLED, 1);
 		return FATE_PASS;
 	}
-	hit_key(&key, v4, addr, m.bits);
-	fate = hit_take(c, &key, m.action, head, p->len);
+	if (m.bits != key->bits) {
+		hit_key(key, v4, addr, m.bits);
+		m.hit = bpf_map_lookup_elem(&pk_hits, key);
+	}
+	fate = hit_take(c, cpu, m.hit, key, m.action, head);
 	if (fate == FATE_PASS)
 		return FATE_PASS;
 	if (m.action == PK_ACT_SHADOW) {

@@ -143,15 +143,23 @@ static __always_inline void header_fill(struct pk_header *h, const struct packet
 }
 
 /*
- * For the bucket: in a flood it is asked for each packet, and to look at the clock costs more than all the
- * rest, so the packet program goes by the tick. Tracing programs cannot.
+ * Is there an event left in the bucket? In a flood it is asked for each packet, and to look at the clock
+ * costs more than all the rest, so the packet program goes by the tick, in which nothing runs into a bucket
+ * that is dry. Tracing programs cannot.
  */
-static __always_inline __u64 header_tick(void)
+static __always_inline bool header_paid(struct pk_ingress_cpu *cpu, const struct pk_config *config)
 {
 #ifdef PK_MAPS_INGRESS
-	return bpf_ktime_get_coarse_ns();
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (!config->header_rate || cpu->bucket_dry == now)
+		return false;
+	if (bucket_paid(&cpu->bucket, config, now))
+		return true;
+	cpu->bucket_dry = now;
+	return false;
 #else
-	return bpf_ktime_get_boot_ns();
+	return bucket_paid(&cpu->bucket, config, bpf_ktime_get_boot_ns());
 #endif
 }
 
@@ -173,7 +181,7 @@ static __always_inline void header_event(struct pk_counters *c, struct pk_ingres
 		why = PK_WHY_SAMPLE;
 	if (!why)
 		return;
-	if (!bucket_paid(&cpu->bucket, config, header_tick())) {
+	if (!header_paid(cpu, config)) {
 		count(c, PK_C_HDR_THROTTLED, 1);
 		return;
 	}

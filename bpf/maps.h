@@ -52,6 +52,14 @@ struct pk_ingress_cpu {
 	struct pk_bucket bucket;
 	__u32 sample_left; /* ordinary segments until the next sample */
 	__u32 pad;
+	/* The packet program's clock (ingress_clock), which goes by the kernel's ticks: jiffies. */
+	__u64 tick;
+	__u64 tick_ns; /* CLOCK_BOOTTIME when that tick was first met */
+	/* In a flood these are asked for each packet, and their answer is the same until the next tick. */
+	__u64 bucket_dry;      /* coarse time of the tick in which the bucket was found empty */
+	__u64 hits_full;       /* tick in which pk_hits was found full */
+	struct pk_hit_key hit; /* deny.h: here and not on the stack, of which there is little */
+	__u32 pad_hit;
 	/*
 	 * Kept here and not on the stack so that the verifier forgets by which way through the parser it
 	 * came: it then looks at what follows once, not once for each way (10,000 instructions instead of
@@ -194,6 +202,16 @@ struct {
 	} NAME SEC(".maps")
 PK_TRIE(pk_allow4, struct pk_lpm4, __u32);
 PK_TRIE(pk_allow6, struct pk_lpm6, __u32);
+
+/* Written by the warden through a mapping, read for packets that a deny entry matched: where the two above
+ * have nothing (abi.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * PK_NET_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} pk_allow_none SEC(".maps");
 
 /* Tunnel peers (struct pk_tunnels): written by the warden at its start, read for each packet of a tunnel. */
 PK_TRIE(pk_peer4, struct pk_lpm4, __u32);
@@ -406,11 +424,17 @@ struct {
 
 /*
  * Atomic, although the counters are per CPU: a softirq may interrupt a program that counts in process
- * context, and the accounting is meant to be exact.
+ * context, and the accounting is meant to be exact. The packet program is what interrupts: nothing else that
+ * counts the same comes between its load and its store, and in a flood each of these operations would be a
+ * good part of what a packet costs.
  */
 static __always_inline void count(struct pk_counters *c, __u32 which, __u64 n)
 {
+#ifdef PK_MAPS_INGRESS
+	c->v[which] += n;
+#else
 	__sync_fetch_and_add(&c->v[which], n);
+#endif
 }
 
 #endif

@@ -17,8 +17,9 @@
 struct deny {
 	struct deny_maps maps;
 	struct deny_hash hash4, hash6;
-	uint32_t nets;  /* entries of the tries */
-	uint32_t stale; /* entries taken out that the filters still let through */
+	uint32_t nets;    /* entries of the tries */
+	uint32_t stale;   /* entries taken out that the filters still let through */
+	bool allow_stale; /* pk_allow_none is asked about less than could be */
 	struct deny_filter filter;
 };
 
@@ -576,6 +577,9 @@ int deny_new(const struct deny_maps *maps, uint32_t max, struct deny **ret)
 	d->hash4.arg = d->hash6.arg = maps->arg;
 	if (!r)
 		r = filter_make(d, exact_count(d));
+	d->allow_stale = true;
+	if (!r)
+		r = allow_settle(d);
 	if (r) {
 		deny_free(d);
 		return r;
@@ -671,6 +675,7 @@ int allow_put(struct deny *d, const struct prefix *net)
 	if (net->addr.family == ADDR_NONE || net->bits > addr_bits(&net->addr))
 		return -EINVAL;
 	place_trie(&p, d->maps.allow4, d->maps.allow6, net);
+	deny_allow_add(d->maps.allow_none, net);
 	return trie_put(p.trie, &p.key, &value);
 }
 
@@ -681,5 +686,29 @@ int allow_remove(struct deny *d, const struct prefix *net)
 	if (net->addr.family == ADDR_NONE || net->bits > addr_bits(&net->addr))
 		return -EINVAL;
 	place_trie(&p, d->maps.allow4, d->maps.allow6, net);
+	d->allow_stale = true;
 	return trie_take(p.trie, &p.key);
+}
+
+static int allow_one(void *arg, const struct prefix *net, const struct pk_deny *value)
+{
+	(void)value; /* there is more room than it has */
+	deny_allow_add(arg, net);
+	return 0;
+}
+
+int allow_settle(struct deny *d)
+{
+	uint64_t fresh[2 * PK_NET_WORDS];
+
+	if (!d->allow_stale)
+		return 0;
+	memset(fresh, 0xff, sizeof fresh);
+	int r = trie_each(d->maps.allow4, read_trie4, allow_one, fresh);
+	if (!r)
+		r = trie_each(d->maps.allow6, read_trie6, allow_one, fresh);
+	for (size_t i = 0; i < ARRAY_SIZE(fresh); i++)
+		__atomic_store_n(&d->maps.allow_none[i], r ? 0 : fresh[i], __ATOMIC_RELEASE);
+	d->allow_stale = r != 0;
+	return r;
 }

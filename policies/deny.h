@@ -15,7 +15,7 @@ struct deny_maps {                                                              
 	int deny4, deny6, deny4_set, deny6_set, deny4p, deny6p, allow4, allow6, hits; /* descriptors */
 	/* mappings; bits_words: a power of two */
 	struct pk_deny_head *head;
-	uint64_t *bits, *nets;
+	uint64_t *bits, *nets, *allow_none;
 	size_t bits_words;
 	/* Told of a hash (family ADDR_*) that takes the place of a smaller one: before it does, and after.
 	 * NULL: nobody. */
@@ -84,5 +84,7 @@ int deny_each(struct deny *d,
 int deny_sweep(struct deny *d, uint64_t now_ns);
 int allow_put(struct deny *d, const struct prefix *net);
 int allow_remove(struct deny *d, const struct prefix *net);
+/* After changes: where nothing is allowed any more, packets do not ask. 0 or -errno; then they ask. */
+int allow_settle(struct deny *d);
 
 #endif

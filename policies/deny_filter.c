@@ -78,35 +78,46 @@ static void address_add(struct deny_filter *f, const struct addr *addr)
 	word_set(&f->bits[pk_deny_word(f->making, hash)], pk_deny_bits_of(hash));
 }
 
-static void net_bit_set(uint64_t *nets, uint32_t bit)
+static void word_clear(uint64_t *word, uint64_t bits)
 {
-	word_set(&nets[bit >> 6], 1ull << (bit & 63));
+	__atomic_store_n(word, *word & ~bits, __ATOMIC_RELEASE);
 }
 
-/* A prefix shorter than what the filter looks at has many beginnings. */
-static void net_add(struct deny_filter *f, const struct prefix *net)
+/* Every beginning of a prefix: one that is shorter than what the filter looks at has many. nets: of both
+ * families. */
+static void net_mark(uint64_t *nets, const struct prefix *net, void (*mark)(uint64_t *word, uint64_t bits))
 {
-	bool v4 = net->addr.family == ADDR_IPV4;
-	uint64_t *nets =
-		f->nets + (f->making & PK_DENY_HALF ? 2 * PK_NET_WORDS : 0) + (v4 ? 0 : PK_NET_WORDS);
 	uint32_t first;
 
 	memcpy(&first, net->addr.bytes, sizeof first);
-	if (v4) {
-		uint32_t bit = pk_net_bit4(net->addr.bytes);
+	if (net->addr.family == ADDR_IPV4) {
 		uint32_t count = net->bits >= PK_NET_BITS ? 1 : 1u << (PK_NET_BITS - net->bits);
+		uint32_t bit = pk_net_bit4(net->addr.bytes) & ~(count - 1);
 
-		for (uint32_t i = 0; i < count; i++)
-			net_bit_set(nets, bit + i);
-		f->making |= PK_DENY_NETS4;
+		for (uint32_t i = bit; i < bit + count; i++)
+			mark(&nets[i >> 6], 1ull << (i & 63));
 		return;
 	}
-	if (net->bits >= 32)
-		net_bit_set(nets, pk_net_bit6(first));
-	else
-		for (uint32_t i = 0; i < PK_NET_WORDS; i++)
-			word_set(&nets[i], UINT64_MAX);
-	f->making |= PK_DENY_NETS6;
+	nets += PK_NET_WORDS;
+	if (net->bits >= 32) {
+		uint32_t bit = pk_net_bit6(first);
+
+		mark(&nets[bit >> 6], 1ull << (bit & 63));
+		return;
+	}
+	for (uint32_t i = 0; i < PK_NET_WORDS; i++)
+		mark(&nets[i], UINT64_MAX);
+}
+
+static void net_add(struct deny_filter *f, const struct prefix *net)
+{
+	net_mark(f->nets + (f->making & PK_DENY_HALF ? 2 * PK_NET_WORDS : 0), net, word_set);
+	f->making |= net->addr.family == ADDR_IPV4 ? PK_DENY_NETS4 : PK_DENY_NETS6;
+}
+
+void deny_allow_add(uint64_t none[static 2 * PK_NET_WORDS], const struct prefix *net)
+{
+	net_mark(none, net, word_clear);
 }
 
 void deny_filter_add(struct deny_filter *f, const struct prefix *target)

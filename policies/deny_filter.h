@@ -34,4 +34,7 @@ bool deny_filter_may_hold(const struct deny_filter *f, const struct addr *addr);
 /* Has it as many words as that many exact addresses should have? */
 bool deny_filter_fits(const struct deny_filter *f, uint32_t entries);
 
+/* Takes the beginnings of an allowed network out of pk_allow_none, each word in one store. */
+void deny_allow_add(uint64_t none[static 2 * PK_NET_WORDS], const struct prefix *net);
+
 #endif

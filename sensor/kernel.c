@@ -388,9 +388,11 @@ static int map_memory(struct kernel *k, const char *name, size_t size, void **re
 	return map_protected(k, name, size, PROT_READ | PROT_WRITE, ret);
 }
 
-#define DENY_NETS_SIZE (4 * PK_NET_WORDS * sizeof(uint64_t))
+#define DENY_NETS_SIZE  (4 * PK_NET_WORDS * sizeof(uint64_t))
+#define ALLOW_NONE_SIZE (2 * PK_NET_WORDS * sizeof(uint64_t))
 
-/* A child does not get these: who reads outside bytes must not be able to lift a block. */
+/* A child does not get these: who reads outside bytes must not be able to lift a block, nor what protects
+ * from one. */
 static int map_unshared(struct kernel *k, const char *name, size_t size, void **ret)
 {
 	int r = map_memory(k, name, size, ret);
@@ -400,7 +402,7 @@ static int map_unshared(struct kernel *k, const char *name, size_t size, void **
 
 static int map_deny(struct kernel *k)
 {
-	void *head = NULL, *bits = NULL, *nets = NULL;
+	void *head = NULL, *bits = NULL, *nets = NULL, *none = NULL;
 
 	k->deny_words = deny_filter_words(k->config->limits.blocks_max);
 	int r = map_unshared(k, "pk_deny_head", sizeof(struct pk_deny_head), &head);
@@ -408,9 +410,12 @@ static int map_deny(struct kernel *k)
 		r = map_unshared(k, "pk_deny_bits", k->deny_words * sizeof(uint64_t), &bits);
 	if (!r)
 		r = map_unshared(k, "pk_deny_nets", DENY_NETS_SIZE, &nets);
+	if (!r)
+		r = map_unshared(k, "pk_allow_none", ALLOW_NONE_SIZE, &none);
 	k->deny_head = head;
 	k->deny_bits = bits;
 	k->deny_nets = nets;
+	k->allow_none = none;
 	return r;
 }
 
@@ -467,6 +472,7 @@ static int deny_make(struct kernel *k)
 		.bits = k->deny_bits,
 		.bits_words = k->deny_words,
 		.nets = k->deny_nets,
+		.allow_none = k->allow_none,
 		.replaced = kernel_pins_replaced,
 		.arg = k,
 	};
@@ -652,6 +658,8 @@ void kernel_free(struct kernel *k)
 		munmap((void *)k->kill, sizeof *k->kill);
 	if (k->logins)
 		munmap((void *)k->logins, sizeof *k->logins);
+	if (k->allow_none)
+		munmap(k->allow_none, ALLOW_NONE_SIZE);
 	if (k->perf_levels)
 		munmap(k->perf_levels, PK_PERF_CPUS * sizeof(struct pk_perf_level));
 	for (int cpu = 0; cpu < k->perf_cpus; cpu++)

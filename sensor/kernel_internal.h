@@ -57,7 +57,7 @@ struct kernel {
 	int perf_cpus;
 	struct pk_perf_level *perf_levels; /* perf path only */
 	struct pk_deny_head *deny_head;
-	uint64_t *deny_bits, *deny_nets;
+	uint64_t *deny_bits, *deny_nets, *allow_none;
 	const uint32_t *kill; /* NULL: the switch of an earlier run, whose map cannot be mapped */
 	const uint64_t *logins;
 	size_t deny_words; /* of deny_bits */

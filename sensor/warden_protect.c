@@ -39,6 +39,10 @@ static void allow_sync(struct warden *w)
 		else
 			protected_set_add(&w->allowed, &w->protect.items[i].net, w->protect.items[i].why);
 	}
+	int r = allow_settle(deny);
+	if (r)
+		log_warning("the allow map cannot be read; every packet of a blocked source asks it",
+			    LOG_ERRNO(r));
 }
 
 /*

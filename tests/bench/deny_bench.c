@@ -157,7 +157,7 @@ static int protected_put(struct deny *deny)
 	for (size_t i = 0; i < ARRAY_SIZE(who); i++)
 		if (prefix_parse(span_from(who[i]), &p) || allow_put(deny, &p))
 			return -1;
-	return 0;
+	return allow_settle(deny);
 }
 
 static int kernel_open(struct kernel **ret)
@@ -165,7 +165,8 @@ static int kernel_open(struct kernel **ret)
 	static struct config config;
 	static struct pk_ports ports;
 	struct kernel_options options = {.netns = 0};
-	struct pk_config usual = {.read_max = 65536, .share_divisor = 8, .header_rate = 2000, .header_burst = 2000};
+	struct pk_config usual = {
+		.read_max = 65536, .share_divisor = 8, .header_rate = 2000, .header_burst = 2000};
 	struct buffer errors = BUFFER_INIT(4096);
 	__u32 zero = 0;
 

@@ -6,7 +6,8 @@
  *
  *     flood INTERFACE DESTINATION-MAC DESTINATION-IP PORT SECONDS FILE|0     FILE: IPv4 addresses, one a line
  *
- * With 0 the sources are addresses of 198.18.0.0/15 (RFC 2544), which no list of the benches has. One line:
+ * With 0 the sources are addresses of 198.18.0.0/15 (RFC 2544), which no list of the benches has, and the
+ * packets are RSTs: a host takes them as far as TCP, and does not answer. One line:
  *     SENT SECONDS NANOSECONDS-A-PACKET      the last of processor time of this process, in which veth
  * receives
  */
@@ -17,6 +18,7 @@
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +75,8 @@ static uint16_t checksum(const void *bytes, size_t len, uint32_t sum)
 	return htons((uint16_t)~sum);
 }
 
-static void frame_fill(struct frame *f, uint32_t source, uint32_t destination, uint16_t port, uint32_t random)
+static void frame_fill(struct frame *f, uint32_t source, uint32_t destination, uint16_t port, uint32_t random,
+		       bool reset)
 {
 	struct {
 		uint32_t source, destination;
@@ -93,7 +96,8 @@ static void frame_fill(struct frame *f, uint32_t source, uint32_t destination, u
 				 .dest = htons(port),
 				 .seq = random,
 				 .doff = 5,
-				 .syn = 1,
+				 .syn = !reset,
+				 .rst = reset,
 				 .window = htons(64240)};
 	uint32_t sum = (uint16_t)~ntohs(checksum(&pseudo, sizeof pseudo, 0));
 	f->tcp.check = checksum(&f->tcp, sizeof f->tcp, sum);
@@ -148,7 +152,8 @@ int main(int argc, char **argv)
 			state ^= state << 17;
 			uint32_t source = count ? list[(state >> 16) % count]
 						: htonl(0xc6120000u | (uint32_t)(state >> 20 & 0x1ffff));
-			frame_fill(&frames[i], source, destination.s_addr, port, (uint32_t)(state >> 32));
+			frame_fill(&frames[i], source, destination.s_addr, port, (uint32_t)(state >> 32),
+				   !count);
 		}
 		int n = sendmmsg(fd, messages, BATCH, 0);
 		if (n < 0 && errno != ENOBUFS && errno != EAGAIN) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Puts another source into the packet at each run and hands it to the program in `next`: so one test run of
- * many rounds is a flood of many sources (tests/bench/deny_bench.c, which has the same addresses in its list).
+ * many rounds is a flood of many sources (tests/bench/deny_bench.c, which has the same addresses in its
+ * list).
  */
 #include <stdbool.h>
 #include <linux/bpf.h>

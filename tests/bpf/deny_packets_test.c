@@ -296,6 +296,121 @@ static void prefixes_of_every_length_are_found_by_what_begins_them(void **state)
 	}
 }
 
+/* Does the packet program ask the allow list about who begins so? */
+static bool asks(const char *who)
+{
+	struct prefix p = net(who);
+	uint32_t first, bit = pk_net_bit4(p.addr.bytes);
+
+	memcpy(&first, p.addr.bytes, sizeof first);
+	if (p.addr.family == ADDR_IPV6)
+		bit = PK_NET_WORDS * 64 + pk_net_bit6(first);
+	return !(kernel->allow_none[bit / 64] >> bit % 64 & 1);
+}
+
+static void who_is_allowed_passes_and_his_neighbours_do_not(void **state)
+{
+	(void)state;
+	assert_int_equal(put("0.0.0.0/0", PK_ACT_DROP), 0);
+	assert_int_equal(put("::/0", PK_ACT_DROP), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(nets); i++) {
+		struct prefix p = net(nets[i].net);
+
+		assert_true(drops(nets[i].in[0]) && drops(nets[i].in[1]));
+		assert_int_equal(allow_put(deny, &p), 0);
+		for (int settled = 0; settled < 2; settled++) {
+			for (int j = 0; j < 2; j++)
+				if (drops(nets[i].in[j]) || !drops(nets[i].out[j]))
+					fail_msg("%s: %s, %s", nets[i].net, nets[i].in[j], nets[i].out[j]);
+			assert_int_equal(allow_settle(deny), 0);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(nets); i++) {
+		struct prefix p = net(nets[i].net);
+
+		assert_false(drops(nets[i].in[0]) || drops(nets[i].in[1]));
+		assert_int_equal(allow_remove(deny, &p), 0);
+		assert_int_equal(allow_settle(deny), 0);
+		for (size_t j = 0; j < ARRAY_SIZE(nets); j++)
+			for (int k = 0; k < 2; k++)
+				assert_int_equal(drops(nets[j].in[k]), j <= i);
+	}
+}
+
+static void nobody_is_asked_about_where_nothing_is_allowed(void **state)
+{
+	struct prefix one = net("203.0.113.7"), wide = net("100.127.1.1"), six = net("2001:db8::1"),
+		      all = net("::/0");
+
+	(void)state;
+	assert_false(asks("203.0.113.7") || asks("100.64.0.1") || asks("2001:db8::1"));
+	assert_int_equal(allow_put(deny, &one), 0);
+	assert_true(asks("203.0.113.8"));
+	assert_false(asks("203.1.0.0") || asks("202.255.0.0") || asks("2001:db8::1"));
+	wide.bits = 10; /* bits behind them do not count, as in a trie */
+	assert_int_equal(allow_put(deny, &wide), 0);
+	assert_true(asks("100.64.0.0") && asks("100.127.0.0"));
+	assert_false(asks("100.63.0.0") || asks("100.128.0.0"));
+	assert_int_equal(allow_put(deny, &six), 0);
+	assert_true(asks("2001:db8:5::"));
+	assert_false(asks("2001:db9::"));
+	assert_int_equal(allow_put(deny, &all), 0);
+	assert_true(asks("2001:db9::") && asks("::"));
+	/* What was taken out is asked about until it is settled; what is left stays so. */
+	assert_int_equal(allow_remove(deny, &all), 0);
+	assert_int_equal(allow_remove(deny, &one), 0);
+	assert_true(asks("2001:db9::") && asks("203.0.113.8"));
+	assert_int_equal(allow_settle(deny), 0);
+	assert_false(asks("2001:db9::") || asks("203.0.113.8"));
+	assert_true(asks("2001:db8:5::") && asks("100.64.0.0") && asks("100.127.0.0"));
+}
+
+static void the_allow_list_has_the_last_word_of_random_lists(void **state)
+{
+	enum { ROUNDS = 40, NETS = 12, PACKETS = 60 };
+	struct prefix allowed[NETS];
+	uint32_t random = 1;
+
+	(void)state;
+	assert_int_equal(put("0.0.0.0/0", PK_ACT_DROP), 0);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < NETS; i++) {
+			random = random * 1664525u + 1013904223u;
+			allowed[i] =
+				(struct prefix){.addr.family = ADDR_IPV4, .bits = 3 + (random >> 8) % 30};
+			uint32_t word = htonl(random >> (32 - allowed[i].bits) << (32 - allowed[i].bits));
+			memcpy(allowed[i].addr.bytes, &word, 4);
+			assert_int_equal(allow_put(deny, &allowed[i]), 0);
+		}
+		for (int i = 0; i < PACKETS; i++) {
+			char text[INET_ADDRSTRLEN];
+			bool is_allowed = false;
+			uint32_t word, flip;
+
+			/* Near one of them. */
+			random = random * 1664525u + 1013904223u;
+			memcpy(&word, allowed[i % NETS].addr.bytes, 4);
+			flip = 1u << (random >> 8) % 32;
+			word = htonl(ntohl(word) ^ (i & 16 ? flip : random >> 27));
+			for (int k = 0; k < NETS; k++) {
+				uint32_t begin;
+
+				memcpy(&begin, allowed[k].addr.bytes, 4);
+				is_allowed = is_allowed ||
+					     !((ntohl(begin) ^ ntohl(word)) >> (32 - allowed[k].bits));
+			}
+			inet_ntop(AF_INET, &word, text, sizeof text);
+			if (drops(text) == is_allowed)
+				fail_msg("round %d: %s is %s", round, text,
+					 is_allowed ? "dropped" : "passed");
+		}
+		for (int i = 0; i < NETS; i++)
+			assert_true(allow_remove(deny, &allowed[i]) >= 0); /* the same twice: once */
+		if (round % 3)
+			assert_int_equal(allow_settle(deny), 0);
+	}
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec t;
@@ -356,6 +471,9 @@ int main(int argc, char **argv)
 		CASE(a_list_that_is_loaded_is_in_force_beside_what_was),
 		CASE(a_list_that_is_too_long_says_so_and_what_was_there_stays),
 		CASE(prefixes_of_every_length_are_found_by_what_begins_them),
+		CASE(who_is_allowed_passes_and_his_neighbours_do_not),
+		CASE(nobody_is_asked_about_where_nothing_is_allowed),
+		CASE(the_allow_list_has_the_last_word_of_random_lists),
 		CASE(a_rate_lets_its_burst_through_and_then_its_rate),
 	};
 

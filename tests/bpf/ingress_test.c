@@ -827,6 +827,25 @@ static void a_full_hit_table_still_drops(void **state)
 	assert_int_equal(stat_of(PK_C_DROPPED), 1);
 }
 
+static void a_hit_table_that_has_room_again_is_tried_again(void **state)
+{
+	struct pk_hit_key gone = {.family = 4, .bits = 32, .addr = {11}};
+	uint64_t dropped = 1;
+	struct pk_hit hit;
+
+	a_full_hit_table_still_drops(state);
+	assert_int_equal(bpf_map_delete_elem(kernel_map_fd(kernel, "pk_hits"), &gone), 0);
+	/* Once a tick of the kernel's: until then each is counted as one without room. */
+	do {
+		frame_drops("10.1.2.3", true);
+		dropped++;
+		hit = hits_of("10.0.0.0/8");
+	} while (!hit.packets && dropped < 1000000);
+	assert_int_equal(hit.packets, 1);
+	assert_int_equal(stat_of(PK_C_DROPPED), dropped);
+	assert_int_equal(stat_of(PK_C_HITS_FULL), dropped - 1);
+}
+
 /* --- header events ---------------------------------------------------------------------------- */
 
 static void segment_run(const struct tcp_fields *t, size_t payload)
@@ -1234,6 +1253,7 @@ int main(int argc, char **argv)
 		CASE(every_prefix_length_matches_its_network_only),
 		CASE(a_mapped_address_is_its_ipv4_address),
 		CASE(a_full_hit_table_still_drops),
+		CASE(a_hit_table_that_has_room_again_is_tried_again),
 		CASE(the_seven_fields_of_the_tcp_header_are_exact),
 		CASE(an_ipv6_header_event_has_its_addresses_and_hop_limit),
 		CASE(every_reason_for_a_header_event_is_named),
