@@ -13,9 +13,8 @@ printf 'hook-token\n' >"$DIR/token"
 chmod 600 "$DIR/token"
 
 hook_up() {
-	in_s "$PYTHON" "$E2E/hook.py" 9090 "$DIR/hook/posts" "$DIR/hook/status" &
+	start_s "$PYTHON" "$E2E/hook.py" 9090 "$DIR/hook/posts" "$DIR/hook/status"
 	HOOK_PID=$!
-	own $HOOK_PID
 	wait_until 10 "the webhook listens" in_s bash -c 'exec 3<>/dev/tcp/127.0.0.1/9090'
 }
 echo 200 >"$DIR/hook/status"

@@ -11,8 +11,7 @@ nginx_up
 picket_up
 [ "$(status_of .capture.answers.seen)" = true ] || skip "this kernel shows no answers"
 events_start
-in_s "$PYTHON" "$E2E/answers.py" merge 8081 &
-own $!
+start_s "$PYTHON" "$E2E/answers.py" merge 8081
 wait_until 10 "the server listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/8081"
 
 # "PATH STATUS" of this server's requests, in their order.

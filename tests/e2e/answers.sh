@@ -25,8 +25,7 @@ chmod 755 "$DIR/root"
 # A body that looks like answers.
 yes 'HTTP/1.1 500 this is no answer' | head -c 200000 >"$DIR/root/file"
 head -c 100000 /dev/zero >"$DIR/body"
-in_s "$PYTHON" "$E2E/answers.py" backend $BACKEND &
-own $!
+start_s "$PYTHON" "$E2E/answers.py" backend $BACKEND
 gateway_up
 picket_up "$(gateway_yaml)"
 [ "$(status_of .capture.answers.seen)" = true ] || skip "this kernel shows no answers"

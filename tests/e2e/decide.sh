@@ -51,8 +51,7 @@ recipe nginx >"$DIR/recipe"
 	sed '1,/^# In server/d' "$DIR/recipe"
 	echo "} }"
 } >"$DIR/front.conf"
-in_s nginx -e "$DIR/front.error" -p "$DIR/front" -c "$DIR/front.conf" 2>"$DIR/front.stderr" &
-own $!
+start_s nginx -e "$DIR/front.error" -p "$DIR/front" -c "$DIR/front.conf" 2>"$DIR/front.stderr"
 cat >"$DIR/haproxy.cfg" <<-CFG
 	defaults
 		mode http
@@ -67,8 +66,7 @@ cat >"$DIR/haproxy.cfg" <<-CFG
 		bind $BALANCER:8002
 		server one $S4:8082
 CFG
-in_c haproxy -f "$DIR/haproxy.cfg" -db >"$DIR/haproxy.log" 2>&1 &
-own $!
+start_c haproxy -f "$DIR/haproxy.cfg" -db >"$DIR/haproxy.log" 2>&1
 in_k() { nsenter --net="/run/netns/$NS_K" "$@"; }
 wait_until 10 "the balancer listens" in_k bash -c "exec 3<>/dev/tcp/$BALANCER/8001"
 wait_until 10 "nginx listens" in_s bash -c "exec 3<>/dev/tcp/$S4/8081"
@@ -184,8 +182,7 @@ equal "answer in the form of forward-auth" 403 "$(by_hand -H "X-Forwarded-For: $
 equal "answer to a question about nobody" 204 "$(by_hand http://picket/)"
 if command -v caddy >/dev/null; then
 	recipe caddy >"$DIR/Caddyfile"
-	in_s env HOME="$DIR" caddy run --config "$DIR/Caddyfile" --adapter caddyfile >"$DIR/caddy.log" 2>&1 &
-	own $!
+	start_s env HOME="$DIR" caddy run --config "$DIR/Caddyfile" --adapter caddyfile >"$DIR/caddy.log" 2>&1
 	wait_until 20 "Caddy denies the attacker" status_at $ATTACKER 8002 403
 	status_at $NEIGHBOUR 8002 200 || fail "Caddy does not let the neighbour pass: $(tail -n 3 "$DIR/caddy.log")"
 	tell "Caddy, too"

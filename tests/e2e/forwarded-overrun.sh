@@ -38,12 +38,10 @@ lost() { status_of '.kernel.headers_lost + .kernel.headers_over_share'; }
 for i in $(seq 1000); do echo "http://$S4:$PORT/overrun/$i"; done >"$DIR/uris"
 head -c 20000000 /dev/zero >"$DIR/body"
 sensor=$(sensor_pid)
-in_c h2load --h1 -n 6000 -c 16 -t 1 --rps 100 -i "$DIR/uris" >"$DIR/load" 2>&1 &
+start_c h2load --h1 -n 6000 -c 16 -t 1 --rps 100 -i "$DIR/uris" >"$DIR/load" 2>&1
 kept=$!
-own $kept
-in_c ab -q -n 4000 -c 32 "http://$S4:$PORT/honest" >/dev/null 2>&1 &
+start_c ab -q -n 4000 -c 32 "http://$S4:$PORT/honest" >/dev/null 2>&1
 new=$!
-own $new
 until gone $new; do
 	kill -STOP "$sensor"
 	sleep 0.02

@@ -27,8 +27,7 @@ cat >"$DIR/haproxy.cfg" <<-CFG
 		server one $S4:$PORT
 CFG
 in_k() { nsenter --net="/run/netns/$NS_K" "$@"; }
-in_c haproxy -f "$DIR/haproxy.cfg" -db >"$DIR/haproxy.log" 2>&1 &
-own $!
+start_c haproxy -f "$DIR/haproxy.cfg" -db >"$DIR/haproxy.log" 2>&1
 wait_until 10 "the balancer listens" in_k bash -c "exec 3<>/dev/tcp/$BALANCER/8001"
 # shellcheck source=tests/e2e/through.sh
 . "$E2E/through.sh"

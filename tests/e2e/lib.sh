@@ -231,6 +231,14 @@ ns_add() { # NAME
 in_s() { nsenter --net="/run/netns/$NS_S" "$@"; }
 in_c() { nsenter --net="/run/netns/$NS_C" "$@"; }
 
+# In the background: $! is the program itself, which the story owns, and not a shell around it, whose end would leave the program.
+start_s() { start_in "$NS_S" "$@"; }
+start_c() { start_in "$NS_C" "$@"; }
+start_in() { # NAMESPACE COMMAND...
+	nsenter --net="/run/netns/$1" "${@:2}" &
+	own $!
+}
+
 # By netlink: /sys shows the devices of the namespace it was mounted in. Not every story asks.
 # shellcheck disable=SC2317
 mac_of() { # NS DEV

@@ -15,8 +15,7 @@ capture:
 # Every request has a target of its own, so that "which is missing" has an answer.
 for i in $(seq 20000); do echo "http://$S4:$PORT/overrun/$i"; done >"$DIR/uris"
 sensor=$(sensor_pid)
-in_c h2load --h1 -n 20000 -c 16 -t 1 --rps 400 -i "$DIR/uris" >"$DIR/load" 2>&1 &
-own $!
+start_c h2load --h1 -n 20000 -c 16 -t 1 --rps 400 -i "$DIR/uris" >"$DIR/load" 2>&1
 half() { [ "$(logged)" -ge "$1" ]; }
 for stop in 3000 7000 11000; do
 	wait_until 60 "$stop requests" half $stop

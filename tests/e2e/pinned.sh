@@ -27,11 +27,9 @@ if served $C4; then fail "$C4 is served although it is blocked"; fi
 before=$(segments)
 sent() { ip -n "$NS_C" -j -s link show eth0 | jq '.[0].stats64.tx.packets'; }
 sent_before=$(sent)
-in_c hping3 -q -i u100 -S -p $PORT -a $C4 $S4 >/dev/null 2>&1 &
+start_c hping3 -q -i u100 -S -p $PORT -a $C4 $S4 >/dev/null 2>&1
 FLOOD=$!
-own $FLOOD
-in_c hping3 -q -i u1000 --udp -p $PORT -a $C4 $S4 >/dev/null 2>&1 &
-own $!
+start_c hping3 -q -i u1000 --udp -p $PORT -a $C4 $S4 >/dev/null 2>&1
 flooded() { [ "$(dropped)" -ge 1000 ]; }
 wait_until 20 "the flood is dropped" flooded
 

@@ -87,8 +87,7 @@ cat >"$DIR/local.cfg" <<-CFG
 		bind $S4:8090
 		server one 127.0.0.1:8082 send-proxy-v2
 CFG
-in_s haproxy -f "$DIR/local.cfg" -db >"$DIR/haproxy-local.log" 2>&1 &
-own $!
+start_s haproxy -f "$DIR/local.cfg" -db >"$DIR/haproxy-local.log" 2>&1
 for port in 8001 8002 8003 8004 8005; do
 	wait_until 10 "a proxy listens at $port" in_k bash -c "exec 3<>/dev/tcp/10.78.0.1/$port"
 done

@@ -1,11 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck source=tests/e2e/lib.sh
-# Where $DISK says so the daemon's state folder is seen through a mount namespace of its own: a small one that can be filled, or one
-# that nobody may write.
 . "$(dirname "$0")/lib.sh"
 story "what was decided is in force again after restarts and kills, and a journal in a bad way stops nothing"
-need pgrep unshare
+need pgrep
 net_up
 nginx_up
 served() { in_c curl -s -o /dev/null -m "${2:-0.5}" --interface "$1" "http://$S4:$PORT/"; }
@@ -13,26 +11,6 @@ point() { curl -s -o /dev/null -w '%{http_code}' -m 5 --unix-socket "$DIR/decide
 denied() { [ "$(point "$1")" = 403 ]; }
 why() { (pk why --json "$1" || true) | jq -r "$2"; }
 ms() { date +%s%3N; }
-
-REAL_BIN=$PICKET_BIN
-cat >"$DIR/on-disk" <<-SH
-	#!/bin/sh
-	mkdir -p "$DIR/state"
-	case \$DISK in
-	small) mount -t tmpfs -o size=2m,mode=700 none "$DIR/state" ;;
-	read-only) mount --bind "$DIR/state" "$DIR/state" && mount -o remount,bind,ro "$DIR/state" ;;
-	esac || exit 1
-	exec "$REAL_BIN" "\$@"
-SH
-cat >"$DIR/picket" <<-SH
-	#!/bin/sh
-	[ "\$1" = run ] || exec "$REAL_BIN" "\$@"
-	[ -n "\$DISK" ] || exec "$REAL_BIN" "\$@"
-	exec unshare -m sh "$DIR/on-disk" "\$@"
-SH
-chmod 755 "$DIR/picket"
-PICKET_BIN=$DIR/picket
-export DISK=
 
 BEHIND=203.0.113.50 # a client of the proxy at $D4
 picket_up "mode: enforce
@@ -147,41 +125,4 @@ stop TERM
 cp "$DIR/whole.db" "$DIR/state/journal.db"
 rm -f "$DIR/state/journal.db-wal"
 tell "no database: put aside whole; a damaged one: $(grep -c 'journal of blocks is damaged\|journal of blocks was put aside' "$DIR/picket.log") warnings, picket goes on and keeps what is decided"
-
-if ! unshare -m true 2>/dev/null; then
-	say "  left out: a disk that is full or read only, for there are no mount namespaces here (/ is no mount point)"
-	picket_down
-	exit 0
-fi
-
-# Nobody may write: what is known is in force, what is said now is not kept, and it says so.
-DISK=read-only
-start
-if served $C4; then fail "from a journal that is read only, $C4 did not come back"; fi
-equal "state of a journal that is read only" read_only "$(status_of .journal.state)"
-equal "is it kept" false "$(status_of .kept_over_restart.blocks)"
-exits 0 pk block 203.0.113.82 --ttl 30m
-is_blocked 203.0.113.82 || fail "with a journal that is read only nothing can be blocked"
-status_of '.hints[].text' | grep -q 'can be read, but not be written' || fail "status does not say so"
-stop TERM
-tell "read only: what was kept is in force, and status says that nothing more is"
-
-# A full disk: picket goes on, says so, and writes all of it once there is room.
-DISK=small
-start
-exits 0 pk block 203.0.113.83 --ttl 30m
-dd if=/dev/zero of="/proc/$PICKET_PID/root$DIR/state/filler" bs=4096 2>/dev/null || true
-state_is() { [ "$(status_of .journal.state)" = "$1" ]; }
-full() { # until what the journal had set aside is used up
-	i=$((i + 1))
-	pk block "203.0.114.$((i % 250))" --ttl "$((10 + i))m" >/dev/null
-	state_is unwritten
-}
-i=0
-wait_until 60 "the full disk is noticed" full
-is_blocked 203.0.114.1 || fail "with a full disk nothing can be blocked"
-status_of '.hints[].text' | grep -q 'cannot be written' || fail "status does not say so"
-rm "/proc/$PICKET_PID/root$DIR/state/filler"
-wait_until 10 "it is written again" state_is "on"
 picket_down
-tell "a full disk: noticed after $i blocks, all of them in force; with room again all is written"
