@@ -157,9 +157,15 @@ static bool claim_extend(struct work *w, const struct block *b, const struct war
 	return blocks_withdraw(w->a->blocks, &of, mine, &left) == 0;
 }
 
-static void kernel_adopt(struct work *w, const struct warden_block *k)
+/* held: as it is. What would last longer than may be by now is taken for as long as may be, and put anew. */
+static void kernel_adopt(struct work *w, const struct warden_block *held)
 {
+	uint64_t most_s = (w->now_ns + w->a->config->limits.ttl_max_ms * NS_PER_MS) / NS_PER_S;
+	struct warden_block of_now = *held, *k = &of_now;
 	struct block *b = blocks_find(w->a->blocks, &k->target);
+	bool longer = k->value.deadline_s > most_s + 1;
+	if (longer)
+		k->value.deadline_s = (typeof(k->value.deadline_s))most_s;
 	bool by_list = k->value.source == VERDICT_IMPORT; /* what lists had put there they find again */
 	enum comparison c = b ? compare(b, k) : MORE;
 
@@ -176,7 +182,7 @@ static void kernel_adopt(struct work *w, const struct warden_block *k)
 	}
 	b = blocks_find(w->a->blocks, &k->target);
 	if (b)
-		b->installed_ns = w->now_ns;
+		b->installed_ns = longer ? 0 : w->now_ns;
 }
 
 static int kernel_read(struct work *w)

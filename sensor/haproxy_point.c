@@ -256,7 +256,7 @@ static uint64_t end_of(const struct haproxy_point *p, uint64_t until_s)
 	uint64_t now_s = clock_wall_ns(p->parts.clock) / NS_PER_S;
 
 	return clock_boot_ns(p->parts.clock) +
-	       (until_s > now_s ? MIN(until_s - now_s, UNTIL_MAX_S / NS_PER_S) : 0) * NS_PER_S;
+	       (until_s > now_s ? MIN(until_s - now_s, UINT64_MAX / 2 / NS_PER_S) : 0) * NS_PER_S;
 }
 
 static bool is_near(uint64_t a, uint64_t b)
@@ -517,7 +517,7 @@ static void update(struct haproxy_point *p, const struct prefix *targets, unsign
 
 static uint64_t pause_ns(const struct haproxy_point *p)
 {
-	size_t entries = p->counts.desired - p->counts.beyond;
+	size_t entries = p->counts.desired - MIN(p->counts.beyond, p->counts.desired);
 
 	if (p->counts.state != HAPROXY_UP || entries <= LARGE)
 		return LOOK_NS;

@@ -137,26 +137,27 @@ int journal_new(const struct config *config, const struct clock *clock, struct j
 
 /* --- what outlived the restart --- */
 
-/* What was damaged is kept, and what is in force is written anew. */
-static int reset(struct journal *j)
+/* What was damaged is kept beside it. It stays where it stands, too, until what could be read of it is
+ * written anew: a kill before loses nothing. */
+static void put_aside(struct journal *j)
 {
-	int r = journal_file_reset(j->file);
+	int r = journal_file_aside(j->file);
 
 	pthread_mutex_lock(&j->lock);
-	j->rewrite = j->rewrite || !r;
+	bool news = strcmp(j->counts.aside, JOURNAL_SPARE) != 0;
+	j->damaged = j->rewrite = true;
 	j->counts.error = r;
 	if (!r)
 		snprintf(j->counts.aside, sizeof j->counts.aside, JOURNAL_SPARE);
 	pthread_mutex_unlock(&j->lock);
 	if (r)
-		log_error("the journal of blocks is damaged, and cannot be made anew", LOG_ERRNO(r),
+		log_error("the journal of blocks is damaged, and cannot be put aside", LOG_ERRNO(r),
 			  LOG_S("folder", j->config->state_dir));
-	else
+	else if (news)
 		log_warning("the journal of blocks is damaged: it was put aside, and what could be read of "
 			    "it is in the new one",
 			    LOG_S("folder", j->config->state_dir), LOG_S("kept", JOURNAL_SPARE),
 			    LOG_S("hint", "sqlite3 " JOURNAL_SPARE " .recover shows what is in it"));
-	return r;
 }
 
 /* What the configuration says of exactly that prefix. */
@@ -221,8 +222,8 @@ int journal_load(struct journal *j, int (*each)(void *arg, const struct journal_
 			  LOG_S("folder", j->config->state_dir));
 	/* Nothing may be written over what was not understood. */
 	if (r || damaged || read.unreadable)
-		j->damaged = reset(j) != 0;
-	if (j->damaged && j->writable)
+		put_aside(j);
+	if (j->damaged && j->writable && j->counts.error)
 		j->counts.state = JOURNAL_UNWRITTEN;
 	settings_weigh(j);
 	return 0;
@@ -411,8 +412,6 @@ static int change_put(struct journal *j, const struct change *c)
 
 static int change_write(struct journal *j, const struct change *c)
 {
-	if (j->damaged)
-		return JOURNAL_E_DAMAGED;
 	int r = journal_file_begin(j->file);
 
 	if (!r)
@@ -423,6 +422,34 @@ static int change_write(struct journal *j, const struct change *c)
 	if (r)
 		journal_file_rollback(j->file);
 	return r;
+}
+
+/* An empty database, and at once all that is in force: a crash between the two would lose it. */
+static int write_anew(struct journal *j, struct change *c)
+{
+	int r = journal_file_reset(j->file);
+
+	if (r)
+		return r;
+	pthread_mutex_lock(&j->lock);
+	j->rewrite = true;
+	change_take(j, c);
+	pthread_mutex_unlock(&j->lock);
+	r = change_write(j, c);
+	if (r == JOURNAL_E_DAMAGED) /* again: then it is no use to hurry */
+		return -EIO;
+	j->damaged = false;
+	return r;
+}
+
+static int change_or_all(struct journal *j, struct change *c)
+{
+	int r = j->damaged ? JOURNAL_E_DAMAGED : change_write(j, c);
+
+	if (r != JOURNAL_E_DAMAGED)
+		return r;
+	put_aside(j);
+	return write_anew(j, c);
 }
 
 static struct timespec in_ms(uint64_t ms)
@@ -512,19 +539,13 @@ static void *writer_main(void *arg)
 			break;
 		change_take(j, c);
 		pthread_mutex_unlock(&j->lock);
-		int r = change_write(j, c);
-		if (r == JOURNAL_E_DAMAGED) {
-			j->damaged = reset(j) != 0;
-			r = j->damaged ? -EIO : r;
-		}
+		int r = change_or_all(j, c);
 		pthread_mutex_lock(&j->lock);
 		if (!r)
 			written(j, c);
-		else if (r == JOURNAL_E_DAMAGED)
-			j->settings_changed = true; /* and at once all of it */
 		else
 			unwritten(j, r);
-		if (r < 0 && j->ending)
+		if (r && j->ending)
 			break;
 		if (r)
 			wait_for_retry(j);

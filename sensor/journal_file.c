@@ -378,6 +378,11 @@ void journal_file_rollback(struct journal_file *f)
 	store_rollback(f->store);
 }
 
+int journal_file_aside(struct journal_file *f)
+{
+	return store_aside(f->store);
+}
+
 int journal_file_reset(struct journal_file *f)
 {
 	return store_reset(f->store);

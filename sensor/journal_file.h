@@ -100,7 +100,8 @@ int journal_file_settings_put(struct journal_file *f, const struct journal_setti
 int journal_file_commit(struct journal_file *f, const struct journal_room *room);
 void journal_file_rollback(struct journal_file *f);
 
-/* Copies the damaged database to the spare file and makes an empty one of it. 0 or -errno. */
+/* As store_aside and store_reset (store.h). */
+int journal_file_aside(struct journal_file *f);
 int journal_file_reset(struct journal_file *f);
 
 #endif

@@ -33,8 +33,9 @@ struct memory {
 	bool runs, writable;
 	/* The writer's. */
 	struct page *page;
-	bool all;   /* is written, in place of what is there */
-	bool begun; /* a change of the file */
+	bool all;     /* is written, in place of what is there */
+	bool begun;   /* a change of the file */
+	bool damaged; /* ... and not made anew yet */
 	uint64_t rows;
 
 	pthread_mutex_t lock; /* of all below; never held while a file is touched */
@@ -147,24 +148,26 @@ static void on_record(void *arg, const union memory_record *r)
 		c->ended[l->kind]++;
 }
 
-static int reset(struct memory *m)
+/* As the journal's: it stays where it stands, too, until what could be read of it is written anew. */
+static void put_aside(struct memory *m)
 {
-	int r = memory_file_reset(m->file);
+	int r = memory_file_aside(m->file);
 
 	pthread_mutex_lock(&m->lock);
+	bool news = strcmp(m->counts.aside, MEMORY_SPARE) != 0;
+	m->damaged = m->all = true;
 	m->counts.error = r;
 	if (!r)
 		snprintf(m->counts.aside, sizeof m->counts.aside, MEMORY_SPARE);
 	pthread_mutex_unlock(&m->lock);
 	if (r)
-		log_error("the memory of clients is damaged, and cannot be made anew: nothing is kept",
-			  LOG_ERRNO(r), LOG_S("folder", m->config->state_dir));
-	else
+		log_error("the memory of clients is damaged, and cannot be put aside", LOG_ERRNO(r),
+			  LOG_S("folder", m->config->state_dir));
+	else if (news)
 		log_warning(
 			"the memory of clients is damaged: it was put aside, and what could be read of it "
 			"is in the new one",
 			LOG_S("folder", m->config->state_dir), LOG_S("kept", MEMORY_SPARE));
-	return r;
 }
 
 /* The key, before anything that was hashed by it. 0; MEMORY_E_NONE; STORE_E_DAMAGED or -errno. */
@@ -233,8 +236,8 @@ int memory_load(struct memory *m, const struct memory_parts *parts)
 			  LOG_S("folder", m->config->state_dir));
 	/* Nothing may be written over what was not understood. */
 	if (m->writable && (r < 0 || r == STORE_E_DAMAGED || m->counts.unreadable))
-		m->writable = reset(m) == 0;
-	if (m->file && !m->writable && m->counts.state == JOURNAL_ON)
+		put_aside(m);
+	if (m->damaged && m->counts.error)
 		m->counts.state = JOURNAL_UNWRITTEN;
 	restored_log(&m->counts);
 	return r == -ENOMEM ? r : 0;
@@ -386,13 +389,14 @@ static void written(struct memory *m)
 
 static void write_once(struct memory *m)
 {
-	int r = change_write(m);
+	int r = m->damaged ? STORE_E_DAMAGED : change_write(m);
 
 	if (r == STORE_E_DAMAGED) {
-		r = reset(m);
-		m->all = true;
+		put_aside(m);
+		r = memory_file_reset(m->file);
 		if (!r)
 			r = change_write(m);
+		m->damaged = r != 0;
 	}
 	pthread_mutex_lock(&m->lock);
 	if (r)

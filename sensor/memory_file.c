@@ -509,6 +509,11 @@ void memory_file_rollback(struct memory_file *f)
 	store_rollback(f->store);
 }
 
+int memory_file_aside(struct memory_file *f)
+{
+	return store_aside(f->store);
+}
+
 int memory_file_reset(struct memory_file *f)
 {
 	return store_reset(f->store);

@@ -71,6 +71,7 @@ int memory_file_put(struct memory_file *f, enum memory_kind kind, uint32_t slot,
 		    const union memory_record *r); /* NULL: that place is free */
 int memory_file_commit(struct memory_file *f, const struct memory_basis *basis);
 void memory_file_rollback(struct memory_file *f);
+int memory_file_aside(struct memory_file *f);
 int memory_file_reset(struct memory_file *f);
 
 #endif

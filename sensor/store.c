@@ -205,17 +205,24 @@ static int spares_fill(struct store *f)
 	return r;
 }
 
-int store_reset(struct store *f)
+int store_aside(struct store *f)
 {
 	if (f->read_only)
 		return -EROFS;
-	store_rollback(f);
-	statements_forget(f);
 	/* The first damage is kept: what stands there since is in force, and known. */
 	int r = f->spares_used ? 0 : spares_fill(f);
+	f->spares_used = f->spares_used || !r;
+	return r;
+}
+
+int store_reset(struct store *f)
+{
+	int r = store_aside(f);
+
 	if (r)
 		return r;
-	f->spares_used = true;
+	store_rollback(f);
+	statements_forget(f);
 	sqlite3_db_config(f->db, SQLITE_DBCONFIG_RESET_DATABASE, 1, NULL);
 	r = run(f, "VACUUM");
 	sqlite3_db_config(f->db, SQLITE_DBCONFIG_RESET_DATABASE, 0, NULL);

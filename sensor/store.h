@@ -82,7 +82,9 @@ int store_prepared(struct store *s, unsigned statement, sqlite3_stmt **ret);
 int store_step(struct store *s, sqlite3_stmt *statement);
 int store_step_bare(struct store *s, unsigned statement); /* one without parameters */
 
-/* Copies the damaged database to the spare file and makes an empty one of it. 0 or -errno. */
+/* Copies the damaged database to the spare file, the first time; it stays as it is. 0 or -errno. */
+int store_aside(struct store *s);
+/* ... and makes an empty one of it: what was read of it is to be written at once. */
 int store_reset(struct store *s);
 
 #endif

@@ -1174,6 +1174,31 @@ static void what_the_kernel_holds_and_the_journal_lacks_is_adopted(void **state)
 	journal_free(j);
 }
 
+static void what_the_kernel_holds_lasts_no_longer_than_may_be_now(void **state)
+{
+	struct stage *s = *state;
+	struct journal *j = NULL;
+
+	restart(s, &j);
+	give(s, verdict(VERDICT_OPERATOR, "203.0.113.9"));
+	const struct verdict v =
+		verdict(VERDICT_LOCAL, "198.51.100.7"); /* of which the journal knows nothing */
+	warden.blocks[warden.count++] = (struct warden_block){
+		.target = v.target,
+		.value = {.deadline_s = (uint32_t)(now / NS_PER_S) + 300,
+			  .action = PK_ACT_DROP,
+			  .scope = PK_SCOPE_HOST,
+			  .source = VERDICT_LOCAL},
+	};
+	s->config.limits.ttl_max_ms = 10000;
+	restart(s, &j);
+	assert_in_range(warden_holds("203.0.113.9")->deadline_s, now / NS_PER_S + 9, now / NS_PER_S + 11);
+	assert_in_range(warden_holds("198.51.100.7")->deadline_s, now / NS_PER_S + 9, now / NS_PER_S + 11);
+	assert_in_range(why_of(s, "198.51.100.7").block.deadline_ns / NS_PER_S, now / NS_PER_S + 9,
+			now / NS_PER_S + 11);
+	journal_free(j);
+}
+
 static void while_the_kill_switch_is_on_nothing_comes_back_and_nothing_is_lost(void **state)
 {
 	struct stage *s = *state;
@@ -1710,6 +1735,7 @@ int main(void)
 		KEPT_STORY(what_was_decided_is_in_force_after_a_restart_with_its_words),
 		KEPT_STORY(the_hard_limits_of_now_hold_for_what_was_before),
 		KEPT_STORY(what_the_kernel_holds_and_the_journal_lacks_is_adopted),
+		KEPT_STORY(what_the_kernel_holds_lasts_no_longer_than_may_be_now),
 		KEPT_STORY(while_the_kill_switch_is_on_nothing_comes_back_and_nothing_is_lost),
 		STORY(why_names_the_prefix_that_covers_an_address_and_what_was_decided),
 		STORY(a_shared_address_is_slowed_and_why_says_so),

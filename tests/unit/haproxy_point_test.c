@@ -464,6 +464,20 @@ static void what_an_earlier_sensor_had_put_there_is_asked_about_once(void **stat
 	assert_int_equal(atomic_load(&s->asked_to_adopt), 2);
 }
 
+/* Three days are not cut: a shorter end would let the client pass early. */
+static void what_is_adopted_lasts_as_long_as_it_did(void **state)
+{
+	struct stage *s = *state;
+	char until[32];
+
+	s->adopts = test_prefix("198.51.100.7");
+	snprintf(until, sizeof until, "%llu", (unsigned long long)(fake_wall(NULL) / NS_PER_S + 259200));
+	ha_put("198.51.100.7", until);
+	point_start(s);
+	wait_for_look(s);
+	wait_for_map("198.51.100.7=259197 ");
+}
+
 static void the_kill_switch_empties_the_map_and_fills_it_again(void **state)
 {
 	struct stage *s = *state;
@@ -659,6 +673,7 @@ int main(void)
 		STORY(a_restarted_haproxy_is_filled_again_and_it_is_told),
 		STORY(what_others_change_in_the_map_is_mended),
 		STORY(what_an_earlier_sensor_had_put_there_is_asked_about_once),
+		STORY(what_is_adopted_lasts_as_long_as_it_did),
 		STORY(the_kill_switch_empties_the_map_and_fills_it_again),
 		STORY(an_end_follows_the_wall_clock_that_haproxy_reads),
 		STORY(an_haproxy_that_hangs_costs_nobody_anything),

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -369,6 +370,40 @@ static void damage_that_is_found_later_is_mended(void **state)
 	assert_string_equal(journal_counts(journal).aside, "");
 }
 
+/* What could be read is not in force yet, and not written again: until then it stands where it stood. */
+static void a_kill_before_what_was_damaged_is_written_anew_loses_nothing(void **state)
+{
+	char path[512];
+	sqlite3 *db;
+
+	(void)state;
+	start();
+	block(JOURNAL_KERNEL, "192.0.2.1");
+	block(JOURNAL_KERNEL, "192.0.2.2");
+	journal_free(journal);
+	rig_path(JOURNAL_NAME, path);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE claims SET action = 99 WHERE target = x'0420c0000202'",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	for (int i = 0; i < 2; i++) { /* read, and gone before it was written */
+		lists_new();
+		loaded = 0;
+		assert_int_equal(journal_new(&config, &rig_clock, &journal), 0);
+		assert_int_equal(journal_load(journal, take, NULL), 0);
+		assert_int_equal(loaded, 1);
+		assert_string_equal(journal_counts(journal).aside, JOURNAL_SPARE);
+		journal_free(journal);
+	}
+	journal = NULL;
+	start();
+	assert_int_equal(loaded, 1);
+	start();
+	assert_int_equal(loaded, 1);
+	assert_int_equal(journal_counts(journal).restored.unreadable, 0);
+}
+
 static void without_a_folder_there_is_none_and_it_says_so(void **state)
 {
 	(void)state;
@@ -408,6 +443,7 @@ int main(void)
 		STORY(another_boot_writes_all_of_it_anew),
 		STORY(without_room_it_says_so_and_writes_all_of_it_later),
 		STORY(damage_that_is_found_later_is_mended),
+		STORY(a_kill_before_what_was_damaged_is_written_anew_loses_nothing),
 		STORY(without_a_folder_there_is_none_and_it_says_so),
 	};
 
