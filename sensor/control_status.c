@@ -303,6 +303,7 @@ static void write_memory(struct json_writer *w, const struct status *s)
 	json_object_begin(w);
 	write_state(w, m->state, m->written, m->aside, m->error);
 	put_uint(w, "rows", m->rows);
+	control_write_time(w, "as_of", s->parts->clock, m->as_of_ns);
 	json_key(w, "restored");
 	json_object_begin(w);
 	for (unsigned i = 0; i < MEMORY_KINDS; i++) {

@@ -376,7 +376,7 @@ static void unwritten(struct memory *m, int error)
 }
 
 /* Lock held. */
-static void written(struct memory *m)
+static void written(struct memory *m, uint64_t as_of_ns)
 {
 	if (m->counts.state == JOURNAL_UNWRITTEN)
 		log_info("what is known of clients is written again", LOG_S("folder", m->config->state_dir),
@@ -385,10 +385,12 @@ static void written(struct memory *m)
 	m->counts.error = 0;
 	m->counts.written += m->begun;
 	m->counts.rows += m->rows;
+	m->counts.as_of_ns = as_of_ns;
 }
 
 static void write_once(struct memory *m)
 {
+	uint64_t as_of_ns = clock_boot_ns(m->clock);
 	int r = m->damaged ? STORE_E_DAMAGED : change_write(m);
 
 	if (r == STORE_E_DAMAGED) {
@@ -402,7 +404,7 @@ static void write_once(struct memory *m)
 	if (r)
 		unwritten(m, r < 0 ? r : -EIO);
 	else
-		written(m);
+		written(m, as_of_ns);
 	m->all = r != 0; /* whatever was lost of the change comes with all of it */
 	pthread_mutex_unlock(&m->lock);
 }

@@ -34,10 +34,11 @@ struct memory_parts {
 
 struct memory_counts {
 	enum journal_state state;
-	int error;        /* -errno of what failed; 0: nothing */
-	uint64_t written; /* changes of the file */
-	uint64_t rows;    /* ... and rows of it */
-	char aside[96];   /* below state_dir: where what could not be read was put; "": nowhere */
+	int error;         /* -errno of what failed; 0: nothing */
+	uint64_t written;  /* changes of the file */
+	uint64_t rows;     /* ... and rows of it */
+	uint64_t as_of_ns; /* boot clock: what was known then is on the disk; 0: nothing yet */
+	char aside[96];    /* below state_dir: where what could not be read was put; "": nowhere */
 	uint64_t restored[MEMORY_KINDS], ended[MEMORY_KINDS]; /* ended: or there was no room */
 	uint64_t unreadable;
 };

@@ -23,11 +23,11 @@ gateways:
 }
 picket_up "$(configuration enforce)"
 memory() { status_of ".memory$1"; }
-written_since() { [ "$(memory .written)" -gt "$1" ]; }
+is_after() { [[ "$(memory .as_of)" > "$1" ]]; }
 kept() { # waits until what is known now is on the disk
-	local before
-	before=$(memory .written)
-	wait_until 15 "what is known of clients is written" written_since "$before"
+	local now
+	now=$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)
+	wait_until 15 "what is known of clients is written" is_after "$now"
 }
 killed() { # and there again
 	local sensor
