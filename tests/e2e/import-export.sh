@@ -96,4 +96,28 @@ done >"$DIR/many"
 exits 0 pk import "$DIR/many"
 equal "blocks of them" 1200 "$(pk blocks --json | grep -c '"target":"198\.18\.')"
 tell "1,200 at once, more than the 1,000 that may come in a second"
+
+# What one host exports is another's list.
+for t in $targets; do pk unblock "$t" >"$DIR/out" || true; done
+exits 0 pk block 192.0.2.7 --ttl 10m
+exits 0 pk block 203.0.114.0/24 --ttl 10m
+pk export --format stix >"$DIR/web-2.json" || fail "export ended with status $?"
+picket_down
+rm -rf "$DIR/state"
+picket_up "lists:
+  - name: web-2
+    path: $DIR/web-2.json
+limits:
+  protect: [203.0.114.0/24]"
+in_force() { [ "$(pk lists --json | jq '.in_force')" = "$1" ]; }
+wait_until 10 "the other host's list is in force" in_force 1201
+pk why 192.0.2.7 | grep -q web-2 || fail "picket why: $(pk why 192.0.2.7)"
+equal "entries refused, as they are protected here" 1 "$(pk lists --json | jq '[.refused[]] | add')"
+equal "what is exported of another's decisions" 0 "$(pk export | grep -vc '^#')"
+exits 0 pk block 192.0.2.7 --ttl 10m
+exits 0 pk unblock 192.0.2.7
+pk why 192.0.2.7 | grep -q web-2 || fail "unblock lifted what another host asks for: $(pk why 192.0.2.7)"
+echo '[]' >"$DIR/none" && mv "$DIR/none" "$DIR/web-2.json"
+wait_until 10 "what the other host takes back ends" in_force 0
+tell "another host's export is a list here: its decisions end with it, and are not handed on"
 picket_down
