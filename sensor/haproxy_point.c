@@ -474,7 +474,8 @@ static void look(struct haproxy_point *p, bool own)
 
 /* --- one change after the other --- */
 
-static void update(struct haproxy_point *p, const struct prefix *targets, unsigned count)
+/* False: HAProxy did not take it. */
+static bool update(struct haproxy_point *p, const struct prefix *targets, unsigned count)
 {
 	struct changes c = {0};
 	char refused[HAPROXY_ERROR_MAX] = "";
@@ -506,11 +507,13 @@ static void update(struct haproxy_point *p, const struct prefix *targets, unsign
 	p->counts.installed -= MIN(removed, p->counts.installed);
 	p->counts.written += done_count(&c);
 	pthread_mutex_unlock(&p->lock);
-	if (r || refused[0])
-		went_down(p, r ? r : -EINVAL, refused);
-	else
+	bool well = !r && !refused[0];
+	if (well)
 		went_well(p);
+	else
+		went_down(p, r ? r : -EINVAL, refused);
 	free(c.items);
+	return well;
 }
 
 /* --- the thread --- */
@@ -541,9 +544,13 @@ static void turn(struct haproxy_point *p)
 	else if (!up && count)
 		p->look = true;
 	pthread_mutex_unlock(&p->lock);
-	/* What is known to have changed first, so that what differs then is somebody else's doing. */
-	if (up && count && !wish && !switched)
-		update(p, changed, count);
+	/*
+	 * What is known to have changed first, so that what differs then is somebody else's doing. Where that
+	 * fails the look is the next turn's: should HAProxy be back by then, empty, it does not pass for
+	 * ours.
+	 */
+	if (up && count && !wish && !switched && !update(p, changed, count))
+		return;
 	if (wish || due || switched) {
 		p->off = off;
 		look(p, wish || switched || !p->looked);

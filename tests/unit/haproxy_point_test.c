@@ -39,7 +39,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_t thread;
 	int fd;
-	atomic_bool end, hang;
+	atomic_bool end, hang, hang_up; /* hang_up: on the next who calls */
 	char keys[ENTRIES_MAX][64], values[ENTRIES_MAX][32];
 	unsigned count;
 	const char *refuse; /* the answer to every command */
@@ -135,7 +135,8 @@ static void *ha_main(void *arg)
 		if (poll(&p, 1, 20) <= 0 || atomic_load(&ha.hang))
 			continue;
 		int fd = accept(ha.fd, NULL, NULL);
-		ha_serve(fd);
+		if (!atomic_exchange(&ha.hang_up, false))
+			ha_serve(fd);
 		close(fd);
 	}
 	return NULL;
@@ -414,6 +415,25 @@ static void a_restarted_haproxy_is_filled_again_and_it_is_told(void **state)
 	assert_in_range(haproxy_point_counts(s->point).mended, 2, 3);
 }
 
+/* It goes while it is told of one change, and is back, empty, before it is looked at. */
+static void a_haproxy_that_restarts_in_between_is_mended(void **state)
+{
+	struct stage *s = *state;
+
+	put(s, "198.51.100.7", VERDICT_BLOCK, 600);
+	put(s, "198.51.100.8", VERDICT_BLOCK, 600);
+	point_start(s);
+	counts_are(s, 2, 0, 0);
+	pthread_mutex_lock(&ha.lock);
+	ha.count = 0;
+	pthread_mutex_unlock(&ha.lock);
+	atomic_store(&ha.hang_up, true);
+	later(s, 3);
+	wait_for_map("198.51.100.7=597 198.51.100.8=597 ");
+	counts_are(s, 2, 0, 0);
+	assert_int_equal(haproxy_point_counts(s->point).mended, 2);
+}
+
 static void what_others_change_in_the_map_is_mended(void **state)
 {
 	struct stage *s = *state;
@@ -671,6 +691,7 @@ int main(void)
 		STORY(a_map_can_only_deny),
 		STORY(an_address_is_denied_as_long_as_a_network_around_it),
 		STORY(a_restarted_haproxy_is_filled_again_and_it_is_told),
+		STORY(a_haproxy_that_restarts_in_between_is_mended),
 		STORY(what_others_change_in_the_map_is_mended),
 		STORY(what_an_earlier_sensor_had_put_there_is_asked_about_once),
 		STORY(what_is_adopted_lasts_as_long_as_it_did),
