@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include "lib/json_read.h"
+#include "lib/target.h"
 #include "lib/util.h"
 
 /* Depth: document, list, verdict, target or evidence; the rest is room for members we do not know. */
@@ -148,6 +149,10 @@ static int parse_target(const cJSON *item, struct verdict *v)
 		v->target = prefix_of(&addr, addr_bits(&addr));
 		return 0;
 	}
+	if (strcmp(scope, "consumer") == 0)
+		return target_parse_consumer(span_from(value), &v->target) ? VERDICT_E_TARGET : 0;
+	if (strcmp(scope, "ja4") == 0)
+		return target_parse_ja4(span_from(value), &v->target) ? VERDICT_E_TARGET : 0;
 	if (strcmp(scope, "prefix") != 0 || !strchr(value, '/') || prefix_parse(span_from(value), &v->target))
 		return VERDICT_E_TARGET;
 	return 0;

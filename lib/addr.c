@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include "lib/target.h"
 
 static const uint8_t mapped_head[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -134,6 +135,10 @@ int prefix_parse(struct span text, struct prefix *ret)
 
 const char *prefix_format(const struct prefix *p, char buf[static PREFIX_TEXT_MAX])
 {
+	if (p->addr.family > ADDR_IPV6) {
+		target_format(p, buf);
+		return buf;
+	}
 	addr_format(&p->addr, buf);
 	if (buf[0] && !prefix_is_exact(p)) {
 		size_t n = strlen(buf);

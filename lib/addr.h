@@ -52,8 +52,9 @@ static inline uint8_t addr_bits(const struct addr *a)
 
 /* "192.0.2.0/24", or an address alone (all bits). ADDR_E_HOST_BITS: bits beyond the length are set. */
 int prefix_parse(struct span text, struct prefix *ret);
-const char *prefix_format(const struct prefix *p,
-			  char buf[static PREFIX_TEXT_MAX]); /* an exact one without "/32" */
+const char *
+prefix_format(const struct prefix *p,
+	      char buf[static PREFIX_TEXT_MAX]); /* an exact one without "/32"; see lib/target.h */
 struct prefix prefix_of(const struct addr *a, uint8_t bits); /* host bits cleared */
 bool prefix_contains(const struct prefix *p, const struct addr *a);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);

@@ -154,11 +154,12 @@ struct config {
 	struct {
 		/* limits.protect: never blocked, beside those found by itself */
 		struct config_prefixes protect;
-		uint64_t ttl_max_ms;    /* limits.ttl_max, 24 h */
-		uint32_t prefix_min_v4; /* limits.shortest_prefix_v4, 24 */
-		uint32_t prefix_min_v6; /* limits.shortest_prefix_v6, 48 */
-		uint32_t insert_rate;   /* limits.inserts_per_second, 1000 */
-		uint32_t blocks_max;    /* limits.blocks_max, 65536 per deny map */
+		struct config_strings protect_consumers; /* never blocked: their ids, as events show them */
+		uint64_t ttl_max_ms;                     /* limits.ttl_max, 24 h */
+		uint32_t prefix_min_v4;                  /* limits.shortest_prefix_v4, 24 */
+		uint32_t prefix_min_v6;                  /* limits.shortest_prefix_v6, 48 */
+		uint32_t insert_rate;                    /* limits.inserts_per_second, 1000 */
+		uint32_t blocks_max;                     /* limits.blocks_max, 65536 per deny map */
 	} limits;
 	struct {
 		uint32_t per_minute;   /* guard.automatic_per_minute, 60: of each source, as the next two */
@@ -183,6 +184,7 @@ struct config {
 		uint32_t rate_burst;    /* enforcement.rate_burst, 100 packets */
 		bool publish;           /* enforcement.publish, false */
 		bool pin;               /* enforcement.pin, false: blocks hold while no daemon runs */
+		char *ja4_header;       /* enforcement.ja4_header; empty: questions tell no JA4 */
 	} enforcement;
 	struct {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */

@@ -164,6 +164,8 @@ const struct config_key config_keys[] = {
 
 	{.path = "limits.protect", .type = CONFIG_PREFIXES, .offset = AT(limits.protect), .max = CONFIG_LIST_MAX,
 	 .fallback = "[]", .help = "Networks that are never blocked, beside those that picket finds by itself."},
+	{.path = "limits.protect_consumers", .type = CONFIG_TEXTS, .offset = AT(limits.protect_consumers), .form = FORM_CONSUMER,
+	 .max = 256, .fallback = "[]", .help = "Consumers that are never blocked, by the ids that events show (c_...); a change of keys changes these."},
 	{.path = "limits.ttl_max", .type = CONFIG_TIME64, .offset = AT(limits.ttl_max_ms), .min = 1000, .max = 3650 * DAY,
 	 .fallback = "24h", .help = "Longest block."},
 	{.path = "limits.shortest_prefix_v4", .type = CONFIG_UINT32, .offset = AT(limits.prefix_min_v4), .min = 8, .max = 32,
@@ -218,6 +220,9 @@ const struct config_key config_keys[] = {
 	{.path = "enforcement.pin", .type = CONFIG_BOOL, .offset = AT(enforcement.pin), .fallback = "false",
 	 .help = "Whether what enforces blocks stays in the kernel when picket ends, until their time is over or picket detach; the next "
 	 "start takes it over without a gap (docs/restart.md)."},
+	{.path = "enforcement.ja4_header", .type = CONFIG_TEXT, .offset = AT(enforcement.ja4_header), .form = FORM_HEADER_NONE,
+	 .fallback = "", .help = "The header in which proxies that ask the decision socket tell a client's JA4. Set it only where the proxy sets that "
+	 "header itself, whatever the client sent. By default none is looked at."},
 
 	{.path = "api.openapi", .type = CONFIG_TEXT, .offset = AT(api.openapi), .form = FORM_FILE, .max = 1024, .fallback = "",
 	 .help = "OpenAPI 3 file, YAML or JSON: its paths are the routes, and what it does not have is marked. Empty: none."},

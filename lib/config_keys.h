@@ -28,15 +28,17 @@ enum config_type {
 
 enum config_form {
 	FORM_ANY,
-	FORM_NAME,      /* letters, digits, - and _ */
-	FORM_LOWER,     /* lower case letters, digits and - */
-	FORM_PATH,      /* a file; a relative one is made absolute */
-	FORM_FILE,      /* the same, and may be empty: none */
-	FORM_CGROUP,    /* below /sys/fs/cgroup, may be empty */
-	FORM_URL,       /* http:// or https:// */
-	FORM_URL_NONE,  /* the same, and may be empty: none */
-	FORM_INTERFACE, /* name of a network interface */
-	FORM_HEADER,    /* header field name, folded to lower case */
+	FORM_NAME,        /* letters, digits, - and _ */
+	FORM_LOWER,       /* lower case letters, digits and - */
+	FORM_PATH,        /* a file; a relative one is made absolute */
+	FORM_FILE,        /* the same, and may be empty: none */
+	FORM_CGROUP,      /* below /sys/fs/cgroup, may be empty */
+	FORM_URL,         /* http:// or https:// */
+	FORM_URL_NONE,    /* the same, and may be empty: none */
+	FORM_INTERFACE,   /* name of a network interface */
+	FORM_HEADER_NONE, /* the same, or empty */
+	FORM_CONSUMER,    /* as lib/target.h reads it */
+	FORM_HEADER,      /* header field name, folded to lower case */
 	FORM_USER,
 };
 
@@ -74,7 +76,7 @@ struct config_items {
 
 static inline bool config_form_may_be_empty(enum config_form form)
 {
-	return form == FORM_CGROUP || form == FORM_FILE || form == FORM_URL_NONE;
+	return form == FORM_CGROUP || form == FORM_FILE || form == FORM_URL_NONE || form == FORM_HEADER_NONE;
 }
 
 #define CONFIG_LIST_MAX 1024

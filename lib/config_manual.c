@@ -24,7 +24,10 @@ static const char *form_name(enum config_form form)
 		return "URL";
 	case FORM_INTERFACE:
 		return "interface";
+	case FORM_CONSUMER:
+		return "consumer";
 	case FORM_HEADER:
+	case FORM_HEADER_NONE:
 		return "header";
 	case FORM_USER:
 		return "user";

@@ -39,6 +39,10 @@ static const char *form_pattern(enum config_form form)
 		return "^([Hh][Tt][Tt][Pp][Ss]?://[^/?#@ ]+([/?#][^ ]*)?)?$";
 	case FORM_INTERFACE:
 		return "^[^/: ]{1,15}$";
+	case FORM_CONSUMER:
+		return "^c_[0-9a-f]{18}$";
+	case FORM_HEADER_NONE:
+		return "^[A-Za-z0-9!#$%&'*+.^_`|~-]{0,64}$";
 	case FORM_HEADER:
 		return "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
 	case FORM_CGROUP:

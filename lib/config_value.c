@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "lib/config_keys.h"
 #include "lib/json_write.h"
+#include "lib/target.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
 
@@ -152,6 +153,15 @@ static int check_form(const struct job *j, const char *text)
 		return len < 16 && !strpbrk(text, "/: ")
 			       ? 0
 			       : wrong(j, text, "is no name of a network interface");
+	case FORM_CONSUMER:
+		return target_parse_consumer(span_from(text), &(struct prefix){0})
+			       ? wrong(j, text,
+				       "is no consumer's id: c_ and 18 hexadecimal digits, as events show it")
+			       : 0;
+	case FORM_HEADER_NONE:
+		if (!len)
+			return 0;
+		/* fall through */
 	case FORM_HEADER:
 		return len <= 64 && all_of(text, "!#$%&'*+-.^_`|~")
 			       ? 0
@@ -181,7 +191,7 @@ static int text_make(const struct job *j, const char *text, char **ret)
 		if (!out)
 			return -ENOMEM;
 	}
-	if (j->key->form == FORM_HEADER)
+	if (j->key->form == FORM_HEADER || j->key->form == FORM_HEADER_NONE)
 		for (char *c = out; *c; c++)
 			*c = (char)tolower((unsigned char)*c);
 	/* For a list `max` bounds its items; their own forms bound each. */

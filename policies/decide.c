@@ -34,6 +34,7 @@ struct decide {
 	size_t max;
 	atomic_size_t entries;  /* table.count, for those who do not hold the lock */
 	size_t lengths[2][129]; /* entries by family and prefix length */
+	atomic_size_t keys[2];  /* entries of consumers and JA4s */
 	atomic_bool off;
 	pthread_mutex_t pace_lock;
 	struct pace paces[PACES];
@@ -99,9 +100,19 @@ static struct entry *find(const struct decide *d, const struct prefix *target)
 	return NULL;
 }
 
-static size_t *length_slot(struct decide *d, const struct prefix *p)
+/* One comes (1) or goes (-1). */
+static void entry_count(struct decide *d, const struct prefix *p, int change)
 {
-	return &d->lengths[p->addr.family == ADDR_IPV6][p->bits];
+	if (target_is_net(p))
+		d->lengths[p->addr.family == ADDR_IPV6][p->bits] += (size_t)change;
+	else
+		atomic_fetch_add(&d->keys[p->addr.family == TARGET_JA4], (size_t)change);
+	atomic_store(&d->entries, d->table.count);
+}
+
+bool decide_has(const struct decide *d, uint8_t family)
+{
+	return atomic_load(&d->keys[family == TARGET_JA4]) != 0;
 }
 
 static int add(struct decide *d, const struct prefix *target, struct entry **ret)
@@ -113,8 +124,7 @@ static int add(struct decide *d, const struct prefix *target, struct entry **ret
 		return -ENOMEM;
 	e->target = *target;
 	table_add(&d->table, &e->node, hash_of(d, target));
-	++*length_slot(d, target);
-	atomic_store(&d->entries, d->table.count);
+	entry_count(d, target, 1);
 	*ret = e;
 	return 0;
 }
@@ -141,8 +151,7 @@ void decide_remove(struct decide *d, const struct prefix *target)
 	struct entry *e = find(d, target);
 	if (e) {
 		table_remove(&d->table, &e->node);
-		--*length_slot(d, target);
-		atomic_store(&d->entries, d->table.count);
+		entry_count(d, target, -1);
 		free(e);
 	}
 	pthread_rwlock_unlock(&d->lock);
@@ -215,19 +224,30 @@ static uint64_t pace(struct decide *d, const struct addr *client, uint64_t now_n
 
 /* --- asking --- */
 
-/* The strongest in force that covers the client, of equals the most specific; NULL: none. */
-static struct entry *covering(struct decide *d, const struct addr *client, uint64_t now_ns)
+static struct entry *stronger(struct entry *best, struct entry *e, uint64_t now_ns)
 {
+	bool better = e && e->end_ns > now_ns &&
+		      (!best || verdict_strength(e->action) > verdict_strength(best->action));
+
+	return better ? e : best;
+}
+
+/* The strongest in force that covers it, of equals a consumer's or JA4's, then the most specific; NULL: none.
+ */
+static struct entry *covering(struct decide *d, const struct decide_question *q, uint64_t now_ns)
+{
+	const struct addr *client = &q->client;
 	struct entry *best = NULL;
 
+	for (unsigned i = 0; i < q->key_count; i++)
+		best = stronger(best, find(d, &q->keys[i]), now_ns);
+	if (client->family == ADDR_NONE)
+		return best;
 	for (int bits = addr_bits(client); bits >= 0; bits--) {
 		if (!d->lengths[client->family == ADDR_IPV6][bits])
 			continue;
 		struct prefix p = prefix_of(client, (uint8_t)bits);
-		struct entry *e = find(d, &p);
-		if (e && e->end_ns > now_ns &&
-		    (!best || verdict_strength(e->action) > verdict_strength(best->action)))
-			best = e;
+		best = stronger(best, find(d, &p), now_ns);
 	}
 	return best;
 }
@@ -241,13 +261,14 @@ struct in_force {
 };
 
 /* False: nothing. Else the lock is held, for reading: the entry is valid that long. */
-static bool in_force_lock(struct decide *d, const struct addr *client, uint64_t now_ns, struct in_force *ret)
+static bool in_force_lock(struct decide *d, const struct decide_question *q, uint64_t now_ns,
+			  struct in_force *ret)
 {
 	struct listed_answer l;
-	bool listed = listed_find(&d->listed, client, now_ns, &l);
+	bool listed = listed_find(&d->listed, &q->client, now_ns, &l);
 
 	pthread_rwlock_rdlock(&d->lock);
-	struct entry *e = d->table.count ? covering(d, client, now_ns) : NULL;
+	struct entry *e = d->table.count ? covering(d, q, now_ns) : NULL;
 	if (listed && (!e || verdict_strength(l.action) > verdict_strength(e->action)))
 		*ret = (struct in_force){.action = l.action, .end_ns = l.end_ns, .list = l.list};
 	else if (e)
@@ -272,6 +293,9 @@ static void hit(struct decide *d, const struct in_force *f, atomic_uint_fast64_t
 static enum decide_answer answer(struct decide *d, const struct in_force *f, const struct addr *client,
 				 uint64_t now_ns, uint64_t *ret_wait_ns)
 {
+	/* A consumer is slowed as one, from wherever it comes. */
+	bool key = f->entry && !target_is_net(&f->entry->target);
+
 	switch (f->action) {
 	case VERDICT_BLOCK:
 	case VERDICT_RESET:
@@ -279,7 +303,7 @@ static enum decide_answer answer(struct decide *d, const struct in_force *f, con
 		*ret_wait_ns = f->end_ns - now_ns;
 		return DECIDE_DENY;
 	case VERDICT_RATE_LIMIT:
-		*ret_wait_ns = pace(d, client, now_ns);
+		*ret_wait_ns = pace(d, key ? &f->entry->target.addr : client, now_ns);
 		if (!*ret_wait_ns)
 			return DECIDE_PASS;
 		hit(d, f, &d->slowed, now_ns);
@@ -294,34 +318,41 @@ static enum decide_answer answer(struct decide *d, const struct in_force *f, con
 	return DECIDE_PASS;
 }
 
-enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint64_t now_ns,
-			      uint64_t *ret_retry_s)
+enum decide_answer decide_ask_of(struct decide *d, const struct decide_question *q, uint64_t now_ns,
+				 uint64_t *ret_retry_s)
 {
 	enum decide_answer a = DECIDE_PASS;
 	uint64_t wait_ns = 0;
 
-	if (atomic_load(&d->off) || client->family == ADDR_NONE)
+	if (atomic_load(&d->off))
 		return DECIDE_PASS;
 	struct in_force f;
-	if (!in_force_lock(d, client, now_ns, &f))
+	if (!in_force_lock(d, q, now_ns, &f))
 		return DECIDE_PASS;
-	a = answer(d, &f, client, now_ns, &wait_ns);
+	a = answer(d, &f, &q->client, now_ns, &wait_ns);
 	pthread_rwlock_unlock(&d->lock);
 	if (a != DECIDE_PASS)
 		*ret_retry_s = (wait_ns + NS_PER_S - 1) / NS_PER_S;
 	return a;
 }
 
-enum verdict_action decide_in_force(struct decide *d, const struct addr *client, uint64_t now_ns)
+enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint64_t now_ns,
+			      uint64_t *ret_retry_s)
+{
+	const struct decide_question q = {.client = *client};
+
+	return decide_ask_of(d, &q, now_ns, ret_retry_s);
+}
+
+enum verdict_action decide_in_force(struct decide *d, const struct decide_question *q, uint64_t now_ns)
 {
 	enum verdict_action action = (enum verdict_action)0;
 
 	/* Asked for each request that a detection counts: mostly nobody is denied. */
-	if ((!atomic_load(&d->entries) && !atomic_load(&d->listed.in_force)) || atomic_load(&d->off) ||
-	    client->family == ADDR_NONE)
+	if ((!atomic_load(&d->entries) && !atomic_load(&d->listed.in_force)) || atomic_load(&d->off))
 		return action;
 	struct in_force f;
-	if (!in_force_lock(d, client, now_ns, &f))
+	if (!in_force_lock(d, q, now_ns, &f))
 		return action;
 	pthread_rwlock_unlock(&d->lock);
 	return f.action;
@@ -336,7 +367,7 @@ bool decide_is_off(const struct decide *d)
 
 static bool denies(const struct entry *e, uint64_t now_ns)
 {
-	return e && verdict_drops(e->action) && e->end_ns > now_ns;
+	return e && target_is_net(&e->target) && verdict_drops(e->action) && e->end_ns > now_ns;
 }
 
 /* By entries that cover the target; 0: none does. */

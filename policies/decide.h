@@ -10,6 +10,7 @@
 #define PICKET_DECIDE_H
 
 #include <stdbool.h>
+#include "lib/target.h"
 #include "lib/verdict.h"
 #include "policies/listed.h"
 
@@ -48,15 +49,26 @@ bool decide_list(struct decide *d, unsigned at, const struct listed_view *view);
 struct listed_hits decide_list_hits(const struct decide *d, unsigned at);
 /* While off everybody passes: the kill switch. */
 void decide_off(struct decide *d, bool off);
-/* ret_retry_s: unless it passes, after how many seconds to ask again, at least 1. */
+/* What a proxy says of a request: who made it, and what else may be denied (lib/target.h). */
+#define DECIDE_KEYS_MAX 3 /* a consumer, under two keys at most, and a JA4 */
+struct decide_question {
+	struct addr client;
+	struct prefix keys[DECIDE_KEYS_MAX];
+	unsigned key_count;
+};
+/* Is any consumer (TARGET_CONSUMER) or JA4 (TARGET_JA4) decided on? Else nobody need find it out. */
+bool decide_has(const struct decide *d, uint8_t family);
+enum decide_answer decide_ask_of(struct decide *d, const struct decide_question *q, uint64_t now_ns,
+				 uint64_t *ret_retry_s);
+/* Of a client alone. ret_retry_s: unless it passes, after how many seconds to ask again, at least 1. */
 enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint64_t now_ns,
 			      uint64_t *ret_retry_s);
-/* What is in force for a client, without counting a question: 0: nothing, or the kill switch is on. */
-enum verdict_action decide_in_force(struct decide *d, const struct addr *client, uint64_t now_ns);
+/* What is in force for it, without counting a question: 0: nothing, or the kill switch is on. */
+enum verdict_action decide_in_force(struct decide *d, const struct decide_question *q, uint64_t now_ns);
 /*
- * What is denied (VERDICT_BLOCK, _RESET) at now_ns, for who denies by a copy of it (sensor/haproxy_point.h);
- * nothing while off. An end is that of the longest entry that covers the target, so that who looks for the
- * most specific alone finds what decide_ask would say.
+ * What addresses and prefixes are denied (VERDICT_BLOCK, _RESET) at now_ns, for who denies by a copy of it
+ * (sensor/haproxy_point.h); nothing while off. An end is that of the longest entry that covers the target, so
+ * that who looks for the most specific alone finds what decide_ask would say.
  */
 struct decide_denial {
 	struct prefix target;

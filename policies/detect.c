@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/detect.h"
 #include <errno.h>
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/buckets.h"
 #include "policies/cross_site.h"
@@ -236,7 +237,13 @@ static enum verdict_action in_force(const struct detect *d, const struct event *
 {
 	if (!d->links.decide)
 		return (enum verdict_action)0;
-	return decide_in_force(d->links.decide, client_of(event), event->time_ns);
+	struct decide_question q = {.client = *client_of(event)};
+	/* JA4 is not known of a request that was seen in the clear. */
+	if (target_parse_consumer(event->request.consumer, &q.keys[0]) == 0)
+		q.key_count++;
+	if (target_parse_consumer(event->request.consumer_previous, &q.keys[q.key_count]) == 0)
+		q.key_count++;
+	return decide_in_force(d->links.decide, &q, event->time_ns);
 }
 
 static void rule_matched(struct detect *d, uint16_t index, struct span path, const struct event *event,

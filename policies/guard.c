@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/offenders.h"
 #include "policies/quota.h"
@@ -150,6 +151,9 @@ static bool refuse_by_limits(const struct guard *g, const struct verdict *v,
 	case LIMITS_OK:
 		return false;
 	case LIMITS_PROTECTED:
+		if (!net)
+			return answer(ret, DECISION_REFUSED, why,
+				      "%s is in limits.protect_consumers: never blocked", target);
 		return answer(ret, DECISION_REFUSED, why, "%s overlaps %s, which is never blocked: %s",
 			      target, prefix_format(&net->net, text), net->why);
 	case LIMITS_PREFIX_TOO_SHORT:
@@ -196,9 +200,29 @@ static bool refuse_behind_proxy(const struct verdict *v, struct guard_answer *re
  */
 static bool stop_behind_proxy(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
 {
-	ret->http =
-		g->config->enforcement.publish || (g->facts.http && g->facts.http(g->facts.arg, v->action));
+	ret->http = g->config->enforcement.publish ||
+		    (g->facts.http && g->facts.http(g->facts.arg, v->action, &v->target));
 	return !ret->http && refuse_behind_proxy(v, ret);
+}
+
+/* A consumer or a JA4: only a proxy tells it, and only at HTTP. For everybody: what stops nobody is no block.
+ */
+static bool refuse_unserved(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
+{
+	bool consumer = v->target.addr.family == TARGET_CONSUMER;
+
+	ret->http = true;
+	if (v->scope == VERDICT_SCOPE_HOST)
+		return answer(ret, DECISION_REFUSED, "no_point",
+			      "scope host is for the kernel, which knows no %s: leave it out",
+			      consumer ? "consumers" : "JA4");
+	if (g->facts.http && g->facts.http(g->facts.arg, v->action, &v->target))
+		return false;
+	return answer(ret, DECISION_REFUSED, "no_point",
+		      consumer ? "no proxy that asks the decision socket sent a credential within five "
+				 "minutes: see docs/decide.md, \"Consumers and JA4\""
+			       : "no proxy that asks the decision socket sent a JA4 within five minutes: see "
+				 "docs/decide.md, \"Consumers and JA4\"");
 }
 
 static bool refuse_by_evidence(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
@@ -210,6 +234,8 @@ static bool refuse_by_evidence(const struct guard *g, const struct verdict *v, s
 		return answer(ret, DECISION_REFUSED, "confidence_low",
 			      "confidence %.2f, guard.confidence_min is %.2f", v->confidence,
 			      g->config->guard.confidence_min);
+	if (!target_is_net(&v->target))
+		return false;
 	if (v->via.family != ADDR_NONE)
 		return stop_behind_proxy(g, v, ret);
 	bool handshake = g->facts.handshake && g->facts.handshake(g->facts.arg, &v->target);
@@ -308,12 +334,12 @@ static bool stop_blast(const struct guard *g, const struct source *s, const stru
 }
 
 /* Many share the address: it is slowed, where that can be done. A proxy may be able to deny alone. */
-static bool stop_shared(const struct guard *g, const struct source *s, const struct regulars_share *share,
-			struct guard_answer *ret)
+static bool stop_shared(const struct guard *g, const struct source *s, const struct verdict *v,
+			const struct regulars_share *share, struct guard_answer *ret)
 {
 	if (!g->config->guard.shared_from || share->here < g->config->guard.shared_from)
 		return false;
-	if (ret->http && !(g->facts.http && g->facts.http(g->facts.arg, VERDICT_RATE_LIMIT)))
+	if (ret->http && !(g->facts.http && g->facts.http(g->facts.arg, VERDICT_RATE_LIMIT, &v->target)))
 		return question(g, s, ret, "shared_address",
 				"%zu regular consumers come from there, and no proxy here can slow it: a "
 				"person decides",
@@ -334,10 +360,18 @@ static bool stop_for_others(const struct guard *g, const struct source *s, const
 		return false;
 	if (stop_uncorroborated(g, s, v, &framed, ret))
 		return true;
-	if (g->facts.regulars)
+	if (v->target.addr.family == TARGET_JA4)
+		return question(
+			g, s, ret, "shared_fingerprint",
+			"a JA4 is that of a program, not of a client: nobody knows whom else it would "
+			"hit; a person decides");
+	/* A consumer is one client, who may be the victim of a page that it looked at. */
+	if (v->target.addr.family == TARGET_CONSUMER)
+		share.here = 1;
+	else if (g->facts.regulars)
 		share = g->facts.regulars(g->facts.arg, &v->target);
 	return stop_framed(g, s, &share, framed, ret) || stop_blast(g, s, &share, ret) ||
-	       stop_shared(g, s, &share, ret);
+	       stop_shared(g, s, v, &share, ret);
 }
 
 /* --- mode and limits --- */
@@ -429,7 +463,8 @@ static void answer_block(const struct verdict *v, unsigned before, struct guard_
 static void decide_automatic(struct guard *g, const struct verdict *v, bool approved, uint64_t now_ns,
 			     struct guard_answer *ret)
 {
-	if (refuse_by_evidence(g, v, ret) || stop_at_proxies(g, v, approved, ret))
+	if (refuse_by_evidence(g, v, ret) ||
+	    (target_is_net(&v->target) && stop_at_proxies(g, v, approved, ret)))
 		return;
 	struct source *s = source_of(g, v);
 	if (!approved && stop_for_others(g, s, v, ret))
@@ -485,7 +520,8 @@ void guard_decide(struct guard *g, const struct verdict *v, const struct protect
 		answer(ret, DECISION_REFUSED, "bad_action", "unknown action %d", (int)v->action);
 		return;
 	}
-	if (refuse_by_limits(g, v, protect, ret))
+	if (refuse_by_limits(g, v, protect, ret) ||
+	    (!target_is_net(&v->target) && refuse_unserved(g, v, ret)))
 		return;
 	if (v->source == VERDICT_OPERATOR)
 		answer(ret, DECISION_BLOCKED, "ok", "%s", "");

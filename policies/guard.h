@@ -47,7 +47,7 @@ struct guard_facts {
 	bool (*behind)(void *arg, const struct prefix *target);
 	/* Does a proxy do that at HTTP, by asking or by a map, so that who is behind one can be stopped
 	 * there? NULL: none does. */
-	bool (*http)(void *arg, enum verdict_action action);
+	bool (*http)(void *arg, enum verdict_action action, const struct prefix *target);
 	/* How many targets has the source of this verdict blocked now, and is this one among them? NULL:
 	 * none. */
 	size_t (*in_force)(void *arg, const struct verdict *v, bool *ret_this);

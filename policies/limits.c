@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/limits.h"
 #include <errno.h>
+#include "lib/target.h"
 #include "lib/util.h"
 
 const char *limits_answer_name(enum limits_answer a)
@@ -163,10 +164,36 @@ void limits_init(struct limits *l, const struct config *config)
 	*l = (struct limits){.config = config, .tokens = config->limits.insert_rate};
 }
 
+static enum limits_answer check_ttl(const struct config *config, uint64_t ttl_ms)
+{
+	if (ttl_ms == 0)
+		return LIMITS_TTL_INVALID;
+	return ttl_ms > config->limits.ttl_max_ms ? LIMITS_TTL_TOO_LONG : LIMITS_OK;
+}
+
+/* A consumer or a JA4. */
+static enum limits_answer check_key(const struct config *config, const struct prefix *target, uint64_t ttl_ms,
+				    const struct protected_net **which)
+{
+	const struct config_strings *protect = &config->limits.protect_consumers;
+	struct prefix p;
+
+	for (unsigned i = 0; i < protect->count; i++) {
+		if (target_parse_consumer(span_from(protect->items[i]), &p) || !prefix_equal(&p, target))
+			continue;
+		if (which)
+			*which = NULL;
+		return LIMITS_PROTECTED;
+	}
+	return check_ttl(config, ttl_ms);
+}
+
 enum limits_answer limits_check_target(const struct config *config, const struct protected_set *protect,
 				       const struct prefix *target, uint64_t ttl_ms,
 				       const struct protected_net **which)
 {
+	if (target_is_key(target))
+		return check_key(config, target, ttl_ms, which);
 	if (!prefix_well_formed(target))
 		return LIMITS_BAD_TARGET;
 	const struct protected_net *hit = protect ? protected_set_find(protect, target) : NULL;
@@ -179,11 +206,7 @@ enum limits_answer limits_check_target(const struct config *config, const struct
 							     : config->limits.prefix_min_v6;
 	if (target->bits < shortest)
 		return LIMITS_PREFIX_TOO_SHORT;
-	if (ttl_ms == 0)
-		return LIMITS_TTL_INVALID;
-	if (ttl_ms > config->limits.ttl_max_ms)
-		return LIMITS_TTL_TOO_LONG;
-	return LIMITS_OK;
+	return check_ttl(config, ttl_ms);
 }
 
 static bool take_token(struct limits *l, uint64_t now_ns)

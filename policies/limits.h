@@ -64,8 +64,9 @@ struct limits {
 
 void limits_init(struct limits *l, const struct config *config);
 /*
- * May this block be installed now? Takes one token if so. which (may be NULL) is set to the protected network
- * in the way. Operator's own blocks face the same limits.
+ * May this block be installed now? Of a protected consumer (limits.protect_consumers), which is set to NULL.
+ * Takes one token if so. which (may be NULL) is set to the protected network in the way. Operator's own
+ * blocks face the same limits.
  */
 enum limits_answer limits_check(struct limits *l, const struct protected_set *protect,
 				const struct prefix *target, uint64_t ttl_ms, uint64_t now_ns,

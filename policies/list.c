@@ -3,6 +3,7 @@
 #include "policies/list.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/list_internal.h"
 
@@ -286,7 +287,7 @@ int list_finish(struct list_builder *b)
 
 uint32_t list_find(const struct list *l, const struct prefix *target)
 {
-	if (!list_count(l))
+	if (!list_count(l) || !target_is_net(target))
 		return LIST_NONE;
 	if (target->addr.family == ADDR_IPV4) {
 		struct list4 key = {.addr = word_of(&target->addr), .bits = target->bits};

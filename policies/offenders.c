@@ -2,6 +2,7 @@
 #include "policies/offenders.h"
 #include <errno.h>
 #include <sys/queue.h>
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/ages.h"
 #include "policies/buckets.h"
@@ -67,7 +68,7 @@ void offenders_free(struct offenders *o)
 
 static struct prefix who_of(const struct prefix *target)
 {
-	return prefix_is_exact(target) ? bucket_group(&target->addr) : *target;
+	return target_is_net(target) && prefix_is_exact(target) ? bucket_group(&target->addr) : *target;
 }
 
 static uint64_t hash_of(const struct offenders *o, const struct prefix *who)

@@ -22,6 +22,9 @@ struct redact {
 	uint64_t *refused;
 };
 
+static int scratch_reserve(const struct redact *r, const struct http_request *request,
+			   struct redact_writer *w);
+
 int redact_new_keys(const struct config *config, const struct redact_keys *keys, struct redact **ret,
 		    struct buffer *errors)
 {
@@ -71,6 +74,47 @@ void redact_free(struct redact *r)
 void redact_consumer(const struct redact *r, struct span credential, char ret[static REDACT_CONSUMER_MAX])
 {
 	redact_hash_consumer(r->hash, 0, credential, ret);
+}
+
+static struct redact_consumer credential_find(const struct redact *r, const struct http_request *request)
+{
+	struct redact_consumer c = REDACT_CONSUMER_INIT;
+
+	for (unsigned i = 0; i < request->header_count; i++) {
+		const struct http_header *h = &request->headers[i];
+		const struct redact_name *known = redact_name_find(&r->rules->headers, h->name);
+		if (known && known->treatment >= HEADER_COOKIE && known->treatment != HEADER_HOST)
+			redact_consumer_header(r->rules, known, h->value, &c);
+	}
+	return c;
+}
+
+bool redact_has_credential(const struct redact *r, const struct http_request *request)
+{
+	return credential_find(r, request).credential.len != 0;
+}
+
+/* "abc%3D" of a query or a cookie and "abc=" of a header are one. */
+static struct span credential_decode(struct span credential, bool encodable, char *work)
+{
+	if (!encodable || !memchr(credential.ptr, '%', credential.len))
+		return credential;
+	return (struct span){work, token_percent_decode(credential, work)};
+}
+
+unsigned redact_consumers(const struct redact *r, const struct http_request *request,
+			  char ret[static 2][REDACT_CONSUMER_MAX])
+{
+	const struct redact_consumer c = credential_find(r, request);
+	struct redact_writer w = {0};
+
+	if (!c.credential.len || scratch_reserve(r, request, &w))
+		return 0;
+	struct span credential = credential_decode(c.credential, c.rank == REDACT_RANK_COOKIE, w.work);
+	unsigned keys = MIN(redact_hash_keys(r->hash), 2u), count = 0;
+	for (unsigned i = 0; i < keys; i++)
+		count += redact_hash_consumer(r->hash, i, credential, ret[count]) == 0;
+	return count;
 }
 
 uint64_t redact_refused(const struct redact *r)
@@ -198,9 +242,7 @@ static void draft_consumer(struct draft *d, struct redact_writer *w)
 		credential = w->credential;
 	if (!credential.len)
 		return;
-	/* "abc%3D" of a query and "abc=" of a header are one. */
-	if (encodable && memchr(credential.ptr, '%', credential.len))
-		credential = (struct span){w->work, token_percent_decode(credential, w->work)};
+	credential = credential_decode(credential, encodable, w->work);
 	redact_hash_consumer(w->hash, 0, credential, text);
 	d->consumer = redact_put(w, span_from(text));
 	if (redact_hash_keys(w->hash) < 2)

@@ -50,6 +50,12 @@ struct event *redact_request(const struct redact *r, const struct http_request *
  * scheme. */
 #define REDACT_CONSUMER_MAX 24
 void redact_consumer(const struct redact *r, struct span credential, char ret[static REDACT_CONSUMER_MAX]);
+/* Does a header carry a credential that makes an event's consumer? */
+bool redact_has_credential(const struct redact *r, const struct http_request *request);
+/* The consumer of a request that has nothing but headers, as its event would have it: under the key in use,
+ * and the one before while there is one. Returns how many (0: no credential). */
+unsigned redact_consumers(const struct redact *r, const struct http_request *request,
+			  char ret[static 2][REDACT_CONSUMER_MAX]);
 /* Secrets that were dropped without a hash, because a request had more than redact_text.h allows. Any thread.
  */
 uint64_t redact_refused(const struct redact *r);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "lib/config.h"
+#include "lib/target.h"
 #include "lib/util.h"
 #include "sensor/cli_call.h"
 #include "sensor/cli_print.h"
@@ -157,6 +158,7 @@ static void body_of_wish(struct buffer *body, const struct wish *wish)
 static int show_blocked(const cJSON *answer, const struct wish *wish)
 {
 	const char *outcome = cli_text(answer, "outcome"), *target = cli_text(answer, "target");
+	struct prefix p;
 	char span[32];
 
 	if (strcmp(outcome, "blocked"))
@@ -164,7 +166,9 @@ static int show_blocked(const cJSON *answer, const struct wish *wish)
 				cli_text(answer, "detail"));
 	printf("%s is %s for %s (%s)", target, print_denied(cli_text(answer, "action")),
 	       print_span(cli_uint(answer, "ttl_s"), span),
-	       strcmp(cli_text(answer, "scope"), "host") ? "watched ports" : "every packet");
+	       target_parse(span_from(target), &p) || !target_is_net(&p) ? "at HTTP"
+	       : strcmp(cli_text(answer, "scope"), "host")               ? "watched ports"
+									 : "every packet");
 	if (*cli_text(answer, "detail")) {
 		fputs("; ", stdout);
 		print_text(cli_text(answer, "detail"));

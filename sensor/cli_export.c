@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "lib/clock.h"
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/list.h"
 #include "policies/list_write.h"
@@ -19,6 +20,7 @@ struct export
 	struct buffer out;
 	bool published;  /* only what nobody here can enforce */
 	uint64_t others; /* of which something may pass */
+	uint64_t keys;   /* consumers and JA4s, which no list has */
 	bool failed;
 };
 
@@ -38,8 +40,12 @@ static void write_block(struct export *e, const cJSON *b)
 	struct list_record r = {.left_s = cli_uint(b, "ttl_s")};
 	const char *origin = cli_text(b, "origin");
 
-	if (!r.left_s || prefix_parse(span_from(cli_text(b, "target")), &r.target))
+	if (!r.left_s || target_parse(span_from(cli_text(b, "target")), &r.target))
 		return; /* it just ended */
+	if (!target_is_net(&r.target)) {
+		e->keys++;
+		return;
+	}
 	/* An operator's origin is a user id of this host: nobody else's business. */
 	r.origin = !strcmp(cli_text(b, "source"), "operator") ? "operator" : origin;
 	r.reason = cli_text(b, "reason");
@@ -120,6 +126,12 @@ int cli_export(const struct cli *cli, int argc, char **argv)
 	if (!r && e.others)
 		fprintf(stderr, "picket export: %llu with action rate_limit or shadow are not in it\n",
 			(unsigned long long)e.others);
+	if (!r && e.keys)
+		fprintf(stderr,
+			"picket export: %llu consumers or JA4s are not in it: lists have addresses (--json "
+			"has "
+			"them)\n",
+			(unsigned long long)e.keys);
 	buffer_free(&e.out);
 	return r;
 }

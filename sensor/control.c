@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "lib/target.h"
 #include "lib/util.h"
 #include "sensor/control.h"
 
@@ -162,7 +163,8 @@ static void problem_of_target(struct api_call *call, const char *what, const cha
 			what, text);
 }
 
-int control_target(struct api_call *call, const char *what, const char *text, struct prefix *ret)
+static int read_target(struct api_call *call, const char *what, const char *text,
+		       int (*parse)(struct span text, struct prefix *ret), struct prefix *ret)
 {
 	struct prefix p;
 	int r;
@@ -172,13 +174,31 @@ int control_target(struct api_call *call, const char *what, const char *text, st
 				"%s is missing: give an IP address or prefix as text", what);
 		return 1;
 	}
-	r = prefix_parse(span_from(text), &p);
+	r = parse(span_from(text), &p);
+	if (r && parse == target_parse && strchr("cj", text[0])) {
+		control_problem(call, 422, "bad_target",
+				"%s \"%.64s\" is no consumer or JA4: give one like "
+				"consumer:c_01f3a9c2d4b5e60718 (the consumer of events), or "
+				"ja4:t13d1516h2_8daaf6152771_b186095e22b6",
+				what, text);
+		return 1;
+	}
 	if (r) {
 		problem_of_target(call, what, text, r == ADDR_E_HOST_BITS);
 		return 1;
 	}
 	*ret = p;
 	return 0;
+}
+
+int control_target(struct api_call *call, const char *what, const char *text, struct prefix *ret)
+{
+	return read_target(call, what, text, target_parse, ret);
+}
+
+int control_network(struct api_call *call, const char *what, const char *text, struct prefix *ret)
+{
+	return read_target(call, what, text, prefix_parse, ret);
 }
 
 int control_query(struct api_call *call, const char *name, uint64_t max, uint64_t *ret)

@@ -105,6 +105,8 @@ void control_audit(struct api_call *call, const struct control_parts *parts, con
 		   const char *subject, const char *before, const char *value);
 /* Address or prefix. 0, or 1: the problem was answered. what names it in the message: "target". */
 int control_target(struct api_call *call, const char *what, const char *text, struct prefix *ret);
+/* The same of an address or prefix alone. */
+int control_network(struct api_call *call, const char *what, const char *text, struct prefix *ret);
 /* A whole number from the query, 0 to max; *ret is untouched where it is absent. 0, or 1: the problem was
  * answered. */
 int control_query(struct api_call *call, const char *name, uint64_t max, uint64_t *ret);

@@ -264,7 +264,7 @@ static void put_proxies(struct api_call *call, void *arg)
 
 	if (control_body(call, known, &body))
 		return;
-	if (control_target(call, "address", json_get_text(body, "address"), &target))
+	if (control_network(call, "address", json_get_text(body, "address"), &target))
 		goto out;
 	if (parse_class(json_get_text(body, "class"), &class)) {
 		api_problem(call, 422, "bad_class",

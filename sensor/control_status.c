@@ -133,6 +133,9 @@ static void write_http(struct json_writer *w, const struct status *s)
 	put_uint(w, "published", s->enforcer.published);
 	put_uint(w, "asked", p.asked);
 	put_uint(w, "unnamed", p.unnamed);
+	put_uint(w, "with_consumer", p.with_consumer);
+	put_uint(w, "with_ja4", p.with_ja4);
+	put_uint(w, "bad_ja4", p.bad_ja4);
 	put_uint(w, "denied", d.denied);
 	put_uint(w, "slowed", d.slowed);
 	put_uint(w, "shadowed", d.shadowed);

@@ -109,7 +109,7 @@ static void hint_http(struct json_writer *w, const struct status *s)
 		return;
 	p = http_point_counts(parts->http_point);
 	if (s->enforcer.http > s->enforcer.published && !parts->haproxy_count &&
-	    !http_point_is_asked(parts->http_point))
+	    !http_point_is_asked(parts->http_point, ADDR_IPV4))
 		hint(w, "warning", NULL,
 		     "%zu clients are denied at HTTP, but no proxy asked at %s within five minutes: see "
 		     "docs/decide.md",

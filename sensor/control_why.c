@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "lib/event_json.h"
+#include "lib/target.h"
 #include "lib/util.h"
 #include "sensor/control_decision.h"
 
@@ -205,6 +206,8 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 	else if (!pending)
 		because(w, "no_verdict", NULL,
 			"nothing has asked for a block of it (as far as is remembered)");
+	if (!target_is_net(target))
+		return;
 	if (!y->handshake && y->behind)
 		because(w, "behind_proxy", NULL,
 			"it comes through a trusted proxy: the kernel sees only that proxy's packets; a "

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/log.h"
+#include "lib/target.h"
 #include "lib/util.h"
 
 int desired_init(struct desired *d, const struct desired_parts *parts)
@@ -53,7 +54,7 @@ static bool decide_now(struct desired *d, const struct prefix *target)
 		r = decide_put(d->decide, target, b->verdict.action, block_end_ns(b));
 	if (r)
 		log_error("a decision at HTTP could not be kept", LOG_ERRNO(r));
-	if (d->parts.http_changed)
+	if (d->parts.http_changed && target_is_net(target))
 		d->parts.http_changed(d->parts.arg, target);
 	return r == 0;
 }
@@ -83,10 +84,11 @@ void desired_decide_all(struct desired *d)
 
 /* --- what is known --- */
 
-bool desired_is_published(const struct desired *d, enum verdict_action action)
+bool desired_is_published(const struct desired *d, enum verdict_action action, const struct prefix *target)
 {
-	return d->parts.config->enforcement.publish &&
-	       !(d->parts.http && d->parts.http(d->parts.arg, action));
+	/* Lists that others read have addresses. */
+	return d->parts.config->enforcement.publish && target_is_net(target) &&
+	       !(d->parts.http && d->parts.http(d->parts.arg, action, target));
 }
 
 struct published {
@@ -98,7 +100,7 @@ static void count_published(void *arg, const struct block *b)
 {
 	struct published *p = arg;
 
-	p->count += desired_is_published(p->desired, b->verdict.action);
+	p->count += desired_is_published(p->desired, b->verdict.action, &b->verdict.target);
 }
 
 size_t desired_count_published(const struct desired *d)
@@ -121,12 +123,14 @@ static struct block *covering(struct blocks *list, const struct prefix *target)
 {
 	struct block *b = blocks_find(list, target);
 
-	return b || !prefix_is_exact(target) ? b : blocks_match(list, &target->addr);
+	if (b || !target_is_net(target) || !prefix_is_exact(target))
+		return b;
+	return blocks_match(list, &target->addr);
 }
 
 struct block *desired_covering(const struct desired *d, const struct prefix *target, struct blocks **ret_list)
 {
-	struct block *b = covering(d->kernel, target);
+	struct block *b = target_is_net(target) ? covering(d->kernel, target) : NULL;
 
 	*ret_list = b ? d->kernel : d->http;
 	return b ? b : covering(d->http, target);
@@ -139,7 +143,7 @@ void desired_tell(const struct desired *d, const struct block *b, const struct b
 
 	blocks_tell(b, ret);
 	ret->http = list == d->http;
-	ret->published = ret->http && desired_is_published(d, b->verdict.action);
+	ret->published = ret->http && desired_is_published(d, b->verdict.action, &b->verdict.target);
 	ret->requests = hits.requests;
 	ret->last_ns = MAX(ret->last_ns, hits.last_ns);
 }

@@ -16,7 +16,7 @@ struct desired_parts {
 	const struct config *config;
 	struct journal *journal; /* NULL: none */
 	/* Does a proxy do that at HTTP? NULL: none does. */
-	bool (*http)(void *arg, enum verdict_action action);
+	bool (*http)(void *arg, enum verdict_action action, const struct prefix *target);
 	/* What is to be done at HTTP about the target has changed. NULL: nobody wants to know. */
 	void (*http_changed)(void *arg, const struct prefix *target);
 	void *arg;
@@ -40,7 +40,7 @@ bool desired_follow(struct desired *d, const struct prefix *target);
 void desired_decide_all(struct desired *d);
 
 /* Of the list of HTTP alone: is nobody here who does that now, so that only others can? */
-bool desired_is_published(const struct desired *d, enum verdict_action action);
+bool desired_is_published(const struct desired *d, enum verdict_action action, const struct prefix *target);
 size_t desired_count_published(const struct desired *d);
 /* Did this gateway ask for an entry of the list? A gateway takes back what a gateway said, nobody else's. */
 bool desired_is_own(const struct blocks *list, const struct verdict *v);

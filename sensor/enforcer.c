@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "lib/log.h"
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/neighbours.h"
 #include "sensor/adopt.h"
@@ -292,13 +293,15 @@ static void enforce(struct enforcer *e, const struct verdict *v, uint64_t confir
 }
 
 /* Only a proxy's packets come here: nothing for the kernel. */
-static void enforce_http(struct enforcer *e, const struct verdict *v, struct decision *d)
+static void enforce_http(struct enforcer *e, const struct verdict *v, uint64_t confirm_within_ms,
+			 struct decision *d)
 {
+	uint64_t revert_ns = confirm_within_ms ? now_ns(e) + confirm_within_ms * NS_PER_MS : 0;
 	struct block_claim before;
 	bool had = blocks_claim(e->desired.http, v, &before) == 0;
 	struct block *entry;
 
-	int r = blocks_put(e->desired.http, v, 0, now_ns(e), &entry);
+	int r = blocks_put(e->desired.http, v, revert_ns, now_ns(e), &entry);
 	if (r == BLOCKS_E_SHORTER) {
 		decision_set(d, DECISION_BLOCKED, "ok", "already denied at HTTP for longer");
 		return;
@@ -316,8 +319,9 @@ static void enforce_http(struct enforcer *e, const struct verdict *v, struct dec
 	}
 	d->installed_ns = entry->installed_ns = now_ns(e);
 	decision_set(d, DECISION_BLOCKED, "ok",
-		     d->published ? "nobody here can stop it: it is kept for others (`picket export`)"
-				  : "at HTTP, where its proxy stops it: the kernel sees only the proxy");
+		     !target_is_net(&v->target) ? "at HTTP, by the proxies that tell it"
+		     : d->published ? "nobody here can stop it: it is kept for others (`picket export`)"
+				    : "at HTTP, where its proxy stops it: the kernel sees only the proxy");
 }
 
 /* Nobody has to answer any more whether to do what was done now. */
@@ -340,7 +344,7 @@ static void carry_out(struct enforcer *e, const struct verdict *v, uint64_t conf
 		      const struct guard_answer *answer, struct decision *d)
 {
 	if (d->http)
-		enforce_http(e, v, d);
+		enforce_http(e, v, confirm_within_ms, d);
 	else
 		enforce(e, v, confirm_within_ms, d);
 	if (d->outcome != DECISION_BLOCKED)
@@ -380,7 +384,7 @@ static void block(struct enforcer *e, const struct verdict *v, uint64_t confirm_
 		guard_decide(e->guard, v, &e->protect, approved, now_ns(e), &answer);
 		decision_set(d, answer.outcome, answer.why, answer.detail);
 		d->http = answer.http;
-		d->published = d->http && desired_is_published(&e->desired, answer.action);
+		d->published = d->http && desired_is_published(&e->desired, answer.action, &v->target);
 	}
 	given.ttl_ms = answer.ttl_ms;
 	given.action = answer.action;
@@ -529,10 +533,12 @@ int enforcer_confirm(struct enforcer *e, const struct prefix *target)
 {
 	pthread_mutex_lock(&e->lock);
 	struct block *b;
-	int r = blocks_confirm(e->desired.kernel, target, &b);
+	bool net = target_is_net(target);
+	int r = blocks_confirm(net ? e->desired.kernel : e->desired.http, target, &b);
 	if (!r) {
 		struct decision d = {0};
-		installer_put(&e->installer, b, &d); /* from the trial's end to its own */
+		if (net)
+			installer_put(&e->installer, b, &d); /* from the trial's end to its own */
 		desired_follow(&e->desired, target);
 	}
 	pthread_mutex_unlock(&e->lock);
@@ -710,9 +716,10 @@ static void blocks_end(struct enforcer *e, struct blocks *list, uint64_t now)
 	struct block *left;
 
 	while (blocks_expire(list, now, &b, &left) == 0) {
-		struct decision d = {.http = list == e->desired.http,
-				     .published = list == e->desired.http &&
-						  desired_is_published(&e->desired, b.verdict.action)};
+		struct decision d = {
+			.http = list == e->desired.http,
+			.published = list == e->desired.http &&
+				     desired_is_published(&e->desired, b.verdict.action, &b.verdict.target)};
 		uint64_t done = 0;
 		bool reverted = b.revert_ns && b.revert_ns <= now && b.deadline_ns > now;
 

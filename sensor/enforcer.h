@@ -38,7 +38,7 @@ struct enforcer_parts {
 	struct clients *clients;
 	struct clients *behind; /* of capture; NULL: none */
 	/* Does a proxy do that at HTTP? NULL: none does. */
-	bool (*http)(void *arg, enum verdict_action action);
+	bool (*http)(void *arg, enum verdict_action action, const struct prefix *target);
 	/* What is to be done at HTTP about the target (NULL: about many) has changed. Must not wait, nor call
 	 * back. NULL: nobody wants to know. */
 	void (*http_changed)(void *arg, const struct prefix *target);

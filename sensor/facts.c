@@ -40,11 +40,11 @@ static bool behind(void *arg, const struct prefix *target)
 	return facts_behind(arg, target);
 }
 
-static bool http(void *arg, enum verdict_action action)
+static bool http(void *arg, enum verdict_action action, const struct prefix *target)
 {
 	const struct facts *f = arg;
 
-	return f->http && f->http(f->arg, action);
+	return f->http && f->http(f->arg, action, target);
 }
 
 static size_t in_force(void *arg, const struct verdict *v, bool *ret_this)

@@ -20,7 +20,8 @@ struct facts { /* all of them outlive it; NULL: nobody is known, nothing fired *
 	struct regulars *regulars;
 	struct witness *witness;
 	const struct blocks *kernel_list, *http_list;
-	bool (*http)(void *arg, enum verdict_action action); /* does a proxy do that? NULL: none does */
+	bool (*http)(void *arg, enum verdict_action action,
+		     const struct prefix *target); /* does a proxy do that? NULL: none does */
 	void *arg;
 };
 

@@ -22,6 +22,7 @@ struct http_point {
 	struct MHD_Daemon *daemon;
 	struct MHD_Response *pass;
 	atomic_uint_fast64_t asked, unnamed, last_ns;
+	atomic_uint_fast64_t with_consumer, consumer_ns, with_ja4, ja4_ns, bad_ja4;
 };
 
 /* --- who is it? --- */
@@ -49,21 +50,71 @@ static bool trusts(void *arg, const struct addr *a)
 }
 
 /*
- * Who asks is trusted to set the headers: it says what it was told, and appended whom it saw itself. False:
- * nobody is named.
+ * Who asks is trusted to set the headers: it says what it was told, and appended whom it saw itself. Nobody
+ * named: ADDR_NONE.
  */
-static bool client_find(struct http_point *p, struct MHD_Connection *connection, struct addr *ret)
+static struct addr client_find(struct http_point *p, const struct http_request *request)
 {
 	static const struct endpoint asker = {.addr = {.family = ADDR_IPV4, .bytes = {127, 0, 0, 1}}};
-	struct http_request request = {0};
 	struct origin_client client;
 
+	origin_find(p->origin, request, &asker, NULL, false, trusts, p->parts.proxies, &client);
+	if (client.source == CLIENT_BY_PEER)
+		return (struct addr){.family = ADDR_NONE};
+	return client.endpoint.addr;
+}
+
+/* --- what else is known of it? --- */
+
+static void consumer_find(struct http_point *p, const struct http_request *request, uint64_t now_ns,
+			  struct decide_question *q)
+{
+	char ids[2][REDACT_CONSUMER_MAX];
+
+	if (!p->parts.redact || !redact_has_credential(p->parts.redact, request))
+		return;
+	atomic_fetch_add(&p->with_consumer, 1);
+	atomic_store(&p->consumer_ns, now_ns);
+	if (!decide_has(p->parts.decide, TARGET_CONSUMER))
+		return;
+	unsigned count = redact_consumers(p->parts.redact, request, ids);
+	for (unsigned i = 0; i < count; i++)
+		if (target_parse_consumer(span_from(ids[i]), &q->keys[q->key_count]) == 0)
+			q->key_count++;
+}
+
+static void ja4_find(struct http_point *p, const struct http_request *request, uint64_t now_ns,
+		     struct decide_question *q)
+{
+	const char *name = p->parts.config->enforcement.ja4_header;
+	struct span value = name && name[0] ? http_request_header(request, name) : SPAN_NULL;
+
+	if (!value.len)
+		return;
+	if (target_parse_ja4(value, &q->keys[q->key_count])) {
+		atomic_fetch_add(&p->bad_ja4, 1);
+		return;
+	}
+	q->key_count++;
+	atomic_fetch_add(&p->with_ja4, 1);
+	atomic_store(&p->ja4_ns, now_ns);
+}
+
+/* False: what it says cannot be relied on, or is nothing. */
+static bool question_read(struct http_point *p, struct MHD_Connection *connection, uint64_t now_ns,
+			  struct decide_question *q)
+{
+	struct http_request request = {0};
+
 	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &request);
-	if (request.deviations)
-		return false;
-	origin_find(p->origin, &request, &asker, NULL, false, trusts, p->parts.proxies, &client);
-	*ret = client.endpoint.addr;
-	return client.source != CLIENT_BY_PEER;
+	if (!request.deviations) {
+		q->client = client_find(p, &request);
+		consumer_find(p, &request, now_ns, q);
+		ja4_find(p, &request, now_ns, q);
+	}
+	if (q->client.family == ADDR_NONE)
+		atomic_fetch_add(&p->unnamed, 1);
+	return q->client.family != ADDR_NONE || q->key_count;
 }
 
 /* --- the answer --- */
@@ -109,7 +160,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 {
 	struct http_point *p = cls;
 	uint64_t now_ns = clock_boot_ns(p->parts.clock), retry_s = 0;
-	struct addr client;
+	struct decide_question question = {.key_count = 0};
 
 	(void)url;
 	(void)method;
@@ -125,11 +176,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	}
 	atomic_fetch_add(&p->asked, 1);
 	atomic_store(&p->last_ns, now_ns);
-	if (!client_find(p, connection, &client)) {
-		atomic_fetch_add(&p->unnamed, 1);
+	if (!question_read(p, connection, now_ns, &question))
 		return MHD_queue_response(connection, MHD_HTTP_NO_CONTENT, p->pass);
-	}
-	switch (decide_ask(p->parts.decide, &client, now_ns, &retry_s)) {
+	switch (decide_ask_of(p->parts.decide, &question, now_ns, &retry_s)) {
 	case DECIDE_DENY:
 		return refuse(connection, MHD_HTTP_FORBIDDEN, "deny", retry_s);
 	case DECIDE_SLOW:
@@ -193,9 +242,12 @@ void http_point_free(struct http_point *p)
 	free(p);
 }
 
-bool http_point_is_asked(struct http_point *p)
+bool http_point_is_asked(struct http_point *p, uint8_t family)
 {
-	uint64_t now_ns = clock_boot_ns(p->parts.clock), last_ns = atomic_load(&p->last_ns);
+	uint64_t now_ns = clock_boot_ns(p->parts.clock);
+	uint64_t last_ns = family == TARGET_CONSUMER ? atomic_load(&p->consumer_ns)
+			   : family == TARGET_JA4    ? atomic_load(&p->ja4_ns)
+						     : atomic_load(&p->last_ns);
 
 	return last_ns && now_ns < last_ns + HTTP_POINT_WITHIN_NS;
 }
@@ -206,5 +258,8 @@ struct http_point_counts http_point_counts(struct http_point *p)
 		.asked = atomic_load(&p->asked),
 		.unnamed = atomic_load(&p->unnamed),
 		.last_ns = atomic_load(&p->last_ns),
+		.with_consumer = atomic_load(&p->with_consumer),
+		.with_ja4 = atomic_load(&p->with_ja4),
+		.bad_ja4 = atomic_load(&p->bad_ja4),
 	};
 }

@@ -31,6 +31,7 @@
 #include "lib/api.h"
 #include "lib/clock.h"
 #include "lib/queue.h"
+#include "lib/target.h"
 #include "lib/util.h"
 #include "forwarder/forwarder.h"
 #include "policies/detect.h"
@@ -76,7 +77,7 @@ struct sensor {
 	const struct config *config;
 	char source[320];
 
-	struct redact *redact;
+	struct redact *redact, *http_redact; /* of capture; of the point at HTTP */
 	struct detect *detect;
 	struct packet_watch *packet_watch;
 	struct proxies *proxies;
@@ -452,6 +453,9 @@ static int open_redact(struct sensor *s, const struct config *c, struct buffer *
 	if (r)
 		return r;
 	r = redact_new_keys(c, &keys, &s->redact, errors);
+	/* The point at HTTP hashes in a thread of its own. */
+	if (!r)
+		r = redact_new_keys(c, &keys, &s->http_redact, errors);
 	log_debug("secrets are hashed", LOG_I("key", keys.items[0].id), LOG_I("keys", keys.count));
 	redact_keys_wipe(&keys);
 	return r;
@@ -611,14 +615,14 @@ static int give_up_rights(const struct sensor_start *start)
 }
 
 /* Any thread. A map can only deny. */
-static bool http_is_asked(void *arg, enum verdict_action action)
+static bool http_is_asked(void *arg, enum verdict_action action, const struct prefix *target)
 {
 	struct sensor *s = arg;
 
-	for (unsigned i = 0; i < s->haproxy_count && verdict_drops(action); i++)
+	for (unsigned i = 0; i < s->haproxy_count && verdict_drops(action) && target_is_net(target); i++)
 		if (haproxy_point_is_up(s->haproxy[i]))
 			return true;
-	return s->http_point && http_point_is_asked(s->http_point);
+	return s->http_point && http_point_is_asked(s->http_point, target->addr.family);
 }
 
 static void on_http_changed(void *arg, const struct prefix *target)
@@ -672,6 +676,7 @@ static int http_point_start(struct sensor *s, int decide_socket)
 		.clock = &clock_system,
 		.decide = enforcer_decide(s->enforcer),
 		.proxies = s->proxies,
+		.redact = s->http_redact,
 	};
 
 	return http_point_new(&parts, decide_socket, &s->http_point);
@@ -869,6 +874,7 @@ static void stop_parts(struct sensor *s)
 	witness_free(s->witness);
 	proxies_free(s->proxies);
 	redact_free(s->redact);
+	redact_free(s->http_redact);
 	warden_client_free(s->warden);
 	/* Events show its texts: all of them are gone by now. */
 	processes_free(s->processes);

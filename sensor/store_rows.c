@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/store_rows.h"
 #include <string.h>
+#include "lib/target.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
 
@@ -18,13 +19,12 @@ static bool key_read(const uint8_t *key, int len, struct prefix *ret)
 {
 	struct prefix p = {.bits = 0};
 
-	if (!key || len < 2 || (key[0] != ADDR_IPV4 && key[0] != ADDR_IPV6) ||
-	    len != (key[0] == ADDR_IPV4 ? 6 : 18))
+	if (!key || len < 2 || len != (key[0] == ADDR_IPV4 ? 6 : 18))
 		return false;
 	p.addr.family = key[0];
 	p.bits = key[1];
 	memcpy(p.addr.bytes, key + 2, (size_t)len - 2);
-	if (p.bits > addr_bits(&p.addr))
+	if (p.bits > addr_bits(&p.addr) || !(target_is_net(&p) || target_is_key(&p)))
 		return false;
 	struct prefix clean = prefix_of(&p.addr, p.bits);
 	*ret = p;

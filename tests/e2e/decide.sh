@@ -31,6 +31,10 @@ recipe() { # LANGUAGE: the block of that language in docs/decide.md, with the st
 mkdir -p "$DIR/front"
 recipe nginx >"$DIR/recipe"
 [ -s "$DIR/recipe" ] || fail "no recipe for nginx in docs/decide.md"
+# And what it needs to ask about consumers.
+recipe 'nginx consumers' >"$DIR/consumers"
+[ -s "$DIR/consumers" ] || fail "no lines for consumers in docs/decide.md"
+sed -i "/proxy_set_header X-Forwarded-For/r $DIR/consumers" "$DIR/recipe"
 {
 	cat <<-CONF
 		daemon off;
@@ -84,6 +88,7 @@ lists:
 proxies:
   trusted: [$C4, 127.0.0.1]
 enforcement:
+  ja4_header: X-JA4
   rate_limit: 5
   rate_burst: 5"
 events_start
@@ -175,6 +180,49 @@ printf '203.0.113.0/24\n' >"$DIR/listed.new" && mv "$DIR/listed.new" "$DIR/liste
 wait_until 10 "out of the list it passes" status_at $LISTED 8001 200
 tell "a block list is in force at HTTP, and follows its file"
 
+# A stolen token: its consumer is denied from wherever it comes, and nobody else at these addresses is.
+exits 0 pk unblock $ATTACKER
+kernel=$(status_of .blocks.desired)
+as() { # SOURCE STATUS HEADER...
+	local source=$1 wanted=$2 headers=()
+	shift 2
+	for header; do headers+=(-H "$header"); done
+	[ "$(in_k curl -s -o /dev/null -m 5 -w '%{http_code}' --interface "$source" "${headers[@]}" "http://$BALANCER:8001/stolen")" = "$wanted" ]
+}
+STOLEN="Authorization: Bearer stolen-c0ffee-0123456789"
+OWN="Authorization: Bearer own-5ca1ab1e-9876543210"
+JA4=t13d1516h2_8daaf6152771_b186095e22b6
+wait_until 5 "with the token it is served at first" as $ATTACKER 200 "$STOLEN"
+consumer_of() { events_of http.request | jq -r 'select(."url.path" == "/stolen" and ."picket.consumer") | ."picket.consumer"' | tail -n 1; }
+consumer_known() { [[ "$(consumer_of)" = c_* ]]; }
+wait_until 10 "the consumer is told in an event" consumer_known
+CONSUMER=consumer:$(consumer_of)
+refused() { # TARGET: by name, as no question carries such a thing
+	pk block "$1" --ttl 5m >"$DIR/refused" 2>&1
+	[ $? = 4 ] && grep -q no_point "$DIR/refused"
+}
+refused ja4:$JA4 || fail "a JA4 that no question tells is not refused: $(cat "$DIR/refused")"
+exits 0 pk block "$CONSUMER" --ttl 5m --reason "stolen token"
+wait_until 5 "the consumer is denied" as $ATTACKER 403 "$STOLEN"
+as $NEIGHBOUR 403 "$STOLEN" || fail "the stolen token passes from another address"
+as $ATTACKER 200 "$OWN" || fail "another consumer of that address is denied"
+as $ATTACKER 200 || fail "who shows no credential at that address is denied"
+pk blocks | grep -q "$CONSUMER .*http" || fail "picket blocks: $(pk blocks)"
+pk why "$CONSUMER" | grep -q "at HTTP" || fail "picket why: $(pk why "$CONSUMER")"
+equal "exported of it" 0 "$(pk export 2>"$DIR/export" | grep -c consumer)"
+grep -q "are not in it" "$DIR/export" || fail "picket export does not say what it leaves out"
+as $NEIGHBOUR 200 "X-JA4: $JA4" || fail "a JA4 is denied by nobody's wish"
+exits 0 pk block ja4:$JA4 --ttl 5m
+wait_until 5 "the JA4 is denied" as $NEIGHBOUR 403 "X-JA4: $JA4"
+as $NEIGHBOUR 200 "X-JA4: t13d1516h1_8daaf6152771_b186095e22b6" || fail "another JA4 is denied"
+exits 0 pk unblock ja4:$JA4
+wait_until 5 "unblocked, the JA4 passes" as $NEIGHBOUR 200 "X-JA4: $JA4"
+equal "entries of the kernel, as before" "$kernel" "$(status_of .blocks.desired)"
+grep -rq 'stolen-c0ffee' "$DIR/picket.log" "$DIR/events.jsonl" && fail "the token stands in picket's log or events"
+unharmed neighbour
+tell "a stolen token is denied from two addresses, their other clients are not; a JA4 as well; refused where no proxy tells it"
+exits 0 pk block $ATTACKER --ttl 5m
+
 # The other forms in which proxies ask.
 by_hand() { curl -s -o /dev/null -w '%{http_code}' --unix-socket "$DIR/decide.sock" "$@"; }
 equal "answer in Envoy's form" 403 "$(by_hand -X POST -H 'Content-Length: 0' -H "x-forwarded-for: $ATTACKER" http://envoy/api/login)"
@@ -207,6 +255,7 @@ kill -KILL "$sensor"
 killed=$(date +%s%N)
 wait_until 15 "the sensor is back" restarts
 wait_until 5 "what the kernel holds is denied at HTTP again" status_at $ATTACKER 8001 403
+wait_until 5 "so is the consumer, which the journal has" as $NEIGHBOUR 403 "$STOLEN"
 unharmed neighbour
 tell "sensor killed: no error, at most $(slowest_ms neighbour "$killed") ms"
 picket_down
@@ -214,4 +263,5 @@ kill_from=$(date +%s%N)
 sleep 1
 unharmed neighbour
 status_at $ATTACKER 8001 200 || fail "without picket the attacker is still denied"
+as $NEIGHBOUR 200 "$STOLEN" || fail "without picket the consumer is still denied"
 tell "picket gone: no error, $(median_ms neighbour "$kill_from") ms"

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include "forwarder/verdict_parse.h"
+#include "lib/target.h"
 
 static void check_text(const char *text, size_t size)
 {
@@ -30,7 +31,7 @@ static void check_verdict(void *arg, const struct verdict *v)
 		abort();
 	if (!(v->confidence >= 0 && v->confidence <= 1))
 		abort();
-	if (v->target.addr.family != ADDR_IPV4 && v->target.addr.family != ADDR_IPV6)
+	if (!target_is_net(&v->target) && !target_is_key(&v->target))
 		abort();
 	if (v->target.bits > addr_bits(&v->target.addr) || !prefix_equal(&cleared, &v->target))
 		abort();

@@ -116,9 +116,10 @@ static void on_decision(void *arg, struct event *e)
 	event_unref(e);
 }
 
-static bool is_asked(void *arg, enum verdict_action action)
+static bool is_asked(void *arg, enum verdict_action action, const struct prefix *target)
 {
 	(void)action;
+	(void)target;
 	return ((struct stage *)arg)->http_asked;
 }
 
@@ -280,9 +281,10 @@ static bool request(struct stage *s, const struct ask *a)
 	bool behind = client.source != CLIENT_BY_PEER;
 	if (behind)
 		clients_note(s->behind, &context.client.addr, now);
-	bool denied =
-		behind && s->http_asked &&
-		decide_in_force(enforcer_decide(s->enforcer), &context.client.addr, now) == VERDICT_BLOCK;
+	bool denied = behind && s->http_asked &&
+		      decide_in_force(enforcer_decide(s->enforcer),
+				      &(struct decide_question){.client = context.client.addr},
+				      now) == VERDICT_BLOCK;
 	struct event *e = redact_request(s->redact, &r, &context);
 	assert_non_null(e);
 	e->request.client_behind = behind;
@@ -313,7 +315,7 @@ static const char *state_of(struct stage *s, const char *client)
 		if (prefix_overlaps(&pending[i].verdict.target, &p))
 			word = "served, a person is asked";
 	free(pending);
-	switch (decide_in_force(enforcer_decide(s->enforcer), &a, now)) {
+	switch (decide_in_force(enforcer_decide(s->enforcer), &(struct decide_question){.client = a}, now)) {
 	case VERDICT_BLOCK:
 		return "blocked";
 	case VERDICT_RATE_LIMIT:

@@ -131,8 +131,9 @@ const char *haproxy_state_name(enum haproxy_state state)
 	return state == HAPROXY_UP ? "up" : state == HAPROXY_DOWN ? "down" : "starting";
 }
 
-bool http_point_is_asked(struct http_point *p)
+bool http_point_is_asked(struct http_point *p, uint8_t family)
 {
+	(void)family;
 	(void)p;
 	return fake.http_asked;
 }

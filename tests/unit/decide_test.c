@@ -254,6 +254,68 @@ static void a_copy_says_of_each_entry_how_long_anything_around_it_denies(void **
 	decide_free(d);
 }
 
+/* --- consumers and JA4 --- */
+
+static enum decide_answer ask_as(struct decide *d, const char *client, const char *consumer, const char *ja4)
+{
+	struct decide_question q = {.key_count = 0};
+	uint64_t retry_s;
+
+	if (client)
+		q.client = test_addr(client);
+	if (consumer)
+		assert_int_equal(target_parse(span_from(consumer), &q.keys[q.key_count++]), 0);
+	if (ja4)
+		assert_int_equal(target_parse(span_from(ja4), &q.keys[q.key_count++]), 0);
+	return decide_ask_of(d, &q, NOW, &retry_s);
+}
+
+static void put_key(struct decide *d, const char *target, enum verdict_action action)
+{
+	struct prefix p;
+
+	assert_int_equal(target_parse(span_from(target), &p), 0);
+	assert_int_equal(decide_put(d, &p, action, NOW + SECONDS(60)), 0);
+}
+
+#define THIEF "consumer:c_01aaaaaaaaaaaaaaaa"
+#define OTHER "consumer:c_01bbbbbbbbbbbbbbbb"
+#define TOOL  "ja4:t13d1516h2_8daaf6152771_b186095e22b6"
+
+static void a_consumer_is_denied_wherever_it_comes_from_and_its_neighbours_are_not(void **state)
+{
+	struct decide *d = fresh(10, 1, 2);
+	struct decide_denials all;
+	struct prefix p;
+
+	(void)state;
+	assert_false(decide_has(d, TARGET_CONSUMER));
+	put_key(d, THIEF, VERDICT_BLOCK);
+	put_key(d, TOOL, VERDICT_BLOCK);
+	assert_true(decide_has(d, TARGET_CONSUMER) && decide_has(d, TARGET_JA4));
+	assert_int_equal(ask_as(d, "198.51.100.7", THIEF, NULL), DECIDE_DENY);
+	assert_int_equal(ask_as(d, "2001:db8::7", THIEF, NULL), DECIDE_DENY);
+	assert_int_equal(ask_as(d, NULL, THIEF, NULL), DECIDE_DENY);
+	assert_int_equal(ask_as(d, "198.51.100.7", OTHER, NULL), DECIDE_PASS);
+	assert_int_equal(ask_as(d, "198.51.100.7", NULL, NULL), DECIDE_PASS);
+	assert_int_equal(ask_as(d, "198.51.100.7", OTHER, TOOL), DECIDE_DENY);
+	/* HAProxy's map has addresses. */
+	assert_int_equal(decide_denials(d, NOW, 10, &all), 0);
+	assert_int_equal(all.count, 0);
+	free(all.items);
+	assert_int_equal(target_parse(SPAN(THIEF), &p), 0);
+	assert_int_equal(decide_hits(d, &p).requests, 3);
+	decide_remove(d, &p);
+	assert_false(decide_has(d, TARGET_CONSUMER));
+	assert_int_equal(ask_as(d, "198.51.100.7", THIEF, NULL), DECIDE_PASS);
+	/* One budget for the consumer, from all its addresses. */
+	put_key(d, OTHER, VERDICT_RATE_LIMIT);
+	assert_int_equal(ask_as(d, "198.51.100.7", OTHER, NULL), DECIDE_PASS);
+	assert_int_equal(ask_as(d, "198.51.100.8", OTHER, NULL), DECIDE_PASS);
+	assert_int_equal(ask_as(d, "198.51.100.9", OTHER, NULL), DECIDE_SLOW);
+	decide_free(d);
+}
+
 /* --- block lists --- */
 
 #define WALL_AHEAD SECONDS(1000000)
@@ -297,7 +359,7 @@ static void a_block_list_denies_what_is_in_force_of_it(void **state)
 	struct decide *d = fresh(10, 20, 100);
 	struct list *l =
 		list_of("198.51.100.7\n198.51.100.8\n203.0.113.0/24\n2001:db8:1::/48\n2001:db8:2::1\n");
-	struct addr client = test_addr("198.51.100.7");
+	const struct decide_question q = {.client = test_addr("198.51.100.7")};
 	uint64_t retry_s = 0;
 
 	(void)state;
@@ -317,7 +379,7 @@ static void a_block_list_denies_what_is_in_force_of_it(void **state)
 	assert_int_equal(ask(d, "2001:db8:2::1"), DECIDE_DENY);
 	assert_int_equal(ask(d, "2001:db8:2::2"), DECIDE_PASS);
 	assert_int_equal(ask_at(d, "198.51.100.7", NOW + SECONDS(90), &retry_s), DECIDE_PASS);
-	assert_int_equal(decide_in_force(d, &client, NOW), VERDICT_BLOCK);
+	assert_int_equal(decide_in_force(d, &q, NOW), VERDICT_BLOCK);
 	assert_int_equal(decide_counts(d).denied, 4);
 	assert_int_equal(decide_counts(d).listed, 4);
 	assert_int_equal(decide_list_hits(d, 0).requests, 4);
@@ -474,6 +536,7 @@ int main(void)
 		cmocka_unit_test(a_full_table_takes_no_more_and_loses_none),
 		cmocka_unit_test(while_off_everybody_passes),
 		cmocka_unit_test(it_can_be_asked_while_it_changes),
+		cmocka_unit_test(a_consumer_is_denied_wherever_it_comes_from_and_its_neighbours_are_not),
 		cmocka_unit_test(a_block_list_denies_what_is_in_force_of_it),
 		cmocka_unit_test(an_entry_of_a_list_ends_by_its_own_time_and_no_later_than_may_be),
 		cmocka_unit_test(of_lists_and_decisions_the_strongest_in_force_decides),

@@ -173,11 +173,12 @@ static void keep_event(void *arg, struct event *e)
 	s->told++;
 }
 
-static bool is_asked(void *arg, enum verdict_action action)
+static bool is_asked(void *arg, enum verdict_action action, const struct prefix *target)
 {
 	(void)action;
 	struct stage *s = arg;
 
+	(void)target;
 	return s->http_asked;
 }
 
@@ -503,6 +504,50 @@ static void what_a_proxys_map_holds_is_adopted(void **state)
 	enforcer_tick(s->enforcer);
 	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_PASS);
 	assert_int_equal(s->changed, 2);
+}
+
+/* The kernel never hears of it; all else is as for an address. */
+static void a_consumer_is_denied_at_http_alone(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.7");
+	struct decide_question q = {.client = address("203.0.113.7"), .key_count = 1};
+	struct why why;
+	uint64_t retry_s;
+	size_t none = 0;
+
+	assert_int_equal(target_parse(SPAN("consumer:c_01f3a9c2d4b5e60718"), &v.target), 0);
+	q.keys[0] = v.target;
+	assert_string_equal(give(s, v).why, "no_point");
+	s->http_asked = true;
+	struct decision d = give(s, v);
+	assert_int_equal(d.outcome, DECISION_BLOCKED);
+	assert_true(d.http && !d.published);
+	assert_int_equal(warden.asked_block, 0);
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_DENY);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_PASS);
+	assert_int_equal(enforcer_why(s->enforcer, &v.target, &why, NULL, &none), 0);
+	assert_true(why.blocked && why.block.http);
+	assert_int_equal(why.block.requests, 1);
+	v.action = VERDICT_UNBLOCK;
+	assert_int_equal(give(s, v).outcome, DECISION_UNBLOCKED);
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_PASS);
+	/* On trial it ends unless confirmed. */
+	v.action = VERDICT_BLOCK;
+	v.ttl_ms = 900000;
+	enforcer_verdict(s->enforcer, &v, 60000, &d);
+	assert_int_equal(enforcer_confirm(s->enforcer, &v.target), 0);
+	now += 61 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_DENY);
+	v.action = VERDICT_UNBLOCK;
+	give(s, v);
+	v.action = VERDICT_BLOCK;
+	enforcer_verdict(s->enforcer, &v, 60000, &d);
+	now += 61 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_PASS);
+	assert_int_equal(warden.asked_block, 0);
 }
 
 /* Whoever is denied in the kernel may come through a proxy as well. */
@@ -1550,7 +1595,9 @@ static void a_shared_address_behind_a_proxy_is_slowed_at_http(void **state)
 	struct decision d = give(s, verdict(VERDICT_LOCAL, "203.0.113.7"));
 	assert_true(d.http);
 	assert_string_equal(d.why, "shared_address");
-	assert_int_equal(decide_in_force(enforcer_decide(s->enforcer), &a, now), VERDICT_RATE_LIMIT);
+	assert_int_equal(
+		decide_in_force(enforcer_decide(s->enforcer), &(struct decide_question){.client = a}, now),
+		VERDICT_RATE_LIMIT);
 	assert_int_equal(warden.asked_block, 0);
 }
 
@@ -1706,6 +1753,7 @@ int main(void)
 #define LIST_STORY(f) cmocka_unit_test_setup_teardown(f, stage_up_with_lists, stage_down)
 	const struct CMUnitTest tests[] = {
 		STORY(operators_block_is_installed_also_in_mode_observe),
+		STORY(a_consumer_is_denied_at_http_alone),
 		STORY(local_verdict_in_mode_observe_only_tells),
 		STORY(forged_source_is_refused),
 		STORY(a_client_known_through_a_proxy_alone_is_refused_by_that_name),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/guard.h"
 #include <math.h>
+#include "lib/target.h"
 #include "tests/unit/policies_config.h"
 
 #define NOW    SECONDS(1000)
@@ -37,10 +38,11 @@ static bool behind_seen(void *arg, const struct prefix *target)
 	return f->behind;
 }
 
-static bool http_asked(void *arg, enum verdict_action action)
+static bool http_asked(void *arg, enum verdict_action action, const struct prefix *target)
 {
 	struct fixture *f = arg;
 
+	(void)target;
 	return f->http && (!f->map_only || action == VERDICT_BLOCK);
 }
 
@@ -726,10 +728,99 @@ static void the_trip_of_a_limit_is_told_once(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+#define CONSUMER "consumer:c_01f3a9c2d4b5e60718"
+#define JA4      "ja4:t13d1516h2_8daaf6152771_b186095e22b6"
+
+static struct verdict about(enum verdict_source source, const char *target)
+{
+	struct verdict v = test_verdict(source, CLIENT, TTL(15));
+
+	assert_int_equal(target_parse(span_from(target), &v.target), 0);
+	return v;
+}
+
+/* What stops nobody is no block, whoever asks. */
+static void a_consumer_that_no_proxy_tells_is_refused_by_name(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = about(VERDICT_OPERATOR, CONSUMER);
+
+	expect(f, &v, DECISION_REFUSED, "no_point");
+	assert_non_null(strstr(f->answer.detail, "docs/decide.md"));
+	v = about(VERDICT_GATEWAY, CONSUMER);
+	expect(f, &v, DECISION_REFUSED, "no_point");
+	f->http = true;
+	v = about(VERDICT_OPERATOR, CONSUMER);
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_true(f->answer.http);
+	v.scope = VERDICT_SCOPE_HOST;
+	expect(f, &v, DECISION_REFUSED, "no_point");
+	v = about(VERDICT_OPERATOR, CONSUMER);
+	v.ttl_ms = TTL(24 * 60) + 1;
+	expect(f, &v, DECISION_REFUSED, "ttl_too_long");
+}
+
+static void a_protected_consumer_is_never_blocked(void **state)
+{
+	struct fixture *f = *state;
+	char *ids[] = {(char *)"c_01f3a9c2d4b5e60718"};
+	struct verdict v = about(VERDICT_OPERATOR, CONSUMER);
+
+	f->http = true;
+	f->config.limits.protect_consumers.items = ids;
+	f->config.limits.protect_consumers.count = 1;
+	expect(f, &v, DECISION_REFUSED, "protected_network");
+	assert_non_null(strstr(f->answer.detail, "limits.protect_consumers"));
+	v = about(VERDICT_OPERATOR, "consumer:c_01f3a9c2d4b5e60719");
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	f->config.limits.protect_consumers.count = 0;
+}
+
+/* Neither handshake nor proxies say anything of it; all else holds. */
+static void an_automatic_verdict_on_a_consumer_faces_what_holds_for_it(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = about(VERDICT_LOCAL, CONSUMER);
+
+	f->http = true;
+	f->handshake = false;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_true(f->answer.http);
+	v.confidence = 0.5;
+	expect(f, &v, DECISION_REFUSED, "confidence_low");
+	v = about(VERDICT_LOCAL, CONSUMER);
+	v.framed = true;
+	expect(f, &v, DECISION_PENDING, "cross_site");
+	v = about(VERDICT_GATEWAY, CONSUMER);
+	f->fired = false;
+	expect(f, &v, DECISION_PENDING, "uncorroborated");
+	f->fired = true;
+	guard_set_mode(f->guard, MODE_OBSERVE);
+	expect(f, &v, DECISION_WOULD_BLOCK, "observe");
+}
+
+/* Everybody who uses that program has it. */
+static void an_automatic_verdict_on_a_ja4_asks_a_person(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = about(VERDICT_LOCAL, JA4);
+
+	f->http = true;
+	expect(f, &v, DECISION_PENDING, "shared_fingerprint");
+	decide(f, &v, true);
+	assert_int_equal(f->answer.outcome, DECISION_BLOCKED);
+	v = about(VERDICT_OPERATOR, JA4);
+	expect(f, &v, DECISION_BLOCKED, "ok");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_sound_verdict_blocks),
+		TEST(a_consumer_that_no_proxy_tells_is_refused_by_name),
+		TEST(a_protected_consumer_is_never_blocked),
+		TEST(an_automatic_verdict_on_a_consumer_faces_what_holds_for_it),
+		TEST(an_automatic_verdict_on_a_ja4_asks_a_person),
 		TEST(hard_limits_hold_for_everybody),
 		TEST(the_operator_faces_the_hard_limits_only),
 		TEST(a_doubtful_verdict_is_refused),

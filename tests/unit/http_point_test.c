@@ -23,14 +23,18 @@ struct stage {
 	char *names[2];
 	struct proxies *proxies;
 	struct decide *decide;
+	struct redact *redact;
 	struct http_point *point;
 	char directory[64], path[96];
 };
 
 static void point_start(struct stage *s)
 {
-	struct http_point_parts parts = {
-		.config = &s->config, .clock = &clock_fake, .decide = s->decide, .proxies = s->proxies};
+	struct http_point_parts parts = {.config = &s->config,
+					 .clock = &clock_fake,
+					 .decide = s->decide,
+					 .proxies = s->proxies,
+					 .redact = s->redact};
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -54,6 +58,9 @@ static int stage_up(void **state)
 	assert_int_equal(proxies_set(s->proxies, &proxy, PROXY_CLASS_TRUSTED), 0);
 	assert_int_equal(decide_new(16, 1, 1, &s->decide), 0);
 	assert_int_equal(decide_put(s->decide, &blocked, VERDICT_BLOCK, now + SECONDS(60)), 0);
+	static const uint8_t key[REDACT_KEY_LEN] = {1, 2, 3};
+	assert_int_equal(redact_new(&s->config, key, &s->redact), 0);
+	s->config.enforcement.ja4_header = (char *)"x-ja4";
 	snprintf(s->directory, sizeof s->directory, "/tmp/picket-http-point.XXXXXX");
 	assert_non_null(mkdtemp(s->directory));
 	snprintf(s->path, sizeof s->path, "%s/decide.sock", s->directory);
@@ -69,6 +76,7 @@ static int stage_down(void **state)
 	http_point_free(s->point);
 	decide_free(s->decide);
 	proxies_free(s->proxies);
+	redact_free(s->redact);
 	unlink(s->path);
 	rmdir(s->directory);
 	free(s);
@@ -221,13 +229,94 @@ static void it_is_asked_for_five_minutes_after_a_question(void **state)
 {
 	struct stage *s = *state;
 
-	assert_false(http_point_is_asked(s->point));
+	assert_false(http_point_is_asked(s->point, ADDR_IPV4));
 	ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\n"));
-	assert_true(http_point_is_asked(s->point));
+	assert_true(http_point_is_asked(s->point, ADDR_IPV4));
 	now += HTTP_POINT_WITHIN_NS - 1;
-	assert_true(http_point_is_asked(s->point));
+	assert_true(http_point_is_asked(s->point, ADDR_IPV4));
 	now += 1;
-	assert_false(http_point_is_asked(s->point));
+	assert_false(http_point_is_asked(s->point, ADDR_IPV4));
+}
+
+#define JA4 "t13d1516h2_8daaf6152771_b186095e22b6"
+
+static void put_key(struct stage *s, const char *target)
+{
+	struct prefix p;
+
+	assert_int_equal(target_parse(span_from(target), &p), 0);
+	assert_int_equal(decide_put(s->decide, &p, VERDICT_BLOCK, now + SECONDS(60)), 0);
+}
+
+/* As an event of a request with that credential has it. */
+static void put_consumer_of(struct stage *s, const char *token)
+{
+	char id[REDACT_CONSUMER_MAX], target[64];
+
+	redact_consumer(s->redact, span_from(token), id);
+	snprintf(target, sizeof target, "consumer:%s", id);
+	put_key(s, target);
+}
+
+static void a_consumer_is_known_by_its_credential_however_it_is_sent(void **state)
+{
+	struct stage *s = *state;
+	const char *const same[] = {
+		HEAD("X-Forwarded-For: 203.0.113.1\r\nAuthorization: Bearer stolen-token-1\r\n"),
+		HEAD("X-Forwarded-For: 203.0.113.2\r\nauthorization: bearer  stolen-token-1\r\n"),
+		HEAD("X-Forwarded-For: 2001:db8::2\r\nX-Api-Key: stolen-token-1\r\n"),
+		HEAD("Authorization: Bearer stolen-token-1\r\n"), /* names no address, and is known all the
+								     same */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+		begins(ask(s, same[i]), "HTTP/1.1 204 ");
+	put_consumer_of(s, "stolen-token-1");
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+		begins(ask(s, same[i]), "HTTP/1.1 403 ");
+	begins(ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\nAuthorization: Bearer own-token-2\r\n")),
+	       "HTTP/1.1 204 ");
+	begins(ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\n")), "HTTP/1.1 204 ");
+	struct http_point_counts c = http_point_counts(s->point);
+	assert_int_equal(c.asked, 10);
+	assert_int_equal(c.with_consumer, 9);
+	assert_int_equal(c.with_ja4, 0);
+}
+
+static void a_ja4_is_known_by_the_header_that_is_configured(void **state)
+{
+	struct stage *s = *state;
+
+	put_key(s, "ja4:" JA4);
+	begins(ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\nX-JA4: " JA4 "\r\n")), "HTTP/1.1 403 ");
+	begins(ask(s,
+		   HEAD("X-Forwarded-For: 203.0.113.1\r\nX-JA4: t13d1516h1_8daaf6152771_b186095e22b6\r\n")),
+	       "HTTP/1.1 204 ");
+	begins(ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\nX-JA4: -\r\n")), "HTTP/1.1 204 ");
+	begins(ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\nJA4: " JA4 "\r\n")), "HTTP/1.1 204 ");
+	struct http_point_counts c = http_point_counts(s->point);
+	assert_int_equal(c.with_ja4, 2);
+	assert_int_equal(c.bad_ja4, 1);
+	s->config.enforcement.ja4_header = (char *)"";
+	begins(ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\nX-JA4: " JA4 "\r\n")), "HTTP/1.1 204 ");
+}
+
+/* A block of what no question tells stops nobody. */
+static void whether_such_questions_come_is_known_apart(void **state)
+{
+	struct stage *s = *state;
+
+	ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\n"));
+	assert_true(http_point_is_asked(s->point, ADDR_IPV6));
+	assert_false(http_point_is_asked(s->point, TARGET_CONSUMER));
+	ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\nX-Api-Key: k\r\n"));
+	assert_true(http_point_is_asked(s->point, TARGET_CONSUMER));
+	assert_false(http_point_is_asked(s->point, TARGET_JA4));
+	ask(s, HEAD("X-JA4: " JA4 "\r\n"));
+	assert_true(http_point_is_asked(s->point, TARGET_JA4));
+	now += HTTP_POINT_WITHIN_NS;
+	assert_false(http_point_is_asked(s->point, TARGET_CONSUMER));
+	assert_false(http_point_is_asked(s->point, TARGET_JA4));
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_up, stage_down)
@@ -242,6 +331,9 @@ int main(void)
 		TEST(any_method_is_answered_and_no_body_is_waited_for),
 		TEST(what_is_no_question_harms_nobody),
 		TEST(it_is_asked_for_five_minutes_after_a_question),
+		TEST(a_consumer_is_known_by_its_credential_however_it_is_sent),
+		TEST(a_ja4_is_known_by_the_header_that_is_configured),
+		TEST(whether_such_questions_come_is_known_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

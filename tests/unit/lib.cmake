@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # lib/: the ground floor
 picket_unit(addr picket_lib)
+picket_unit(target picket_lib)
 picket_unit(buffer picket_lib)
 picket_unit(queue picket_lib)
 picket_unit(clock picket_lib)

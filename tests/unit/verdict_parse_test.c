@@ -370,6 +370,9 @@ static void test_target_that_is_no_target(void **state)
 	assert_refused_text(WITH_TARGET("{\"value\":\"192.0.2.7\"}"), VERDICT_E_TARGET);
 	assert_refused_text(WITH_TARGET("{\"scope\":\"ip\",\"value\":3221225991}"), VERDICT_E_TARGET);
 	assert_refused_text(WITH_TARGET("{\"scope\":\"consumer\",\"value\":\"c_0011\"}"), VERDICT_E_TARGET);
+	assert_refused_text(WITH_TARGET("{\"scope\":\"ip\",\"value\":\"consumer:c_01f3a9c2d4b5e60718\"}"),
+			    VERDICT_E_TARGET);
+	assert_refused_text(WITH_TARGET("{\"scope\":\"ja4\",\"value\":\"t13d1516h2\"}"), VERDICT_E_TARGET);
 	assert_refused_text(WITH_TARGET("{\"scope\":\"country\",\"value\":\"XX\"}"), VERDICT_E_TARGET);
 }
 
@@ -392,6 +395,10 @@ static void test_targets_that_are_right(void **state)
 		{PREFIX("192.0.2.0/24"), "192.0.2.0/24"},
 		{PREFIX("192.0.2.7/32"), "192.0.2.7"},
 		{PREFIX("2001:db8::/48"), "2001:db8::/48"},
+		{WITH_TARGET("{\"scope\":\"consumer\",\"value\":\"c_01f3a9c2d4b5e60718\"}"),
+		 "consumer:c_01f3a9c2d4b5e60718"},
+		{WITH_TARGET("{\"scope\":\"ja4\",\"value\":\"t13d1516h2_8daaf6152771_b186095e22b6\"}"),
+		 "ja4:t13d1516h2_8daaf6152771_b186095e22b6"},
 		/* Legal text. That it is a bad idea is the guard's business, which refuses it by its prefix
 		   length. */
 		{PREFIX("0.0.0.0/0"), "0.0.0.0/0"},
