@@ -24,8 +24,8 @@ static const char *const statements[STATEMENTS] = {
 	[PUT + MEMORY_PLACES] = "INSERT OR REPLACE INTO places VALUES (?,?,?)",
 	[PUT + MEMORY_WITNESSES] = "INSERT OR REPLACE INTO witnesses VALUES (?,?,?,?,?,?)",
 	[PUT + MEMORY_OFFENDERS] = "INSERT OR REPLACE INTO offenders VALUES (?,?,?,?)",
-	[PUT + MEMORY_FORECAST] = "INSERT OR REPLACE INTO forecast VALUES "
-				  "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[PUT + MEMORY_FORECAST] =
+		"INSERT OR REPLACE INTO forecast VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[PUT + MEMORY_REJECTED] = "INSERT OR REPLACE INTO rejected VALUES (?,?,?,?,?,?,?)",
 	[TAKE + MEMORY_REGULARS] = "DELETE FROM regulars WHERE slot = ?",
 	[TAKE + MEMORY_PLACES] = "DELETE FROM places WHERE slot = ?",
