@@ -179,7 +179,7 @@ void target_format(const struct prefix *p, char buf[static PREFIX_TEXT_MAX])
 
 bool target_is_key(const struct prefix *p)
 {
-	char text[PREFIX_TEXT_MAX];
+	char text[PREFIX_TEXT_MAX] = "";
 	struct prefix again;
 
 	if (target_is_net(p))
