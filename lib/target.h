@@ -3,8 +3,10 @@
  * target.h: what a verdict is about. An address or a prefix, or what only a proxy that asks can tell of a
  * request (docs/decide.md):
  *
- *     consumer:c_01f3a9c2d4b5e60718   the keyed hash of a credential, as events show it
- * (policies/redact_hash.h) ja4:t13d1516h2_8daaf6152771_b186095e22b6     a TLS fingerprint (FoxIO's JA4)
+ *     consumer:c_01f3a9c2d4b5e60718: the keyed hash of a credential, as events show it
+ *     (policies/redact_hash.h)
+ *
+ *     ja4:t13d1516h2_8daaf6152771_b186095e22b6: a TLS fingerprint (FoxIO's JA4)
  *
  * All of them are a struct prefix, whose family says what it is: a key of 16 bytes, compared whole. So all
  * that keeps, counts and compares targets is the same for each of them. target_is_net asks where only an

@@ -5,16 +5,14 @@
  */
 #include "sensor/list_watch.h"
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include "lib/file_io.h"
 #include "lib/util.h"
 
-#define LOOK_MS      2000
-#define HEAD_LEN     4096 /* enough to tell JSON from text */
-#define MALLOC_BYTES (1 << 20)
+#define LOOK_MS  2000
+#define HEAD_LEN 4096 /* enough to tell JSON from text */
 
 struct watched {
 	struct warden_file taken; /* what was read last, whether it could be taken or not */
@@ -169,10 +167,6 @@ static void *watch_main(void *arg)
 	struct list_watch *w = arg;
 	struct pollfd stop = {.fd = w->parts.stop_fd, .events = POLLIN};
 
-	/* What reading takes, and a list that is replaced, goes back to the kernel when it is freed. By
-	 * default malloc would keep as much as was ever freed at once. */
-	mallopt(M_MMAP_THRESHOLD, MALLOC_BYTES);
-	mallopt(M_TRIM_THRESHOLD, MALLOC_BYTES);
 	do {
 		for (unsigned i = 0; i < w->parts.config->list_count; i++)
 			look(w, i);

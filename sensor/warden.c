@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -37,6 +38,19 @@
 #define SWEEP_NS       (60 * NS_PER_S) /* the sensor takes expired entries out; this is for what it missed */
 
 /* --- start */
+
+#define MALLOC_BYTES (1 << 20)
+
+/*
+ * What reading a long list takes, and one that is replaced, goes back to the kernel when it is freed. By
+ * default malloc would from the first large block on that is freed keep what large blocks leave, in the heap,
+ * and put the next ones there. The sensor inherits this, so it is settled before either has any.
+ */
+static void malloc_settle(void)
+{
+	mallopt(M_MMAP_THRESHOLD, MALLOC_BYTES);
+	mallopt(M_TRIM_THRESHOLD, MALLOC_BYTES);
+}
 
 static int make_dirs(const char *path, mode_t mode)
 {
@@ -534,6 +548,7 @@ int warden_run(const char *config_file, const struct config_flag *flags, unsigne
 		.started_ns = warden_now(),
 	};
 
+	malloc_settle();
 	log_setup("warden", config->log.level, config->log.format);
 	if (gethostname(w.host, sizeof w.host - 1))
 		strcpy(w.host, "localhost");
