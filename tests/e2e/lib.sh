@@ -388,6 +388,19 @@ picket_down() {
 	PICKET_PID=
 }
 
+# However it ends; and the same again, with what outlived it.
+picket_end() { # SIGNAL, to the warden
+	local sensor
+	sensor=$(sensor_pid)
+	kill "-$1" "$PICKET_PID"
+	wait_until 15 "the warden is gone" gone "$PICKET_PID"
+	wait_until 15 "the sensor is gone" gone "$sensor"
+}
+picket_again() {
+	picket_start
+	wait_until 30 "picket is ready again" picket_ready
+}
+
 pk() { "$PICKET_BIN" "$@"; }
 
 # One value of `picket status --json`, by jq path.

@@ -33,17 +33,9 @@ start_c hping3 -q -i u1000 --udp -p $PORT -a $C4 $S4 >/dev/null 2>&1
 flooded() { [ "$(dropped)" -ge 1000 ]; }
 wait_until 20 "the flood is dropped" flooded
 
-end() { # SIGNAL
-	local sensor
-	sensor=$(sensor_pid)
-	kill "-$1" "$PICKET_PID"
-	wait_until 15 "the warden is gone" gone "$PICKET_PID"
-	wait_until 15 "the sensor is gone" gone "$sensor"
-}
 restart() { # SIGNAL
-	end "$1"
-	picket_start
-	wait_until 30 "picket is ready again" picket_ready
+	picket_end "$1"
+	picket_again
 }
 for i in $(seq "$restarts"); do
 	if [ $((i % 2)) = 0 ]; then restart KILL; else restart TERM; fi
@@ -58,7 +50,7 @@ at_least "packets that the blocked client sent meanwhile" $((restarts * 200)) "$
 tell "$restarts restarts: 0 of $flood packets accepted"
 
 # An upgrade: what is pinned was made by another version of the kernel half's shapes.
-end TERM
+picket_end TERM
 OWN=$(basename "$PINS"/v*)
 mv "$PINS/$OWN" "$PINS/v999"
 picket_start
@@ -77,7 +69,7 @@ wait_until 20 "the flood is dropped from maps of another size" flooded
 tell "limits.blocks_max changed: 0 packets accepted"
 
 # The journal is lost, the kernel knows.
-end KILL
+picket_end KILL
 rm -f "$DIR"/state/journal.db*
 picket_start
 wait_until 30 "picket is ready again" picket_ready
@@ -87,7 +79,7 @@ equal "segments of the blocked client that were accepted (no journal)" "$before"
 tell "without the journal the kernel's entries are adopted"
 
 # Nobody runs: a panic still works, and detach takes everything away.
-end TERM
+picket_end TERM
 exits 0 pk panic --instance e2e-$$
 more() { [ "$(segments)" -gt "$before" ]; }
 wait_until 5 "the flood comes through in a panic" more

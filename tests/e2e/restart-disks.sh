@@ -33,23 +33,12 @@ export DISK=
 
 picket_up "mode: enforce"
 exits 0 pk block $C4 --ttl 30m --reason "said by hand"
-stop() { # SIGNAL
-	local sensor
-	sensor=$(sensor_pid)
-	kill "-$1" "$PICKET_PID"
-	wait_until 15 "the warden is gone" gone "$PICKET_PID"
-	wait_until 15 "the sensor is gone" gone "$sensor"
-}
-start() {
-	picket_start
-	wait_until 30 "picket is ready again" picket_ready
-}
 
-stop TERM
+picket_end TERM
 
 # Nobody may write: what is known is in force, what is said now is not kept, and it says so.
 DISK=read-only
-start
+picket_again
 if served $C4; then fail "from a journal that is read only, $C4 did not come back"; fi
 equal "state of a journal that is read only" read_only "$(status_of .journal.state)"
 equal "is it kept" false "$(status_of .kept_over_restart.blocks)"
@@ -57,12 +46,12 @@ equal "state of the memory of clients" read_only "$(status_of .memory.state)"
 exits 0 pk block 203.0.113.82 --ttl 30m
 is_blocked 203.0.113.82 || fail "with a journal that is read only nothing can be blocked"
 status_of '.hints[].text' | grep -q 'can be read, but not be written' || fail "status does not say so"
-stop TERM
+picket_end TERM
 tell "read only: what was kept is in force, and status says that nothing more is"
 
 # A full disk: picket goes on, says so, and writes all of it once there is room.
 DISK=small
-start
+picket_again
 exits 0 pk block 203.0.113.83 --ttl 30m
 dd if=/dev/zero of="/proc/$PICKET_PID/root$DIR/state/filler" bs=4096 2>/dev/null || true
 state_is() { [ "$(status_of .journal.state)" = "$1" ]; }

@@ -41,22 +41,11 @@ all_is_back() { # AFTER WHAT
 	equal "class of 203.0.113.9 after $1" direct "$(why 203.0.113.9 .proxy_class)"
 	served $D4 10 || fail "the trusted proxy is not served after $1"
 }
-stop() { # SIGNAL
-	local sensor
-	sensor=$(sensor_pid)
-	kill "-$1" "$PICKET_PID"
-	wait_until 15 "the warden is gone" gone "$PICKET_PID"
-	wait_until 15 "the sensor is gone" gone "$sensor"
-}
-start() {
-	picket_start
-	wait_until 30 "picket is ready again" picket_ready
-}
 
 sleep 2 # the three seconds of 203.0.113.7
-stop TERM
+picket_end TERM
 served $C4 10 || fail "a stopped picket still drops"
-start
+picket_again
 all_is_back "a restart"
 grep -q 'in force again' "$DIR/picket.log" || fail "the log does not say what came back"
 tell "restart: block, reason, shadow, the entry at HTTP alone, mode and proxy; what was over stays over"
@@ -75,7 +64,7 @@ sensor=$(sensor_pid)
 kill -KILL "$PICKET_PID" "$sensor"
 wait_until 15 "both are gone" gone "$PICKET_PID"
 for i in $asking; do wait "$i" || true; done
-start
+picket_again
 all_is_back "kill -9 of both"
 is_blocked 203.0.113.80 || fail "a block that was answered is lost"
 tell "kill -9 of both: what was answered (in $answered ms) is there, and $(pk blocks --json | jq -r 'select(.target | startswith("203.0.113.1")).target' | wc -l) of 20 that were on their way"
@@ -92,8 +81,8 @@ equal "entries of the kernel that were put again" 0 "$(status_of '.journal.resto
 kill -HUP "$PICKET_PID"
 mode_is() { [ "$(pk mode --json 2>/dev/null | jq -r .mode)" = "$1" ]; }
 wait_until 20 "a reload takes the mode of the file" mode_is enforce
-stop TERM
-start
+picket_end TERM
+picket_again
 mode_is enforce || fail "after a reload an older word of the mode came back"
 exits 0 pk mode approve
 exits 0 pk proxies direct 203.0.113.9
@@ -101,27 +90,27 @@ all_is_back "a reload"
 tell "kill -9 of the sensor, and a reload: the same"
 
 # What is no journal is put aside, whole; what is damaged is read as far as it goes.
-stop TERM
+picket_end TERM
 cp "$DIR/state/journal.db" "$DIR/whole.db"
 printf 'not a database, but somebody wants it back' >"$DIR/state/journal.db"
 rm -f "$DIR/state/journal.db-wal"
-start
+picket_again
 aside=$(status_of .journal.put_aside)
 equal "what was put aside" 'not a database, but somebody wants it back' "$(cat "$DIR/state/$aside")"
 status_of '.hints[].text' | grep -q "$aside" || fail "status does not say where it is"
 grep -q "put aside.*$aside" "$DIR/picket.log" || fail "the log does not say where it is"
 served $C4 10 || fail "without a journal $C4 is still dropped"
 exits 0 pk block 203.0.113.81 --ttl 30m
-stop TERM
+picket_end TERM
 cp "$DIR/whole.db" "$DIR/state/journal.db"
 rm -f "$DIR/state/journal.db-wal"
 dd if=/dev/zero of="$DIR/state/journal.db" bs=4096 seek=1 count=1 conv=notrunc 2>/dev/null
-start
+picket_again
 exits 0 pk block 203.0.113.85 --ttl 30m
-stop TERM
-start
+picket_end TERM
+picket_again
 is_blocked 203.0.113.85 || fail "after damage nothing is kept any more"
-stop TERM
+picket_end TERM
 cp "$DIR/whole.db" "$DIR/state/journal.db"
 rm -f "$DIR/state/journal.db-wal"
 tell "no database: put aside whole; a damaged one: $(grep -c 'journal of blocks is damaged\|journal of blocks was put aside' "$DIR/picket.log") warnings, picket goes on and keeps what is decided"
