@@ -22,6 +22,7 @@
 #define REFUSED_AT_ONCE  8
 #define STREAM_BLOCK     (16 * 1024)
 #define STREAM_BYTES_MAX (4 * 1024 * 1024) /* of one produce call */
+#define DRAIN_MAX        (1024 * 1024)     /* who sends more asks first (RFC 9110 section 10.1.1) */
 
 struct api {
 	struct api_route *routes;
@@ -37,6 +38,7 @@ struct api_call {
 	struct MHD_Connection *connection;
 	const char *param;
 	struct buffer body;
+	bool too_long;                 /* the body is passed over, and then refused */
 	struct MHD_Response *response; /* the answer, sent when the handler is back */
 	unsigned status;
 };
@@ -321,12 +323,17 @@ static enum MHD_Result send_answer(struct api_call *c)
 	return r;
 }
 
-static bool body_too_long(struct MHD_Connection *connection)
+static unsigned long body_length(struct MHD_Connection *connection)
 {
 	const char *text =
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-	return text && (strlen(text) > 9 || strtoul(text, NULL, 10) > API_BODY_MAX);
+	return text ? strtoul(text, NULL, 10) : 0;
+}
+
+static void refuse_body(struct api_call *c)
+{
+	api_problem(c, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large", "The body may have 64 KiB.");
 }
 
 /* Head read: refuse what need not be read on. */
@@ -338,11 +345,14 @@ static enum MHD_Result on_head(struct api *api, struct MHD_Connection *connectio
 		return MHD_NO;
 	*c = (struct api_call){.api = api, .connection = connection, .body = BUFFER_INIT(API_BODY_MAX)};
 	*ret_call = c;
+	unsigned long length = body_length(connection);
+	/* Who is still sending when we hang up meets an error and never reads why. */
+	c->too_long = length > API_BODY_MAX;
 	if (atomic_load(&api->connections) > api->max_connections)
 		api_problem(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too_many_connections",
 			    "All connections are in use; close a stream and try again.");
-	else if (body_too_long(connection))
-		api_problem(c, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large", "The body may have 64 KiB.");
+	else if (length > DRAIN_MAX)
+		refuse_body(c);
 	return c->response ? send_answer(c) : MHD_YES;
 }
 
@@ -356,11 +366,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	if (!c)
 		return on_head(cls, connection, call);
 	if (*upload_data_size) {
-		int r = buffer_append(&c->body, upload_data, *upload_data_size);
+		int r = c->too_long ? 0 : buffer_append(&c->body, upload_data, *upload_data_size);
 		*upload_data_size = 0;
 		return r ? MHD_NO : MHD_YES; /* a chunked body beyond the ceiling: hang up */
 	}
-	dispatch(c, method, url);
+	if (c->too_long)
+		refuse_body(c);
+	else
+		dispatch(c, method, url);
 	return send_answer(c);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "lib/api.h"
@@ -304,6 +305,37 @@ static void body_up_to_the_ceiling_arrives(void **state)
 	call_problem("POST", "/v1/echo", (struct span){big, API_BODY_MAX + 1}, 413, "body_too_large");
 }
 
+/* Slower than the server, which might have hung up by then. */
+static void who_still_sends_a_long_body_is_told_too(void **state)
+{
+	static const char head[] = "POST /v1/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 262144\r\n\r\n";
+	static const char expected[] = "HTTP/1.1 413 ";
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	_cleanup_close_ int fd = connect_to(path);
+	char piece[65536], answer[sizeof expected - 1];
+
+	(void)state;
+	memset(piece, 'x', sizeof piece);
+	assert_int_equal(send(fd, head, sizeof head - 1, MSG_NOSIGNAL), sizeof head - 1);
+	for (int i = 0; i < 4; i++) {
+		nanosleep(&pause, NULL);
+		assert_int_equal(send(fd, piece, sizeof piece, MSG_NOSIGNAL), sizeof piece);
+	}
+	assert_int_equal(recv(fd, answer, sizeof answer, MSG_WAITALL), sizeof answer);
+	assert_memory_equal(answer, expected, sizeof answer);
+}
+
+/* curl asks first: no byte of it is sent. */
+static void longer_body_is_refused_at_once(void **state)
+{
+	size_t len = 2 * 1024 * 1024;
+	_cleanup_free_ char *big = malloc(len);
+
+	(void)state;
+	memset(big, 'x', len);
+	call_problem("POST", "/v1/echo", (struct span){big, len}, 413, "body_too_large");
+}
+
 static void chunked_body_beyond_the_ceiling_is_hung_up_on(void **state)
 {
 	static const char head[] = "POST /v1/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -507,6 +539,8 @@ int main(void)
 		STORY(first_answer_of_a_handler_stands),
 		STORY(handler_without_an_answer_is_an_error),
 		STORY(body_up_to_the_ceiling_arrives),
+		STORY(who_still_sends_a_long_body_is_told_too),
+		STORY(longer_body_is_refused_at_once),
 		STORY(chunked_body_beyond_the_ceiling_is_hung_up_on),
 		STORY(stream_arrives_whole_and_in_order),
 		STORY(reader_may_stop_a_stream),
