@@ -348,8 +348,13 @@ struct pk_ports {
  * low 32 bits = sequence number of the first byte wanted again, high 32 bits = tag. A slot counts only if its
  * tag equals pk_skip_tag(cookie), so a slot that two connections share is harmless: the loser's body is
  * copied.
+ *
+ * A body longer than sequence numbers reach is told step by step. Nothing is heard of a connection that is
+ * skipped; so the reading that comes within PK_SKIP_TELL of that byte is told, without its bytes, early
+ * enough for the next step to be stored before it.
  */
 #define PK_SKIP_SLOTS        65536
+#define PK_SKIP_TELL         (1u << 29)
 #define pk_skip_slot(cookie) ((__u32)((cookie) & (PK_SKIP_SLOTS - 1)))
 #define pk_skip_tag(cookie)  (((__u32)(((__u64)(cookie)) >> 16)) | 0x80000000u) /* never 0 */
 

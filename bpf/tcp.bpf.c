@@ -106,6 +106,11 @@ static __always_inline void reading_skip(struct reading *r, __u32 *len, struct p
 			*skipped = 0;
 		return;
 	}
+	if ((__u32)ahead > PK_SKIP_TELL && (__u32)ahead <= PK_SKIP_TELL + (__u64)*len) {
+		r->cut = *len; /* the sensor is to say how far to skip on */
+		*len = 0;
+		return;
+	}
 	skip = (__u32)ahead < *len ? (__u32)ahead : *len;
 	count(c, PK_C_DATA_SKIPPED, skip);
 	r->head.seq += skip;
@@ -221,10 +226,10 @@ static __always_inline int on_read(void *ctx, const struct sk_buff *skb, struct 
 		return 0;
 	left = r.left;
 	reading_skip(&r, &left, c);
-	if (!left)
+	if (!left && !r.cut)
 		return 0;
 	answer_carry(&r.head.answer, r.head.flow.cookie, sk);
-	r.head.len = left;
+	r.head.len = left + r.cut;
 	r.head.captured = left < config->read_max ? left : config->read_max;
 	r.head.lead = r.off;
 	if (r.off + r.head.captured > PERF_READ_MAX)
@@ -385,7 +390,7 @@ static __always_inline int on_read(void *ctx, const struct sk_buff *skb, struct 
 	overlap_look(&r, c, config);
 	left = r.left;
 	reading_skip(&r, &left, c);
-	if (!left)
+	if (!left && !r.cut)
 		return 0;
 	answer_carry(&r.head.answer, r.head.flow.cookie, sk);
 	most = body_is_ahead(r.head.flow.cookie, r.head.seq, left) ? 0 : config->read_max;

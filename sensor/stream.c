@@ -768,8 +768,8 @@ static bool skip_hint(struct stream *s, uint32_t *ret_skip_to)
 	if (left < SKIP_MIN)
 		return false;
 	uint64_t to = s->next + MIN(left, (uint64_t)SKIP_STEP);
-	/* Told before; a far end is told again each half step. */
-	if (s->skip_to > s->next && (s->skip_to >= to || s->skip_to - s->next >= SKIP_STEP / 2))
+	/* Told before; a far end is told again each half step (PK_SKIP_TELL). */
+	if (s->skip_to > s->next && (s->skip_to >= to || s->skip_to - s->next > SKIP_STEP / 2))
 		return false;
 	s->skip_to = to;
 	*ret_skip_to = s->next_seq + (uint32_t)(to - s->next);
