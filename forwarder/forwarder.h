@@ -25,7 +25,7 @@ struct gateway_counts {
 	const char *name;
 	enum config_gateway_protocol protocol;
 	const char *state;                       /* "idle", "sending", "backing off", "failed" */
-	char last_error[128];                    /* "" if none; explained for people */
+	char last_error[384];                    /* "" if none; explained for people */
 	unsigned last_status;                    /* HTTP */
 	uint64_t events, batches;                /* delivered */
 	uint64_t events_offered;                 /* offered = delivered + dropped + held */

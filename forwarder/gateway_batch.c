@@ -5,14 +5,13 @@
 #include <pthread.h>
 #include <sys/random.h>
 #include "forwarder/backoff.h"
+#include "forwarder/credentials.h"
 #include "forwarder/outbox.h"
-#include "forwarder/secret.h"
+#include "forwarder/situation.h"
 #include "forwarder/transport_direct.h"
 #include "lib/util.h"
 
 #define CONNECTIONS_KEPT 4
-#define TOKEN_MAX        (8 * 1024)
-#define CA_MAX           (1024 * 1024)
 
 struct gateway_batch {
 	const struct config_gateway *config;
@@ -24,7 +23,7 @@ struct gateway_batch {
 	struct backoff backoff;
 	uint64_t rest_until_ns; /* boot clock: nothing is sent before */
 	bool again;             /* the oldest batch was sent before */
-	struct buffer authorization, ca;
+	struct credentials credentials;
 
 	/* Ports of its last connections, ours and the gateway's; written by one thread, read by others. */
 	uint32_t ports[CONNECTIONS_KEPT];
@@ -61,53 +60,6 @@ static int check_url(const struct config_gateway *c, struct buffer *errors)
 	return r;
 }
 
-static int secret_invalid(struct buffer *errors, const struct config_gateway *c, const char *key,
-			  const char *path, int error)
-{
-	if (error < 0)
-		return error;
-	buffer_printf(errors, "gateways: %s: %s: %s %s%s%s\n", c->name, key, path, secret_error_text(error),
-		      error == SECRET_E_UNREADABLE ? ": " : "",
-		      error == SECRET_E_UNREADABLE ? strerror(errno) : "");
-	return CONFIG_E_INVALID;
-}
-
-static int read_token(struct gateway_batch *g, struct buffer *errors)
-{
-	const struct config_gateway *c = g->config;
-	struct buffer token = BUFFER_INIT(TOKEN_MAX);
-	bool shared = false;
-	int r;
-
-	if (!c->token_file || !c->token_file[0])
-		return 0;
-	r = secret_read_token(c->token_file, &token, &shared);
-	if (r)
-		r = secret_invalid(errors, c, "token_file", c->token_file, r);
-	else if (buffer_append_text(&g->authorization, "Authorization: Bearer ") ||
-		 buffer_append(&g->authorization, token.data, token.len) ||
-		 buffer_append_char(&g->authorization, 0))
-		r = -ENOMEM;
-	if (!r && shared)
-		buffer_printf(errors, "gateways: %s: token_file: others may read %s: chmod 600 it\n", c->name,
-			      c->token_file);
-	if (token.data)
-		explicit_bzero(token.data, token.size);
-	buffer_free(&token);
-	return r;
-}
-
-static int read_ca(struct gateway_batch *g, struct buffer *errors)
-{
-	const char *path = g->config->ca_file;
-	int r;
-
-	if (!path || !path[0])
-		return 0;
-	r = secret_read_file(path, &g->ca);
-	return r ? secret_invalid(errors, g->config, "ca_file", path, r) : 0;
-}
-
 static void outbox_setup(struct gateway_batch *g)
 {
 	const struct config_gateway *c = g->config;
@@ -134,16 +86,12 @@ int gateway_batch_new(const struct config_gateway *config, const struct clock *c
 	g->config = config;
 	g->clock = clock;
 	g->hooks = *hooks;
-	g->authorization = BUFFER_INIT(TOKEN_MAX + 64);
-	g->ca = BUFFER_INIT(CA_MAX);
 	g->counts =
 		(struct gateway_counts){.name = config->name, .protocol = config->protocol, .state = "idle"};
 	outbox_setup(g);
 	r = check_url(config, errors);
 	if (!r)
-		r = read_token(g, errors);
-	if (!r)
-		r = read_ca(g, errors);
+		r = credentials_read(config, &g->credentials, errors);
 	if (r) {
 		gateway_batch_free(g);
 		return r;
@@ -173,12 +121,17 @@ int gateway_batch_start(struct gateway_batch *g, CURLM *multi)
 		"Content-Type: application/cloudevents-batch+json",
 		"Accept: application/json",
 		"User-Agent: picket",
-		g->authorization.len ? g->authorization.data : NULL,
+		g->credentials.authorization.len ? g->credentials.authorization.data : NULL,
 		NULL,
 	};
 	struct transport_options options = {
 		.url = g->config->url,
-		.ca = buffer_span(&g->ca),
+		.proxy = g->config->proxy,
+		.http2 = g->config->http2,
+		.ca = buffer_span(&g->credentials.ca),
+		.certificate = buffer_span(&g->credentials.certificate),
+		.key = buffer_span(&g->credentials.key),
+		.pin = g->config->pin,
 		.timeout_ms = g->config->timeout_ms,
 		.answer_max = VERDICT_BODY_MAX,
 		.headers = headers,
@@ -273,40 +226,11 @@ static enum fate answer_fate(const struct transport_answer *a)
 	return a->status == 408 || a->status == 429 || a->status >= 500 ? RETRY : REFUSED;
 }
 
-static const char *status_advice(unsigned status)
-{
-	if (status >= 300 && status <= 399)
-		return "redirects are not followed: set url to the final address";
-	switch (status) {
-	case 401:
-		return "the gateway wants another token: see token_file";
-	case 403:
-		return "the gateway knows the token but does not allow this";
-	case 404:
-	case 405:
-		return "nothing takes events at this url";
-	case 408:
-		return "the gateway gave up waiting for us";
-	case 413:
-		return "the batch is too large for it: lower batch_events or batch_bytes";
-	case 415:
-		return "it does not take application/cloudevents-batch+json";
-	case 429:
-		return "it asks us to slow down";
-	default:
-		return status >= 500 ? "the gateway failed" : "the gateway does not accept the batch";
-	}
-}
-
 /* Call with the lock held. */
 static void set_error(struct gateway_batch *g, const struct transport_answer *a)
 {
 	g->counts.last_status = a->status;
-	if (a->error != CURLE_OK)
-		snprintf(g->counts.last_error, sizeof g->counts.last_error, "%s", a->error_text);
-	else
-		snprintf(g->counts.last_error, sizeof g->counts.last_error, "HTTP %u: %s", a->status,
-			 status_advice(a->status));
+	situation_print(a, g->counts.last_error, sizeof g->counts.last_error);
 }
 
 static void take_rest(struct gateway_batch *g, const struct transport_answer *a)
@@ -479,10 +403,7 @@ void gateway_batch_free(struct gateway_batch *g)
 		return;
 	transport_free(g->transport);
 	outbox_free(&g->outbox);
-	if (g->authorization.data)
-		explicit_bzero(g->authorization.data, g->authorization.size);
-	buffer_free(&g->authorization);
-	buffer_free(&g->ca);
+	credentials_free(&g->credentials);
 	pthread_mutex_destroy(&g->lock);
 	free(g);
 }

@@ -2,6 +2,7 @@
 #include "forwarder/secret.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include "lib/util.h"
 
@@ -20,6 +21,7 @@ static int read_all(int fd, struct buffer *ret)
 		if (r)
 			return r < 0 ? r : SECRET_E_TOO_LARGE;
 	}
+	explicit_bzero(chunk, sizeof chunk);
 	return ret->len ? 0 : SECRET_E_EMPTY;
 }
 
@@ -30,6 +32,19 @@ static int read_path(const char *path, struct buffer *ret, struct stat *ret_stat
 	if (fd < 0 || fstat(fd, ret_stat) < 0)
 		return SECRET_E_UNREADABLE;
 	return read_all(fd, ret);
+}
+
+static bool is_shared(const struct stat *st)
+{
+	return (st->st_mode & (S_IRWXG | S_IRWXO)) != 0;
+}
+
+int secret_read_private(const char *path, struct buffer *ret)
+{
+	struct stat st = {0};
+	int r = read_path(path, ret, &st);
+
+	return r ? r : is_shared(&st) ? SECRET_E_SHARED : 0;
 }
 
 int secret_read_file(const char *path, struct buffer *ret)
@@ -54,7 +69,7 @@ int secret_read_token(const char *path, struct buffer *ret, bool *ret_shared)
 		if (ret->data[i] <= ' ' || ret->data[i] > '~')
 			return SECRET_E_NOT_TEXT;
 	}
-	*ret_shared = (st.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+	*ret_shared = is_shared(&st);
 	return 0;
 }
 
@@ -69,6 +84,8 @@ const char *secret_error_text(int error)
 		return "must hold one line of printable characters without spaces";
 	case SECRET_E_TOO_LARGE:
 		return "is too large";
+	case SECRET_E_SHARED:
+		return "may be read by others: chmod 600 it";
 	default:
 		return "failed";
 	}

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* secret.h: small files that hold a token or certificates, read once at start. */
+/* secret.h: small files that hold a token, a key or certificates, read once at start. */
 #ifndef PICKET_SECRET_H
 #define PICKET_SECRET_H
 
 #include <stdbool.h>
 #include "lib/buffer.h"
 
-enum { SECRET_E_UNREADABLE = 1, SECRET_E_EMPTY = 2, SECRET_E_NOT_TEXT = 3, SECRET_E_TOO_LARGE = 4 };
+enum {
+	SECRET_E_UNREADABLE = 1,
+	SECRET_E_EMPTY = 2,
+	SECRET_E_NOT_TEXT = 3,
+	SECRET_E_TOO_LARGE = 4,
+	SECRET_E_SHARED = 5
+};
 
 /*
  * One token: the file's text without the line end. Printable ASCII without spaces, so that it can stand in a
@@ -14,6 +20,8 @@ enum { SECRET_E_UNREADABLE = 1, SECRET_E_EMPTY = 2, SECRET_E_NOT_TEXT = 3, SECRE
  * SECRET_E_UNREADABLE, errno says why.
  */
 int secret_read_token(const char *path, struct buffer *ret, bool *ret_shared);
+/* Any bytes that nobody but the file's owner may read, or SECRET_E_SHARED. */
+int secret_read_private(const char *path, struct buffer *ret);
 /* Any bytes. */
 int secret_read_file(const char *path, struct buffer *ret);
 const char *secret_error_text(int error); /* "cannot be read", ... */

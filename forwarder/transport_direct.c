@@ -38,6 +38,13 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	return r ? 0 : len; /* not len: libcurl ends the exchange and closes the connection */
 }
 
+/* Only now it is known that there is somebody at the other end of the connection: it may be kept. */
+static void head_end(struct transport *t)
+{
+	t->head_ended = true;
+	curl_easy_setopt(t->handle, CURLOPT_FORBID_REUSE, 0L);
+}
+
 static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct transport *t = arg;
@@ -52,7 +59,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 	/* Another status line follows an informational answer (1xx); trailers of a chunked body change
 	 * nothing. */
 	if (line.len == 0)
-		t->head_ended = true;
+		head_end(t);
 	else if (line.len >= 5 && memcmp(line.ptr, "HTTP/", 5) == 0)
 		t->head_ended = false;
 	if (colon && colon < line.ptr + line.len) {
@@ -84,6 +91,31 @@ static int on_request(void *arg, char *peer_address, char *local_address, int pe
 			code = set_;                                        \
 	} while (0)
 
+/* flags: CURL_BLOB_COPY or _NOCOPY */
+static struct curl_blob blob_of(struct span bytes, unsigned flags)
+{
+	return (struct curl_blob){(void *)(uintptr_t)bytes.ptr, bytes.len, flags};
+}
+
+static CURLcode tls_setup(struct transport *t, const struct transport_options *o)
+{
+	struct curl_blob ca = blob_of(o->ca, CURL_BLOB_COPY);
+	struct curl_blob certificate = blob_of(o->certificate, CURL_BLOB_COPY);
+	struct curl_blob key = blob_of(o->key, CURL_BLOB_NOCOPY);
+	CURLcode code = CURLE_OK;
+
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (ca.len)
+		SET(CURLOPT_CAINFO_BLOB, &ca);
+	if (certificate.len) {
+		SET(CURLOPT_SSLCERT_BLOB, &certificate);
+		SET(CURLOPT_SSLKEY_BLOB, &key);
+	}
+	if (o->pin)
+		SET(CURLOPT_PINNEDPUBLICKEY, o->pin);
+	return code;
+}
+
 static int handle_setup(struct transport *t, const struct transport_options *o)
 {
 	CURLcode code = CURLE_OK;
@@ -94,25 +126,25 @@ static int handle_setup(struct transport *t, const struct transport_options *o)
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_PROXY, o->proxy ? o->proxy : "");
+	SET(CURLOPT_NOPROXY, ""); /* else the environment names exceptions */
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* the token is not the proxy's */
+	SET(CURLOPT_HTTP_VERSION, (long)(o->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
 	SET(CURLOPT_POST, 1L);
 	SET(CURLOPT_TCP_NODELAY, 1L);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
 	SET(CURLOPT_TIMEOUT_MS, (long)o->timeout_ms);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)MIN(o->timeout_ms, CONNECT_TIMEOUT_MS));
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, t);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, t);
 	SET(CURLOPT_PREREQFUNCTION, on_request);
 	SET(CURLOPT_PREREQDATA, t);
-	if (o->ca.len) {
-		struct curl_blob blob = {(void *)(uintptr_t)o->ca.ptr, o->ca.len, CURL_BLOB_COPY};
-		SET(CURLOPT_CAINFO_BLOB, &blob);
-	}
+	if (code == CURLE_OK)
+		code = tls_setup(t, o);
 	return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 }
 
@@ -172,6 +204,7 @@ int transport_send(struct transport *t, const char *extra_header, struct span bo
 	int r = headers_with(t, extra_header);
 	if (r)
 		return r;
+	SET(CURLOPT_FORBID_REUSE, 1L); /* until its answer begins */
 	SET(CURLOPT_HTTPHEADER, t->sent);
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
 	SET(CURLOPT_POSTFIELDS, body.ptr); /* not copied */
@@ -195,12 +228,23 @@ bool transport_busy(const struct transport *t)
 	return t->busy;
 }
 
+/*
+ * A server may answer before it has read all, and end the HTTP/2 stream; libcurl then fails over what it
+ * could not send any more (7.88). The answer counts where no body of it can be missing that anybody reads.
+ */
+static bool answered_early(const struct transport *t, CURLcode result, long status)
+{
+	return result == CURLE_HTTP2_STREAM && t->head_ended && (status == 204 || status >= 300);
+}
+
 void transport_finish(struct transport *t, CURLcode result, struct transport_answer *ret)
 {
 	long status = 0, connections = 0;
 
 	curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(t->handle, CURLINFO_NUM_CONNECTS, &connections);
+	if (answered_early(t, result, status))
+		result = CURLE_OK;
 	if (result != CURLE_OK && !t->error_text[0])
 		snprintf(t->error_text, sizeof t->error_text, "%s", curl_easy_strerror(result));
 	curl_multi_remove_handle(t->multi, t->handle);

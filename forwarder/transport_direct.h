@@ -3,9 +3,12 @@
  * transport_direct.h: one POST at a time to one URL, over a connection that is kept (libcurl). It knows
  * bytes, statuses and times; what they mean is its protocol's business (gateway_batch.c).
  *
- * HTTP/1.1 only: libcurl 7.88 loses every second request of a kept HTTP/2 connection without TLS. No
- * redirects, no proxy from the environment, no other protocol than http and https, no decompression, no body
- * beyond a ceiling: an answer is outside bytes.
+ * HTTP/1.1, or over TLS HTTP/2 where both want it; never HTTP/2 without TLS, of which libcurl 7.88 loses
+ * every second request of a kept connection. A connection over which an answer did not even begin is not used
+ * again, whatever its protocol: over HTTP/2 libcurl would keep it and wait on it for ever.
+ *
+ * No redirects, no proxy but the one that is named, no other protocol than http and https, no decompression,
+ * no body beyond a ceiling: an answer is outside bytes.
  */
 #ifndef PICKET_TRANSPORT_DIRECT_H
 #define PICKET_TRANSPORT_DIRECT_H
@@ -19,7 +22,11 @@ struct transport;
 
 struct transport_options {
 	const char *url;
-	struct span ca;             /* PEM; empty = the system's */
+	const char *proxy;            /* "http://HOST:PORT"; NULL = none */
+	bool http2;                   /* over https, if the server can */
+	struct span ca;               /* PEM; empty = the system's */
+	struct span certificate, key; /* PEM; empty = none. The key stays where it is, until transport_free */
+	const char *pin;            /* of the server's public key, as CURLOPT_PINNEDPUBLICKEY; NULL = none */
 	uint32_t timeout_ms;        /* for the whole exchange */
 	size_t answer_max;          /* bytes of an answer's body */
 	const char *const *headers; /* "Name: value", NULL ends; sent with every POST */
@@ -34,7 +41,7 @@ struct transport_answer {
 	const char *error_text;  /* "" or for people; valid until the next send */
 	unsigned status;         /* 0: no answer came */
 	struct span body;        /* valid until the next send */
-	bool too_large;          /* the body passed answer_max and was cut; the connection is closed */
+	bool too_large;          /* the body passed answer_max and was cut */
 	uint64_t retry_after_ms; /* asked for by the gateway, 0 = nothing */
 	uint64_t received_ns;    /* boot clock: when the last byte came */
 	unsigned connections;    /* new TCP connections made for it, 0 = a kept one */

@@ -42,6 +42,7 @@ static const struct config_choice abouts[] = {{"block", CONFIG_ALERT_BLOCK},
 					      {NULL, 0}};
 static const struct config_choice protocols[] = {
 	{"local", GATEWAY_LOCAL}, {"batch", GATEWAY_BATCH}, {NULL, 0}};
+static const struct config_choice auth_schemes[] = {{"bearer", AUTH_BEARER}, {"raw", AUTH_RAW}, {NULL, 0}};
 
 static const struct config_choice list_formats[] = {
 	{"auto", CONFIG_LIST_AUTO}, {"plain", CONFIG_LIST_PLAIN}, {"crowdsec", CONFIG_LIST_CROWDSEC},
@@ -270,9 +271,24 @@ static const struct config_key gateway_keys[] = {
 	{.path = "url", .type = CONFIG_TEXT, .offset = AT_GATEWAY(url), .form = FORM_URL, .max = 2048,
 	 .help = "batch: where to POST, http:// or https://."},
 	{.path = "token_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(token_file), .form = FORM_PATH, .max = 1024,
-	 .help = "batch: file whose content is sent as bearer token; read at start."},
+	 .help = "batch: file whose content is sent as token; read at start."},
+	{.path = "auth_header", .type = CONFIG_TEXT, .offset = AT_GATEWAY(auth_header), .form = FORM_HEADER_SENT, .max = 64,
+	 .help = "batch: the header that carries the token, if not Authorization."},
+	{.path = "auth_scheme", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(auth_scheme), .choices = auth_schemes, .fallback = "bearer",
+	 .help = "batch: bearer: \"Bearer \" stands before the token. raw: nothing does."},
 	{.path = "ca_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(ca_file), .form = FORM_PATH, .max = 1024,
 	 .help = "batch: certificate authorities for https, instead of the system's."},
+	{.path = "cert_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(cert_file), .form = FORM_PATH, .max = 1024,
+	 .help = "batch: certificate that picket shows the gateway, with those between it and its authority; PEM, read at start."},
+	{.path = "key_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(key_file), .form = FORM_PATH, .max = 1024,
+	 .help = "batch: the key of cert_file, without a password; nobody but its owner may read it."},
+	{.path = "pin", .type = CONFIG_TEXT, .offset = AT_GATEWAY(pin), .form = FORM_PIN, .max = 512,
+	 .help = "batch: the only public keys that the gateway may have, beside that its certificate must be valid: sha256//HASH, "
+	 "several by ;."},
+	{.path = "proxy", .type = CONFIG_TEXT, .offset = AT_GATEWAY(proxy), .form = FORM_PROXY, .max = 512,
+	 .help = "batch: HTTP proxy on the way to the gateway. None is taken from the environment."},
+	{.path = "http2", .type = CONFIG_BOOL, .offset = AT_GATEWAY(http2), .fallback = "true",
+	 .help = "batch: HTTP/2 over https, where the gateway offers it."},
 	{.path = "batch_events", .type = CONFIG_UINT32, .offset = AT_GATEWAY(batch_events), .min = 1, .max = 100000,
 	 .fallback = "500", .help = "Events in a batch at most."},
 	{.path = "batch_bytes", .type = CONFIG_SIZE32, .offset = AT_GATEWAY(batch_bytes), .min = 4 * KIB, .max = 64 * MIB,

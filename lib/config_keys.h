@@ -39,6 +39,9 @@ enum config_form {
 	FORM_HEADER_NONE, /* the same, or empty */
 	FORM_CONSUMER,    /* as lib/target.h reads it */
 	FORM_HEADER,      /* header field name, folded to lower case */
+	FORM_HEADER_SENT, /* one that picket does not send already, as it is written */
+	FORM_PIN,         /* hashes of public keys, as libcurl reads them */
+	FORM_PROXY,       /* http://HOST:PORT */
 	FORM_USER,
 };
 

@@ -21,6 +21,7 @@ static const char *form_name(enum config_form form)
 		return "path below /sys/fs/cgroup";
 	case FORM_URL:
 	case FORM_URL_NONE:
+	case FORM_PROXY:
 		return "URL";
 	case FORM_INTERFACE:
 		return "interface";
@@ -28,10 +29,12 @@ static const char *form_name(enum config_form form)
 		return "consumer";
 	case FORM_HEADER:
 	case FORM_HEADER_NONE:
+	case FORM_HEADER_SENT:
 		return "header";
 	case FORM_USER:
 		return "user";
 	case FORM_ANY:
+	case FORM_PIN:
 		break;
 	}
 	return "text";

@@ -44,7 +44,12 @@ static const char *form_pattern(enum config_form form)
 	case FORM_HEADER_NONE:
 		return "^[A-Za-z0-9!#$%&'*+.^_`|~-]{0,64}$";
 	case FORM_HEADER:
+	case FORM_HEADER_SENT:
 		return "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
+	case FORM_PIN:
+		return "^sha256//[A-Za-z0-9+/]{43}=(;sha256//[A-Za-z0-9+/]{43}=)*$";
+	case FORM_PROXY:
+		return "^[Hh][Tt][Tt][Pp]://[^/?#@ ]+/?$";
 	case FORM_CGROUP:
 	case FORM_PATH:
 	case FORM_FILE:
@@ -124,7 +129,8 @@ static void put_properties(struct json_writer *w, const struct config_key *keys,
 /* {"if": {protocol is batch}, "then": {url is required}, "else": {url, ... are not allowed}} */
 static void put_gateway_rules(struct json_writer *w)
 {
-	static const char *const batch_only[] = {"url", "token_file", "ca_file"};
+	static const char *const batch_only[] = {"url",       "token_file", "auth_header", "ca_file",
+						 "cert_file", "key_file",   "pin",         "proxy"};
 
 	json_key(w, "required");
 	json_array_begin(w);

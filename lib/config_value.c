@@ -108,6 +108,65 @@ static int check_url(const struct job *j, const char *text)
 	return 0;
 }
 
+/* No TLS to the proxy itself, and no password for it: nobody has asked for either. */
+static int check_proxy(const struct job *j, const char *text)
+{
+	if (strncasecmp(text, "http://", 7) != 0)
+		return wrong(j, text, "must begin with http://; write http://HOST:PORT");
+	if (memchr(text + 7, '@', strcspn(text + 7, "/?#")))
+		return wrong(j, NULL, "holds a user or password, which picket does not send to proxies");
+	int r = check_url(j, text);
+	if (r)
+		return r;
+	size_t authority = 7 + strcspn(text + 7, "/?#");
+	return text[authority] && strcmp(text + authority, "/") != 0
+		       ? wrong(j, text, "goes on behind the host; write http://HOST:PORT")
+		       : 0;
+}
+
+#define PIN_HEAD "sha256//"
+#define PIN_LEN  (sizeof PIN_HEAD - 1 + 44) /* what 32 bytes are in base64 */
+
+static bool is_pin(struct span s)
+{
+	if (s.len != PIN_LEN || memcmp(s.ptr, PIN_HEAD, strlen(PIN_HEAD)) != 0 || s.ptr[s.len - 1] != '=')
+		return false;
+	for (size_t i = strlen(PIN_HEAD); i < s.len - 1; i++)
+		if (!isalnum((unsigned char)s.ptr[i]) && s.ptr[i] != '+' && s.ptr[i] != '/')
+			return false;
+	return true;
+}
+
+static int check_pin(const struct job *j, const char *text)
+{
+	for (const char *at = text;; at++) {
+		size_t n = strcspn(at, ";");
+
+		if (!is_pin((struct span){at, n}))
+			return wrong(j, text,
+				     "is no pin; write sha256// and the SHA-256 of the public key in base64, "
+				     "several by ;");
+		at += n;
+		if (!*at)
+			return 0;
+	}
+}
+
+/* What a batch is sent with anyhow (gateway_batch.c), or what frames it. */
+static int check_header_sent(const struct job *j, const char *text)
+{
+	static const char *const taken[] = {"accept",         "connection",        "content-encoding",
+					    "content-length", "content-type",      "expect",
+					    "host",           "idempotency-key",   "te",
+					    "trailer",        "transfer-encoding", "upgrade",
+					    "user-agent"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		if (strcasecmp(text, taken[i]) == 0)
+			return wrong(j, text, "is a header that picket sends itself");
+	return 0;
+}
+
 static int check_cgroup(const struct job *j, const char *text)
 {
 	if (strncmp(text, "/sys/fs/cgroup", 14) == 0)
@@ -166,6 +225,14 @@ static int check_form(const struct job *j, const char *text)
 		return len <= 64 && all_of(text, "!#$%&'*+-.^_`|~")
 			       ? 0
 			       : wrong(j, text, "is no header field name");
+	case FORM_HEADER_SENT:
+		return len <= 64 && all_of(text, "!#$%&'*+-.^_`|~")
+			       ? check_header_sent(j, text)
+			       : wrong(j, text, "is no header field name");
+	case FORM_PIN:
+		return check_pin(j, text);
+	case FORM_PROXY:
+		return check_proxy(j, text);
 	case FORM_ANY:
 	case FORM_PATH:
 	case FORM_FILE:
@@ -525,6 +592,54 @@ static int item_member(const struct job *j, void *item, const struct yaml_key *n
 	return wrong(&at, name->text, what);
 }
 
+/* The built-in analysis knows no wire. */
+static int local_check(const struct job *j, const struct config_gateway *g)
+{
+	const struct {
+		const char *key, *value;
+	} wire[] = {
+		{"url", g->url},         {"token_file", g->token_file}, {"auth_header", g->auth_header},
+		{"ca_file", g->ca_file}, {"cert_file", g->cert_file},   {"key_file", g->key_file},
+		{"pin", g->pin},         {"proxy", g->proxy},
+	};
+	char what[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(wire); i++) {
+		if (!wire[i].value)
+			continue;
+		snprintf(what, sizeof what, "has protocol local, which knows no %s", wire[i].key);
+		return wrong(j, g->name, what);
+	}
+	return 0;
+}
+
+/* Settings that say nothing without another one. */
+static int wire_check(const struct job *j, const struct config_gateway *g)
+{
+	bool https = strncasecmp(g->url, "https://", 8) == 0;
+	const char *tls = g->ca_file     ? "ca_file"
+			  : g->cert_file ? "cert_file"
+			  : g->key_file  ? "key_file"
+			  : g->pin       ? "pin"
+					 : NULL;
+	char what[80];
+
+	if (tls && !https) {
+		snprintf(what, sizeof what, "has a %s, but its url does not begin with https://", tls);
+		return wrong(j, g->name, what);
+	}
+	if (!g->cert_file != !g->key_file)
+		return wrong(j, g->name,
+			     g->cert_file ? "has a cert_file and needs its key_file"
+					  : "has a key_file and needs its cert_file");
+	if (!g->token_file && (g->auth_header || g->auth_scheme != AUTH_BEARER)) {
+		snprintf(what, sizeof what, "has an %s, but no token_file to send",
+			 g->auth_header ? "auth_header" : "auth_scheme");
+		return wrong(j, g->name, what);
+	}
+	return 0;
+}
+
 /* What one gateway must have, and what only one protocol knows. */
 static int gateway_check(const struct job *j, const struct config_gateway *g)
 {
@@ -532,11 +647,7 @@ static int gateway_check(const struct job *j, const struct config_gateway *g)
 		return wrong(j, g->name, "needs a protocol: local or batch");
 	if (g->protocol == GATEWAY_BATCH && !g->url)
 		return wrong(j, g->name, "has protocol batch and needs a url");
-	if (g->protocol == GATEWAY_LOCAL && (g->url || g->token_file || g->ca_file))
-		return wrong(j, g->name, "has protocol local, which knows no url, token_file or ca_file");
-	if (g->ca_file && strncasecmp(g->url, "https://", 8) != 0)
-		return wrong(j, g->name, "has a ca_file, but its url does not begin with https://");
-	return 0;
+	return g->protocol == GATEWAY_LOCAL ? local_check(j, g) : wire_check(j, g);
 }
 
 static int list_item_check(const struct job *j, const struct config_list *l)

@@ -230,6 +230,15 @@ static void resolve_peer(struct sensor *s, const char *url)
 		freeaddrinfo(list);
 }
 
+/* Where there is a proxy, its address is the one that picket talks to. */
+static void resolve_gateway(struct sensor *s, const struct config_gateway *g)
+{
+	if (g->url)
+		resolve_peer(s, g->url);
+	if (g->proxy)
+		resolve_peer(s, g->proxy);
+}
+
 static void *resolver_main(void *arg)
 {
 	struct sensor *s = arg;
@@ -237,8 +246,7 @@ static void *resolver_main(void *arg)
 
 	do {
 		for (unsigned i = 0; i < s->config->gateway_count; i++)
-			if (s->config->gateways[i].url)
-				resolve_peer(s, s->config->gateways[i].url);
+			resolve_gateway(s, &s->config->gateways[i]);
 		if (s->config->alerts.webhook[0])
 			resolve_peer(s, s->config->alerts.webhook);
 	} while (poll(&stop, 1, RESOLVE_INTERVAL_MS) <= 0);

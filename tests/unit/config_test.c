@@ -235,6 +235,62 @@ static void every_kind_of_value_is_read(void **state)
 	assert_true(config->guard.confidence_min == 0.1);
 }
 
+#define PIN_A "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+#define PIN_B "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+static void gateway_says_how_it_is_reached(void **state)
+{
+	(void)state;
+	load("gateways:\n  - name: far\n    protocol: batch\n    url: https://gw.example/\n    token_file: "
+	     "/t\n"
+	     "    auth_header: X-Key\n    auth_scheme: raw\n    ca_file: /ca\n    cert_file: /c\n    "
+	     "key_file: /k\n"
+	     "    pin: " PIN_A ";" PIN_B "\n    proxy: http://proxy.example:3128\n    http2: false\n");
+	const struct config_gateway *g = &config->gateways[0];
+	assert_string_equal(g->auth_header, "X-Key");
+	assert_int_equal(g->auth_scheme, AUTH_RAW);
+	assert_string_equal(g->cert_file, "/c");
+	assert_string_equal(g->key_file, "/k");
+	assert_string_equal(g->pin, PIN_A ";" PIN_B);
+	assert_string_equal(g->proxy, "http://proxy.example:3128");
+	assert_false(g->http2);
+}
+
+#define BATCH  "gateways: [{name: a, protocol: batch, url: 'http://a/', "
+#define HTTPS  "gateways: [{name: a, protocol: batch, url: 'https://a/', "
+#define NO_PIN "is no pin; write sha256// and the SHA-256 of the public key in base64, several by ;"
+
+static void gateway_settings_that_contradict(void **state)
+{
+	(void)state;
+	refuse("gateways: [{name: a, protocol: local, proxy: 'http://p'}]\n",
+	       ":1: gateways: \"a\" has protocol local, which knows no proxy");
+	refuse(BATCH "cert_file: /c, key_file: /k}]\n",
+	       ":1: gateways: \"a\" has a cert_file, but its url does not begin with https://");
+	refuse(BATCH "pin: '" PIN_A "'}]\n",
+	       ":1: gateways: \"a\" has a pin, but its url does not begin with https://");
+	refuse(HTTPS "cert_file: /c}]\n", ":1: gateways: \"a\" has a cert_file and needs its key_file");
+	refuse(HTTPS "key_file: /c}]\n", ":1: gateways: \"a\" has a key_file and needs its cert_file");
+	refuse(BATCH "auth_header: X-Key}]\n",
+	       ":1: gateways: \"a\" has an auth_header, but no token_file to send");
+	refuse(BATCH "auth_scheme: raw}]\n",
+	       ":1: gateways: \"a\" has an auth_scheme, but no token_file to send");
+	refuse(BATCH "token_file: /t, auth_scheme: basic}]\n",
+	       ":1: gateways.auth_scheme: \"basic\" is none of bearer, raw");
+	refuse(BATCH "token_file: /t, auth_header: Content-Type}]\n",
+	       ":1: gateways.auth_header: \"Content-Type\" is a header that picket sends itself");
+	refuse(BATCH "token_file: /t, auth_header: 'X-Key:'}]\n",
+	       ":1: gateways.auth_header: \"X-Key:\" is no header field name");
+	refuse(HTTPS "pin: 'sha256//AAAA='}]\n", ":1: gateways.pin: \"sha256//AAAA=\" " NO_PIN);
+	refuse(HTTPS "pin: '" PIN_A ";'}]\n", ":1: gateways.pin: \"" PIN_A ";\" " NO_PIN);
+	refuse(BATCH "proxy: 'https://p:1'}]\n",
+	       ":1: gateways.proxy: \"https://p:1\" must begin with http://; write http://HOST:PORT");
+	refuse(BATCH "proxy: 'http://u:s3cret@p:1'}]\n",
+	       ":1: gateways.proxy: holds a user or password, which picket does not send to proxies");
+	refuse(BATCH "proxy: 'http://p:1/x'}]\n",
+	       ":1: gateways.proxy: \"http://p:1/x\" goes on behind the host; write http://HOST:PORT");
+}
+
 static void gateway_is_read_with_its_own_defaults(void **state)
 {
 	(void)state;
@@ -256,6 +312,9 @@ static void gateway_is_read_with_its_own_defaults(void **state)
 	assert_int_equal(g->timeout_ms, 10000);
 	assert_int_equal(g->queue_events, 65536);
 	assert_false(g->verdicts);
+	assert_null(g->auth_header);
+	assert_int_equal(g->auth_scheme, AUTH_BEARER);
+	assert_true(g->http2);
 	load("gateways: []\n");
 	assert_int_equal(config->gateway_count, 0);
 }
@@ -443,7 +502,7 @@ static void gateway_must_be_whole(void **state)
 	refuse("gateways: [{name: a, protocol: batch}]\n",
 	       ":1: gateways: \"a\" has protocol batch and needs a url");
 	refuse("gateways: [{name: a, protocol: local, url: 'http://a/'}]\n",
-	       ":1: gateways: \"a\" has protocol local, which knows no url, token_file or ca_file");
+	       ":1: gateways: \"a\" has protocol local, which knows no url");
 	refuse("gateways: [{name: a, protocol: batch, url: 'http://a/', ca_file: /ca}]\n",
 	       ":1: gateways: \"a\" has a ca_file, but its url does not begin with https://");
 	refuse("gateways:\n- {name: a, protocol: local}\n- {name: a, protocol: local}\n",
@@ -888,10 +947,10 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 
 	(void)state;
 	assert_string_equal(json_get_text(schema, "$schema"), "https://json-schema.org/draft/2020-12/schema");
-	/* Every key but those whose default follows from others (5) or that have none (5 of a gateway, 2 of a
-	 * list, 3 of an haproxy).
+	/* Every key but those whose default follows from others (5) or that have none (10 of a gateway, 2 of
+	 * a list, 3 of an haproxy).
 	 */
-	assert_int_equal(check_schema(schema), 90);
+	assert_int_equal(check_schema(schema), 92);
 	cJSON_Delete(schema);
 }
 
@@ -941,6 +1000,16 @@ static void schema_judges_as_the_check_does(void **state)
 		 "\",\"linger_ms\":\"5s\"}]}",
 		 false},
 		{"{\"gateways\":[{\"protocol\":\"local\"}]}", false},
+		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"local\",\"pin\":\"" PIN_A "\"}]}", false},
+		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"https://gw/"
+		 "\",\"pin\":\"" PIN_A ";" PIN_B "\",\"proxy\":\"http://p:1\",\"http2\":false}]}",
+		 true},
+		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"https://gw/"
+		 "\",\"pin\":\"" PIN_A ";\"}]}",
+		 false},
+		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"https://gw/"
+		 "\",\"proxy\":\"http://p:1/x\"}]}",
+		 false},
 		{"{\"lists\":[{\"name\":\"drop-1\",\"path\":\"/d\",\"format\":\"stix\",\"action\":\"shadow\","
 		 "\"scope\":\"host\",\"ttl\":\"2h\"}]}",
 		 true},
@@ -1045,6 +1114,8 @@ int main(void)
 		STORY(example_loads_clean_and_changes_nothing),
 		STORY(every_kind_of_value_is_read),
 		STORY(gateway_is_read_with_its_own_defaults),
+		STORY(gateway_says_how_it_is_reached),
+		STORY(gateway_settings_that_contradict),
 		STORY(list_is_read_with_its_own_defaults),
 		STORY(section_whose_keys_are_comments_is_empty),
 		STORY(unknown_key_is_told_with_line_and_nearest_name),

@@ -8,7 +8,11 @@ picket_unit(forwarder picket_forwarder PkgConfig::MHD)
 target_sources(forwarder_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c
 	${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c)
 picket_unit(forwarder_wire picket_forwarder PkgConfig::MHD)
-target_sources(forwarder_wire_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c)
+target_sources(forwarder_wire_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c
+	${CMAKE_SOURCE_DIR}/tests/unit/certificate_rig.c)
+picket_unit(credentials picket_forwarder)
+target_sources(credentials_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/certificate_rig.c)
+picket_unit(situation picket_forwarder)
 picket_unit(example_gateway picket_forwarder)
 set_tests_properties(unit/example_gateway PROPERTIES ENVIRONMENT PICKET_EXAMPLE_GATEWAY=$<TARGET_FILE:example-gateway>)
 add_dependencies(example_gateway_test example-gateway)

@@ -5,13 +5,12 @@
  * was taken.
  */
 #include "lib/util.h"
+#include "certificate_rig.h"
 #include "forwarder_rig.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +34,7 @@ struct peer {
 	const struct answer *answers;
 	size_t count, next;
 	char keys[16][128];
+	char head[1024]; /* of the last request */
 	unsigned requests;
 };
 
@@ -52,9 +52,10 @@ static void read_request(struct peer *p, int c, bool unread)
 		const char *end = strstr(text, "\r\n\r\n"), *at = strstr(text, "Content-Length: ");
 		if (end && at && want == SIZE_MAX)
 			want = (size_t)(end + 4 - text) + strtoul(at + 16, NULL, 10);
-		if (end && unread)
+		if (end && (unread || !at))
 			break;
 	}
+	snprintf(p->head, sizeof p->head, "%.*s", (int)len, text);
 	const char *key = strstr(text, "Idempotency-Key: ");
 	if (key && p->requests < ARRAY_SIZE(p->keys))
 		snprintf(p->keys[p->requests], sizeof p->keys[0], "%.*s", (int)strcspn(key + 17, "\r"),
@@ -220,6 +221,67 @@ static void test_answers_that_are_unusual_but_whole(void **state)
 	peer_stop(&peer);
 }
 
+/* --- through a proxy --- */
+
+/* The host of the url is the proxy's to find. */
+static void test_a_proxy_gets_the_whole_url(void **state)
+{
+	static const struct answer answers[] = {{.bytes = OK}};
+	static char url[] = "http://gateway.invalid/events";
+	char proxy[64];
+	struct peer peer;
+	struct rig rig;
+
+	(void)state;
+	peer_start(&peer, answers, ARRAY_SIZE(answers));
+	snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", peer.port);
+	assert_int_equal(setenv("no_proxy", "gateway.invalid", 1), 0);
+	rig_init(&rig, 0);
+	rig.gateways[0].url = url;
+	rig.gateways[0].proxy = proxy;
+	rig_start(&rig);
+	push(&rig, 3);
+	run_until(&rig, batches_delivered, 1);
+	forwarder_free(rig.f);
+	peer_stop(&peer);
+	unsetenv("no_proxy");
+	assert_memory_equal(peer.head, "POST http://gateway.invalid/events HTTP/1.1\r\n", 45);
+}
+
+/* The proxy of an https gateway sees a name and a port, not the token; its refusal is told as its own. */
+static void test_a_proxy_that_refuses_the_tunnel(void **state)
+{
+	static const struct answer answers[] = {
+		{.bytes = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nRetry-After: 9\r\n\r\n"}};
+	static char url[] = "https://gateway.invalid/events";
+	char proxy[64], dir[] = "/tmp/picket-test-XXXXXX", token[64];
+	struct peer peer;
+	struct rig rig;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(token, sizeof token, "%s/token", dir);
+	write_private(token, "s3cret");
+	peer_start(&peer, answers, ARRAY_SIZE(answers));
+	snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", peer.port);
+	rig_init(&rig, 0);
+	rig.gateways[0].url = url;
+	rig.gateways[0].proxy = proxy;
+	rig.gateways[0].token_file = token;
+	rig_start(&rig);
+	push(&rig, 3);
+	run_until(&rig, backing_off, 0);
+	assert_int_equal(counts(&rig).events_held, 3);
+	if (!strstr(counts(&rig).last_error, "the proxy does not connect us"))
+		fail_msg("\"%s\" does not blame the proxy", counts(&rig).last_error);
+	forwarder_free(rig.f);
+	peer_stop(&peer);
+	assert_memory_equal(peer.head, "CONNECT gateway.invalid:443 ", 28);
+	assert_null(strstr(peer.head, "s3cret"));
+	unlink(token);
+	rmdir(dir);
+}
+
 /* --- TLS --- */
 
 struct tls {
@@ -228,57 +290,6 @@ struct tls {
 	char *key, *certificate;
 	uint16_t port;
 };
-
-static char *pem(int (*write)(BIO *out, void *what), void *what)
-{
-	BIO *out = BIO_new(BIO_s_mem());
-	char *text, *copy;
-	long len;
-
-	assert_int_equal(write(out, what), 1);
-	len = BIO_get_mem_data(out, &text);
-	copy = strndup(text, (size_t)len);
-	BIO_free(out);
-	return copy;
-}
-
-static int write_key(BIO *out, void *key)
-{
-	return PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL);
-}
-
-static int write_certificate(BIO *out, void *certificate)
-{
-	return PEM_write_bio_X509(out, certificate);
-}
-
-/* Its own authority, for 127.0.0.1. */
-static void make_certificate(struct tls *t)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *c = X509_new();
-	X509_EXTENSION *name = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
-	X509_EXTENSION *authority =
-		X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
-
-	X509_set_version(c, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(c), 1);
-	X509_gmtime_adj(X509_getm_notBefore(c), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(c), 3600);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(c), "CN", MBSTRING_ASC,
-				   (const unsigned char *)"picket test", -1, -1, 0);
-	X509_set_issuer_name(c, X509_get_subject_name(c));
-	X509_set_pubkey(c, key);
-	X509_add_ext(c, authority, -1);
-	X509_add_ext(c, name, -1);
-	assert_true(X509_sign(c, key, EVP_sha256()) > 0);
-	t->key = pem(write_key, key);
-	t->certificate = pem(write_certificate, c);
-	X509_EXTENSION_free(name);
-	X509_EXTENSION_free(authority);
-	X509_free(c);
-	EVP_PKEY_free(key);
-}
 
 static enum MHD_Result serve(void *cls, struct MHD_Connection *c, const char *path, const char *method,
 			     const char *version, const char *upload, size_t *upload_len, void **state)
@@ -306,13 +317,10 @@ static void tls_start(struct tls *t)
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	*t = (struct tls){.dir = "/tmp/picket-test-XXXXXX"};
-	make_certificate(t);
+	certificate_make(-3600, 3600, &t->certificate, &t->key);
 	assert_non_null(mkdtemp(t->dir));
 	snprintf(t->ca, sizeof t->ca, "%s/ca.pem", t->dir);
-	FILE *f = fopen(t->ca, "w");
-	assert_non_null(f);
-	assert_true(fputs(t->certificate, f) >= 0);
-	fclose(f);
+	write_private(t->ca, t->certificate);
 	t->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS, 0, NULL, NULL, serve, NULL,
 				     MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_HTTPS_MEM_KEY, t->key,
 				     MHD_OPTION_HTTPS_MEM_CERT, t->certificate, MHD_OPTION_END);
@@ -389,6 +397,43 @@ static void test_https_with_a_certificate_for_another_name(void **state)
 	tls_stop(&t);
 }
 
+/* The pin is a second lock: it opens to one key alone, and only where the certificate is good as well. */
+static void test_https_with_a_pinned_key(void **state)
+{
+	char pin[CERTIFICATE_PIN_MAX];
+	static char other[] = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	struct tls t;
+	struct rig rig;
+
+	(void)state;
+	tls_start(&t);
+	certificate_pin(t.certificate, pin);
+	rig_init(&rig, 0);
+	snprintf(rig.url, sizeof rig.url, "https://127.0.0.1:%u/events", t.port);
+	rig.gateways[0].ca_file = t.ca;
+	rig.gateways[0].pin = pin;
+	rig_start(&rig);
+	push(&rig, 2);
+	run_until(&rig, batches_delivered, 1);
+	forwarder_free(rig.f);
+	rig.gateways[0].pin = other;
+	rig_start(&rig);
+	push(&rig, 2);
+	run_until(&rig, backing_off, 0);
+	if (!strstr(counts(&rig).last_error, "not the pinned one"))
+		fail_msg("\"%s\" does not name the pin", counts(&rig).last_error);
+	forwarder_free(rig.f);
+	rig.gateways[0].pin = pin;
+	rig.gateways[0].ca_file = NULL;
+	rig_start(&rig);
+	push(&rig, 2);
+	run_until(&rig, backing_off, 0);
+	if (!strstr(counts(&rig).last_error, "vouches"))
+		fail_msg("\"%s\" does not name the certificate", counts(&rig).last_error);
+	forwarder_free(rig.f);
+	tls_stop(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,9 +444,12 @@ int main(void)
 		cmocka_unit_test(test_answer_that_drips),
 		cmocka_unit_test(test_answer_with_endless_headers),
 		cmocka_unit_test(test_answers_that_are_unusual_but_whole),
+		cmocka_unit_test(test_a_proxy_gets_the_whole_url),
+		cmocka_unit_test(test_a_proxy_that_refuses_the_tunnel),
 		cmocka_unit_test(test_https_with_our_own_authority),
 		cmocka_unit_test(test_https_with_a_certificate_nobody_vouches_for),
 		cmocka_unit_test(test_https_with_a_certificate_for_another_name),
+		cmocka_unit_test(test_https_with_a_pinned_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forwarder/credentials.h"
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <string.h>
+#include "forwarder/secret.h"
+#include "lib/util.h"
+
+#define TOKEN_MAX (8 * 1024)
+#define PEM_MAX   (1024 * 1024)
+
+static int invalid(struct buffer *errors, const struct config_gateway *c, const char *key, const char *why)
+{
+	buffer_printf(errors, "gateways: %s: %s: %s\n", c->name, key, why);
+	return CONFIG_E_INVALID;
+}
+
+static int secret_invalid(struct buffer *errors, const struct config_gateway *c, const char *key,
+			  const char *path, int error)
+{
+	if (error < 0)
+		return error;
+	buffer_printf(errors, "gateways: %s: %s: %s %s%s%s\n", c->name, key, path, secret_error_text(error),
+		      error == SECRET_E_UNREADABLE ? ": " : "",
+		      error == SECRET_E_UNREADABLE ? strerror(errno) : "");
+	return CONFIG_E_INVALID;
+}
+
+static void wipe(struct buffer *b)
+{
+	if (b->data)
+		explicit_bzero(b->data, b->size);
+	buffer_free(b);
+}
+
+static int read_token(const struct config_gateway *c, struct buffer *ret, struct buffer *errors)
+{
+	struct buffer token = BUFFER_INIT(TOKEN_MAX);
+	bool shared = false;
+	int r;
+
+	if (!c->token_file || !c->token_file[0])
+		return 0;
+	r = secret_read_token(c->token_file, &token, &shared);
+	if (r)
+		r = secret_invalid(errors, c, "token_file", c->token_file, r);
+	else if (buffer_printf(ret, "%s: %s", c->auth_header ? c->auth_header : "Authorization",
+			       c->auth_scheme == AUTH_RAW ? "" : "Bearer ") ||
+		 buffer_append(ret, token.data, token.len) || buffer_append_char(ret, 0))
+		r = -ENOMEM;
+	if (!r && shared)
+		buffer_printf(errors, "gateways: %s: token_file: others may read %s: chmod 600 it\n", c->name,
+			      c->token_file);
+	wipe(&token);
+	return r;
+}
+
+static int read_pem(const struct config_gateway *c, const char *key, const char *path, struct buffer *ret,
+		    struct buffer *errors)
+{
+	int r = path && path[0] ? secret_read_file(path, ret) : 0;
+
+	return r ? secret_invalid(errors, c, key, path, r) : 0;
+}
+
+static int read_key(const struct config_gateway *c, struct buffer *ret, struct buffer *errors)
+{
+	int r = c->key_file ? secret_read_private(c->key_file, ret) : 0;
+
+	return r ? secret_invalid(errors, c, "key_file", c->key_file, r) : 0;
+}
+
+/* --- certificate and key --- */
+
+/* Asked for a key's password: there is nobody to ask, and OpenSSL would ask the terminal. */
+static int no_password(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	*(bool *)arg = true;
+	return -1;
+}
+
+static X509 *parse_certificate(const struct buffer *pem)
+{
+	BIO *in = BIO_new_mem_buf(pem->data, (int)pem->len);
+	X509 *certificate = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+
+	BIO_free(in);
+	return certificate;
+}
+
+static EVP_PKEY *parse_key(const struct buffer *pem, bool *ret_locked)
+{
+	BIO *in = BIO_new_mem_buf(pem->data, (int)pem->len);
+	EVP_PKEY *key = in ? PEM_read_bio_PrivateKey(in, NULL, no_password, ret_locked) : NULL;
+
+	BIO_free(in);
+	return key;
+}
+
+/* Told now, to who starts picket, and not by each handshake that fails. */
+static int check_pair(const struct config_gateway *c, const struct credentials *all, struct buffer *errors)
+{
+	bool locked = false;
+	X509 *certificate = parse_certificate(&all->certificate);
+	EVP_PKEY *key = parse_key(&all->key, &locked);
+	int r = 0;
+
+	if (!certificate)
+		r = invalid(errors, c, "cert_file", "holds no certificate in PEM");
+	else if (!key)
+		r = invalid(
+			errors, c, "key_file",
+			locked ? "is locked by a password, and there is nobody to ask: openssl pkey -in OLD "
+				 "-out NEW unlocks it"
+			       : "holds no key in PEM");
+	else if (X509_check_private_key(certificate, key) != 1)
+		r = invalid(errors, c, "key_file", "is not the key of cert_file");
+	else if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+		buffer_printf(errors,
+			      "gateways: %s: cert_file: the certificate has expired: have it renewed\n",
+			      c->name);
+	EVP_PKEY_free(key);
+	X509_free(certificate);
+	ERR_clear_error();
+	return r;
+}
+
+int credentials_read(const struct config_gateway *c, struct credentials *ret, struct buffer *errors)
+{
+	*ret = (struct credentials){
+		.authorization = BUFFER_INIT(TOKEN_MAX + 128),
+		.ca = BUFFER_INIT(PEM_MAX),
+		.certificate = BUFFER_INIT(PEM_MAX),
+		.key = BUFFER_INIT(PEM_MAX),
+	};
+	int r = read_token(c, &ret->authorization, errors);
+
+	if (!r)
+		r = read_pem(c, "ca_file", c->ca_file, &ret->ca, errors);
+	if (!r)
+		r = read_pem(c, "cert_file", c->cert_file, &ret->certificate, errors);
+	if (!r)
+		r = read_key(c, &ret->key, errors);
+	if (!r && ret->certificate.len)
+		r = check_pair(c, ret, errors);
+	return r;
+}
+
+void credentials_free(struct credentials *c)
+{
+	wipe(&c->authorization);
+	wipe(&c->key);
+	buffer_free(&c->certificate);
+	buffer_free(&c->ca);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * credentials.h: what one gateway's files hold: the token, as the header that carries it, the authorities
+ * that may vouch for the gateway, our certificate and its key. Read once, while privileges last; wiped when
+ * freed.
+ */
+#ifndef PICKET_CREDENTIALS_H
+#define PICKET_CREDENTIALS_H
+
+#include "lib/buffer.h"
+#include "lib/config.h"
+
+struct credentials {
+	struct buffer authorization;    /* "Authorization: Bearer ...", with its NUL; empty: none */
+	struct buffer ca;               /* PEM; empty: the system's */
+	struct buffer certificate, key; /* PEM; empty: none */
+};
+
+/*
+ * CONFIG_E_INVALID: see errors, one message a line; with result 0 the lines are warnings. Whatever the
+ * result, credentials_free.
+ */
+int credentials_read(const struct config_gateway *config, struct credentials *ret, struct buffer *errors);
+void credentials_free(struct credentials *c);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * situation.h: what an exchange with a gateway came to, in words for people, and what mends it. One table;
+ * `picket status`, `picket gateway list` and `picket gateway test` say the same of the same thing.
+ */
+#ifndef PICKET_SITUATION_H
+#define PICKET_SITUATION_H
+
+#include "forwarder/transport_direct.h"
+
+enum situation {
+	/* No answer came. */
+	SITUATION_NO_ADDRESS,
+	SITUATION_PROXY_NO_ADDRESS,
+	SITUATION_PROXY_REFUSED,
+	SITUATION_NO_CONNECTION,
+	SITUATION_SLOW,
+	SITUATION_TLS_EXPIRED,
+	SITUATION_TLS_NOT_YET,
+	SITUATION_TLS_NAME,
+	SITUATION_TLS_UNTRUSTED,
+	SITUATION_TLS_PIN,
+	SITUATION_TLS_NONE,
+	SITUATION_TLS_CA,
+	SITUATION_TLS,
+	SITUATION_NO_HTTP,
+	SITUATION_BROKEN,
+	/* In a TLS alert, or in an answer. */
+	SITUATION_CLIENT_WANTED,
+	SITUATION_CLIENT_REFUSED,
+	/* An answer that is no 2xx. */
+	SITUATION_TLS_EXPECTED,
+	SITUATION_REDIRECT,
+	SITUATION_TOKEN,
+	SITUATION_FORBIDDEN,
+	SITUATION_NOT_FOUND,
+	SITUATION_GAVE_UP,
+	SITUATION_TOO_MUCH,
+	SITUATION_CONTENT_TYPE,
+	SITUATION_SLOW_DOWN,
+	SITUATION_FAILED,
+	SITUATION_REFUSED,
+	/* 2xx: the batch was taken. */
+	SITUATION_TAKEN,
+	SITUATION_MAX,
+};
+
+struct situation_words {
+	const char *name; /* one word, for programs */
+	const char *what; /* "its certificate has expired": of the gateway, without a capital */
+	const char *mend; /* what to do; "" if nothing is to be done */
+};
+
+enum situation situation_of(const struct transport_answer *answer);
+const struct situation_words *situation_words(enum situation s);
+/* "HTTP 401: the gateway wants another token: see token_file, ...". Cut to size. */
+void situation_print(const struct transport_answer *answer, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Each known situation is found by what libcurl and gateways really say, and has words and a mend. */
+#include "forwarder/situation.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "lib/util.h"
+
+static const struct {
+	CURLcode error;
+	const char *text; /* libcurl's, or the body */
+	unsigned status;
+	enum situation expected;
+} cases[] = {
+	{CURLE_COULDNT_RESOLVE_HOST, "Could not resolve host: gw", 0, SITUATION_NO_ADDRESS},
+	{CURLE_COULDNT_RESOLVE_PROXY, "Could not resolve proxy: p", 0, SITUATION_PROXY_NO_ADDRESS},
+	{CURLE_PROXY, "", 0, SITUATION_PROXY_REFUSED},
+	{CURLE_COULDNT_CONNECT, "CONNECT tunnel failed, response 407", 0, SITUATION_PROXY_REFUSED},
+	{CURLE_RECV_ERROR, "CONNECT tunnel failed, response 403", 0, SITUATION_PROXY_REFUSED},
+	{CURLE_COULDNT_CONNECT,
+	 "Failed to connect to 127.0.0.1 port 9 after 0 ms: Couldn't connect to server", 0,
+	 SITUATION_NO_CONNECTION},
+	{CURLE_OPERATION_TIMEDOUT, "Operation timed out after 200 milliseconds with 0 bytes received", 0,
+	 SITUATION_SLOW},
+	{CURLE_PEER_FAILED_VERIFICATION, "SSL certificate problem: certificate has expired", 0,
+	 SITUATION_TLS_EXPIRED},
+	{CURLE_PEER_FAILED_VERIFICATION, "SSL certificate problem: certificate is not yet valid", 0,
+	 SITUATION_TLS_NOT_YET},
+	{CURLE_PEER_FAILED_VERIFICATION,
+	 "SSL: no alternative certificate subject name matches target host name 'localhost'", 0,
+	 SITUATION_TLS_NAME},
+	{CURLE_PEER_FAILED_VERIFICATION, "SSL certificate problem: self-signed certificate", 0,
+	 SITUATION_TLS_UNTRUSTED},
+	{CURLE_PEER_FAILED_VERIFICATION, "SSL certificate problem: unable to get local issuer certificate", 0,
+	 SITUATION_TLS_UNTRUSTED},
+	{CURLE_SSL_PINNEDPUBKEYNOTMATCH, "SSL: public key does not match pinned public key", 0,
+	 SITUATION_TLS_PIN},
+	{CURLE_SSL_CACERT_BADFILE, "error importing CA certificate blob", 0, SITUATION_TLS_CA},
+	{CURLE_SSL_CONNECT_ERROR, "error:0A00010B:SSL routines::wrong version number", 0, SITUATION_TLS_NONE},
+	{CURLE_SSL_CONNECT_ERROR, "error:0A000438:SSL routines::tlsv1 alert internal error", 0,
+	 SITUATION_CLIENT_REFUSED},
+	{CURLE_SSL_CONNECT_ERROR, "error:0A0000C6:SSL routines::something else", 0, SITUATION_TLS},
+	{CURLE_RECV_ERROR, "SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required", 0,
+	 SITUATION_CLIENT_WANTED},
+	{CURLE_RECV_ERROR, "SSL_read: error:0A000412:SSL routines::sslv3 alert bad certificate", 0,
+	 SITUATION_CLIENT_REFUSED},
+	{CURLE_UNSUPPORTED_PROTOCOL, "Received HTTP/0.9 when not allowed", 0, SITUATION_NO_HTTP},
+	{CURLE_WEIRD_SERVER_REPLY, "", 0, SITUATION_NO_HTTP},
+	{CURLE_GOT_NOTHING, "Empty reply from server", 0, SITUATION_BROKEN},
+	{CURLE_RECV_ERROR, "Recv failure: Connection reset by peer", 0, SITUATION_BROKEN},
+	{CURLE_PARTIAL_FILE, "transfer closed with 9 bytes remaining to read", 200, SITUATION_BROKEN},
+	{CURLE_OK, "", 204, SITUATION_TAKEN},
+	{CURLE_OK, "", 307, SITUATION_REDIRECT},
+	{CURLE_OK, "<center>No required SSL certificate was sent</center>", 400, SITUATION_CLIENT_WANTED},
+	{CURLE_OK, "<center>The SSL certificate error</center>", 400, SITUATION_CLIENT_REFUSED},
+	{CURLE_OK, "<center>The plain HTTP request was sent to HTTPS port</center>", 400,
+	 SITUATION_TLS_EXPECTED},
+	{CURLE_OK, "bad", 400, SITUATION_REFUSED},
+	{CURLE_OK, "", 401, SITUATION_TOKEN},
+	{CURLE_OK, "Forbidden", 403, SITUATION_FORBIDDEN},
+	{CURLE_OK, "", 404, SITUATION_NOT_FOUND},
+	{CURLE_OK, "", 405, SITUATION_NOT_FOUND},
+	{CURLE_OK, "", 408, SITUATION_GAVE_UP},
+	{CURLE_OK, "", 413, SITUATION_TOO_MUCH},
+	{CURLE_OK, "", 415, SITUATION_CONTENT_TYPE},
+	{CURLE_OK, "", 429, SITUATION_SLOW_DOWN},
+	{CURLE_OK, "", 503, SITUATION_FAILED},
+	{CURLE_OK, "", 446, SITUATION_REFUSED},
+};
+
+static struct transport_answer answer_of(size_t i)
+{
+	return (struct transport_answer){
+		.error = cases[i].error,
+		.error_text = cases[i].error ? cases[i].text : "",
+		.status = cases[i].status,
+		.body = cases[i].error ? SPAN_NULL : span_from(cases[i].text),
+	};
+}
+
+static void every_situation_is_found(void **state)
+{
+	bool found[SITUATION_MAX] = {false};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct transport_answer a = answer_of(i);
+		enum situation s = situation_of(&a);
+
+		if (s != cases[i].expected)
+			fail_msg("%u \"%s\": %s, not %s", cases[i].status, cases[i].text,
+				 situation_words(s)->name, situation_words(cases[i].expected)->name);
+		found[s] = true;
+	}
+	for (unsigned s = 0; s < SITUATION_MAX; s++)
+		if (!found[s])
+			fail_msg("%s is never found", situation_words(s)->name);
+}
+
+static void every_situation_has_a_name_words_and_a_mend(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < SITUATION_MAX; s++) {
+		const struct situation_words *w = situation_words(s);
+
+		assert_true(w->name && *w->name && *w->what);
+		assert_true(*w->mend || s == SITUATION_TAKEN);
+		for (unsigned other = 0; other < s; other++)
+			assert_string_not_equal(situation_words(other)->name, w->name);
+	}
+}
+
+static void printed_as_one_line(void **state)
+{
+	struct transport_answer a = {.error_text = "", .status = 401};
+	char text[384];
+
+	(void)state;
+	situation_print(&a, text, sizeof text);
+	assert_string_equal(text,
+			    "HTTP 401: the gateway wants another token: see token_file, auth_header and "
+			    "auth_scheme");
+	a = (struct transport_answer){.error = CURLE_SSL_PINNEDPUBKEYNOTMATCH, .error_text = "SSL: no match"};
+	situation_print(&a, text, sizeof text);
+	assert_string_equal(text,
+			    "its public key is not the pinned one (SSL: no match): if it was changed on "
+			    "purpose, set pin to the new one; else somebody is between");
+	a = (struct transport_answer){.error_text = "", .status = 200};
+	situation_print(&a, text, sizeof text);
+	assert_string_equal(text, "HTTP 200: it took the batch");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		a = answer_of(i);
+		situation_print(&a, text, sizeof text);
+		assert_true(strlen(text) < sizeof text - 1); /* not cut */
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_situation_is_found),
+		cmocka_unit_test(every_situation_has_a_name_words_and_a_mend),
+		cmocka_unit_test(printed_as_one_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
