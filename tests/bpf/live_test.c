@@ -37,6 +37,36 @@
 static enum config_capture_source source;
 static struct world world;
 
+/* Loading takes longer than nearly every test: those that count nothing from its beginning, and do not change
+ * who is watched, share this. */
+static struct half half;
+static struct pk_config half_config; /* as they find it */
+
+static int half_begin(void **state)
+{
+	(void)state;
+	half_open(&half, &world, source, 1 << 24);
+	half_config = half.pk;
+	return 0;
+}
+
+static int half_end(void **state)
+{
+	(void)state;
+	half_close(&half);
+	return 0;
+}
+
+static int half_settle(void **state)
+{
+	(void)state;
+	half.pk = half_config;
+	assert_int_equal(kernel_config_set(half.kernel, &half.pk), 0);
+	half_assert_balance(&half);
+	collect_clear(&half.got);
+	return 0;
+}
+
 static void send_all(int fd, const void *bytes, size_t len)
 {
 	const char *p = bytes;
@@ -157,53 +187,40 @@ static void request_bytes_arrive_exactly_however_they_are_sent_and_read(void **s
 {
 	static const size_t lengths[] = {1, 64, 65, 230, 3700, 4096, 4097, 9000, 60000};
 	static const size_t pieces[] = {1 << 20, 1000, 7};
-	struct half h;
 
 	(void)state;
-	half_open(&h, &world, source, 16 << 20);
 	for (size_t r = 0; r < sizeof(routes) / sizeof(*routes); r++)
 		for (size_t l = 0; l < sizeof(lengths) / sizeof(*lengths); l++)
 			for (size_t p = 0; p < sizeof(pieces) / sizeof(*pieces); p++)
-				exchange(&h, &routes[r], lengths[l], lengths[l], pieces[p], false);
-	assert_int_equal(half_stat(&h, PK_C_READ_ERROR), 0);
-	half_assert_balance(&h);
-	half_close(&h);
+				exchange(&half, &routes[r], lengths[l], lengths[l], pieces[p], false);
+	assert_int_equal(half_stat(&half, PK_C_READ_ERROR), 0);
+	half_assert_balance(&half);
 }
 
 static void bytes_sent_one_by_one_arrive(void **state)
 {
-	struct half h;
-
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	for (size_t r = 0; r < sizeof(routes) / sizeof(*routes); r++)
-		exchange(&h, &routes[r], 300, 1, 1, false);
-	half_assert_balance(&h);
-	half_close(&h);
+		exchange(&half, &routes[r], 300, 1, 1, false);
+	half_assert_balance(&half);
 }
 
 static void peeked_bytes_do_not_change_the_stream(void **state)
 {
-	struct half h;
-
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	for (size_t r = 0; r < sizeof(routes) / sizeof(*routes); r++)
-		exchange(&h, &routes[r], 5000, 5000, 700, true);
-	half_assert_balance(&h);
-	half_close(&h);
+		exchange(&half, &routes[r], 5000, 5000, 700, true);
+	half_assert_balance(&half);
 }
 
 /* Many small packet buffers, which one peek walks through. */
 static void a_peek_over_many_packets_does_not_change_the_stream(void **state)
 {
 	char *text = text_make(5000);
-	struct half h;
 	size_t len, gaps;
 	int one = 1;
 
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
 	setsockopt(p.client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	for (int i = 0; i < 100; i++)
@@ -211,34 +228,31 @@ static void a_peek_over_many_packets_does_not_change_the_stream(void **state)
 	assert_true(world_until_bytes(p.server, 5000));
 	receive_all(p.server, 5000, 5000, true);
 	pair_close(&p);
-	assert_true(reader_drain(h.reader) > 0);
-	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
-	char *seen = collect_stream(&h.got, open->flow.cookie, open->isn, &len, &gaps);
+	assert_true(reader_drain(half.reader) > 0);
+	const struct pk_open *open = collect_get(&half.got, PK_OPEN, 0);
+	char *seen = collect_stream(&half.got, open->flow.cookie, open->isn, &len, &gaps);
 	assert_int_equal(len, 5000);
 	assert_int_equal(gaps, 0);
 	assert_memory_equal(seen, text, 5000);
 	/* A peeked byte counts as one that is there, not as one beyond what came. */
-	const struct pk_close *end = collect_get(&h.got, PK_CLOSE, 0);
-	for (size_t i = 0; i < collect_count(&h.got, PK_DATA); i++) {
-		const struct pk_data *d = collect_get(&h.got, PK_DATA, i);
+	const struct pk_close *end = collect_get(&half.got, PK_CLOSE, 0);
+	for (size_t i = 0; i < collect_count(&half.got, PK_DATA); i++) {
+		const struct pk_data *d = collect_get(&half.got, PK_DATA, i);
 
 		assert_true(d->seq - open->isn + d->len <= end->bytes_received);
 	}
 	free(seen);
 	free(text);
-	half_close(&h);
 }
 
 static void data_on_the_third_ack_of_the_handshake_is_seen(void **state)
 {
 	static const char request[] = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
-	struct half h;
 	socklen_t len;
 	struct sockaddr_storage to = world_addr("10.77.0.1", PORT, &len);
 	int off = 0;
 
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	int listener = world_listen("10.77.0.1", PORT);
 	for (int i = 0; i < 20; i++) {
 		world_enter(&world, true);
@@ -253,41 +267,37 @@ static void data_on_the_third_ack_of_the_handshake_is_seen(void **state)
 		close(server);
 	}
 	close(listener);
-	assert_true(reader_drain(h.reader) > 0);
-	assert_int_equal(collect_count(&h.got, PK_OPEN), 20);
+	assert_true(reader_drain(half.reader) > 0);
+	assert_int_equal(collect_count(&half.got, PK_OPEN), 20);
 	for (int i = 0; i < 20; i++) {
-		const struct pk_open *open = collect_get(&h.got, PK_OPEN, i);
+		const struct pk_open *open = collect_get(&half.got, PK_OPEN, i);
 		size_t seen_len, gaps;
-		char *seen = collect_stream(&h.got, open->flow.cookie, open->isn, &seen_len, &gaps);
+		char *seen = collect_stream(&half.got, open->flow.cookie, open->isn, &seen_len, &gaps);
 
 		assert_int_equal(seen_len, strlen(request));
 		assert_memory_equal(seen, request, seen_len);
 		assert_int_equal(gaps, 0);
 		free(seen);
 	}
-	half_close(&h);
 }
 
 static void data_read_after_the_client_has_closed_is_seen(void **state)
 {
-	struct half h;
 	size_t len, gaps;
 
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
 	send_all(p.client, "last words", 10);
 	shutdown(p.client, SHUT_WR);
 	assert_true(world_until_state(p.server, TCP_CLOSE_WAIT));
 	receive_all(p.server, 10, 4096, false);
 	pair_close(&p);
-	assert_true(reader_drain(h.reader) > 0);
-	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
-	char *seen = collect_stream(&h.got, open->flow.cookie, open->isn, &len, &gaps);
+	assert_true(reader_drain(half.reader) > 0);
+	const struct pk_open *open = collect_get(&half.got, PK_OPEN, 0);
+	char *seen = collect_stream(&half.got, open->flow.cookie, open->isn, &len, &gaps);
 	assert_int_equal(len, 10);
 	assert_memory_equal(seen, "last words", 10);
 	free(seen);
-	half_close(&h);
 }
 
 /* --- connections ------------------------------------------------------------------------------ */
@@ -302,10 +312,7 @@ static size_t index_of(const struct collect *c, const void *rec)
 
 static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **state)
 {
-	struct half h;
-
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
 	struct sockaddr_in client = {.sin_port = 0};
 	socklen_t len = sizeof(client);
@@ -319,15 +326,15 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 	assert_int_equal(getsockopt(p.server, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
 	pair_close(&p);
 	assert_true(world_until_quiet(PORT));
-	assert_true(reader_drain(h.reader) > 0);
+	assert_true(reader_drain(half.reader) > 0);
 
-	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
-	const struct pk_close *end = collect_get(&h.got, PK_CLOSE, 0);
-	const struct pk_data *data = collect_get(&h.got, PK_DATA, 0);
-	assert_int_equal(collect_count(&h.got, PK_OPEN), 1);
-	assert_int_equal(collect_count(&h.got, PK_CLOSE), 1);
-	assert_true(index_of(&h.got, open) < index_of(&h.got, data));
-	assert_true(index_of(&h.got, data) < index_of(&h.got, end));
+	const struct pk_open *open = collect_get(&half.got, PK_OPEN, 0);
+	const struct pk_close *end = collect_get(&half.got, PK_CLOSE, 0);
+	const struct pk_data *data = collect_get(&half.got, PK_DATA, 0);
+	assert_int_equal(collect_count(&half.got, PK_OPEN), 1);
+	assert_int_equal(collect_count(&half.got, PK_CLOSE), 1);
+	assert_true(index_of(&half.got, open) < index_of(&half.got, data));
+	assert_true(index_of(&half.got, data) < index_of(&half.got, end));
 	assert_int_equal(open->isn, data->seq);
 	assert_int_not_equal(open->flow.cookie, 0);
 	assert_int_equal(open->flow.cookie, data->flow.cookie);
@@ -348,7 +355,6 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 	assert_int_equal(end->retransmits, 0);
 	/* The kernel's own figure, but for what the FIN added. */
 	assert_true(end->srtt_us <= 2 * info.tcpi_rtt + 100 && 2 * end->srtt_us + 100 >= info.tcpi_rtt);
-	half_close(&h);
 }
 
 #define AWHILE_US       50000
@@ -359,10 +365,8 @@ static void a_connection_opens_before_its_data_and_closes_with_its_sums(void **s
 static void times_are_those_of_the_boot_clock(void **state)
 {
 	const struct linger abort = {.l_onoff = 1};
-	struct half h;
 
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	uint64_t before = clock_boot_ns(&clock_system);
 	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
 	uint64_t opened = clock_boot_ns(&clock_system);
@@ -379,25 +383,21 @@ static void times_are_those_of_the_boot_clock(void **state)
 	p.server = -1;
 	pair_close(&p);
 	assert_true(world_until_quiet(PORT));
-	assert_true(reader_drain(h.reader) > 0);
-	const struct pk_open *open = collect_get(&h.got, PK_OPEN, 0);
-	const struct pk_close *end = collect_get(&h.got, PK_CLOSE, 0);
-	const struct pk_data *data = collect_get(&h.got, PK_DATA, 0);
+	assert_true(reader_drain(half.reader) > 0);
+	const struct pk_open *open = collect_get(&half.got, PK_OPEN, 0);
+	const struct pk_close *end = collect_get(&half.got, PK_CLOSE, 0);
+	const struct pk_data *data = collect_get(&half.got, PK_DATA, 0);
 	assert_in_range(open->rec.time_ns, before - CLOCKS_APART_NS, opened + CLOCKS_APART_NS);
-	if (kernel_uses_perf(h.kernel))
+	if (kernel_uses_perf(half.kernel))
 		assert_in_range(data->rec.time_ns, came, ending);
 	else
 		assert_in_range(data->rec.time_ns, asked - CLOCKS_APART_NS, came + CLOCKS_APART_NS);
 	assert_in_range(end->rec.time_ns, ending, clock_boot_ns(&clock_system));
-	half_close(&h);
 }
 
 static void what_an_application_left_unread_is_told(void **state)
 {
-	struct half h;
-
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	for (int close_first = 0; close_first < 2; close_first++) {
 		struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
 
@@ -413,37 +413,32 @@ static void what_an_application_left_unread_is_told(void **state)
 		pair_close(&p);
 	}
 	assert_true(world_until_quiet(PORT));
-	assert_true(reader_drain(h.reader) > 0);
-	assert_int_equal(collect_count(&h.got, PK_CLOSE), 2);
+	assert_true(reader_drain(half.reader) > 0);
+	assert_int_equal(collect_count(&half.got, PK_CLOSE), 2);
 	for (int i = 0; i < 2; i++) {
-		const struct pk_close *end = collect_get(&h.got, PK_CLOSE, i);
+		const struct pk_close *end = collect_get(&half.got, PK_CLOSE, i);
 
 		assert_int_equal(end->bytes_received, 14);
 		assert_int_equal(end->unread, 10);
 	}
-	half_close(&h);
 }
 
 static void a_mapped_client_has_its_ipv4_address(void **state)
 {
-	struct half h;
-
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	struct pair p = pair_open("::", "10.77.0.1", PORT);
 	send_all(p.client, "x", 1);
 	receive_all(p.server, 1, 1, false);
 	pair_close(&p);
-	assert_true(reader_drain(h.reader) > 0);
+	assert_true(reader_drain(half.reader) > 0);
 	for (int kind = PK_DATA; kind <= PK_CLOSE; kind++) {
-		const struct pk_data *d = collect_get(&h.got, kind, 0);
+		const struct pk_data *d = collect_get(&half.got, kind, 0);
 
 		assert_non_null(d);
 		assert_int_equal(d->flow.family, PK_AF_INET);
 		assert_memory_equal(d->flow.peer_addr, "\x0a\x4d\x00\x02\0\0\0\0\0\0\0\0\0\0\0\0", 16);
 		assert_memory_equal(d->flow.local_addr, "\x0a\x4d\x00\x01\0\0\0\0\0\0\0\0\0\0\0\0", 16);
 	}
-	half_close(&h);
 }
 
 static struct tcp_info tcp_info_of(const int *fd)
@@ -523,37 +518,29 @@ static void traffic_of_another_namespace_makes_no_record(void **state)
 
 static void a_port_that_is_not_watched_makes_no_record(void **state)
 {
-	struct half h;
-
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
-	h.pk.follow_listen = 0;
-	kernel_config_set(h.kernel, &h.pk);
+	half.pk.follow_listen = 0;
+	kernel_config_set(half.kernel, &half.pk);
 	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT + 1);
 	send_all(p.client, "x", 1);
 	receive_all(p.server, 1, 1, false);
 	pair_close(&p);
-	assert_true(reader_drain(h.reader) >= 0);
-	assert_int_equal(collect_count(&h.got, PK_LISTEN), h.got.count);
-	half_close(&h);
+	assert_true(reader_drain(half.reader) >= 0);
+	assert_int_equal(collect_count(&half.got, PK_LISTEN), half.got.count);
 }
 
 static void reads_of_our_own_process_are_not_captured(void **state)
 {
-	struct half h;
-
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
-	h.pk.own_tgid = (uint32_t)getpid();
-	kernel_config_set(h.kernel, &h.pk);
+	half.pk.own_tgid = (uint32_t)getpid();
+	kernel_config_set(half.kernel, &half.pk);
 	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
 	send_all(p.client, "x", 1);
 	receive_all(p.server, 1, 1, false);
 	pair_close(&p);
-	assert_true(reader_drain(h.reader) > 0);
-	assert_int_equal(collect_count(&h.got, PK_DATA), 0);
-	assert_int_equal(collect_count(&h.got, PK_OPEN), 1);
-	half_close(&h);
+	assert_true(reader_drain(half.reader) > 0);
+	assert_int_equal(collect_count(&half.got, PK_DATA), 0);
+	assert_int_equal(collect_count(&half.got, PK_OPEN), 1);
 }
 
 /* Makes a cgroup below the root of the unified hierarchy; "" where there is none. */
@@ -868,25 +855,21 @@ static void a_skip_that_is_stored_while_the_last_one_is_cleared_stays(void **sta
 
 static void a_skip_of_another_connection_in_the_same_slot_is_ignored(void **state)
 {
-	struct half h;
-
 	(void)state;
-	half_open(&h, &world, source, 1 << 20);
 	struct pair p = pair_open("10.77.0.1", "10.77.0.1", PORT);
 	send_all(p.client, "A", 1);
 	receive_all(p.server, 1, 1, false);
-	reader_drain(h.reader);
-	const struct pk_data *d = collect_get(&h.got, PK_DATA, 0);
+	reader_drain(half.reader);
+	const struct pk_data *d = collect_get(&half.got, PK_DATA, 0);
 	uint64_t stranger = d->flow.cookie + (1ull << 17);
 	assert_int_equal(pk_skip_slot(stranger), pk_skip_slot(d->flow.cookie));
-	kernel_skip(h.kernel)[pk_skip_slot(d->flow.cookie)] =
+	kernel_skip(half.kernel)[pk_skip_slot(d->flow.cookie)] =
 		(uint64_t)pk_skip_tag(stranger) << 32 | (d->seq + 1000);
 	send_all(p.client, "B", 1);
 	receive_all(p.server, 1, 1, false);
-	reader_drain(h.reader);
-	assert_int_equal(collect_count(&h.got, PK_DATA), 2);
+	reader_drain(half.reader);
+	assert_int_equal(collect_count(&half.got, PK_DATA), 2);
 	pair_close(&p);
-	half_close(&h);
 }
 
 static void what_is_beyond_read_max_is_announced_by_length(void **state)
@@ -960,16 +943,13 @@ static void a_body_is_not_copied_far_ahead_of_the_reader(void **state)
 		"PUT / HTTP/1.1\r\ncontent-LENGTH:2097152\r\nX-Content-Length: 1\r\n\r\n",
 		"PATCH /?q=1 HTTP/1.1\r\nHost: a\r\nContent-Length:   999999999999999999\r\n\r\n",
 	};
-	struct half h;
 
 	(void)state;
 	if (source == CAPTURE_PERF)
 		skip(); /* that path copies it */
-	half_open(&h, &world, source, 1 << 24);
 	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++)
-		assert_in_range(copied_behind(&h, heads[i], false), PK_BODY_WINDOW,
+		assert_in_range(copied_behind(&half, heads[i], false), PK_BODY_WINDOW,
 				PK_BODY_WINDOW + 2 * AHEAD_READ);
-	half_close(&h);
 }
 
 static void what_may_be_no_body_is_copied(void **state)
@@ -990,16 +970,13 @@ static void what_may_be_no_body_is_copied(void **state)
 		"POST /a HTTP/1.1\r\nContent-Length: 2097152\r\n",
 		"POSTS /a HTTP/1.1\r\n: 1\r\nContent-Length: 2097152\r\n\r\n",
 	};
-	struct half h;
 
 	(void)state;
 	if (source == CAPTURE_PERF)
 		skip(); /* it tells by length what is longer than a record of that path */
-	half_open(&h, &world, source, 1 << 24);
 	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++)
-		assert_int_equal(copied_behind(&h, heads[i], false),
+		assert_int_equal(copied_behind(&half, heads[i], false),
 				 strlen(heads[i]) + AHEAD_READS * AHEAD_READ);
-	half_close(&h);
 }
 
 /* A body's end is no body: there the next request may begin. */
@@ -1007,30 +984,24 @@ static void what_ends_a_body_is_copied(void **state)
 {
 	uint64_t body = 10 * AHEAD_READ + 1, whole = (AHEAD_READS - 10) * AHEAD_READ;
 	char head[128];
-	struct half h;
 
 	(void)state;
 	if (source == CAPTURE_PERF)
 		skip();
-	half_open(&h, &world, source, 1 << 24);
 	snprintf(head, sizeof(head), "POST /a HTTP/1.1\r\nContent-Length: %d\r\n\r\n", (int)body);
-	assert_in_range(copied_behind(&h, head, false), PK_BODY_WINDOW + whole,
+	assert_in_range(copied_behind(&half, head, false), PK_BODY_WINDOW + whole,
 			PK_BODY_WINDOW + whole + 2 * AHEAD_READ);
-	half_close(&h);
 }
 
 /* What the sensor says of a head that it has read counts, also if it says nothing. */
 static void a_head_that_was_read_tells_the_kernel_half_nothing(void **state)
 {
 	static const char head[] = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2097152\r\n\r\n";
-	struct half h;
 
 	(void)state;
 	if (source == CAPTURE_PERF)
 		skip();
-	half_open(&h, &world, source, 1 << 24);
-	assert_int_equal(copied_behind(&h, head, true), strlen(head) + AHEAD_READS * AHEAD_READ);
-	half_close(&h);
+	assert_int_equal(copied_behind(&half, head, true), strlen(head) + AHEAD_READS * AHEAD_READ);
 }
 
 /* --- loss ------------------------------------------------------------------------------------- */
@@ -1187,23 +1158,32 @@ static bool ring_loads(void)
 	return r != KERNEL_E_UNSUPPORTED;
 }
 
+#define TOGETHER(NAME) cmocka_unit_test_teardown(NAME, half_settle)
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(request_bytes_arrive_exactly_however_they_are_sent_and_read),
-		cmocka_unit_test(bytes_sent_one_by_one_arrive),
-		cmocka_unit_test(peeked_bytes_do_not_change_the_stream),
-		cmocka_unit_test(a_peek_over_many_packets_does_not_change_the_stream),
-		cmocka_unit_test(data_on_the_third_ack_of_the_handshake_is_seen),
-		cmocka_unit_test(data_read_after_the_client_has_closed_is_seen),
-		cmocka_unit_test(a_connection_opens_before_its_data_and_closes_with_its_sums),
-		cmocka_unit_test(times_are_those_of_the_boot_clock),
-		cmocka_unit_test(what_an_application_left_unread_is_told),
-		cmocka_unit_test(a_mapped_client_has_its_ipv4_address),
+		TOGETHER(request_bytes_arrive_exactly_however_they_are_sent_and_read),
+		TOGETHER(bytes_sent_one_by_one_arrive),
+		TOGETHER(peeked_bytes_do_not_change_the_stream),
+		TOGETHER(a_peek_over_many_packets_does_not_change_the_stream),
+		TOGETHER(data_on_the_third_ack_of_the_handshake_is_seen),
+		TOGETHER(data_read_after_the_client_has_closed_is_seen),
+		TOGETHER(a_connection_opens_before_its_data_and_closes_with_its_sums),
+		TOGETHER(times_are_those_of_the_boot_clock),
+		TOGETHER(what_an_application_left_unread_is_told),
+		TOGETHER(a_mapped_client_has_its_ipv4_address),
+		TOGETHER(a_port_that_is_not_watched_makes_no_record),
+		TOGETHER(reads_of_our_own_process_are_not_captured),
+		TOGETHER(a_skip_of_another_connection_in_the_same_slot_is_ignored),
+		TOGETHER(a_body_is_not_copied_far_ahead_of_the_reader),
+		TOGETHER(what_may_be_no_body_is_copied),
+		TOGETHER(what_ends_a_body_is_copied),
+		TOGETHER(a_head_that_was_read_tells_the_kernel_half_nothing),
+	};
+	const struct CMUnitTest alone[] = {
 		cmocka_unit_test(retransmissions_are_told),
 		cmocka_unit_test(traffic_of_another_namespace_makes_no_record),
-		cmocka_unit_test(a_port_that_is_not_watched_makes_no_record),
-		cmocka_unit_test(reads_of_our_own_process_are_not_captured),
 		cmocka_unit_test(only_sockets_of_the_cgroup_and_below_are_in_scope),
 		cmocka_unit_test(a_new_listener_is_watched_from_its_first_connection_on),
 		cmocka_unit_test(loopback_sshd_and_excluded_ports_are_not_followed),
@@ -1211,12 +1191,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refused_segments_over_their_rate_are_counted_and_not_told),
 		cmocka_unit_test(a_known_body_is_not_copied_and_what_follows_is),
 		cmocka_unit_test(a_skip_that_is_stored_while_the_last_one_is_cleared_stays),
-		cmocka_unit_test(a_skip_of_another_connection_in_the_same_slot_is_ignored),
 		cmocka_unit_test(what_is_beyond_read_max_is_announced_by_length),
-		cmocka_unit_test(a_body_is_not_copied_far_ahead_of_the_reader),
-		cmocka_unit_test(what_may_be_no_body_is_copied),
-		cmocka_unit_test(what_ends_a_body_is_copied),
-		cmocka_unit_test(a_head_that_was_read_tells_the_kernel_half_nothing),
 		cmocka_unit_test(an_overrun_is_accounted_for_exactly),
 		cmocka_unit_test(a_flooding_client_does_not_cost_another_its_requests),
 		cmocka_unit_test(however_late_the_reader_comes),
@@ -1238,5 +1213,6 @@ int main(int argc, char **argv)
 			"skipped: this kernel has no dynptr for tracing programs (before about 6.12)\n");
 		return 77;
 	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, half_begin, half_end);
+	return cmocka_run_group_tests(alone, NULL, NULL) + failed;
 }
