@@ -83,7 +83,7 @@ equal "head in status" "${noted%%:*}" "$(status_of .audit.head.seq)"
 flood() { # FROM
 	local i
 	for i in $(seq "$1" $(($1 + 149))); do
-		if "$PICKET_BIN" block "198.51.$((i / 200)).$((i % 200 + 1))" --ttl 5m >/dev/null 2>&1; then
+		if pk block "198.51.$((i / 200)).$((i % 200 + 1))" --ttl 5m >/dev/null 2>&1; then
 			echo "198.51.$((i / 200)).$((i % 200 + 1))" >>"$DIR/acknowledged"
 		fi
 	done
