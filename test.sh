@@ -5,7 +5,8 @@
 #
 #     sudo ./test.sh [--again] [what ctest takes, e.g. -L unit, -R e2e/block]
 #
-# --again   also tells the stories that do not depend on the packet mode in the other two
+# --again   also tells the stories that do not depend on the packet mode in the other two, boots more kernels, and lets
+#           clang-tidy's analyzer follow all modules, not only those that read outside bytes
 set -eu
 cd "$(dirname "$0")"
 
@@ -41,7 +42,7 @@ for preset in asan clang; do
 	cmake --build --preset "$preset"
 done
 
-echo "== tests$([ ${#left_out[@]} = 0 ] || echo ' (stories that no packet mode changes in one mode; --again: in each)')"
+echo "== tests$([ ${#left_out[@]} = 0 ] || echo ' (--again: more of them, see there)')"
 # Two more than there are processors: most of a story is waiting for something to come. The programs without sanitizers are for
 # virtual machines, which emulate every instruction, and for stories that were told with sanitizers in another packet mode.
 export PICKET_PLAIN_BUILD=$PWD/build/clang
