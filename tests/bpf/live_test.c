@@ -543,7 +543,7 @@ static void reads_of_our_own_process_are_not_captured(void **state)
 	assert_int_equal(collect_count(&half.got, PK_OPEN), 1);
 }
 
-/* Makes a cgroup below the root of the unified hierarchy; "" where there is none. */
+/* Makes a cgroup of this process' own below the root of the unified hierarchy; "" where there is none. */
 static void cgroup_make(const char *name, char *ret, size_t size)
 {
 	char line[512], root[64], type[32];
@@ -553,7 +553,7 @@ static void cgroup_make(const char *name, char *ret, size_t size)
 	while (mounts && fgets(line, sizeof(line), mounts)) {
 		if (sscanf(line, "%*s %63s %31s", root, type) != 2 || strcmp(type, "cgroup2"))
 			continue;
-		snprintf(ret, size, "%.40s/%s", root, name);
+		snprintf(ret, size, "%.30s/%s-%d", root, name, getpid());
 		if (mkdir(ret, 0755) == 0 || errno == EEXIST)
 			break;
 		*ret = 0;
