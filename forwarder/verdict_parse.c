@@ -30,6 +30,7 @@ const char *verdict_error_name(enum verdict_error e)
 		[VERDICT_E_SHAPE] = "shape",
 		[VERDICT_E_ACTION] = "action",
 		[VERDICT_E_TARGET] = "target",
+		[VERDICT_E_ROUTES] = "routes_full",
 		[VERDICT_E_TTL] = "ttl",
 		[VERDICT_E_CONFIDENCE] = "confidence",
 		[VERDICT_E_TEXT] = "text",
@@ -127,35 +128,60 @@ static int parse_action(const cJSON *item, struct verdict *v)
 	return v->action ? 0 : VERDICT_E_ACTION;
 }
 
+static int parse_who(const char *scope, const char *value, struct prefix *ret)
+{
+	struct addr addr;
+
+	if (strcmp(scope, "ip") == 0) {
+		if (addr_parse(span_from(value), &addr))
+			return VERDICT_E_TARGET;
+		*ret = prefix_of(&addr, addr_bits(&addr));
+		return 0;
+	}
+	if (strcmp(scope, "consumer") == 0)
+		return target_parse_consumer(span_from(value), ret) ? VERDICT_E_TARGET : 0;
+	if (strcmp(scope, "ja4") == 0)
+		return target_parse_ja4(span_from(value), ret) ? VERDICT_E_TARGET : 0;
+	if (strcmp(scope, "prefix") != 0 || !strchr(value, '/') || prefix_parse(span_from(value), ret))
+		return VERDICT_E_TARGET;
+	return 0;
+}
+
+static int parse_route(const cJSON *target, struct verdict *v)
+{
+	const char *route = json_get_text(target, "route");
+
+	if (!member(target, "route"))
+		return 0;
+	const struct prefix who = v->target;
+	switch (route ? target_limit(&who, span_from(route), TARGET_ROUTES_OF_GATEWAYS, &v->target)
+		      : ADDR_E_SYNTAX) {
+	case 0:
+		return 0;
+	case TARGET_E_ROUTES:
+		return VERDICT_E_ROUTES;
+	default:
+		return VERDICT_E_TARGET;
+	}
+}
+
 /*
- * A key we do not know could narrow the target ("route", "ports"): to pass over it would block more than was
- * meant. How short a prefix may be is the guard's question; that no bit lies beyond its length is ours.
+ * A key we do not know could narrow the target ("ports"): to pass over it would block more than was meant.
+ * How short a prefix may be is the guard's question; that no bit lies beyond its length is ours.
  */
 static int parse_target(const cJSON *item, struct verdict *v)
 {
 	const cJSON *target = member(item, "target");
 	const char *scope, *value;
-	struct addr addr;
 
-	if (!cJSON_IsObject(target) || cJSON_GetArraySize(target) != 2)
+	if (!cJSON_IsObject(target) || cJSON_GetArraySize(target) != (member(target, "route") ? 3 : 2))
 		return VERDICT_E_TARGET;
 	scope = json_get_text(target, "scope");
 	value = json_get_text(target, "value");
 	if (!scope || !value)
 		return VERDICT_E_TARGET;
-	if (strcmp(scope, "ip") == 0) {
-		if (addr_parse(span_from(value), &addr))
-			return VERDICT_E_TARGET;
-		v->target = prefix_of(&addr, addr_bits(&addr));
-		return 0;
-	}
-	if (strcmp(scope, "consumer") == 0)
-		return target_parse_consumer(span_from(value), &v->target) ? VERDICT_E_TARGET : 0;
-	if (strcmp(scope, "ja4") == 0)
-		return target_parse_ja4(span_from(value), &v->target) ? VERDICT_E_TARGET : 0;
-	if (strcmp(scope, "prefix") != 0 || !strchr(value, '/') || prefix_parse(span_from(value), &v->target))
-		return VERDICT_E_TARGET;
-	return 0;
+	int r = parse_who(scope, value, &v->target);
+	return r ? r : parse_route(target, v);
 }
 
 /* Only what blocks lasts; elsewhere the key may be absent, but not wrong. */

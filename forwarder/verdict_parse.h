@@ -7,7 +7,7 @@
  *
  * An empty body, or 204, is "no verdict". Any fault in one verdict refuses that verdict, any fault in the
  * document all of it; each refusal is counted under its reason. Nothing is guessed: an unknown action, an
- * unknown key inside a verdict's target, a number out of range refuse.
+ * unknown key inside a verdict's target (beside scope, value and route), a number out of range refuse.
  */
 #ifndef PICKET_VERDICT_PARSE_H
 #define PICKET_VERDICT_PARSE_H
@@ -25,7 +25,8 @@ enum verdict_error {
 	VERDICT_E_NUMBER, /* NaN, infinite */
 	VERDICT_E_SHAPE,  /* not the document above */
 	VERDICT_E_ACTION,
-	VERDICT_E_TARGET, /* scope or value */
+	VERDICT_E_TARGET, /* scope, value or route */
+	VERDICT_E_ROUTES, /* a route that was not named before, and there is no room for one */
 	VERDICT_E_TTL,
 	VERDICT_E_CONFIDENCE,
 	VERDICT_E_TEXT, /* id, reason or evidence: type, length, UTF-8, control characters */

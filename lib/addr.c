@@ -157,10 +157,11 @@ bool prefix_contains(const struct prefix *p, const struct addr *a)
 
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
 {
-	return a->bits <= b->bits ? prefix_contains(a, &b->addr) : prefix_contains(b, &a->addr);
+	return a->route == b->route &&
+	       (a->bits <= b->bits ? prefix_contains(a, &b->addr) : prefix_contains(b, &a->addr));
 }
 
 bool prefix_equal(const struct prefix *a, const struct prefix *b)
 {
-	return a->bits == b->bits && addr_equal(&a->addr, &b->addr);
+	return a->bits == b->bits && a->route == b->route && addr_equal(&a->addr, &b->addr);
 }

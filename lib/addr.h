@@ -27,10 +27,12 @@ struct endpoint {
 struct prefix {
 	struct addr addr; /* host bits zero */
 	uint8_t bits;
+	uint16_t route; /* of a target that is limited to one (lib/target.h), else 0 */
 };
+_Static_assert(sizeof(struct prefix) == 20, "nothing lies between its members: it is hashed as it stands");
 
-#define ADDR_TEXT_MAX   46 /* INET6_ADDRSTRLEN */
-#define PREFIX_TEXT_MAX 50
+#define ADDR_TEXT_MAX   46  /* INET6_ADDRSTRLEN */
+#define PREFIX_TEXT_MAX 306 /* 50, and a route behind it */
 
 enum { ADDR_E_SYNTAX = 1, ADDR_E_HOST_BITS = 2 };
 

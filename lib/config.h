@@ -192,6 +192,7 @@ struct config {
 		bool publish;           /* enforcement.publish, false */
 		bool pin;               /* enforcement.pin, false: blocks hold while no daemon runs */
 		char *ja4_header;       /* enforcement.ja4_header; empty: questions tell no JA4 */
+		char *target_header;    /* enforcement.target_header; empty: they tell no target */
 	} enforcement;
 	struct {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */

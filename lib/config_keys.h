@@ -36,9 +36,10 @@ enum config_form {
 	FORM_URL,         /* http:// or https:// */
 	FORM_URL_NONE,    /* the same, and may be empty: none */
 	FORM_INTERFACE,   /* name of a network interface */
-	FORM_HEADER_NONE, /* the same, or empty */
 	FORM_CONSUMER,    /* as lib/target.h reads it */
 	FORM_HEADER,      /* header field name, folded to lower case */
+	FORM_HEADER_NONE, /* the same, or empty */
+	FORM_HEADER_PATH, /* the same, or ":path": no header, the path of the request line */
 	FORM_HEADER_SENT, /* one that picket does not send already, as it is written */
 	FORM_PIN,         /* hashes of public keys, as libcurl reads them */
 	FORM_PROXY,       /* http://HOST:PORT */
@@ -79,7 +80,8 @@ struct config_items {
 
 static inline bool config_form_may_be_empty(enum config_form form)
 {
-	return form == FORM_CGROUP || form == FORM_FILE || form == FORM_URL_NONE || form == FORM_HEADER_NONE;
+	return form == FORM_CGROUP || form == FORM_FILE || form == FORM_URL_NONE ||
+	       form == FORM_HEADER_NONE || form == FORM_HEADER_PATH;
 }
 
 #define CONFIG_LIST_MAX 1024

@@ -29,6 +29,7 @@ static const char *form_name(enum config_form form)
 		return "consumer";
 	case FORM_HEADER:
 	case FORM_HEADER_NONE:
+	case FORM_HEADER_PATH:
 	case FORM_HEADER_SENT:
 		return "header";
 	case FORM_USER:

@@ -43,6 +43,8 @@ static const char *form_pattern(enum config_form form)
 		return "^c_[0-9a-f]{18}$";
 	case FORM_HEADER_NONE:
 		return "^[A-Za-z0-9!#$%&'*+.^_`|~-]{0,64}$";
+	case FORM_HEADER_PATH:
+		return "^([A-Za-z0-9!#$%&'*+.^_`|~-]{0,64}|:path)$";
 	case FORM_HEADER:
 	case FORM_HEADER_SENT:
 		return "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";

@@ -217,6 +217,10 @@ static int check_form(const struct job *j, const char *text)
 			       ? wrong(j, text,
 				       "is no consumer's id: c_ and 18 hexadecimal digits, as events show it")
 			       : 0;
+	case FORM_HEADER_PATH:
+		if (!strcmp(text, ":path"))
+			return 0;
+		/* fall through */
 	case FORM_HEADER_NONE:
 		if (!len)
 			return 0;
@@ -258,7 +262,8 @@ static int text_make(const struct job *j, const char *text, char **ret)
 		if (!out)
 			return -ENOMEM;
 	}
-	if (j->key->form == FORM_HEADER || j->key->form == FORM_HEADER_NONE)
+	if (j->key->form == FORM_HEADER || j->key->form == FORM_HEADER_NONE ||
+	    j->key->form == FORM_HEADER_PATH)
 		for (char *c = out; *c; c++)
 			*c = (char)tolower((unsigned char)*c);
 	/* For a list `max` bounds its items; their own forms bound each. */

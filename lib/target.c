@@ -149,7 +149,7 @@ static bool word_skip(struct span *text, struct span word)
 	return true;
 }
 
-int target_parse(struct span text, struct prefix *ret)
+static int who_parse(struct span text, struct prefix *ret)
 {
 	if (word_skip(&text, consumer_word))
 		return target_parse_consumer(text, ret);
@@ -158,12 +158,49 @@ int target_parse(struct span text, struct prefix *ret)
 	return prefix_parse(text, ret);
 }
 
+int target_limit(const struct prefix *who, struct span route, unsigned most, struct prefix *ret)
+{
+	uint16_t number;
+	int r = target_route_number(route, most, &number);
+
+	if (!r)
+		*ret = target_on(who, number);
+	return r;
+}
+
+/* Who is meant holds no "@", a route may. */
+int target_parse(struct span text, struct prefix *ret)
+{
+	const char *at = text.len ? memchr(text.ptr, '@', text.len) : NULL;
+	struct prefix who;
+
+	if (!at)
+		return who_parse(text, ret);
+	size_t len = (size_t)(at - text.ptr);
+	int r = who_parse((struct span){text.ptr, len}, &who);
+
+	return r ? r : target_limit(&who, (struct span){at + 1, text.len - len - 1}, TARGET_ROUTES_MAX, ret);
+}
+
+_Static_assert(PREFIX_TEXT_MAX >= 50 + TARGET_ROUTE_MAX, "who is meant, and a route, have room");
+
+static void routed_format(const struct prefix *p, char buf[static PREFIX_TEXT_MAX])
+{
+	const struct prefix who = target_who(p);
+
+	prefix_format(&who, buf);
+	size_t len = strlen(buf);
+	snprintf(buf + len, PREFIX_TEXT_MAX - len, "@%s", target_route_text(p->route));
+}
+
 void target_format(const struct prefix *p, char buf[static PREFIX_TEXT_MAX])
 {
 	char *to = buf;
 
 	*to = 0;
-	if (p->addr.family == TARGET_CONSUMER) {
+	if (target_is_routed(p)) {
+		routed_format(p, buf);
+	} else if (p->addr.family == TARGET_CONSUMER) {
 		to = stpcpy(to, "consumer:c_");
 		hex_write(p->addr.bytes, 9, to);
 	} else if (p->addr.family == TARGET_JA4) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/buckets.h"
 
@@ -109,8 +110,9 @@ static bool subject_of_decision(const struct event *e, struct subject *ret)
 			    : span_from(v->origin);
 	if (ret->kind == ALERT_LIMIT) /* so that no list of targets parts it */
 		return true;
-	ret->source = prefix_is_exact(&v->target) ? group_of(&v->target.addr) : v->target;
-	ret->route = v->route;
+	const struct prefix who = target_who(&v->target);
+	ret->source = target_is_net(&who) && prefix_is_exact(&who) ? group_of(&who.addr) : who;
+	ret->route = target_is_routed(&v->target) ? span_from(target_route_text(v->target.route)) : v->route;
 	return true;
 }
 

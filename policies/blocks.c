@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/blocks.h"
 #include <errno.h>
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/table.h"
 
@@ -54,7 +55,7 @@ struct blocks {
 	unsigned source_count;
 	struct entry **heap;
 	size_t count, heap_size, max;
-	size_t lengths[2][129]; /* entries per family and prefix length, for blocks_match */
+	size_t lengths[3][129]; /* entries per family (third: no addresses) and length, for blocks_match */
 };
 
 static void entry_free(struct entry *e)
@@ -146,22 +147,14 @@ static void heap_remove(struct blocks *b, struct entry *e)
 }
 
 /* --- the table --- */
-struct target_key {
-	uint8_t family, bits;
-	uint8_t bytes[16];
-};
-
 static uint64_t target_hash(const struct blocks *b, const struct prefix *p)
 {
-	struct target_key key = {.family = p->addr.family, .bits = p->bits};
-
-	memcpy(key.bytes, p->addr.bytes, sizeof key.bytes);
-	return table_hash(&b->table, &key, sizeof key);
+	return table_hash(&b->table, p, sizeof *p);
 }
 
 static size_t *length_slot(struct blocks *b, const struct prefix *p)
 {
-	return &b->lengths[p->addr.family == ADDR_IPV6][p->bits];
+	return &b->lengths[target_is_net(p) ? p->addr.family == ADDR_IPV6 : 2][p->bits];
 }
 
 static uint32_t fold(const struct prefix *p)

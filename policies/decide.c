@@ -22,9 +22,9 @@ struct entry {
 	atomic_uint_fast64_t requests, last_ns;
 };
 
-/* A client under rate_limit. Free once due_ns has passed. */
+/* A client under rate_limit, on a route if that is limited to one. Free once due_ns has passed. */
 struct pace {
-	struct addr client;
+	struct prefix client;
 	uint64_t due_ns; /* its bucket is empty then */
 };
 
@@ -32,9 +32,14 @@ struct decide {
 	pthread_rwlock_t lock;
 	struct table table;
 	size_t max;
-	atomic_size_t entries;  /* table.count, for those who do not hold the lock */
-	size_t lengths[2][129]; /* entries by family and prefix length */
-	atomic_size_t keys[2];  /* entries of consumers and JA4s */
+	atomic_size_t entries; /* table.count, for those who do not hold the lock */
+	/* Entries by whether they are limited to a route, family, and prefix length. */
+	size_t lengths[2][2][129];
+	atomic_size_t keys[2]; /* entries of consumers and JA4s */
+	/* Routes that entries are limited to, and how many each. */
+	size_t on_route[TARGET_ROUTES_MAX + 1];
+	uint16_t routes[TARGET_ROUTES_MAX];
+	atomic_uint route_count;
 	atomic_bool off;
 	pthread_mutex_t pace_lock;
 	struct pace paces[PACES];
@@ -84,10 +89,7 @@ void decide_free(struct decide *d)
 
 static uint64_t hash_of(const struct decide *d, const struct prefix *p)
 {
-	uint8_t key[18] = {p->addr.family, p->bits};
-
-	memcpy(key + 2, p->addr.bytes, 16);
-	return table_hash(&d->table, key, sizeof key);
+	return table_hash(&d->table, p, sizeof *p);
 }
 
 static struct entry *find(const struct decide *d, const struct prefix *target)
@@ -100,18 +102,46 @@ static struct entry *find(const struct decide *d, const struct prefix *target)
 	return NULL;
 }
 
+static size_t *length_of(struct decide *d, const struct prefix *p)
+{
+	const struct prefix who = target_who(p);
+
+	return &d->lengths[target_is_routed(p)][who.addr.family == ADDR_IPV6][p->bits];
+}
+
+static void route_count(struct decide *d, uint16_t route, int change)
+{
+	unsigned count = atomic_load(&d->route_count), at = 0;
+
+	d->on_route[route] += (size_t)change;
+	if (change > 0 && d->on_route[route] == 1) {
+		d->routes[count++] = route;
+	} else if (!d->on_route[route]) {
+		while (d->routes[at] != route)
+			at++;
+		d->routes[at] = d->routes[--count];
+	}
+	atomic_store(&d->route_count, count);
+}
+
 /* One comes (1) or goes (-1). */
 static void entry_count(struct decide *d, const struct prefix *p, int change)
 {
-	if (target_is_net(p))
-		d->lengths[p->addr.family == ADDR_IPV6][p->bits] += (size_t)change;
+	const struct prefix who = target_who(p);
+
+	if (target_is_net(&who))
+		*length_of(d, p) += (size_t)change;
 	else
-		atomic_fetch_add(&d->keys[p->addr.family == TARGET_JA4], (size_t)change);
+		atomic_fetch_add(&d->keys[who.addr.family == TARGET_JA4], (size_t)change);
+	if (target_is_routed(p))
+		route_count(d, p->route, change);
 	atomic_store(&d->entries, d->table.count);
 }
 
 bool decide_has(const struct decide *d, uint8_t family)
 {
+	if (family == TARGET_ROUTED)
+		return atomic_load(&d->route_count) != 0;
 	return atomic_load(&d->keys[family == TARGET_JA4]) != 0;
 }
 
@@ -185,14 +215,14 @@ void decide_off(struct decide *d, bool off)
 /* --- rate_limit --- */
 
 /* The client's place, or one that is free; NULL: neither. */
-static struct pace *pace_of(struct decide *d, const struct addr *client, uint64_t now_ns)
+static struct pace *pace_of(struct decide *d, const struct prefix *client, uint64_t now_ns)
 {
 	size_t at = (size_t)table_hash(&d->table, client, sizeof *client);
 	struct pace *free_one = NULL;
 
 	for (size_t i = 0; i < PACE_WAYS; i++) {
 		struct pace *p = &d->paces[(at + i) % PACES];
-		if (addr_equal(&p->client, client))
+		if (prefix_equal(&p->client, client))
 			return p;
 		if (!free_one && p->due_ns <= now_ns)
 			free_one = p;
@@ -203,7 +233,7 @@ static struct pace *pace_of(struct decide *d, const struct addr *client, uint64_
 }
 
 /* 0: it may pass; else in how many ns it may. */
-static uint64_t pace(struct decide *d, const struct addr *client, uint64_t now_ns)
+static uint64_t pace(struct decide *d, const struct prefix *client, uint64_t now_ns)
 {
 	uint64_t wait_ns = 0;
 
@@ -232,23 +262,38 @@ static struct entry *stronger(struct entry *best, struct entry *e, uint64_t now_
 	return better ? e : best;
 }
 
-/* The strongest in force that covers it, of equals a consumer's or JA4's, then the most specific; NULL: none.
- */
-static struct entry *covering(struct decide *d, const struct decide_question *q, uint64_t now_ns)
+/* The strongest of best and those in force on that route (0: on all) that cover it. */
+static struct entry *covering_on(struct decide *d, const struct decide_question *q, uint16_t route,
+				 struct entry *best, uint64_t now_ns)
 {
 	const struct addr *client = &q->client;
-	struct entry *best = NULL;
+	const size_t *lengths = d->lengths[route != 0][client->family == ADDR_IPV6];
 
-	for (unsigned i = 0; i < q->key_count; i++)
-		best = stronger(best, find(d, &q->keys[i]), now_ns);
+	for (unsigned i = 0; i < q->key_count; i++) {
+		struct prefix key = target_on(&q->keys[i], route);
+		best = stronger(best, find(d, &key), now_ns);
+	}
 	if (client->family == ADDR_NONE)
 		return best;
 	for (int bits = addr_bits(client); bits >= 0; bits--) {
-		if (!d->lengths[client->family == ADDR_IPV6][bits])
+		if (!lengths[bits])
 			continue;
-		struct prefix p = prefix_of(client, (uint8_t)bits);
+		struct prefix net = prefix_of(client, (uint8_t)bits), p = target_on(&net, route);
 		best = stronger(best, find(d, &p), now_ns);
 	}
+	return best;
+}
+
+/* The strongest in force that covers it, of equals one that is on all routes, then a consumer's or JA4's,
+ * then the most specific; NULL: none. */
+static struct entry *covering(struct decide *d, const struct decide_question *q, uint64_t now_ns)
+{
+	unsigned routes = q->path ? atomic_load(&d->route_count) : 0;
+	struct entry *best = covering_on(d, q, 0, NULL, now_ns);
+
+	for (unsigned i = 0; i < routes; i++)
+		if (request_path_fits(q->path, span_from(target_route_text(d->routes[i]))))
+			best = covering_on(d, q, d->routes[i], best, now_ns);
 	return best;
 }
 
@@ -290,11 +335,21 @@ static void hit(struct decide *d, const struct in_force *f, atomic_uint_fast64_t
 	atomic_fetch_add(counter, 1);
 }
 
+/* Who is slowed: a client, or a consumer, which is one from wherever it comes; on a route by itself. */
+static struct prefix slowed(const struct in_force *f, const struct addr *client)
+{
+	const struct prefix exact = prefix_of(client, addr_bits(client));
+
+	if (!f->entry)
+		return exact;
+	const struct prefix who = target_who(&f->entry->target);
+	return target_is_net(&who) ? target_on(&exact, f->entry->target.route) : f->entry->target;
+}
+
 static enum decide_answer answer(struct decide *d, const struct in_force *f, const struct addr *client,
 				 uint64_t now_ns, uint64_t *ret_wait_ns)
 {
-	/* A consumer is slowed as one, from wherever it comes. */
-	bool key = f->entry && !target_is_net(&f->entry->target);
+	const struct prefix who = slowed(f, client);
 
 	switch (f->action) {
 	case VERDICT_BLOCK:
@@ -303,7 +358,7 @@ static enum decide_answer answer(struct decide *d, const struct in_force *f, con
 		*ret_wait_ns = f->end_ns - now_ns;
 		return DECIDE_DENY;
 	case VERDICT_RATE_LIMIT:
-		*ret_wait_ns = pace(d, key ? &f->entry->target.addr : client, now_ns);
+		*ret_wait_ns = pace(d, &who, now_ns);
 		if (!*ret_wait_ns)
 			return DECIDE_PASS;
 		hit(d, f, &d->slowed, now_ns);
@@ -358,6 +413,39 @@ enum verdict_action decide_in_force(struct decide *d, const struct decide_questi
 	return f.action;
 }
 
+/* Those of one route that mean, or cover, who is given. */
+static size_t on_route_of(struct decide *d, const struct prefix *who, uint16_t route, uint64_t now_ns,
+			  struct prefix *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (int bits = who->bits; bits >= 0; bits--) {
+		if (target_is_net(who) ? !d->lengths[1][who->addr.family == ADDR_IPV6][bits]
+				       : bits < who->bits)
+			continue;
+		struct prefix net = prefix_of(&who->addr, (uint8_t)bits), p = target_on(&net, route);
+		const struct entry *e = find(d, &p);
+		if (!e || e->end_ns <= now_ns)
+			continue;
+		if (n < max)
+			ret[n] = p;
+		n++;
+	}
+	return n;
+}
+
+size_t decide_routes_of(struct decide *d, const struct prefix *who, uint64_t now_ns, struct prefix *ret,
+			size_t max)
+{
+	size_t n = 0;
+
+	pthread_rwlock_rdlock(&d->lock);
+	for (unsigned i = 0; i < atomic_load(&d->route_count); i++)
+		n += on_route_of(d, who, d->routes[i], now_ns, ret + MIN(n, max), max - MIN(n, max));
+	pthread_rwlock_unlock(&d->lock);
+	return n;
+}
+
 /* --- copies --- */
 
 bool decide_is_off(const struct decide *d)
@@ -373,7 +461,7 @@ static bool denies(const struct entry *e, uint64_t now_ns)
 /* By entries that cover the target; 0: none does. */
 static uint64_t covered_until(const struct decide *d, const struct prefix *target, uint64_t now_ns)
 {
-	const size_t *lengths = d->lengths[target->addr.family == ADDR_IPV6];
+	const size_t *lengths = d->lengths[0][target->addr.family == ADDR_IPV6];
 	uint64_t end_ns = 0;
 
 	for (unsigned bits = 0; bits <= target->bits; bits++) {

@@ -3,8 +3,9 @@
  * decide.h: the decisions at HTTP: what a proxy is told that asks whether a client may pass. A copy of what
  * is desired, made by the enforcer, which any thread may ask without waiting for a verdict that is being
  * dealt with, and what block lists say (policies/listed.h). Of several entries that cover a client the
- * strongest decides (block and reset, rate_limit, shadow), each until its end. Bounded by max, lists by their
- * own bounds; a full table is DECIDE_E_FULL, never an eviction. Thread safe.
+ * strongest decides (block and reset, rate_limit, shadow), each until its end; what is limited to a route
+ * covers who asks for that. Bounded by max, lists by their own bounds; a full table is DECIDE_E_FULL, never
+ * an eviction. Thread safe.
  */
 #ifndef PICKET_DECIDE_H
 #define PICKET_DECIDE_H
@@ -13,6 +14,7 @@
 #include "lib/target.h"
 #include "lib/verdict.h"
 #include "policies/listed.h"
+#include "policies/request_path.h"
 
 struct decide;
 
@@ -55,20 +57,26 @@ struct decide_question {
 	struct addr client;
 	struct prefix keys[DECIDE_KEYS_MAX];
 	unsigned key_count;
+	const struct request_path *path; /* what it asks for; NULL: not known, no route is that */
 };
-/* Is any consumer (TARGET_CONSUMER) or JA4 (TARGET_JA4) decided on? Else nobody need find it out. */
+/* Is any consumer (TARGET_CONSUMER) or JA4 (TARGET_JA4) decided on? Is anything limited to a route
+ * (TARGET_ROUTED)? Else nobody need find it out. */
 bool decide_has(const struct decide *d, uint8_t family);
 enum decide_answer decide_ask_of(struct decide *d, const struct decide_question *q, uint64_t now_ns,
 				 uint64_t *ret_retry_s);
 /* Of a client alone. ret_retry_s: unless it passes, after how many seconds to ask again, at least 1. */
 enum decide_answer decide_ask(struct decide *d, const struct addr *client, uint64_t now_ns,
 			      uint64_t *ret_retry_s);
+/* Targets on routes in force that mean, or cover, who is given (on no route): up to max, in no order; returns
+ * how many there are. */
+size_t decide_routes_of(struct decide *d, const struct prefix *who, uint64_t now_ns, struct prefix *ret,
+			size_t max);
 /* What is in force for it, without counting a question: 0: nothing, or the kill switch is on. */
 enum verdict_action decide_in_force(struct decide *d, const struct decide_question *q, uint64_t now_ns);
 /*
- * What addresses and prefixes are denied (VERDICT_BLOCK, _RESET) at now_ns, for who denies by a copy of it
- * (sensor/haproxy_point.h); nothing while off. An end is that of the longest entry that covers the target, so
- * that who looks for the most specific alone finds what decide_ask would say.
+ * What addresses and prefixes are denied, on every route (VERDICT_BLOCK, _RESET), at now_ns, for who denies
+ * by a copy of it (sensor/haproxy_point.h); nothing while off. An end is that of the longest entry that
+ * covers the target, so that who looks for the most specific alone finds what decide_ask would say.
  */
 struct decide_denial {
 	struct prefix target;

@@ -238,11 +238,16 @@ static enum verdict_action in_force(const struct detect *d, const struct event *
 	if (!d->links.decide)
 		return (enum verdict_action)0;
 	struct decide_question q = {.client = *client_of(event)};
+	struct request_path path;
 	/* JA4 is not known of a request that was seen in the clear. */
 	if (target_parse_consumer(event->request.consumer, &q.keys[0]) == 0)
 		q.key_count++;
 	if (target_parse_consumer(event->request.consumer_previous, &q.keys[q.key_count]) == 0)
 		q.key_count++;
+	if (decide_has(d->links.decide, TARGET_ROUTED)) {
+		request_path_read(event->request.path, &path);
+		q.path = &path;
+	}
 	return decide_in_force(d->links.decide, &q, event->time_ns);
 }
 

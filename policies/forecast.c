@@ -77,17 +77,9 @@ void forecast_free(struct forecast *f)
 
 /* --- entries --- */
 
-struct target_key {
-	uint8_t family, bits;
-	uint8_t bytes[16];
-};
-
 static uint64_t hash_of(const struct forecast *f, const struct prefix *p)
 {
-	struct target_key key = {.family = p->addr.family, .bits = p->bits};
-
-	memcpy(key.bytes, p->addr.bytes, sizeof key.bytes);
-	return table_hash(&f->table, &key, sizeof key);
+	return table_hash(&f->table, p, sizeof *p);
 }
 
 static struct entry *find(const struct forecast *f, const struct prefix *target)

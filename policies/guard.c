@@ -142,11 +142,12 @@ static bool refuse_by_limits(const struct guard *g, const struct verdict *v,
 			     const struct protected_set *protect, struct guard_answer *ret)
 {
 	const struct protected_net *net = NULL;
+	const struct prefix who = target_who(&v->target);
 	enum limits_answer limit = limits_check_target(g->config, protect, &v->target, v->ttl_ms, &net);
 	const char *why = limits_answer_name(limit);
 	char target[PREFIX_TEXT_MAX], text[PREFIX_TEXT_MAX], asked[32], allowed[32];
 
-	prefix_format(&v->target, target);
+	prefix_format(&who, target);
 	switch (limit) {
 	case LIMITS_OK:
 		return false;
@@ -159,10 +160,10 @@ static bool refuse_by_limits(const struct guard *g, const struct verdict *v,
 	case LIMITS_PREFIX_TOO_SHORT:
 		return answer(ret, DECISION_REFUSED, why,
 			      "%s/%u is wider than /%u, the widest that %s allows",
-			      addr_format(&v->target.addr, text), v->target.bits,
-			      v->target.addr.family == ADDR_IPV4 ? g->config->limits.prefix_min_v4
-								 : g->config->limits.prefix_min_v6,
-			      shortest_prefix_key(&v->target));
+			      addr_format(&who.addr, text), who.bits,
+			      who.addr.family == ADDR_IPV4 ? g->config->limits.prefix_min_v4
+							   : g->config->limits.prefix_min_v6,
+			      shortest_prefix_key(&who));
 	case LIMITS_TTL_TOO_LONG:
 		return answer(ret, DECISION_REFUSED, why, "a block of %s is longer than limits.ttl_max, %s",
 			      config_duration_format(v->ttl_ms, asked),
@@ -205,28 +206,51 @@ static bool stop_behind_proxy(const struct guard *g, const struct verdict *v, st
 	return !ret->http && refuse_behind_proxy(v, ret);
 }
 
-/* A consumer or a JA4: only a proxy tells it, and only at HTTP. For everybody: what stops nobody is no block.
+/* What proxies that ask do not tell; named as in docs/decide.md. */
+static const char *untold_of(const struct prefix *target, const char **ret_chapter)
+{
+	const struct prefix who = target_who(target);
+
+	*ret_chapter = "Consumers and JA4";
+	if (!target_is_routed(target))
+		return who.addr.family == TARGET_CONSUMER ? "a credential" : "a JA4";
+	*ret_chapter = "Routes";
+	return target_is_net(&who)                  ? "what is asked for (enforcement.target_header)"
+	       : who.addr.family == TARGET_CONSUMER ? "a credential, and what is asked for"
+						    : "a JA4, and what is asked for";
+}
+
+/* What no kernel knows: only a proxy tells it, and only at HTTP. For everybody: what stops nobody is no
+ * block.
  */
 static bool refuse_unserved(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
 {
-	bool consumer = v->target.addr.family == TARGET_CONSUMER;
+	const char *chapter, *untold = untold_of(&v->target, &chapter);
 
 	ret->http = true;
 	if (v->scope == VERDICT_SCOPE_HOST)
 		return answer(ret, DECISION_REFUSED, "no_point",
 			      "scope host is for the kernel, which knows no %s: leave it out",
-			      consumer ? "consumers" : "JA4");
+			      target_is_routed(&v->target)               ? "routes"
+			      : v->target.addr.family == TARGET_CONSUMER ? "consumers"
+									 : "JA4");
 	if (g->facts.http && g->facts.http(g->facts.arg, v->action, &v->target))
 		return false;
 	return answer(ret, DECISION_REFUSED, "no_point",
-		      consumer ? "no proxy that asks the decision socket sent a credential within five "
-				 "minutes: see docs/decide.md, \"Consumers and JA4\""
-			       : "no proxy that asks the decision socket sent a JA4 within five minutes: see "
-				 "docs/decide.md, \"Consumers and JA4\"");
+		      "no proxy that asks the decision socket told %s within five minutes: see "
+		      "docs/decide.md, \"%s\"",
+		      untold, chapter);
+}
+
+/* On a route it is stopped where that is told, which refuse_unserved asked. */
+static bool stop_unseen(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
+{
+	return !target_is_routed(&v->target) && stop_behind_proxy(g, v, ret);
 }
 
 static bool refuse_by_evidence(const struct guard *g, const struct verdict *v, struct guard_answer *ret)
 {
+	const struct prefix who = target_who(&v->target);
 	char target[PREFIX_TEXT_MAX];
 
 	/* Asked this way round, a NaN is refused too. */
@@ -234,30 +258,31 @@ static bool refuse_by_evidence(const struct guard *g, const struct verdict *v, s
 		return answer(ret, DECISION_REFUSED, "confidence_low",
 			      "confidence %.2f, guard.confidence_min is %.2f", v->confidence,
 			      g->config->guard.confidence_min);
-	if (!target_is_net(&v->target))
+	if (!target_is_net(&who))
 		return false;
 	if (v->via.family != ADDR_NONE)
-		return stop_behind_proxy(g, v, ret);
+		return stop_unseen(g, v, ret);
 	bool handshake = g->facts.handshake && g->facts.handshake(g->facts.arg, &v->target);
 	if (!handshake && g->facts.behind && g->facts.behind(g->facts.arg, &v->target))
-		return stop_behind_proxy(g, v, ret);
+		return stop_unseen(g, v, ret);
 	if (!handshake)
 		return answer(
 			ret, DECISION_REFUSED, "no_handshake",
 			"no address in %s completed a TCP handshake here in the last hour: it may be forged",
-			prefix_format(&v->target, target));
+			prefix_format(&who, target));
 	return false;
 }
 
 static bool stop_at_proxies(const struct guard *g, const struct verdict *v, bool approved,
 			    struct guard_answer *ret)
 {
+	const struct prefix client = target_who(&v->target);
 	struct prefix who;
 	char proxy[PREFIX_TEXT_MAX], target[PREFIX_TEXT_MAX];
-	enum proxy_class class = proxies_worst(g->proxies, &v->target, &who);
+	enum proxy_class class = proxies_worst(g->proxies, &client, &who);
 
 	prefix_format(&who, proxy);
-	prefix_format(&v->target, target);
+	prefix_format(&client, target);
 	if (class == PROXY_CLASS_TRUSTED)
 		return answer(ret, DECISION_REFUSED, "trusted_proxy",
 			      "%s is a trusted proxy: blocking %s would hit everybody behind it", proxy,
@@ -353,6 +378,7 @@ static bool stop_shared(const struct guard *g, const struct source *s, const str
 static bool stop_for_others(const struct guard *g, const struct source *s, const struct verdict *v,
 			    struct guard_answer *ret)
 {
+	const struct prefix who = target_who(&v->target);
 	struct regulars_share share = {0};
 	bool framed;
 
@@ -360,13 +386,13 @@ static bool stop_for_others(const struct guard *g, const struct source *s, const
 		return false;
 	if (stop_uncorroborated(g, s, v, &framed, ret))
 		return true;
-	if (v->target.addr.family == TARGET_JA4)
+	if (who.addr.family == TARGET_JA4)
 		return question(
 			g, s, ret, "shared_fingerprint",
 			"a JA4 is that of a program, not of a client: nobody knows whom else it would "
 			"hit; a person decides");
 	/* A consumer is one client, who may be the victim of a page that it looked at. */
-	if (v->target.addr.family == TARGET_CONSUMER)
+	if (who.addr.family == TARGET_CONSUMER)
 		share.here = 1;
 	else if (g->facts.regulars)
 		share = g->facts.regulars(g->facts.arg, &v->target);
@@ -463,8 +489,9 @@ static void answer_block(const struct verdict *v, unsigned before, struct guard_
 static void decide_automatic(struct guard *g, const struct verdict *v, bool approved, uint64_t now_ns,
 			     struct guard_answer *ret)
 {
-	if (refuse_by_evidence(g, v, ret) ||
-	    (target_is_net(&v->target) && stop_at_proxies(g, v, approved, ret)))
+	const struct prefix who = target_who(&v->target);
+
+	if (refuse_by_evidence(g, v, ret) || (target_is_net(&who) && stop_at_proxies(g, v, approved, ret)))
 		return;
 	struct source *s = source_of(g, v);
 	if (!approved && stop_for_others(g, s, v, ret))

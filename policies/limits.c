@@ -192,19 +192,24 @@ enum limits_answer limits_check_target(const struct config *config, const struct
 				       const struct prefix *target, uint64_t ttl_ms,
 				       const struct protected_net **which)
 {
-	if (target_is_key(target))
-		return check_key(config, target, ttl_ms, which);
-	if (!prefix_well_formed(target))
+	/* A route lets nobody near who is protected. */
+	const struct prefix who = target_who(target);
+
+	if (target_is_routed(target) ? !target_is_key(target) : target->route != 0)
 		return LIMITS_BAD_TARGET;
-	const struct protected_net *hit = protect ? protected_set_find(protect, target) : NULL;
+	if (target_is_key(&who))
+		return check_key(config, &who, ttl_ms, which);
+	if (!prefix_well_formed(&who))
+		return LIMITS_BAD_TARGET;
+	const struct protected_net *hit = protect ? protected_set_find(protect, &who) : NULL;
 	if (hit) {
 		if (which)
 			*which = hit;
 		return LIMITS_PROTECTED;
 	}
-	unsigned shortest = target->addr.family == ADDR_IPV4 ? config->limits.prefix_min_v4
-							     : config->limits.prefix_min_v6;
-	if (target->bits < shortest)
+	unsigned shortest =
+		who.addr.family == ADDR_IPV4 ? config->limits.prefix_min_v4 : config->limits.prefix_min_v6;
+	if (who.bits < shortest)
 		return LIMITS_PREFIX_TOO_SHORT;
 	return check_ttl(config, ttl_ms);
 }

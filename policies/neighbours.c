@@ -2,6 +2,7 @@
 #include "policies/neighbours.h"
 #include <errno.h>
 #include "lib/config.h"
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/buckets.h"
 
@@ -36,8 +37,20 @@ void neighbours_free(struct neighbours *n)
 
 static bool is_offender(const struct verdict *v)
 {
-	return v->target.addr.family == ADDR_IPV6 && prefix_is_exact(&v->target) &&
-	       v->source != VERDICT_OPERATOR && v->action != VERDICT_SHADOW;
+	const struct prefix who = target_who(&v->target);
+
+	return who.addr.family == ADDR_IPV6 && prefix_is_exact(&who) && v->source != VERDICT_OPERATOR &&
+	       v->action != VERDICT_SHADOW;
+}
+
+/* Its network, on the same route: who offends on one is denied that. False: it is in none. */
+static bool group_of(const struct prefix *target, struct prefix *ret)
+{
+	const struct prefix who = target_who(target), group = bucket_group(&who.addr);
+
+	*ret = target_on(&group, target->route);
+	/* A link-local address is one machine. */
+	return who.addr.family == ADDR_IPV6 && who.bits >= 64 && group.bits == 64;
 }
 
 static void propose(const struct neighbours *n, const struct verdict *v, const struct prefix *group,
@@ -56,11 +69,10 @@ static void propose(const struct neighbours *n, const struct verdict *v, const s
 
 bool neighbours_note(struct neighbours *n, const struct verdict *v, uint64_t now_ns, struct verdict *ret)
 {
-	struct prefix group = bucket_group(&v->target.addr);
+	struct prefix group;
 	bool fresh;
 
-	/* A link-local address is one machine. */
-	if (!n->limit.threshold || !is_offender(v) || group.bits != 64)
+	if (!n->limit.threshold || !is_offender(v) || !group_of(&v->target, &group))
 		return false;
 	struct bucket *b = buckets_get(&n->buckets, 0, &group, now_ns, &fresh);
 	if (!b)
@@ -75,10 +87,10 @@ bool neighbours_note(struct neighbours *n, const struct verdict *v, uint64_t now
 
 void neighbours_forgive(struct neighbours *n, const struct prefix *target, uint64_t now_ns)
 {
-	struct prefix group = bucket_group(&target->addr);
+	struct prefix group;
 	bool fresh;
 
-	if (!n->limit.threshold || target->addr.family != ADDR_IPV6 || target->bits < 64 || group.bits != 64)
+	if (!n->limit.threshold || !group_of(target, &group))
 		return;
 	struct bucket *b = buckets_get(&n->buckets, 0, &group, now_ns, &fresh);
 	if (b)

@@ -68,15 +68,14 @@ void offenders_free(struct offenders *o)
 
 static struct prefix who_of(const struct prefix *target)
 {
-	return target_is_net(target) && prefix_is_exact(target) ? bucket_group(&target->addr) : *target;
+	const struct prefix who = target_who(target);
+
+	return target_is_net(&who) && prefix_is_exact(&who) ? bucket_group(&who.addr) : who;
 }
 
 static uint64_t hash_of(const struct offenders *o, const struct prefix *who)
 {
-	uint8_t key[18] = {who->addr.family, who->bits};
-
-	memcpy(key + 2, who->addr.bytes, 16);
-	return table_hash(&o->table, key, sizeof key);
+	return table_hash(&o->table, who, sizeof *who);
 }
 
 static struct offender *find(const struct offenders *o, const struct prefix *who)

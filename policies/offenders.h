@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * offenders.h: who was blocked automatically before, and how often, so that who comes back is blocked for
- * longer. A client is its address, in IPv6 its /64 (bucket_group). In a table of fixed capacity; full, the
- * one noted longest ago is forgotten and counted. Not thread safe.
+ * longer. A client is its address, in IPv6 its /64 (bucket_group), on whatever route. In a table of fixed
+ * capacity; full, the one noted longest ago is forgotten and counted. Not thread safe.
  */
 #ifndef PICKET_OFFENDERS_H
 #define PICKET_OFFENDERS_H

@@ -35,10 +35,7 @@ void quota_deinit(struct quota *q)
 
 static uint64_t hash_of(const struct quota *q, const struct prefix *target)
 {
-	uint8_t key[18] = {target->addr.family, target->bits};
-
-	memcpy(key + 2, target->addr.bytes, 16);
-	return table_hash(&q->table, key, sizeof key);
+	return table_hash(&q->table, target, sizeof *target);
 }
 
 /* Were as many as `limit` spent within the window? The one that many places back tells. */

@@ -4,6 +4,7 @@ target_sources(picket_policies PRIVATE
 	openapi.c
 	operations.c
 	path_segments.c
+	request_path.c
 	routes.c
 	routes_learn.c
 	routes_save.c

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include "lib/target.h"
 #include "lib/util.h"
 #include "policies/ages.h"
 #include "policies/slots.h"
@@ -161,6 +162,7 @@ static bool covers(const struct prefix *outer, const struct prefix *inner)
 
 bool witness_ask(struct witness *w, const struct verdict *v, uint64_t now_ns, bool *ret_framed)
 {
+	const struct prefix who = target_who(&v->target);
 	bool found = false, framed = true;
 	unsigned run = 0;
 
@@ -170,7 +172,7 @@ bool witness_ask(struct witness *w, const struct verdict *v, uint64_t now_ns, bo
 		uint64_t id = event_number(w, v->evidence[i], &run);
 		for (struct seen *s = id ? seen_after(w, NULL, run, id) : NULL; s;
 		     s = seen_after(w, s, run, id)) {
-			if (!is_fresh(w, s, now_ns) || !covers(&s->target, &v->target))
+			if (!is_fresh(w, s, now_ns) || !covers(&s->target, &who))
 				continue;
 			found = true;
 			framed &= s->framed;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include "lib/log.h"
+#include "lib/target.h"
 #include "lib/util.h"
 #include "sensor/reconcile.h"
 
@@ -52,7 +53,9 @@ static enum limits_answer http_check(const struct work *w, const struct block_cl
 
 static int list_restore(struct work *w, bool http, const struct block_claim *claims, unsigned count)
 {
-	enum limits_answer why = http ? http_check(w, claims, count) : LIMITS_OK;
+	enum limits_answer why = http                                     ? http_check(w, claims, count)
+				 : target_is_net(&claims->verdict.target) ? LIMITS_OK
+									  : LIMITS_BAD_TARGET;
 	struct block *b;
 
 	int r = why ? 0 : blocks_restore(http ? w->a->behind : w->a->blocks, claims, count, &b);

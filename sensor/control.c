@@ -175,6 +175,21 @@ static int read_target(struct api_call *call, const char *what, const char *text
 		return 1;
 	}
 	r = parse(span_from(text), &p);
+	if (r == TARGET_E_ROUTES) {
+		control_problem(
+			call, 422, "routes_full",
+			"%s \"%.64s\": as many routes as picket can tell apart (%u) were named since it "
+			"started; it forgets them when it is started again",
+			what, text, target_route_count());
+		return 1;
+	}
+	if (r && parse == target_parse && strchr(text, '@')) {
+		control_problem(call, 422, "bad_target",
+				"%s \"%.64s\" is no target on a route: give one like 192.0.2.7@/login or "
+				"192.0.2.0/24@/users/{id} (docs/decide.md, \"Routes\")",
+				what, text);
+		return 1;
+	}
 	if (r && parse == target_parse && strchr("cj", text[0])) {
 		control_problem(call, 422, "bad_target",
 				"%s \"%.64s\" is no consumer or JA4: give one like "

@@ -207,8 +207,8 @@ static void reply_not_blocked(struct api_call *call, const struct control_parts 
 	size_t none = 0;
 
 	prefix_format(target, asked);
-	bool covered = !enforcer_why(parts->enforcer, target, &why, NULL, &none) && why.blocked &&
-		       !prefix_equal(&why.block.verdict.target, target);
+	bool known = !enforcer_why(parts->enforcer, target, &why, NULL, &none);
+	bool covered = known && why.blocked && !prefix_equal(&why.block.verdict.target, target);
 
 	if (covered && why.block.verdict.source == VERDICT_IMPORT)
 		control_problem(
@@ -221,6 +221,11 @@ static void reply_not_blocked(struct api_call *call, const struct control_parts 
 		control_problem(call, 404, "not_blocked",
 				"%s itself is not blocked; it is covered by the block of %s: name that one",
 				asked, prefix_format(&why.block.verdict.target, there));
+	else if (known && why.route_count)
+		control_problem(
+			call, 404, "not_blocked",
+			"%s itself is not blocked; %s is, and %zu of its routes in all: name that one", asked,
+			prefix_format(&why.routes[0], there), why.route_count);
 	else
 		control_problem(call, 404, "not_blocked", "%s is not blocked: `picket blocks` lists what is",
 				asked);

@@ -127,7 +127,7 @@ static void write_prefixes(struct json_writer *w, const char *key, const struct 
 static void write_peer(struct json_writer *w, const struct proxy_peer *p, uint64_t total,
 		       const struct clock *clock)
 {
-	const struct prefix who = {p->addr, p->bits};
+	const struct prefix who = {.addr = p->addr, .bits = p->bits};
 
 	json_object_begin(w);
 	control_write_prefix(w, "address", &who);

@@ -136,6 +136,9 @@ static void write_http(struct json_writer *w, const struct status *s)
 	put_uint(w, "with_consumer", p.with_consumer);
 	put_uint(w, "with_ja4", p.with_ja4);
 	put_uint(w, "bad_ja4", p.bad_ja4);
+	put_uint(w, "with_target", p.with_target);
+	put_uint(w, "bad_target", p.bad_target);
+	put_uint(w, "routes", target_route_count());
 	put_uint(w, "denied", d.denied);
 	put_uint(w, "slowed", d.slowed);
 	put_uint(w, "shadowed", d.shadowed);

@@ -12,6 +12,7 @@
 #include "sensor/control_decision.h"
 
 #define HISTORY_MAX 20
+#define COMMAND_MAX (PREFIX_TEXT_MAX + 32) /* "picket block --confirm TARGET" */
 
 /* One sentence of the answer, with the command that changes it. */
 static void because(struct json_writer *w, const char *code, const char *command, const char *format, ...)
@@ -42,9 +43,12 @@ static uint64_t pending_of(const struct control_parts *parts, const struct prefi
 
 	if (enforcer_pending(parts->enforcer, &list, &count))
 		return 0;
-	for (size_t i = 0; i < count; i++)
-		if (prefix_overlaps(&list[i].verdict.target, target))
+	const struct prefix who = target_who(target);
+	for (size_t i = 0; i < count; i++) {
+		const struct prefix other = target_who(&list[i].verdict.target);
+		if (prefix_overlaps(&other, &who))
 			return list[i].id;
+	}
 	return 0;
 }
 
@@ -150,14 +154,35 @@ static void because_of_list(struct json_writer *w, const struct why_list *l)
 			l->state == LISTS_ENDED ? "ended" : "is about to be put into force");
 }
 
+/* It is denied where it asks for these alone. */
+static void because_of_routes(struct json_writer *w, const struct why *y)
+{
+	size_t told = MIN(y->route_count, (size_t)WHY_ROUTES_MAX);
+	char command[COMMAND_MAX], text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < told; i++) {
+		const struct prefix *p = &y->routes[i], who = target_who(p);
+		const char *route = target_route_text(p->route);
+
+		snprintf(command, sizeof command, "picket unblock %s", prefix_format(p, text));
+		because(w, "on_route", command,
+			"requests of %s for %s are decided on by themselves (at HTTP)",
+			prefix_format(&who, text), route);
+	}
+	if (told < y->route_count)
+		because(w, "on_route", NULL, "and on %zu further routes: `picket blocks` lists them",
+			y->route_count - told);
+}
+
 static void write_reasons(struct json_writer *w, const struct control_parts *parts,
 			  const struct prefix *target, const struct why *y, struct event *const *history,
 			  size_t count)
 {
-	char command[96], text[PREFIX_TEXT_MAX], net[PREFIX_TEXT_MAX], wait[32];
+	char command[COMMAND_MAX], text[PREFIX_TEXT_MAX], net[PREFIX_TEXT_MAX], wait[32];
+	const struct prefix who = target_who(target);
 	uint64_t pending = pending_of(parts, target);
 
-	prefix_format(target, text);
+	prefix_format(&who, text);
 	if (y->kill)
 		because(w, "kill_switch", "picket resume",
 			"the kill switch is on: picket drops nothing, not even what is blocked");
@@ -167,6 +192,7 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 			prefix_format(&y->protect.net, net), y->protect.why);
 	for (unsigned i = 0; i < y->list_count; i++)
 		because_of_list(w, &y->lists[i]);
+	because_of_routes(w, y);
 	for (unsigned i = 0; i < y->claim_count; i++) {
 		uint64_t now = clock_boot_ns(parts->clock), end = y->claims[i].revert_ns;
 		uint64_t left = end > now ? end - now : 0;
@@ -206,7 +232,7 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 	else if (!pending)
 		because(w, "no_verdict", NULL,
 			"nothing has asked for a block of it (as far as is remembered)");
-	if (!target_is_net(target))
+	if (!target_is_net(&who))
 		return;
 	if (!y->handshake && y->behind)
 		because(w, "behind_proxy", NULL,
@@ -225,7 +251,7 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 static void write_why(struct json_writer *w, const struct control_parts *parts, const struct prefix *target,
 		      const struct why *y, struct event *const *history, size_t count)
 {
-	char command[80], text[PREFIX_TEXT_MAX];
+	char command[COMMAND_MAX], text[PREFIX_TEXT_MAX];
 
 	json_object_begin(w);
 	control_write_prefix(w, "target", target);

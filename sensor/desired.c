@@ -133,7 +133,12 @@ struct block *desired_covering(const struct desired *d, const struct prefix *tar
 	struct block *b = target_is_net(target) ? covering(d->kernel, target) : NULL;
 
 	*ret_list = b ? d->kernel : d->http;
-	return b ? b : covering(d->http, target);
+	if (!b)
+		b = covering(d->http, target);
+	if (b || !target_is_routed(target))
+		return b;
+	const struct prefix who = target_who(target);
+	return desired_covering(d, &who, ret_list);
 }
 
 void desired_tell(const struct desired *d, const struct block *b, const struct blocks *list,

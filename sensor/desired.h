@@ -44,7 +44,8 @@ bool desired_is_published(const struct desired *d, enum verdict_action action, c
 size_t desired_count_published(const struct desired *d);
 /* Did this gateway ask for an entry of the list? A gateway takes back what a gateway said, nobody else's. */
 bool desired_is_own(const struct blocks *list, const struct verdict *v);
-/* The entry of exactly that target, or of what covers an address, and its list; NULL: none. */
+/* The entry of exactly that target, or of what covers an address or a target on a route, and its list; NULL:
+ * none. */
 struct block *desired_covering(const struct desired *d, const struct prefix *target,
 			       struct blocks **ret_list);
 /* What is known of an entry of that list, but for what the kernel counts. */

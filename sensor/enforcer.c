@@ -931,9 +931,23 @@ int enforcer_pending(struct enforcer *e, struct pending **ret, size_t *ret_count
 	return 0;
 }
 
+/* A consumer's, too, which no network is. */
+static void why_protected(const struct enforcer *e, const struct prefix *who, struct why *why)
+{
+	const struct protected_net *p = target_is_net(who) ? protected_set_find(&e->protect, who) : NULL;
+
+	why->is_protected = p || (target_is_key(who) && limits_check_target(e->parts.config, NULL, who, 1,
+									    NULL) == LIMITS_PROTECTED);
+	if (p)
+		why->protect = *p;
+	else if (why->is_protected)
+		why->protect = (struct protected_net){.net = *who, .why = "limits.protect_consumers"};
+}
+
 int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *ret, struct event **history,
 		 size_t *count)
 {
+	const struct prefix who = target_who(target);
 	struct why why = {0};
 
 	pthread_mutex_lock(&e->lock);
@@ -945,7 +959,10 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 		desired_tell(&e->desired, b, list, &why.block);
 		why.claim_count = blocks_claims(list, &b->verdict.target, why.claims);
 	}
-	why_of_lists(&why, &e->lists, target);
+	why_of_lists(&why, &e->lists, &who);
+	if (!target_is_routed(target))
+		why.route_count =
+			decide_routes_of(e->desired.decide, target, now_ns(e), why.routes, WHY_ROUTES_MAX);
 	if (why.blocked && !why.block.http) {
 		struct warden_request q = {.op = WARDEN_HITS, .target = why.block.verdict.target};
 		if (ask(e, &q) == 0 && e->reply.result == 0) {
@@ -954,16 +971,12 @@ int enforcer_why(struct enforcer *e, const struct prefix *target, struct why *re
 			why.block.last_ns = e->reply.hit.last_ns;
 		}
 	}
-	why.class = proxies_class_prefix(e->parts.proxies, target);
+	why.class = proxies_class_prefix(e->parts.proxies, &who);
 	why.handshake = facts_handshake(&e->facts, target);
 	why.behind = facts_behind(&e->facts, target);
 	why.regulars = facts_regulars(&e->facts, target);
 	why.kill = e->kill;
-	const struct protected_net *p = protected_set_find(&e->protect, target);
-	if (p) {
-		why.is_protected = true;
-		why.protect = *p;
-	}
+	why_protected(e, &who, &why);
 	*count = history_overlapping(&e->history, target, history, *count);
 	pthread_mutex_unlock(&e->lock);
 	*ret = why;

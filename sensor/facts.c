@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/facts.h"
+#include "lib/target.h"
 #include "lib/util.h"
 
 #define WITHIN_NS (3600 * NS_PER_S)
@@ -13,19 +14,25 @@ static uint64_t an_hour_ago(const struct facts *f)
 
 bool facts_handshake(const struct facts *f, const struct prefix *target)
 {
-	return clients_seen(f->clients, target, an_hour_ago(f));
+	const struct prefix who = target_who(target);
+
+	return clients_seen(f->clients, &who, an_hour_ago(f));
 }
 
 bool facts_behind(const struct facts *f, const struct prefix *target)
 {
-	return f->behind && clients_seen(f->behind, target, an_hour_ago(f));
+	const struct prefix who = target_who(target);
+
+	return f->behind && clients_seen(f->behind, &who, an_hour_ago(f));
 }
 
 struct regulars_share facts_regulars(const struct facts *f, const struct prefix *target)
 {
+	const struct prefix who = target_who(target);
+
 	if (!f->regulars)
 		return (struct regulars_share){0};
-	return regulars_share(f->regulars, target, clock_boot_ns(f->clock));
+	return regulars_share(f->regulars, &who, clock_boot_ns(f->clock));
 }
 
 /* --- as the guard asks --- */

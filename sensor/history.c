@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/history.h"
+#include "lib/target.h"
 
 void history_deinit(struct history *h)
 {
@@ -20,11 +21,13 @@ void history_add(struct history *h, struct event *decision)
 size_t history_overlapping(const struct history *h, const struct prefix *target, struct event **ret,
 			   size_t max)
 {
+	const struct prefix who = target_who(target);
 	size_t n = 0;
 
 	for (uint64_t i = h->count; i-- > 0 && n < max && h->count - i <= HISTORY_MAX;) {
 		struct event *e = h->events[i % HISTORY_MAX];
-		if (prefix_overlaps(&e->decision.verdict.target, target))
+		const struct prefix other = target_who(&e->decision.verdict.target);
+		if (prefix_overlaps(&other, &who))
 			ret[n++] = event_ref(e);
 	}
 	return n;

@@ -17,7 +17,8 @@ struct history { /* zero to begin */
 
 void history_deinit(struct history *h);
 void history_add(struct history *h, struct event *decision); /* takes a reference of its own */
-/* Those whose target overlaps, newest first, max at most; references are the caller's. Returns how many. */
+/* Those whose target overlaps, on whatever route, newest first, max at most; references are the caller's.
+ * Returns how many. */
 size_t history_overlapping(const struct history *h, const struct prefix *target, struct event **ret,
 			   size_t max);
 

@@ -23,6 +23,7 @@ struct http_point {
 	struct MHD_Response *pass;
 	atomic_uint_fast64_t asked, unnamed, last_ns;
 	atomic_uint_fast64_t with_consumer, consumer_ns, with_ja4, ja4_ns, bad_ja4;
+	atomic_uint_fast64_t with_target, target_ns, bad_target;
 };
 
 /* --- who is it? --- */
@@ -100,9 +101,45 @@ static void ja4_find(struct http_point *p, const struct http_request *request, u
 	atomic_store(&p->ja4_ns, now_ns);
 }
 
-/* False: what it says cannot be relied on, or is nothing. */
-static bool question_read(struct http_point *p, struct MHD_Connection *connection, uint64_t now_ns,
-			  struct decide_question *q)
+/* False: it tells none. Two headers: nobody knows which of them the proxy set. */
+static bool target_of(const struct http_point *p, const struct http_request *request, const char *url,
+		      struct span *ret)
+{
+	const char *name = p->parts.config->enforcement.target_header;
+	unsigned count = 0;
+
+	if (!name || !name[0])
+		return false;
+	if (name[0] == ':') { /* the question's own */
+		*ret = span_from(url);
+		return true;
+	}
+	for (unsigned i = 0; i < request->header_count; i++)
+		if (span_equal_nocase(request->headers[i].name, span_from(name)))
+			*ret = count++ ? SPAN_NULL : request->headers[i].value;
+	return count != 0;
+}
+
+static void target_find(struct http_point *p, const struct http_request *request, const char *url,
+			uint64_t now_ns, struct decide_question *q, struct request_path *path)
+{
+	struct span target;
+
+	if (!target_of(p, request, url, &target))
+		return;
+	atomic_fetch_add(&p->with_target, 1);
+	atomic_store(&p->target_ns, now_ns);
+	if (!decide_has(p->parts.decide, TARGET_ROUTED))
+		return;
+	request_path_read(target, path);
+	if (path->kind == REQUEST_PATH_UNREADABLE)
+		atomic_fetch_add(&p->bad_target, 1);
+	q->path = path;
+}
+
+/* False: what it says cannot be relied on, or is nothing. path: for q to point at. */
+static bool question_read(struct http_point *p, struct MHD_Connection *connection, const char *url,
+			  uint64_t now_ns, struct decide_question *q, struct request_path *path)
 {
 	struct http_request request = {0};
 
@@ -111,6 +148,7 @@ static bool question_read(struct http_point *p, struct MHD_Connection *connectio
 		q->client = client_find(p, &request);
 		consumer_find(p, &request, now_ns, q);
 		ja4_find(p, &request, now_ns, q);
+		target_find(p, &request, url, now_ns, q, path);
 	}
 	if (q->client.family == ADDR_NONE)
 		atomic_fetch_add(&p->unnamed, 1);
@@ -161,8 +199,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	struct http_point *p = cls;
 	uint64_t now_ns = clock_boot_ns(p->parts.clock), retry_s = 0;
 	struct decide_question question = {.key_count = 0};
+	struct request_path path;
 
-	(void)url;
 	(void)method;
 	(void)version;
 	(void)upload_data;
@@ -176,7 +214,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	}
 	atomic_fetch_add(&p->asked, 1);
 	atomic_store(&p->last_ns, now_ns);
-	if (!question_read(p, connection, now_ns, &question))
+	if (!question_read(p, connection, url, now_ns, &question, &path))
 		return MHD_queue_response(connection, MHD_HTTP_NO_CONTENT, p->pass);
 	switch (decide_ask_of(p->parts.decide, &question, now_ns, &retry_s)) {
 	case DECIDE_DENY:
@@ -191,13 +229,21 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 
 /* --- life --- */
 
+/* A target is read as it was sent (request_path.h). */
+static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *text)
+{
+	(void)cls;
+	(void)connection;
+	return strlen(text);
+}
+
 static int serve(struct http_point *p, int listen_fd)
 {
 	p->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request,
 				     p, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
 				     (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				     (size_t)HEAD_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-				     MHD_OPTION_END);
+				     MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
 	if (p->daemon)
 		return 0;
 	int r = errno ? -errno : -EIO;
@@ -245,10 +291,13 @@ void http_point_free(struct http_point *p)
 bool http_point_is_asked(struct http_point *p, uint8_t family)
 {
 	uint64_t now_ns = clock_boot_ns(p->parts.clock);
-	uint64_t last_ns = family == TARGET_CONSUMER ? atomic_load(&p->consumer_ns)
-			   : family == TARGET_JA4    ? atomic_load(&p->ja4_ns)
-						     : atomic_load(&p->last_ns);
+	uint8_t who = family & (uint8_t)~TARGET_ROUTED;
+	uint64_t last_ns = who == TARGET_CONSUMER ? atomic_load(&p->consumer_ns)
+			   : who == TARGET_JA4    ? atomic_load(&p->ja4_ns)
+						  : atomic_load(&p->last_ns);
 
+	if (family & TARGET_ROUTED)
+		last_ns = MIN(last_ns, atomic_load(&p->target_ns));
 	return last_ns && now_ns < last_ns + HTTP_POINT_WITHIN_NS;
 }
 
@@ -261,5 +310,7 @@ struct http_point_counts http_point_counts(struct http_point *p)
 		.with_consumer = atomic_load(&p->with_consumer),
 		.with_ja4 = atomic_load(&p->with_ja4),
 		.bad_ja4 = atomic_load(&p->bad_ja4),
+		.with_target = atomic_load(&p->with_target),
+		.bad_target = atomic_load(&p->bad_target),
 	};
 }

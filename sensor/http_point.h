@@ -5,8 +5,9 @@
  * question is a head of any method and path, whose forwarding headers name the client by the rules of
  * policies/origin.h; a body is not read. Where it carries the client's credential, or its JA4 in the header
  * that the configuration names, consumers and JA4s that are decided on are denied, too: a credential becomes
- * its hash at once, and only while there is a consumer to compare it with. Whoever may open the socket may
- * ask; nothing can be changed by it. On any doubt it says pass, and counts why.
+ * its hash at once, and only while there is a consumer to compare it with. Where it tells what the client
+ * asks for (enforcement.target_header), so are clients on single routes. Whoever may open the socket may ask;
+ * nothing can be changed by it. On any doubt it says pass, and counts why.
  */
 #ifndef PICKET_HTTP_POINT_H
 #define PICKET_HTTP_POINT_H
@@ -34,13 +35,16 @@ struct http_point_counts {
 	uint64_t last_ns;                 /* boot clock; 0: nobody asked yet */
 	uint64_t with_consumer, with_ja4; /* of these: carried a credential; a JA4 */
 	uint64_t bad_ja4;                 /* of these: the header held something else: passed over */
+	uint64_t with_target;             /* of these: told what is asked for */
+	uint64_t bad_target; /* ... which could not be read while something was denied on a route: as
+			      * if it were each of these routes */
 };
 
 /* Serves on a listening socket that the caller made; it is taken. One thread. 0 or -errno. */
 int http_point_new(const struct http_point_parts *parts, int listen_fd, struct http_point **ret);
 void http_point_free(struct http_point *p);
-/* Did a proxy ask within HTTP_POINT_WITHIN_NS, with what tells such targets (family: of a target; an address:
- * any question)? Else what is decided there stops nobody. */
+/* Did a proxy ask within HTTP_POINT_WITHIN_NS, with what tells such targets (family: of a target,
+ * TARGET_ROUTED beside it or not; an address: any question)? Else what is decided there stops nobody. */
 #define HTTP_POINT_WITHIN_NS (300ull * 1000000000)
 bool http_point_is_asked(struct http_point *p, uint8_t family);
 struct http_point_counts http_point_counts(struct http_point *p);

@@ -398,7 +398,7 @@ static void forecast_bind(sqlite3_stmt *s, const struct forecast_entry *whole)
 	bind_count(s, 6, v->ttl_ms);
 	sqlite3_bind_double(s, 7, v->confidence);
 	if (v->via.family != ADDR_NONE) {
-		const struct prefix via = {v->via, addr_bits(&v->via)};
+		const struct prefix via = {.addr = v->via, .bits = addr_bits(&v->via)};
 		bind_key(s, 8, &via);
 	}
 	sqlite3_bind_text(s, 9, v->id, -1, SQLITE_TRANSIENT);

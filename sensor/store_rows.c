@@ -7,28 +7,40 @@
 
 int store_key_write(const struct prefix *p, uint8_t key[static STORE_KEY_MAX])
 {
-	int bytes = p->addr.family == ADDR_IPV4 ? 4 : 16;
+	const char *route = target_route_text(p->route);
+	const struct prefix who = target_who(p);
+	size_t bytes = who.addr.family == ADDR_IPV4 ? 4 : 16;
 
 	key[0] = p->addr.family;
 	key[1] = p->bits;
-	memcpy(key + 2, p->addr.bytes, (size_t)bytes);
-	return bytes + 2;
+	memcpy(key + 2, p->addr.bytes, bytes);
+	memcpy(key + 2 + bytes, route, strlen(route));
+	return (int)(2 + bytes + strlen(route));
 }
 
 static bool key_read(const uint8_t *key, int len, struct prefix *ret)
 {
 	struct prefix p = {.bits = 0};
 
-	if (!key || len < 2 || len != (key[0] == ADDR_IPV4 ? 6 : 18))
+	if (!key || len < 2)
 		return false;
 	p.addr.family = key[0];
 	p.bits = key[1];
-	memcpy(p.addr.bytes, key + 2, (size_t)len - 2);
-	if (p.bits > addr_bits(&p.addr) || !(target_is_net(&p) || target_is_key(&p)))
+	const bool routed = target_is_routed(&p);
+	struct prefix who = target_who(&p);
+	const int bytes = who.addr.family == ADDR_IPV4 ? 4 : 16;
+	if (routed ? len <= 2 + bytes : len != 2 + bytes)
 		return false;
-	struct prefix clean = prefix_of(&p.addr, p.bits);
-	*ret = p;
-	return prefix_equal(&clean, &p);
+	memcpy(who.addr.bytes, key + 2, (size_t)bytes);
+	struct prefix clean = prefix_of(&who.addr, who.bits);
+	if (who.bits > addr_bits(&who.addr) || !(target_is_net(&who) || target_is_key(&who)) ||
+	    !prefix_equal(&clean, &who))
+		return false;
+	const struct span route = {(const char *)key + 2 + bytes, (size_t)(len - 2 - bytes)};
+	if (routed)
+		return target_limit(&who, route, TARGET_ROUTES_MAX, ret) == 0;
+	*ret = who;
+	return true;
 }
 
 bool store_key(sqlite3_stmt *s, int column, struct prefix *ret)
@@ -101,7 +113,7 @@ void store_bind_addr(sqlite3_stmt *s, int parameter, const struct addr *a, uint8
 		sqlite3_bind_null(s, parameter);
 		return;
 	}
-	const struct prefix exact = {*a, addr_bits(a)};
+	const struct prefix exact = {.addr = *a, .bits = addr_bits(a)};
 	sqlite3_bind_blob(s, parameter, key, store_key_write(&exact, key), SQLITE_STATIC);
 }
 
@@ -111,7 +123,7 @@ bool store_addr(sqlite3_stmt *s, int column, struct addr *ret)
 
 	if (sqlite3_column_type(s, column) == SQLITE_NULL)
 		return true;
-	if (!store_key(s, column, &p) || !prefix_is_exact(&p))
+	if (!store_key(s, column, &p) || !target_is_net(&p) || !prefix_is_exact(&p))
 		return false;
 	*ret = p.addr;
 	return true;

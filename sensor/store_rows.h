@@ -11,11 +11,12 @@
 #ifndef PICKET_STORE_ROWS_H
 #define PICKET_STORE_ROWS_H
 
-#include "lib/addr.h"
+#include "lib/target.h"
 #include "lib/verdict.h"
 #include "sensor/store.h"
 
-#define STORE_KEY_MAX 18 /* family, bits, and the bytes of the address */
+/* Family, bits, and the bytes of the address; of a target on a route also that one's text, without a zero. */
+#define STORE_KEY_MAX (18 + TARGET_ROUTE_MAX)
 
 /* Returns how many bytes. */
 int store_key_write(const struct prefix *p, uint8_t key[static STORE_KEY_MAX]);

@@ -69,7 +69,6 @@ struct warden_wish {
 	struct prefix target;
 	uint8_t remove; /* 1: take it out, and the rest does not count */
 	uint8_t scope, action, source;
-	uint8_t pad[2];
 	uint64_t deadline_ns; /* boot clock */
 };
 _Static_assert(sizeof(struct warden_batch_head) == 16 && sizeof(struct warden_wish) == 32, "no holes");

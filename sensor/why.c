@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/why.h"
 #include <stdio.h>
+#include "lib/target.h"
 
 /* The entries of lists that cover the target. */
 static void lists_find(const struct lists *lists, const struct prefix *target, struct why *why)
 {
 	for (unsigned i = 0; i < lists->count; i++) {
 		struct list *l = lists->items[i].list;
-		uint32_t at = prefix_is_exact(target) ? list_match(l, &target->addr) : list_find(l, target);
+		uint32_t at = target_is_net(target) && prefix_is_exact(target) ? list_match(l, &target->addr)
+									       : list_find(l, target);
 		if (at == LIST_NONE)
 			continue;
 		why->lists[why->list_count++] = (struct why_list){
@@ -25,6 +27,8 @@ static bool list_prevails(const struct why_list *l, const struct why *why)
 	const struct verdict *v = &why->block.verdict;
 	int strength = verdict_strength(l->config->action), other = verdict_strength(v->action);
 
+	if (why->blocked && target_is_routed(&v->target)) /* it was asked for, and stands beside the list's */
+		return false;
 	if (!why->blocked || l->target.bits != v->target.bits)
 		return !why->blocked || l->target.bits > v->target.bits;
 	return strength > other || (strength == other && l->end_ns > block_told_end_ns(&why->block));

@@ -19,6 +19,7 @@ struct why_list {
 	uint64_t end_ns;
 	uint8_t state; /* enum lists_mark */
 };
+#define WHY_ROUTES_MAX 8
 struct why {
 	bool blocked;
 	struct block_told block; /* of a list: source import, the list's name as origin */
@@ -26,6 +27,8 @@ struct why {
 	unsigned claim_count;
 	struct why_list lists[CONFIG_LISTS_MAX]; /* whose entries cover it, in force or not */
 	unsigned list_count;
+	struct prefix routes[WHY_ROUTES_MAX]; /* targets on routes, in force, that mean or cover it */
+	size_t route_count;                   /* ... of all of which there are so many */
 	enum proxy_class class;
 	bool handshake;
 	bool behind; /* seen behind a trusted proxy, whose packets alone come here */

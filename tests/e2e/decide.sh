@@ -35,6 +35,10 @@ recipe nginx >"$DIR/recipe"
 recipe 'nginx consumers' >"$DIR/consumers"
 [ -s "$DIR/consumers" ] || fail "no lines for consumers in docs/decide.md"
 sed -i "/proxy_set_header X-Forwarded-For/r $DIR/consumers" "$DIR/recipe"
+# And to ask about routes.
+recipe 'nginx routes' >"$DIR/routes"
+[ -s "$DIR/routes" ] || fail "no line for routes in docs/decide.md"
+sed -i "/proxy_set_header X-Forwarded-For/r $DIR/routes" "$DIR/recipe"
 {
 	cat <<-CONF
 		daemon off;
@@ -89,6 +93,7 @@ proxies:
   trusted: [$C4, 127.0.0.1]
 enforcement:
   ja4_header: X-JA4
+  target_header: X-Original-URI
   rate_limit: 5
   rate_burst: 5"
 events_start
@@ -221,7 +226,55 @@ equal "entries of the kernel, as before" "$kernel" "$(status_of .blocks.desired)
 grep -rq 'stolen-c0ffee' "$DIR/picket.log" "$DIR/events.jsonl" && fail "the token stands in picket's log or events"
 unharmed neighbour
 tell "a stolen token is denied from two addresses, their other clients are not; a JA4 as well; refused where no proxy tells it"
+
+# On one route alone: denied there, however it is written, and nowhere else.
+asks() { # SOURCE STATUS PATH
+	[ "$(in_k curl -s -o /dev/null -m 5 -w '%{http_code}' --path-as-is --interface "$1" "http://$BALANCER:8001$3")" = "$2" ]
+}
+exits 0 pk block "$ATTACKER@/login" --ttl 5m
+wait_until 5 "on the route it is denied" asks $ATTACKER 403 /login
+for path in '/login?x=1' //login /%6cogin /x/../login '/x/%2e%2e/login' '/x%2f..%2flogin' /login/ '/login;a=b' /LOGIN '/x/..;/login'; do
+	asks $ATTACKER 403 "$path" || fail "$path gets around the block of /login"
+done
+for path in / /login2 /users/7 '/other?next=/login' '/a%20b'; do
+	asks $ATTACKER 200 "$path" || fail "$path is denied to who is denied /login"
+done
+asks $NEIGHBOUR 200 /login || fail "the neighbour is denied /login"
+exits 0 pk block "10.78.0.0/24@/users/{id}/cards" --ttl 5m
+wait_until 5 "a network is denied a route" asks $NEIGHBOUR 403 /users/7/cards
+asks $NEIGHBOUR 200 /users/7 || fail "the network is denied more than that"
+asks $ATTACKER 403 /users/9/cards || fail "who has a route of its own is not denied that of its network"
+exits 0 pk block "$CONSUMER@/orders" --ttl 5m
+exits 0 pk unblock "$CONSUMER"
+stolen_at() { # STATUS PATH
+	[ "$(in_k curl -s -o /dev/null -m 5 -w '%{http_code}' --interface $NEIGHBOUR -H "$STOLEN" "http://$BALANCER:8001$2")" = "$1" ]
+}
+wait_until 5 "the consumer is denied a route" stolen_at 403 /orders
+stolen_at 200 /stolen || fail "the consumer is denied more than its route"
+exits 0 pk block "$CONSUMER" --ttl 5m --reason "stolen token"
+pk blocks | grep -q "$ATTACKER@/login .*http" || fail "picket blocks: $(pk blocks)"
+pk why "$ATTACKER@/login" | grep -q "at HTTP" || fail "picket why: $(pk why "$ATTACKER@/login")"
+pk why "$ATTACKER" >"$DIR/why" && fail "picket why calls it blocked: $(cat "$DIR/why")"
+grep -q "picket unblock $ATTACKER@/login" "$DIR/why" || fail "picket why does not tell of the route: $(cat "$DIR/why")"
+equal "status of unblock without the route" 1 "$(pk unblock $ATTACKER >"$DIR/unblock" 2>&1; echo $?)"
+grep -q "$ATTACKER@/login" "$DIR/unblock" || fail "unblock does not name the route: $(cat "$DIR/unblock")"
+equal "exported of it" 0 "$(pk export 2>"$DIR/export" | grep -c "$ATTACKER")"
+equal "status of a block in the kernel on a route" 4 "$(pk block "$ATTACKER@/x" --scope host >/dev/null 2>&1; echo $?)"
+equal "status of a block of no route" 2 "$(pk block "$ATTACKER@login" >/dev/null 2>&1; echo $?)"
+exits 0 pk block "$NEIGHBOUR@/brief" --ttl 3s
+wait_until 5 "for a while it is denied" asks $NEIGHBOUR 403 /brief
+wait_until 10 "and then not any more" asks $NEIGHBOUR 200 /brief
+at_least "questions that told what is asked for" 20 "$(status_of .http.with_target)"
+equal "of these, unreadable" 0 "$(status_of .http.bad_target)"
+equal "entries of the kernel, as before" "$kernel" "$(status_of .blocks.desired)"
+unharmed neighbour
+tell "denied on one route, however it is written, and nowhere else; a network and a consumer likewise; it ends in time"
 exits 0 pk block $ATTACKER --ttl 5m
+# The whole daemon, too.
+picket_end TERM
+picket_again
+wait_until 5 "after a restart it is denied on the route" asks $NEIGHBOUR 403 /users/7/cards
+asks $NEIGHBOUR 200 /users/7 || fail "after a restart the network is denied more than its route"
 
 # The other forms in which proxies ask.
 by_hand() { curl -s -o /dev/null -w '%{http_code}' --unix-socket "$DIR/decide.sock" "$@"; }
@@ -256,6 +309,7 @@ killed=$(date +%s%N)
 wait_until 15 "the sensor is back" restarts
 wait_until 5 "what the kernel holds is denied at HTTP again" status_at $ATTACKER 8001 403
 wait_until 5 "so is the consumer, which the journal has" as $NEIGHBOUR 403 "$STOLEN"
+asks $NEIGHBOUR 403 /users/7/cards || fail "after the sensor's death the network is served on its route"
 unharmed neighbour
 tell "sensor killed: no error, at most $(slowest_ms neighbour "$killed") ms"
 picket_down

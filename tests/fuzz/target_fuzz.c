@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * target_fuzz.c: any bytes as a target. Checked: what is taken is an address, a prefix or a key that its own
- * text gives again; a key's text is the one that was read.
+ * text gives again, on a route or not; a key's text, and a route's, is the one that was read.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -25,7 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct span out = span_from(prefix_format(&p, text));
 		assert(out.len && out.len < sizeof text);
 		assert(target_parse(out, &again) == 0 && prefix_equal(&again, &p));
-		assert(target_is_net(&p) || span_equal(in, out));
+		const struct prefix who = target_who(&p);
+		assert(target_is_net(&who) || span_equal(in, out));
+		const char *route = memchr(in.ptr, '@', in.len), *kept = target_route_text(p.route);
+		size_t len = route ? (size_t)(in.ptr + in.len - route - 1) : 0;
+		assert(strlen(kept) == len && (!route || memcmp(kept, route + 1, len) == 0));
 	}
 	if (size >= sizeof p) { /* bytes as they may stand in a file */
 		memcpy(&p, data, sizeof p);

@@ -20,7 +20,8 @@ static void check_text(const char *text, size_t size)
 
 static void check_verdict(void *arg, const struct verdict *v)
 {
-	struct prefix cleared = prefix_of(&v->target.addr, v->target.bits);
+	const struct prefix who = target_who(&v->target);
+	struct prefix cleared = prefix_of(&who.addr, who.bits);
 
 	*(unsigned *)arg += 1;
 	if (v->source != VERDICT_GATEWAY || v->scope != VERDICT_SCOPE_PORTS)
@@ -33,7 +34,7 @@ static void check_verdict(void *arg, const struct verdict *v)
 		abort();
 	if (!target_is_net(&v->target) && !target_is_key(&v->target))
 		abort();
-	if (v->target.bits > addr_bits(&v->target.addr) || !prefix_equal(&cleared, &v->target))
+	if (who.bits > addr_bits(&who.addr) || !prefix_equal(&cleared, &who))
 		abort();
 	if (v->evidence_count > VERDICT_EVIDENCE_MAX || !v->id[0])
 		abort();

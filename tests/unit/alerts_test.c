@@ -2,6 +2,7 @@
 #include "policies/alerts.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include "lib/target.h"
 #include "sensor/alert_text.h"
 #include "tests/unit/policies_config.h"
 
@@ -84,6 +85,24 @@ static void one_source_on_many_routes_is_one_alert(void **state)
 	assert_int_equal(a.count, 2);
 	assert_int_equal(a.source_count, 1);
 	assert_int_equal(a.route_count, 3);
+	alerts_free(alerts);
+}
+
+/* It is about who is meant, in IPv6 its network, and the route that it is denied. */
+static void a_target_on_a_route_is_told_as_who_is_meant_on_that(void **state)
+{
+	struct verdict v = verdict("path_scan", "2001:db8:1:2::9", "/caused/it");
+	struct prefix who = v.target, net = test_prefix("2001:db8:1:2::/64");
+
+	(void)state;
+	fresh(ALL, 12);
+	assert_int_equal(target_limit(&who, SPAN("/login"), TARGET_ROUTES_MAX, &v.target), 0);
+	decide(v, DECISION_BLOCKED, "ok");
+	struct alert a = next();
+	assert_int_equal(a.source_count, 1);
+	assert_true(prefix_equal(&a.sources[0], &net));
+	assert_int_equal(a.route_count, 1);
+	assert_true(span_equal(a.routes[0], SPAN("/login")));
 	alerts_free(alerts);
 }
 
@@ -324,6 +343,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_source_on_many_routes_is_one_alert),
+		cmocka_unit_test(a_target_on_a_route_is_told_as_who_is_meant_on_that),
 		cmocka_unit_test(many_sources_on_one_route_are_one_alert),
 		cmocka_unit_test(another_name_another_kind_and_another_source_on_another_route_are_others),
 		cmocka_unit_test(the_pause_doubles_up_to_eight_times_and_a_quiet_group_ends),

@@ -679,6 +679,9 @@ static void a_bad_block_is_refused_with_the_way_to_mend_it_and_never_reaches_the
 		{"{\"target\":\"example.org\"}", "bad_target", "give one like", 422},
 		{"{\"target\":\"192.0.2.7/24\"}", "bad_target", "the network is 192.0.2.0/24", 422},
 		{"{\"target\":\"2001:db8::1/48\"}", "bad_target", "2001:db8::/48", 422},
+		{"{\"target\":\"192.0.2.7@login\"}", "bad_target", "192.0.2.7@/login", 422},
+		{"{\"target\":\"192.0.2.7@/login/\"}", "bad_target", "docs/decide.md", 422},
+		{"{\"target\":\"192.0.2.7@/$(reboot)\"}", "bad_target", "no target on a route", 422},
 		{"{\"target\":\"192.0.2.7\",\"tll\":\"15m\"}", "unknown_key",
 		 "\"tll\": known are target, ttl", 422},
 		{"{\"target\":\"192.0.2.7\",\"ttl\":\"15\"}", "bad_ttl", "unit", 422},
@@ -713,6 +716,10 @@ static void unblock_takes_addresses_and_prefixes_from_the_path(void **state)
 	assert_int_equal(fake.asked.target.bits, 24);
 	cJSON_Delete(call("DELETE", "/v1/blocks/2001:db8::/48", NULL, 200));
 	assert_int_equal(fake.asked.target.bits, 48);
+	cJSON *a = call("DELETE", "/v1/blocks/192.0.2.7%40%2Fusers%2F%7Bid%7D", NULL, 200);
+	assert_string_equal(text_at(a, "target"), "192.0.2.7@/users/{id}");
+	assert_string_equal(target_route_text(fake.asked.target.route), "/users/{id}");
+	cJSON_Delete(a);
 }
 
 static void unblock_of_nothing_is_404_and_names_the_wider_block_that_covers_it(void **state)
@@ -722,6 +729,9 @@ static void unblock_of_nothing_is_404_and_names_the_wider_block_that_covers_it(v
 	problem("DELETE", "/v1/blocks/192.0.2.7", NULL, 404, "not_blocked", "192.0.2.7 is not blocked");
 	fake.why = (struct why){.blocked = true, .block = fixture_block("192.0.2.0/24")};
 	problem("DELETE", "/v1/blocks/192.0.2.7", NULL, 404, "not_blocked", "by the block of 192.0.2.0/24");
+	fake.why = (struct why){.route_count = 3};
+	assert_int_equal(target_parse(SPAN("192.0.2.7@/login"), &fake.why.routes[0]), 0);
+	problem("DELETE", "/v1/blocks/192.0.2.7", NULL, 404, "not_blocked", "192.0.2.7@/login is");
 }
 
 static void unblock_that_the_kernel_refuses_is_no_404(void **state)
@@ -858,6 +868,25 @@ static void why_of_an_unconfirmed_block_names_the_command_that_keeps_it(void **s
 	assert_int_equal(cJSON_GetArraySize(at(a, "claims")), 2);
 	assert_true(has_reason(a, "unconfirmed", "picket block --confirm 192.0.2.7"));
 	assert_true(has_reason(a, "kill_switch", "picket resume"));
+	cJSON_Delete(a);
+}
+
+static void why_names_the_routes_that_are_decided_on_by_themselves(void **state)
+{
+	(void)state;
+	fake.why = (struct why){.handshake = true, .route_count = WHY_ROUTES_MAX + 2};
+	for (unsigned i = 0; i < WHY_ROUTES_MAX; i++) {
+		char text[64];
+		snprintf(text, sizeof text, "192.0.2.0/24@/%u/{id}", i);
+		assert_int_equal(target_parse(span_from(text), &fake.why.routes[i]), 0);
+	}
+	cJSON *a = call("GET", "/v1/why/192.0.2.7", NULL, 200), *r;
+	unsigned told = 0;
+
+	assert_false(cJSON_IsTrue(at(a, "blocked")));
+	assert_true(has_reason(a, "on_route", "picket unblock 192.0.2.0/24@/0/{id}"));
+	cJSON_ArrayForEach(r, at(a, "reasons")) told += !strcmp(text_at(r, "code"), "on_route");
+	assert_int_equal(told, WHY_ROUTES_MAX + 1);
 	cJSON_Delete(a);
 }
 
@@ -1416,6 +1445,7 @@ int main(void)
 		TEST(unblock_of_nothing_is_404_and_names_the_wider_block_that_covers_it),
 		TEST(unblock_that_the_kernel_refuses_is_no_404),
 		TEST(unblock_of_what_a_list_names_is_refused_with_what_to_do),
+		TEST(why_names_the_routes_that_are_decided_on_by_themselves),
 		TEST(block_lists_are_shown_with_what_is_in_force_and_what_is_not),
 		TEST(why_names_the_block_lists_that_cover_an_address),
 		TEST(a_block_is_confirmed_by_its_target),

@@ -525,6 +525,134 @@ static void lists_can_be_asked_while_they_change(void **state)
 	list_free(s.lists[1]);
 }
 
+/* --- routes --- */
+
+static struct request_path asked_for;
+
+static enum decide_answer ask_for(struct decide *d, const char *client, const char *consumer,
+				  const char *target)
+{
+	struct decide_question q = {.key_count = 0};
+	uint64_t retry_s;
+
+	if (client)
+		q.client = test_addr(client);
+	if (consumer)
+		assert_int_equal(target_parse(span_from(consumer), &q.keys[q.key_count++]), 0);
+	if (target) {
+		request_path_read(span_from(target), &asked_for);
+		q.path = &asked_for;
+	}
+	return decide_ask_of(d, &q, NOW, &retry_s);
+}
+
+static size_t routes_of(struct decide *d, const char *who, struct prefix *ret)
+{
+	struct prefix p;
+
+	assert_int_equal(target_parse(span_from(who), &p), 0);
+	return decide_routes_of(d, &p, NOW, ret, 2);
+}
+
+static void who_is_denied_on_a_route_passes_everywhere_else(void **state)
+{
+	struct decide *d = fresh(10, 1, 2);
+	struct decide_denials all;
+	struct prefix p;
+
+	(void)state;
+	assert_false(decide_has(d, TARGET_ROUTED));
+	put_key(d, "198.51.100.7@/login", VERDICT_BLOCK);
+	put_key(d, "203.0.113.0/24@/users/{id}", VERDICT_BLOCK);
+	put_key(d, THIEF "@/users/{id}", VERDICT_BLOCK);
+	assert_true(decide_has(d, TARGET_ROUTED) && decide_has(d, TARGET_CONSUMER));
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/login"), DECIDE_DENY);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/x/..//%6cogin?a=b"), DECIDE_DENY);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/"), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/users/7"), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, NULL), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "198.51.100.8", NULL, "/login"), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "203.0.113.9", NULL, "/users/7"), DECIDE_DENY);
+	assert_int_equal(ask_for(d, "203.0.113.9", NULL, "/login"), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "2001:db8::7", THIEF, "/users/7"), DECIDE_DENY);
+	assert_int_equal(ask_for(d, "2001:db8::7", THIEF, "/users"), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "2001:db8::7", OTHER, "/users/7"), DECIDE_PASS);
+	/* What nobody can read is held against who is denied somewhere, and against nobody else. */
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/%zz"), DECIDE_DENY);
+	assert_int_equal(ask_for(d, "198.51.100.8", NULL, "/%zz"), DECIDE_PASS);
+	/* Nobody copies them: a map knows no routes. */
+	assert_int_equal(decide_denials(d, NOW, 10, &all), 0);
+	assert_int_equal(all.count, 0);
+	free(all.items);
+	assert_int_equal(denied_until(d, "198.51.100.7"), 0);
+	assert_int_equal(target_parse(SPAN("198.51.100.7@/login"), &p), 0);
+	assert_int_equal(decide_hits(d, &p).requests, 3);
+	decide_remove(d, &p);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/login"), DECIDE_PASS);
+	assert_int_equal(target_parse(SPAN("203.0.113.0/24@/users/{id}"), &p), 0);
+	decide_remove(d, &p);
+	assert_int_equal(ask_for(d, "2001:db8::7", THIEF, "/users/7"), DECIDE_DENY);
+	assert_int_equal(target_parse(SPAN(THIEF "@/users/{id}"), &p), 0);
+	decide_remove(d, &p);
+	assert_false(decide_has(d, TARGET_ROUTED) || decide_has(d, TARGET_CONSUMER));
+	decide_free(d);
+}
+
+static void of_all_routes_and_one_the_strongest_decides(void **state)
+{
+	struct decide *d = fresh(10, 1, 2);
+
+	(void)state;
+	put_key(d, "198.51.100.7", VERDICT_SHADOW);
+	put_key(d, "198.51.100.7@/login", VERDICT_RATE_LIMIT);
+	put_key(d, "198.51.100.0/24@/{any}", VERDICT_BLOCK);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/login"), DECIDE_DENY);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/a/b"), DECIDE_PASS);
+	assert_int_equal(decide_counts(d).shadowed, 1);
+	decide_free(d);
+}
+
+static void a_client_is_slowed_on_each_route_by_itself(void **state)
+{
+	struct decide *d = fresh(10, 1, 2);
+
+	(void)state;
+	put_key(d, "198.51.100.0/24@/login", VERDICT_RATE_LIMIT);
+	put_key(d, "198.51.100.0/24@/search", VERDICT_RATE_LIMIT);
+	put_key(d, THIEF "@/login", VERDICT_RATE_LIMIT);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/login"), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/login"), DECIDE_SLOW);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/search"), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "198.51.100.8", NULL, "/login"), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "198.51.100.7", NULL, "/"), DECIDE_PASS);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ask_for(d, "203.0.113.1", THIEF, "/login"), DECIDE_PASS);
+	assert_int_equal(ask_for(d, "203.0.113.2", THIEF, "/login"), DECIDE_SLOW);
+	decide_free(d);
+}
+
+static void the_routes_of_a_client_are_known(void **state)
+{
+	struct decide *d = fresh(10, 1, 2);
+	struct prefix got[2], p;
+
+	(void)state;
+	put_key(d, "198.51.100.7@/login", VERDICT_BLOCK);
+	put_key(d, "198.51.100.0/24@/search", VERDICT_SHADOW);
+	put_key(d, THIEF "@/login", VERDICT_BLOCK);
+	assert_int_equal(routes_of(d, "198.51.100.7", got), 2);
+	assert_int_equal(routes_of(d, "198.51.100.8", got), 1);
+	assert_int_equal(target_parse(SPAN("198.51.100.0/24@/search"), &p), 0);
+	assert_true(prefix_equal(&got[0], &p));
+	assert_int_equal(routes_of(d, "203.0.113.1", got), 0);
+	assert_int_equal(routes_of(d, THIEF, got), 1);
+	assert_int_equal(routes_of(d, OTHER, got), 0);
+	put_key(d, "198.51.100.7@/third", VERDICT_BLOCK);
+	assert_int_equal(routes_of(d, "198.51.100.7", got), 3); /* more than there is room for */
+	decide_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +665,10 @@ int main(void)
 		cmocka_unit_test(while_off_everybody_passes),
 		cmocka_unit_test(it_can_be_asked_while_it_changes),
 		cmocka_unit_test(a_consumer_is_denied_wherever_it_comes_from_and_its_neighbours_are_not),
+		cmocka_unit_test(who_is_denied_on_a_route_passes_everywhere_else),
+		cmocka_unit_test(of_all_routes_and_one_the_strongest_decides),
+		cmocka_unit_test(a_client_is_slowed_on_each_route_by_itself),
+		cmocka_unit_test(the_routes_of_a_client_are_known),
 		cmocka_unit_test(a_block_list_denies_what_is_in_force_of_it),
 		cmocka_unit_test(an_entry_of_a_list_ends_by_its_own_time_and_no_later_than_may_be),
 		cmocka_unit_test(of_lists_and_decisions_the_strongest_in_force_decides),

@@ -550,6 +550,82 @@ static void a_consumer_is_denied_at_http_alone(void **state)
 	assert_int_equal(warden.asked_block, 0);
 }
 
+/* The kernel never hears of it; who asks for anything else passes. */
+static void a_client_is_denied_on_a_route_at_http_alone(void **state)
+{
+	struct stage *s = *state;
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.7");
+	struct decide_question q = {.client = address("203.0.113.7")};
+	struct request_path login, other;
+	struct prefix who = v.target;
+	struct why why;
+	uint64_t retry_s;
+	size_t none = 0;
+
+	request_path_read(SPAN("/login"), &login);
+	request_path_read(SPAN("/other"), &other);
+	assert_int_equal(target_parse(SPAN("203.0.113.7@/login"), &v.target), 0);
+	assert_string_equal(give(s, v).why, "no_point");
+	s->http_asked = true;
+	struct decision d = give(s, v);
+	assert_int_equal(d.outcome, DECISION_BLOCKED);
+	assert_true(d.http && !d.published);
+	assert_int_equal(warden.asked_block, 0);
+	q.path = &login;
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_DENY);
+	q.path = &other;
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_PASS);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_PASS);
+	assert_int_equal(s->changed, 0); /* no map has it */
+	assert_int_equal(enforcer_why(s->enforcer, &v.target, &why, NULL, &none), 0);
+	assert_true(why.blocked && why.block.http);
+	assert_int_equal(why.block.requests, 1);
+	/* Of who is meant it is told. */
+	assert_int_equal(enforcer_why(s->enforcer, &who, &why, NULL, &none), 0);
+	assert_false(why.blocked);
+	assert_int_equal(why.route_count, 1);
+	assert_true(prefix_equal(&why.routes[0], &v.target));
+	/* What holds everywhere holds on a route. */
+	struct verdict all = verdict(VERDICT_OPERATOR, "203.0.113.7"), elsewhere = v;
+	assert_int_equal(give(s, all).outcome, DECISION_BLOCKED);
+	assert_int_equal(target_parse(SPAN("203.0.113.7@/other"), &elsewhere.target), 0);
+	assert_int_equal(enforcer_why(s->enforcer, &elsewhere.target, &why, NULL, &none), 0);
+	assert_true(why.blocked && prefix_equal(&why.block.verdict.target, &who));
+	/* One is lifted, the other stays. */
+	all.action = v.action = VERDICT_UNBLOCK;
+	assert_int_equal(give(s, all).outcome, DECISION_UNBLOCKED);
+	q.path = &login;
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_DENY);
+	assert_string_equal(give(s, all).why, "not_blocked");
+	assert_int_equal(give(s, v).outcome, DECISION_UNBLOCKED);
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_PASS);
+	v.action = VERDICT_BLOCK;
+	give(s, v);
+	now += 901 * NS_PER_S;
+	enforcer_tick(s->enforcer);
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_PASS);
+}
+
+static void why_says_that_a_consumer_is_protected(void **state)
+{
+	struct stage *s = *state;
+	char *ids[] = {(char *)"c_01f3a9c2d4b5e60718"};
+	struct prefix p;
+	struct why why;
+	size_t none = 0;
+
+	s->config.limits.protect_consumers.items = ids;
+	s->config.limits.protect_consumers.count = 1;
+	assert_int_equal(target_parse(SPAN("consumer:c_01f3a9c2d4b5e60718@/login"), &p), 0);
+	assert_int_equal(enforcer_why(s->enforcer, &p, &why, NULL, &none), 0);
+	assert_true(why.is_protected);
+	assert_string_equal(why.protect.why, "limits.protect_consumers");
+	assert_int_equal(target_parse(SPAN("consumer:c_01f3a9c2d4b5e60719"), &p), 0);
+	assert_int_equal(enforcer_why(s->enforcer, &p, &why, NULL, &none), 0);
+	assert_false(why.is_protected);
+	s->config.limits.protect_consumers.count = 0;
+}
+
 /* Whoever is denied in the kernel may come through a proxy as well. */
 static void the_point_at_http_follows_the_kernels_list_too(void **state)
 {
@@ -1146,6 +1222,32 @@ static void what_was_decided_is_in_force_after_a_restart_with_its_words(void **s
 	assert_int_equal(warden.count, 1);
 	assert_non_null(warden_holds("198.51.100.0/24"));
 	assert_int_equal(journal_counts(j).restored.targets, 1); /* at HTTP: the kernel had the other */
+	journal_free(j);
+}
+
+static void what_is_denied_on_a_route_is_so_after_a_restart(void **state)
+{
+	struct stage *s = *state;
+	struct journal *j = NULL;
+	struct decide_question q = {.client = address("203.0.113.7")};
+	struct verdict v = verdict(VERDICT_OPERATOR, "203.0.113.7"), wide = v;
+	struct request_path path;
+	uint64_t retry_s;
+
+	assert_int_equal(target_parse(SPAN("203.0.113.7@/users/{id}"), &v.target), 0);
+	assert_int_equal(target_parse(SPAN("198.51.100.0/24@/login"), &wide.target), 0);
+	s->http_asked = true;
+	restart(s, &j);
+	assert_int_equal(give(s, v).outcome, DECISION_BLOCKED);
+	assert_int_equal(give(s, wide).outcome, DECISION_BLOCKED);
+	s->config.limits.prefix_min_v4 = 25;
+	restart(s, &j);
+	assert_int_equal(warden.count, 0);
+	assert_int_equal(enforcer_counts(s->enforcer).http, 1); /* the other is too wide by now */
+	request_path_read(SPAN("/users/8"), &path);
+	q.path = &path;
+	assert_int_equal(decide_ask_of(enforcer_decide(s->enforcer), &q, now, &retry_s), DECIDE_DENY);
+	assert_int_equal(ask_http(s, "203.0.113.7"), DECIDE_PASS);
 	journal_free(j);
 }
 
@@ -1754,6 +1856,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(operators_block_is_installed_also_in_mode_observe),
 		STORY(a_consumer_is_denied_at_http_alone),
+		STORY(a_client_is_denied_on_a_route_at_http_alone),
+		STORY(why_says_that_a_consumer_is_protected),
 		STORY(local_verdict_in_mode_observe_only_tells),
 		STORY(forged_source_is_refused),
 		STORY(a_client_known_through_a_proxy_alone_is_refused_by_that_name),
@@ -1781,6 +1885,7 @@ int main(void)
 		STORY(restarted_sensor_adopts_what_the_kernel_holds),
 		STORY(each_decision_is_written_down_with_who_made_it),
 		KEPT_STORY(what_was_decided_is_in_force_after_a_restart_with_its_words),
+		KEPT_STORY(what_is_denied_on_a_route_is_so_after_a_restart),
 		KEPT_STORY(the_hard_limits_of_now_hold_for_what_was_before),
 		KEPT_STORY(what_the_kernel_holds_and_the_journal_lacks_is_adopted),
 		KEPT_STORY(what_the_kernel_holds_lasts_no_longer_than_may_be_now),

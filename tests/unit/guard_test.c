@@ -813,6 +813,117 @@ static void an_automatic_verdict_on_a_ja4_asks_a_person(void **state)
 	expect(f, &v, DECISION_BLOCKED, "ok");
 }
 
+/* --- routes --- */
+
+static void a_target_on_a_route_that_no_proxy_tells_is_refused_by_name(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = about(VERDICT_OPERATOR, CLIENT "@/login");
+
+	expect(f, &v, DECISION_REFUSED, "no_point");
+	assert_non_null(strstr(f->answer.detail, "enforcement.target_header"));
+	assert_non_null(strstr(f->answer.detail, "\"Routes\""));
+	v = about(VERDICT_LOCAL, CLIENT "@/login");
+	expect(f, &v, DECISION_REFUSED, "no_point");
+	f->http = true;
+	v = about(VERDICT_OPERATOR, CLIENT "@/login");
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_true(f->answer.http);
+	v.scope = VERDICT_SCOPE_HOST;
+	expect(f, &v, DECISION_REFUSED, "no_point");
+	/* Nobody else can do it either: lists have no routes. */
+	f->http = false;
+	f->config.enforcement.publish = true;
+	v = about(VERDICT_LOCAL, CLIENT "@/login");
+	expect(f, &v, DECISION_REFUSED, "no_point");
+	f->config.enforcement.publish = false;
+}
+
+static void who_is_protected_is_so_on_every_route(void **state)
+{
+	struct fixture *f = *state;
+	char *ids[] = {(char *)"c_01f3a9c2d4b5e60718"};
+	struct verdict v = about(VERDICT_OPERATOR, "192.0.2.10@/login");
+
+	f->http = true;
+	expect(f, &v, DECISION_REFUSED, "protected_network");
+	v = about(VERDICT_OPERATOR, "192.0.2.0/24@/login");
+	expect(f, &v, DECISION_REFUSED, "protected_network");
+	v = about(VERDICT_OPERATOR, "198.51.0.0/16@/login");
+	expect(f, &v, DECISION_REFUSED, "prefix_too_short");
+	assert_non_null(strstr(f->answer.detail, "198.51.0.0/16 is wider than /24"));
+	v = about(VERDICT_OPERATOR, CLIENT "@/login");
+	v.ttl_ms = TTL(24 * 60) + 1;
+	expect(f, &v, DECISION_REFUSED, "ttl_too_long");
+	f->config.limits.protect_consumers.items = ids;
+	f->config.limits.protect_consumers.count = 1;
+	v = about(VERDICT_OPERATOR, CONSUMER "@/login");
+	expect(f, &v, DECISION_REFUSED, "protected_network");
+	f->config.limits.protect_consumers.count = 0;
+	v.target.route = 0; /* as no text makes one */
+	expect(f, &v, DECISION_REFUSED, "bad_target");
+	v = about(VERDICT_OPERATOR, CLIENT "@/login");
+	v.target.addr.family = ADDR_IPV4;
+	expect(f, &v, DECISION_REFUSED, "bad_target");
+}
+
+/* As if it were denied everywhere. */
+static void an_automatic_verdict_on_a_route_faces_what_holds_for_who_is_meant(void **state)
+{
+	struct fixture *f = *state;
+	struct prefix proxy = test_prefix(CLIENT);
+	struct verdict v = about(VERDICT_LOCAL, CLIENT "@/login");
+
+	f->http = true;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	f->handshake = false;
+	expect(f, &v, DECISION_REFUSED, "no_handshake");
+	f->behind = true;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	f->behind = false;
+	v.via = test_addr("192.0.2.20");
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	f->handshake = true;
+	v = about(VERDICT_LOCAL, CLIENT "@/login");
+	v.confidence = 0.5;
+	expect(f, &v, DECISION_REFUSED, "confidence_low");
+	v.confidence = 1;
+	v.framed = true;
+	f->regulars = (struct regulars_share){.here = 1, .all = 10};
+	expect(f, &v, DECISION_PENDING, "cross_site");
+	v.framed = false;
+	f->regulars = (struct regulars_share){0};
+	assert_int_equal(proxies_set(f->proxies, &proxy, PROXY_CLASS_TRUSTED), 0);
+	expect(f, &v, DECISION_REFUSED, "trusted_proxy");
+	v = about(VERDICT_LOCAL, CONSUMER "@/login");
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	v = about(VERDICT_LOCAL, JA4 "@/login");
+	expect(f, &v, DECISION_PENDING, "shared_fingerprint");
+}
+
+/* Who is let alone on one route after the other has been denied before all the same. */
+static void who_comes_back_on_another_route_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v = about(VERDICT_LOCAL, CLIENT "@/login");
+
+	f->config.guard.repeat_within_ms = TTL(24 * 60);
+	f->config.guard.escalation = 4;
+	make_guard(f);
+	f->http = true;
+	expect(f, &v, DECISION_BLOCKED, "ok");
+	assert_int_equal(f->answer.ttl_ms, TTL(15));
+	guard_blocked(f->guard, &v, NOW);
+	v = about(VERDICT_LOCAL, CLIENT "@/search");
+	guard_decide(f->guard, &v, &f->protect, false, NOW + SECONDS(20 * 60), &f->answer);
+	assert_int_equal(f->answer.outcome, DECISION_BLOCKED);
+	assert_int_equal(f->answer.ttl_ms, TTL(60));
+	v = about(VERDICT_LOCAL, CLIENT "@/login");
+	guard_forgive(f->guard, &v.target);
+	guard_decide(f->guard, &v, &f->protect, false, NOW + SECONDS(20 * 60), &f->answer);
+	assert_int_equal(f->answer.ttl_ms, TTL(15));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -821,6 +932,10 @@ int main(void)
 		TEST(a_protected_consumer_is_never_blocked),
 		TEST(an_automatic_verdict_on_a_consumer_faces_what_holds_for_it),
 		TEST(an_automatic_verdict_on_a_ja4_asks_a_person),
+		TEST(a_target_on_a_route_that_no_proxy_tells_is_refused_by_name),
+		TEST(who_is_protected_is_so_on_every_route),
+		TEST(an_automatic_verdict_on_a_route_faces_what_holds_for_who_is_meant),
+		TEST(who_comes_back_on_another_route_comes_back),
 		TEST(hard_limits_hold_for_everybody),
 		TEST(the_operator_faces_the_hard_limits_only),
 		TEST(a_doubtful_verdict_is_refused),

@@ -319,6 +319,50 @@ static void whether_such_questions_come_is_known_apart(void **state)
 	assert_false(http_point_is_asked(s->point, TARGET_JA4));
 }
 
+#define ASKS(line, headers) \
+	line " HTTP/1.1\r\nHost: picket\r\nX-Forwarded-For: 203.0.113.1\r\n" headers "\r\n"
+
+/* In a header that the proxy sets, or as Envoy asks: with the client's own path. */
+static void what_is_asked_for_is_told_in_the_way_that_is_configured(void **state)
+{
+	struct stage *s = *state;
+
+	begins(ask(s, ASKS("GET /", "X-Original-URI: /login\r\n")), "HTTP/1.1 204 ");
+	assert_false(http_point_is_asked(s->point, ADDR_IPV4 | TARGET_ROUTED));
+	assert_int_equal(http_point_counts(s->point).with_target, 0);
+	s->config.enforcement.target_header = (char *)"x-original-uri";
+	begins(ask(s, ASKS("GET /", "X-Original-URI: /login\r\n")), "HTTP/1.1 204 ");
+	assert_true(http_point_is_asked(s->point, ADDR_IPV4 | TARGET_ROUTED));
+	assert_false(http_point_is_asked(s->point, TARGET_CONSUMER | TARGET_ROUTED));
+	put_key(s, "203.0.113.1@/login");
+	begins(ask(s, ASKS("GET /", "X-Original-URI: /login\r\n")), "HTTP/1.1 403 ");
+	begins(ask(s, ASKS("GET /", "x-original-uri: //x/../%6cogin;a?b=c\r\n")), "HTTP/1.1 403 ");
+	begins(ask(s, ASKS("GET /", "X-Original-URI: /other?x=/login\r\n")), "HTTP/1.1 204 ");
+	/* Nothing else tells it, and of two nobody knows which the proxy said. */
+	begins(ask(s, ASKS("GET /login", "")), "HTTP/1.1 204 ");
+	begins(ask(s, ASKS("GET /login", "X-Original-URI: /other\r\nX-Forwarded-Uri: /login\r\n")),
+	       "HTTP/1.1 204 ");
+	begins(ask(s, ASKS("GET /", "X-Original-URI: /other\r\nX-Original-URI: /other\r\n")),
+	       "HTTP/1.1 403 ");
+	begins(ask(s, ASKS("GET /", "X-Original-URI:\r\n")), "HTTP/1.1 403 ");
+	begins(ask(s, HEAD("X-Forwarded-For: 203.0.113.2\r\nX-Original-URI:\r\n")), "HTTP/1.1 204 ");
+	struct http_point_counts c = http_point_counts(s->point);
+	assert_int_equal(c.with_target, 8);
+	assert_int_equal(c.bad_target, 3);
+	s->config.enforcement.target_header = (char *)":path";
+	begins(ask(s, ASKS("POST /login?x=1", "Content-Length: 0\r\n")), "HTTP/1.1 403 ");
+	begins(ask(s, ASKS("GET /%6cogin", "")), "HTTP/1.1 403 ");
+	begins(ask(s, ASKS("GET /x%2f..%2flogin", "")), "HTTP/1.1 403 ");
+	begins(ask(s, ASKS("GET //login", "")), "HTTP/1.1 403 ");
+	begins(ask(s, ASKS("GET /%zz", "")), "HTTP/1.1 403 ");
+	begins(ask(s, ASKS("GET /other?x=/login", "X-Original-URI: /login\r\n")), "HTTP/1.1 204 ");
+	begins(ask(s, ASKS("GET /a%20b", "")), "HTTP/1.1 204 ");
+	now += HTTP_POINT_WITHIN_NS;
+	assert_false(http_point_is_asked(s->point, ADDR_IPV4 | TARGET_ROUTED));
+	ask(s, HEAD("X-Forwarded-For: 203.0.113.1\r\n"));
+	assert_true(http_point_is_asked(s->point, ADDR_IPV4 | TARGET_ROUTED));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_up, stage_down)
 
 int main(void)
@@ -334,6 +378,7 @@ int main(void)
 		TEST(a_consumer_is_known_by_its_credential_however_it_is_sent),
 		TEST(a_ja4_is_known_by_the_header_that_is_configured),
 		TEST(whether_such_questions_come_is_known_apart),
+		TEST(what_is_asked_for_is_told_in_the_way_that_is_configured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

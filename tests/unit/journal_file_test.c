@@ -415,6 +415,59 @@ static void two_never_have_one_journal(void **state)
 	assert_int_equal(left_s("192.0.2.2"), 3600);
 }
 
+/* By their texts: numbers of routes mean nothing to the next process. */
+static void targets_on_routes_are_read_again(void **state)
+{
+	static const char *const targets[] = {
+		"192.0.2.7",
+		"192.0.2.7@/login",
+		"192.0.2.7@/users/{id}",
+		"192.0.2.0/24@/login",
+		"2001:db8::7@/login",
+		"consumer:c_01f3a9c2d4b5e60718",
+		"consumer:c_01f3a9c2d4b5e60718@/login",
+		"ja4:t13d1516h2_8daaf6152771_b186095e22b6@/",
+	};
+
+	(void)state;
+	assert_int_equal(reopen("boot-a"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		struct block_claim c = rig_claim(targets[i], VERDICT_OPERATOR, "uid:0", HOUR + i * NS_PER_S);
+		put(NULL, 0, &c, 1);
+	}
+	assert_int_equal(reopen("boot-b"), 0);
+	assert_int_equal(read_again(), 0);
+	assert_int_equal(entry_count, ARRAY_SIZE(targets));
+	assert_int_equal(numbers.unreadable, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		const struct journal_entry *e = entry_of(targets[i]);
+		assert_non_null(e);
+		assert_int_equal(e->lists[JOURNAL_HTTP].count, 1);
+		assert_int_equal(e->lists[JOURNAL_HTTP].claims[0].verdict.ttl_ms,
+				 (HOUR + i * NS_PER_S) / NS_PER_MS);
+	}
+	/* Taken out by itself. */
+	struct journal_entry *gone = calloc(1, sizeof *gone);
+	assert_non_null(gone);
+	gone->target = rig_target("192.0.2.7@/login");
+	assert_int_equal(journal_file_begin(file), 0);
+	assert_int_equal(journal_file_put(file, gone), 0);
+	assert_int_equal(journal_file_commit(file, &room), 0);
+	free(gone);
+	assert_int_equal(read_again(), 0);
+	assert_int_equal(entry_count, ARRAY_SIZE(targets) - 1);
+	assert_null(entry_of("192.0.2.7@/login"));
+	assert_non_null(entry_of("192.0.2.7"));
+	journal_file_free(file);
+	file = NULL;
+	/* The text stands in the file, not the number. */
+	sql("UPDATE claims SET target = x'2420c00002072f656c73657768657265' WHERE target = "
+	    "x'0420c0000207'"); /* /elsewhere */
+	assert_int_equal(reopen("boot-b"), 0);
+	assert_int_equal(read_again(), 0);
+	assert_non_null(entry_of("192.0.2.7@/elsewhere"));
+}
+
 /* A row that makes no claim is left out, and counted. */
 static void rows_that_make_no_claim_are_left_out(void **state)
 {
@@ -433,6 +486,14 @@ static void rows_that_make_no_claim_are_left_out(void **state)
 		"UPDATE claims SET target = x'0418c0000201'", /* bits behind the length */
 		"UPDATE claims SET target = x'0421c0000201'",
 		"UPDATE claims SET target = x'04'",
+		"UPDATE claims SET target = x'2420c0000201'", /* on a route, and on none */
+		"UPDATE claims SET target = x'2420c00002016c6f67696e'",
+		"UPDATE claims SET target = x'2420c00002012f6c6f67696e2f'",
+		"UPDATE claims SET target = x'2420c00002012f610a'",
+		"UPDATE claims SET target = x'2418c00002012f6c6f67696e'",
+		"UPDATE claims SET target = x'0420c00002012f6c6f67696e'",
+		"UPDATE claims SET target = CAST(x'2420c0000201' || '/' || hex(zeroblob(150)) AS BLOB)",
+		"UPDATE claims SET via = x'2680000000000000000000000000000000002f78'",
 		"UPDATE claims SET list = 2",
 	};
 	unsigned refused = 0;
@@ -663,6 +724,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(every_word_of_every_claim_is_read_again),
+		STORY(targets_on_routes_are_read_again),
 		STORY(mode_and_proxies_are_read_again),
 		STORY(within_a_boot_the_wall_clock_is_not_asked),
 		STORY(on_another_boot_a_block_ends_when_it_would_have),

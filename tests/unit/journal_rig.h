@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "lib/target.h"
 #include "lib/util.h"
 #include "sensor/journal_file.h"
 
@@ -71,7 +72,7 @@ static struct prefix rig_target(const char *text)
 {
 	struct prefix p;
 
-	assert_int_equal(prefix_parse(span_from(text), &p), 0);
+	assert_int_equal(target_parse(span_from(text), &p), 0);
 	return p;
 }
 

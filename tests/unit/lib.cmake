@@ -2,6 +2,7 @@
 # lib/: the ground floor
 picket_unit(addr picket_lib)
 picket_unit(target picket_lib)
+picket_unit(target_route picket_lib)
 picket_unit(buffer picket_lib)
 picket_unit(queue picket_lib)
 picket_unit(clock picket_lib)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/neighbours.h"
+#include "lib/target.h"
 #include "tests/unit/policies_config.h"
 
 #define NOW SECONDS(1000)
@@ -52,6 +53,25 @@ static void so_many_offenders_propose_their_network(void **state)
 	assert_string_equal(proposal.evidence[0], "event");
 	/* It is said once; then it takes as many again. */
 	assert_false(offends(VERDICT_LOCAL, "2001:db8:1:2::4", NOW + SECONDS(599)));
+}
+
+/* Who offends on one route is denied that; the network is so, too. */
+static void offenders_on_a_route_propose_their_network_on_that(void **state)
+{
+	static const char *const offenders[] = {"2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2::3"};
+	struct prefix net = test_prefix("2001:db8:1:2::/64"), on_login;
+
+	(void)state;
+	renew(2);
+	assert_int_equal(target_limit(&net, SPAN("/login"), TARGET_ROUTES_MAX, &on_login), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(offenders); i++) {
+		struct verdict v = test_verdict(VERDICT_LOCAL, offenders[i], TTL(15));
+		struct prefix who = v.target;
+		if (i != 1)
+			assert_int_equal(target_limit(&who, SPAN("/login"), TARGET_ROUTES_MAX, &v.target), 0);
+		assert_int_equal(neighbours_note(neighbours, &v, NOW, &proposal), i == 2);
+	}
+	assert_true(prefix_equal(&proposal.target, &on_login));
 }
 
 static void what_is_no_single_address_of_such_a_network_does_not_count(void **state)
@@ -119,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(so_many_offenders_propose_their_network),
+		TEST(offenders_on_a_route_propose_their_network_on_that),
 		TEST(what_is_no_single_address_of_such_a_network_does_not_count),
 		TEST(long_ago_is_not_now),
 		TEST(what_was_taken_back_does_not_count),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 picket_unit(path_segments picket_policies picket_lib)
+picket_unit(request_path picket_policies picket_lib)
 picket_unit(operations picket_policies picket_lib)
 picket_unit(routes picket_policies picket_lib)
 picket_unit(routes_state picket_policies picket_lib)

@@ -25,6 +25,13 @@ static void each_target_reads_and_prints_the_same(void **state)
 		"ja4:d00i000000_000000000000_000000000000",
 		"ja4:td3d9999zz_ffffffffffff_ffffffffffff",
 		"ja4:ts2i0100ZA_0123456789ab_cdef01234567",
+		"192.0.2.7@/login",
+		"192.0.2.7@/",
+		"192.0.2.0/24@/login",
+		"2001:db8::/48@/users/{id}",
+		"2001:db8::7@/users/{id}",
+		"consumer:c_01f3a9c2d4b5e60718@/users/{id}",
+		"ja4:t13d1516h2_8daaf6152771_b186095e22b6@/@me",
 	};
 	char text[PREFIX_TEXT_MAX];
 	struct prefix p, q;
@@ -33,14 +40,18 @@ static void each_target_reads_and_prints_the_same(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		assert_int_equal(parse(texts[i], &p), 0);
 		assert_string_equal(prefix_format(&p, text), texts[i]);
-		assert_true(prefix_is_exact(&p) || i == 1 || i == 2);
+		assert_int_equal(target_is_routed(&p), strchr(texts[i], '@') != NULL);
+		const struct prefix who = target_who(&p), same = target_on(&who, p.route);
+		assert_true(prefix_is_exact(&who) || strchr(texts[i], '/') < strchr(texts[i], '@') ||
+			    i == 1 || i == 2);
+		assert_true(prefix_equal(&same, &p) && !target_is_routed(&who));
 		assert_int_equal(target_is_net(&p), i < 3);
 		assert_int_equal(target_is_key(&p), i >= 3);
 		for (size_t k = 0; k < ARRAY_SIZE(texts); k++) {
 			assert_int_equal(parse(texts[k], &q), 0);
 			assert_int_equal(prefix_equal(&p, &q), i == k);
-			/* No prefix holds a key. */
-			if (i != k && (i >= 3 || k >= 3))
+			/* No prefix holds a key, or what is on a route. */
+			if (i != k && (i >= 3 || k >= 3) && p.route != q.route)
 				assert_false(prefix_overlaps(&p, &q));
 		}
 	}
@@ -76,9 +87,42 @@ static void what_is_not_exactly_one_is_none(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		assert_int_equal(parse(texts[i], &p), ADDR_E_SYNTAX);
 	assert_int_equal(parse("192.0.2.7/24", &p), ADDR_E_HOST_BITS);
+	assert_int_equal(parse("192.0.2.7/24@/login", &p), ADDR_E_HOST_BITS);
+	assert_int_equal(parse("192.0.2.7@", &p), ADDR_E_SYNTAX);
+	assert_int_equal(parse("192.0.2.7@login", &p), ADDR_E_SYNTAX);
+	assert_int_equal(parse("192.0.2.7@/login/", &p), ADDR_E_SYNTAX);
+	assert_int_equal(parse("192.0.2.7 @/login", &p), ADDR_E_SYNTAX);
+	assert_int_equal(parse("@/login", &p), ADDR_E_SYNTAX);
 	assert_int_equal(target_parse(SPAN_NULL, &p), ADDR_E_SYNTAX);
 	/* Where an address is asked for, nothing else is taken. */
 	assert_int_equal(prefix_parse(SPAN("consumer:c_01f3a9c2d4b5e60718"), &p), ADDR_E_SYNTAX);
+}
+
+/* Who knows nothing of routes must not take one for an address. */
+static void what_is_on_a_route_is_no_address(void **state)
+{
+	struct prefix p, net;
+	char text[PREFIX_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(parse("192.0.2.0/24@/login", &p), 0);
+	assert_int_equal(parse("192.0.2.0/24", &net), 0);
+	assert_false(target_is_net(&p));
+	assert_false(prefix_contains(&p, &net.addr));
+	assert_false(prefix_overlaps(&p, &net));
+	assert_false(prefix_equal(&p, &net));
+	assert_string_equal(addr_format(&p.addr, text), "");
+	/* Two on one route are as their networks are, and on two routes nothing to each other. */
+	assert_int_equal(parse("192.0.2.7@/login", &net), 0);
+	assert_true(prefix_overlaps(&p, &net));
+	assert_int_equal(parse("192.0.2.7@/other", &net), 0);
+	assert_false(prefix_overlaps(&p, &net));
+	assert_int_equal(prefix_parse(SPAN("192.0.2.7@/login"), &net), ADDR_E_SYNTAX);
+	/* One whose route nobody named. */
+	p.route = UINT16_MAX;
+	assert_false(target_is_key(&p));
+	p.route = 0;
+	assert_false(target_is_key(&p));
 }
 
 /* As they may come from a damaged file. */
@@ -106,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_target_reads_and_prints_the_same),
 		cmocka_unit_test(what_is_not_exactly_one_is_none),
+		cmocka_unit_test(what_is_on_a_route_is_no_address),
 		cmocka_unit_test(a_key_that_no_text_gives_is_none),
 	};
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "forwarder/verdict_parse.h"
+#include "lib/target.h"
 
 #define RECEIVED_NS 123456789ull
 
@@ -376,12 +377,48 @@ static void test_target_that_is_no_target(void **state)
 	assert_refused_text(WITH_TARGET("{\"scope\":\"country\",\"value\":\"XX\"}"), VERDICT_E_TARGET);
 }
 
-/* To pass over "route" would turn a block of one route into one of the whole client. */
-static void test_target_narrowed_by_a_key_we_do_not_know(void **state)
+#define ON(route) WITH_TARGET("{\"scope\":\"ip\",\"value\":\"192.0.2.7\",\"route\":" route "}")
+
+/* To pass over "ports", or over a route that is none, would turn a block of a part into one of the whole
+ * client. */
+static void test_target_narrowed_by_what_we_do_not_know(void **state)
 {
 	(void)state;
-	assert_refused_text(WITH_TARGET("{\"scope\":\"ip\",\"value\":\"192.0.2.7\",\"route\":\"/login\"}"),
+	assert_refused_text(WITH_TARGET("{\"scope\":\"ip\",\"value\":\"192.0.2.7\",\"ports\":[443]}"),
 			    VERDICT_E_TARGET);
+	assert_refused_text(WITH_TARGET("{\"scope\":\"ip\",\"value\":\"192.0.2.7\",\"route\":\"/login\","
+					"\"ports\":[443]}"),
+			    VERDICT_E_TARGET);
+	assert_refused_text(WITH_TARGET("{\"scope\":\"ip\",\"route\":\"/login\",\"ports\":[443]}"),
+			    VERDICT_E_TARGET);
+	assert_refused_text(ON("null"), VERDICT_E_TARGET);
+	assert_refused_text(ON("7"), VERDICT_E_TARGET);
+	assert_refused_text(ON("\"\""), VERDICT_E_TARGET);
+	assert_refused_text(ON("\"login\""), VERDICT_E_TARGET);
+	assert_refused_text(ON("\"/login/\""), VERDICT_E_TARGET);
+	assert_refused_text(ON("\"/a b\""), VERDICT_E_TARGET);
+	assert_refused_text(ON("\"/$(x)\""), VERDICT_E_TARGET);
+	assert_refused_text(ON("\"GET /login\""), VERDICT_E_TARGET);
+	/* The value is who is meant, and nothing else. */
+	assert_refused_text(IP("192.0.2.7@/login"), VERDICT_E_TARGET);
+}
+
+/* Last: the table of routes stays full. */
+static void test_more_routes_than_there_is_room_for(void **state)
+{
+	char body[512];
+
+	(void)state;
+	for (unsigned i = 0; i < TARGET_ROUTES_MAX; i++) {
+		snprintf(body, sizeof body, ON("\"/route/%u\""), i);
+		struct outcome o = parse(span_from(body));
+		if (o.accepted)
+			continue;
+		assert_int_equal(o.refused[VERDICT_E_ROUTES], 1);
+		assert_int_equal(target_route_count(), TARGET_ROUTES_OF_GATEWAYS);
+	}
+	assert_int_equal(target_route_count(), TARGET_ROUTES_OF_GATEWAYS);
+	assert_int_equal(parse(SPAN(ON("\"/route/0\""))).accepted, 1);
 }
 
 static void test_targets_that_are_right(void **state)
@@ -399,6 +436,11 @@ static void test_targets_that_are_right(void **state)
 		 "consumer:c_01f3a9c2d4b5e60718"},
 		{WITH_TARGET("{\"scope\":\"ja4\",\"value\":\"t13d1516h2_8daaf6152771_b186095e22b6\"}"),
 		 "ja4:t13d1516h2_8daaf6152771_b186095e22b6"},
+		{ON("\"/login\""), "192.0.2.7@/login"},
+		{WITH_TARGET("{\"route\":\"/users/{id}\",\"scope\":\"prefix\",\"value\":\"192.0.2.0/24\"}"),
+		 "192.0.2.0/24@/users/{id}"},
+		{WITH_TARGET("{\"scope\":\"consumer\",\"value\":\"c_01f3a9c2d4b5e60718\",\"route\":\"/\"}"),
+		 "consumer:c_01f3a9c2d4b5e60718@/"},
 		/* Legal text. That it is a bad idea is the guard's business, which refuses it by its prefix
 		   length. */
 		{PREFIX("0.0.0.0/0"), "0.0.0.0/0"},
@@ -517,13 +559,14 @@ int main(void)
 		cmocka_unit_test(test_unknown_action),
 		cmocka_unit_test(test_target_that_is_no_address),
 		cmocka_unit_test(test_target_that_is_no_target),
-		cmocka_unit_test(test_target_narrowed_by_a_key_we_do_not_know),
+		cmocka_unit_test(test_target_narrowed_by_what_we_do_not_know),
 		cmocka_unit_test(test_targets_that_are_right),
 		cmocka_unit_test(test_ttl),
 		cmocka_unit_test(test_confidence),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_schema_valid_nonsense),
 		cmocka_unit_test(test_every_refusal_has_a_name),
+		cmocka_unit_test(test_more_routes_than_there_is_room_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
