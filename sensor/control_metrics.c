@@ -202,10 +202,42 @@ static void put_http(struct buffer *b, const struct status *s)
 	if (s->parts->http_point)
 		p = http_point_counts(s->parts->http_point);
 	alone(b, "http_asked_total", "counter", "Questions of proxies at the point at HTTP.", p.asked);
+	alone(b, "http_unnamed_total", "counter", "Of these, those that named no client.", p.unnamed);
+	family(b, "http_told_total", "counter",
+	       "Questions that told a consumer's credential, a JA4, what is asked for.");
+	sample_of(b, "http_told_total", "what", "consumer", p.with_consumer);
+	sample_of(b, "http_told_total", "what", "ja4", p.with_ja4);
+	sample_of(b, "http_told_total", "what", "target", p.with_target);
+	family(b, "http_untold_total", "counter",
+	       "Questions in which what tells a JA4 or a target could not be read.");
+	sample_of(b, "http_untold_total", "what", "ja4", p.bad_ja4);
+	sample_of(b, "http_untold_total", "what", "target", p.bad_target);
 	family(b, "http_refused_total", "counter", "Requests that it had refused, by answer.");
 	sample_of(b, "http_refused_total", "answer", "deny", d.denied);
 	sample_of(b, "http_refused_total", "answer", "slow", d.slowed);
 	sample_of(b, "http_refused_total", "answer", "shadow", d.shadowed);
+}
+
+/* Names of lists are as those of gateways. */
+static void put_lists(struct buffer *b, const struct status *s)
+{
+	struct lists_account lists[CONFIG_LISTS_MAX];
+	unsigned count = enforcer_lists(s->parts->enforcer, lists);
+
+	if (!count)
+		return;
+	family(b, "list_entries", "gauge", "Entries of a block list: read, and in force.");
+	for (unsigned i = 0; i < count; i++) {
+		sample_of2(b, "list_entries", "list", lists[i].config->name, "state", "read",
+			   lists[i].entries);
+		sample_of2(b, "list_entries", "list", lists[i].config->name, "state", "in_force",
+			   lists[i].in_force);
+	}
+	family(b, "list_http_refused_total", "counter",
+	       "Requests that the point at HTTP had refused by a block list.");
+	for (unsigned i = 0; i < count; i++)
+		sample_of(b, "list_http_refused_total", "list", lists[i].config->name,
+			  lists[i].http.requests);
 }
 
 static void put_gateways(struct buffer *b, const struct status *s)
@@ -273,6 +305,7 @@ static void get_metrics(struct api_call *call, void *arg)
 	put_capture(&b, s);
 	put_blocks(&b, s);
 	put_http(&b, s);
+	put_lists(&b, s);
 	put_haproxy(&b, s);
 	put_gateways(&b, s);
 	put_records(&b, s);
