@@ -90,10 +90,12 @@ silent_attempts() { [ "$(grep -c '^9446 ' "$DIR/access.full")" -ge 3 ]; }
 wait_until 30 "three attempts to reach the silent one" silent_attempts
 at_least "connections to the silent one" 3 "$(silent_connections)"
 
-pk status >"$DIR/said" 2>&1
-pk config show "$DIR/picket.yaml" >>"$DIR/said" 2>&1
-tr '\0' ' ' <"/proc/$PICKET_PID/cmdline" >>"$DIR/said"
-cat "$DIR/picket.log" >>"$DIR/said"
+{
+	pk status
+	pk config show "$DIR/picket.yaml"
+	tr '\0' ' ' <"/proc/$PICKET_PID/cmdline"
+	cat "$DIR/picket.log"
+} >"$DIR/said" 2>&1
 grep -q "$KEY" "$DIR/said" && fail "the key stands in the log, the status, the configuration shown or the command line"
 grep -qF "$(sed -n 2p "$DIR/client.key")" "$DIR/said" && fail "our private key is shown"
 tell "no secret in log, status, config show, command line"

@@ -402,11 +402,12 @@ static void test_https_with_a_pinned_key(void **state)
 {
 	char pin[CERTIFICATE_PIN_MAX];
 	static char other[] = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-	struct tls t;
+	struct tls t, stranger;
 	struct rig rig;
 
 	(void)state;
 	tls_start(&t);
+	tls_start(&stranger);
 	certificate_pin(t.certificate, pin);
 	rig_init(&rig, 0);
 	snprintf(rig.url, sizeof rig.url, "https://127.0.0.1:%u/events", t.port);
@@ -424,7 +425,7 @@ static void test_https_with_a_pinned_key(void **state)
 		fail_msg("\"%s\" does not name the pin", counts(&rig).last_error);
 	forwarder_free(rig.f);
 	rig.gateways[0].pin = pin;
-	rig.gateways[0].ca_file = NULL;
+	rig.gateways[0].ca_file = stranger.ca;
 	rig_start(&rig);
 	push(&rig, 2);
 	run_until(&rig, backing_off, 0);
@@ -432,6 +433,7 @@ static void test_https_with_a_pinned_key(void **state)
 		fail_msg("\"%s\" does not name the certificate", counts(&rig).last_error);
 	forwarder_free(rig.f);
 	tls_stop(&t);
+	tls_stop(&stranger);
 }
 
 int main(void)
