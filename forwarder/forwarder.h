@@ -31,6 +31,7 @@ struct gateway_counts {
 	uint64_t events_offered;                 /* offered = delivered + dropped + held */
 	uint64_t events_dropped;                 /* queue full, or refused for good */
 	uint64_t events_held;                    /* queued or in flight */
+	uint64_t held_since_ns;                  /* boot clock: the oldest of them; 0 = none is held */
 	uint64_t attempts, retries, connections; /* connections: new TCP connections made */
 	uint64_t bytes;
 	uint64_t verdicts; /* accepted by the parser */

@@ -9,6 +9,7 @@
 #include "forwarder/outbox.h"
 #include "forwarder/situation.h"
 #include "forwarder/transport_direct.h"
+#include "forwarder/wire.h"
 #include "lib/util.h"
 
 #define CONNECTIONS_KEPT 4
@@ -117,29 +118,12 @@ static void on_connected(void *owner, uint16_t local_port, uint16_t peer_port)
 
 int gateway_batch_start(struct gateway_batch *g, CURLM *multi)
 {
-	const char *headers[] = {
-		"Content-Type: application/cloudevents-batch+json",
-		"Accept: application/json",
-		"User-Agent: picket",
-		g->credentials.authorization.len ? g->credentials.authorization.data : NULL,
-		NULL,
-	};
-	struct transport_options options = {
-		.url = g->config->url,
-		.proxy = g->config->proxy,
-		.http2 = g->config->http2,
-		.ca = buffer_span(&g->credentials.ca),
-		.certificate = buffer_span(&g->credentials.certificate),
-		.key = buffer_span(&g->credentials.key),
-		.pin = g->config->pin,
-		.timeout_ms = g->config->timeout_ms,
-		.answer_max = VERDICT_BODY_MAX,
-		.headers = headers,
-		.clock = g->clock,
-		.owner = g,
-		.connected = on_connected,
-	};
+	const char *headers[WIRE_HEADERS];
+	struct transport_options options;
 
+	wire_options(g->config, &g->credentials, g->clock, headers, &options);
+	options.owner = g;
+	options.connected = on_connected;
 	return transport_new(multi, &options, &g->transport);
 }
 
@@ -169,8 +153,8 @@ void gateway_batch_offer(struct gateway_batch *g, struct span event, uint64_t no
 	g->counts.events_offered++;
 	if (r)
 		g->counts.events_dropped++;
-	else
-		g->counts.events_held++;
+	else if (g->counts.events_held++ == 0)
+		g->counts.held_since_ns = now_ns;
 	pthread_mutex_unlock(&g->lock);
 }
 
@@ -188,7 +172,7 @@ uint64_t gateway_batch_due_ns(const struct gateway_batch *g, bool flush)
 int gateway_batch_step(struct gateway_batch *g, uint64_t now_ns, bool flush)
 {
 	const struct batch *b;
-	char key[BATCH_ID_MAX + 24];
+	char key[WIRE_KEY_MAX];
 	int r;
 
 	if (gateway_batch_due_ns(g, flush) > now_ns)
@@ -196,8 +180,7 @@ int gateway_batch_step(struct gateway_batch *g, uint64_t now_ns, bool flush)
 	b = outbox_first(&g->outbox);
 	if (!b)
 		return 0;
-	snprintf(key, sizeof key, "Idempotency-Key: %s", b->id);
-	r = transport_send(g->transport, key, buffer_span(&b->json));
+	r = transport_send(g->transport, wire_key(b->id, key), buffer_span(&b->json));
 	if (r)
 		return r;
 	pthread_mutex_lock(&g->lock);
@@ -251,6 +234,7 @@ static void remove_batch(struct gateway_batch *g, uint64_t *column)
 
 	g->again = false;
 	g->counts.events_held -= events;
+	g->counts.held_since_ns = outbox_opened_ns(&g->outbox);
 	*column += events;
 }
 
@@ -305,7 +289,8 @@ static void on_verdict(void *arg, const struct verdict *v)
 }
 
 /* Call with the lock held. */
-static void count_refused(struct gateway_batch *g, const uint64_t refused[static VERDICT_E_MAX])
+static void count_refused(struct gateway_batch *g, enum situation situation,
+			  const uint64_t refused[static VERDICT_E_MAX])
 {
 	uint64_t sum = 0;
 	unsigned first = 0;
@@ -318,8 +303,9 @@ static void count_refused(struct gateway_batch *g, const uint64_t refused[static
 	}
 	if (sum)
 		snprintf(g->counts.last_error, sizeof g->counts.last_error,
-			 "events delivered, but %" PRIu64 " of its verdicts or answers refused: %s", sum,
-			 verdict_error_name((enum verdict_error)first));
+			 "events delivered, but %" PRIu64 " of its verdicts or answers refused (%s): %s: %s",
+			 sum, verdict_error_name((enum verdict_error)first), situation_words(situation)->what,
+			 situation_words(situation)->mend);
 }
 
 /* Verdicts are handed over without the lock: who takes them may push events. */
@@ -327,17 +313,20 @@ static int read_verdicts(struct gateway_batch *g, const struct transport_answer 
 {
 	uint64_t refused[VERDICT_E_MAX] = {0};
 	struct acceptance acceptance = {.g = g};
+	enum situation situation = SITUATION_TOO_LONG;
 	int r = 0;
 
 	if (!g->config->verdicts || a->status == 204)
 		return 0;
-	if (a->too_large)
+	if (a->too_large) {
 		refused[VERDICT_E_TOO_LARGE]++;
-	else
+	} else {
 		r = verdict_parse(a->body, g->config->name, a->received_ns, on_verdict, &acceptance, refused);
+		situation = situation_of_body(a->body, r, refused);
+	}
 	pthread_mutex_lock(&g->lock);
 	g->counts.verdicts += acceptance.accepted;
-	count_refused(g, refused);
+	count_refused(g, situation, refused);
 	pthread_mutex_unlock(&g->lock);
 	return r < 0 ? r : 0;
 }

@@ -66,6 +66,11 @@ uint64_t outbox_due_ns(const struct outbox *o)
 	return o->first->sealed ? 0 : o->first->opened_ns + o->limits.linger_ns;
 }
 
+uint64_t outbox_opened_ns(const struct outbox *o)
+{
+	return o->first ? o->first->opened_ns : 0;
+}
+
 const struct batch *outbox_first(struct outbox *o)
 {
 	if (!o->first || !o->first->events)

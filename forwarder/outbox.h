@@ -36,6 +36,8 @@ bool outbox_has_room(const struct outbox *o);
 int outbox_add(struct outbox *o, struct span event, uint64_t now_ns);
 /* When the oldest batch is due: in the past, later, or OUTBOX_NEVER when there is none. */
 uint64_t outbox_due_ns(const struct outbox *o);
+/* When the oldest batch was opened; 0 if there is none. */
+uint64_t outbox_opened_ns(const struct outbox *o);
 /* The oldest batch, sealed; NULL if there is none. */
 const struct batch *outbox_first(struct outbox *o);
 /* Removes the oldest batch; returns how many events it held. */

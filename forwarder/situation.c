@@ -58,6 +58,17 @@ static const struct situation_words words[SITUATION_MAX] = {
 	[SITUATION_FAILED] = {"failed", "the gateway failed",
 			      "its log should say why; picket sends the batch again"},
 	[SITUATION_REFUSED] = {"refused", "the gateway does not accept the batch", "its log should say why"},
+	[SITUATION_TOO_LONG] = {"too_long", "its answer is too long",
+				"256 KiB are read: it should give its verdicts in several answers"},
+	[SITUATION_WEB_PAGE] = {"web_page", "a web page answers, and no gateway",
+				"url may be that of a console or portal: set it to what takes events"},
+	[SITUATION_ERROR_INSIDE] = {"error_inside", "it says success, but its answer is an error",
+				    "what the answer says is the gateway's to mend"},
+	[SITUATION_NO_VERDICTS] =
+		{"no_verdicts", "its answer is no list of verdicts",
+		 "docs/gateway-batch.md has the form; verdicts: false if nothing is to be read"},
+	[SITUATION_SOME_REFUSED] = {"some_refused", "some of its verdicts cannot be used",
+				    "docs/gateway-batch.md explains the reasons"},
 	[SITUATION_TAKEN] = {"taken", "it took the batch", ""},
 };
 
@@ -130,6 +141,23 @@ enum situation situation_of(const struct transport_answer *a)
 			return r->situation;
 	}
 	return SITUATION_BROKEN;
+}
+
+enum situation situation_of_body(struct span body, int fault, const uint64_t refused[static VERDICT_E_MAX])
+{
+	struct span text = body;
+
+	while (text.len && strchr(" \t\r\n", *text.ptr))
+		text = (struct span){text.ptr + 1, text.len - 1};
+	if (fault && text.len && *text.ptr == '<')
+		return SITUATION_WEB_PAGE;
+	if (fault)
+		return fault == VERDICT_E_SHAPE && holds(text, "\"error\"") ? SITUATION_ERROR_INSIDE
+									    : SITUATION_NO_VERDICTS;
+	for (unsigned e = 1; e < VERDICT_E_MAX; e++)
+		if (refused[e])
+			return SITUATION_SOME_REFUSED;
+	return SITUATION_TAKEN;
 }
 
 const struct situation_words *situation_words(enum situation s)

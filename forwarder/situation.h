@@ -7,6 +7,7 @@
 #define PICKET_SITUATION_H
 
 #include "forwarder/transport_direct.h"
+#include "forwarder/verdict_parse.h"
 
 enum situation {
 	/* No answer came. */
@@ -40,8 +41,13 @@ enum situation {
 	SITUATION_SLOW_DOWN,
 	SITUATION_FAILED,
 	SITUATION_REFUSED,
-	/* 2xx: the batch was taken. */
-	SITUATION_TAKEN,
+	/* 2xx: the batch was taken. What came back, by its body: */
+	SITUATION_TOO_LONG,
+	SITUATION_WEB_PAGE,
+	SITUATION_ERROR_INSIDE,
+	SITUATION_NO_VERDICTS,
+	SITUATION_SOME_REFUSED,
+	SITUATION_TAKEN, /* all of it can be used */
 	SITUATION_MAX,
 };
 
@@ -52,6 +58,8 @@ struct situation_words {
 };
 
 enum situation situation_of(const struct transport_answer *answer);
+/* Of a 2xx that was read by verdict_parse, with its result and counts. */
+enum situation situation_of_body(struct span body, int fault, const uint64_t refused[static VERDICT_E_MAX]);
 const struct situation_words *situation_words(enum situation s);
 /* "HTTP 401: the gateway wants another token: see token_file, ...". Cut to size. */
 void situation_print(const struct transport_answer *answer, char *ret, size_t size);

@@ -14,8 +14,9 @@ struct transport {
 	const struct clock *clock;
 	void *owner;
 	void (*connected)(void *owner, uint16_t local_port, uint16_t peer_port);
-	struct curl_slist *headers; /* of every POST */
-	struct curl_slist *sent;    /* of the one under way */
+	struct buffer *request_head, *answer_head; /* or NULL */
+	struct curl_slist *headers;                /* of every POST */
+	struct curl_slist *sent;                   /* of the one under way */
 	struct buffer body;
 	char error_text[CURL_ERROR_SIZE];
 	uint64_t retry_after_ms;
@@ -83,6 +84,19 @@ static int on_request(void *arg, char *peer_address, char *local_address, int pe
 	return CURL_PREREQFUNC_OK;
 }
 
+/* A head that is too large for its buffer is cut: it is for people. */
+static int on_heads(CURL *handle, curl_infotype type, char *bytes, size_t len, void *arg)
+{
+	struct transport *t = arg;
+
+	(void)handle;
+	if (type == CURLINFO_HEADER_OUT)
+		buffer_append(t->request_head, bytes, len);
+	else if (type == CURLINFO_HEADER_IN)
+		buffer_append(t->answer_head, bytes, len);
+	return 0;
+}
+
 /* The first fault of several setopt calls is the one that is told. */
 #define SET(option, value)                                                  \
 	do {                                                                \
@@ -143,6 +157,11 @@ static int handle_setup(struct transport *t, const struct transport_options *o)
 	SET(CURLOPT_HEADERDATA, t);
 	SET(CURLOPT_PREREQFUNCTION, on_request);
 	SET(CURLOPT_PREREQDATA, t);
+	if (o->request_head) {
+		SET(CURLOPT_VERBOSE, 1L);
+		SET(CURLOPT_DEBUGFUNCTION, on_heads);
+		SET(CURLOPT_DEBUGDATA, t);
+	}
 	if (code == CURLE_OK)
 		code = tls_setup(t, o);
 	return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
@@ -169,6 +188,8 @@ int transport_new(CURLM *multi, const struct transport_options *o, struct transp
 	t->clock = o->clock;
 	t->owner = o->owner;
 	t->connected = o->connected;
+	t->request_head = o->request_head;
+	t->answer_head = o->answer_head;
 	t->body = BUFFER_INIT(o->answer_max);
 	t->handle = curl_easy_init();
 	r = t->handle ? handle_setup(t, o) : -ENOMEM;

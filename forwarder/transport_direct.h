@@ -30,6 +30,9 @@ struct transport_options {
 	uint32_t timeout_ms;        /* for the whole exchange */
 	size_t answer_max;          /* bytes of an answer's body */
 	const char *const *headers; /* "Name: value", NULL ends; sent with every POST */
+	/* Heads as they go over the wire, with those of a proxy's tunnel, are appended there. NULL: nobody
+	 * looks. */
+	struct buffer *request_head, *answer_head;
 	const struct clock *clock;
 	void *owner; /* transport_owner gives it back, connected gets it */
 	/* A new connection is made; its first request follows. NULL: nobody asks. */

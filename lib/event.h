@@ -100,6 +100,7 @@ struct event_request {
 	uint16_t client_flags; /* enum client_flag */
 	uint64_t client_connection_id; /* the client's own connection to a proxy on this host; 0: not known */
 	uint8_t truncated;             /* a text of it was longer than an event keeps (REDACT_TEXT_MAX) */
+	uint8_t test;                  /* made up, to try a gateway (forwarder/trial.h) */
 	struct event_pending pending;  /* policies/detect.c's */
 	uint8_t answered;              /* EVENT_ANSWER_*; 0: no answer was seen, the four below are 0 */
 	uint16_t status;               /* of the final answer, or 101; never another 1xx */

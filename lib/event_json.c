@@ -241,6 +241,10 @@ static void put_request(struct json_writer *w, const struct event *e)
 		KEY(w, "picket.request.truncated");
 		json_bool(w, true);
 	}
+	if (r->test) {
+		KEY(w, "picket.test");
+		json_bool(w, true);
+	}
 }
 
 /* --- the other kinds --- */

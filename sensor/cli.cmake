@@ -16,6 +16,8 @@ target_sources(picket_sensor PRIVATE
 	cli_events.c
 	cli_export.c
 	cli_forecast.c
+	cli_gateway.c
+	cli_gateway_test.c
 	cli_help.c
 	cli_import.c
 	cli_kill.c

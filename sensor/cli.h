@@ -71,7 +71,9 @@ int cli_resume(const struct cli *cli, int argc, char **argv);
 /* cli_settings.c */
 int cli_mode(const struct cli *cli, int argc, char **argv);
 int cli_proxies(const struct cli *cli, int argc, char **argv);
-int cli_gateway(const struct cli *cli, int argc, char **argv);
+/* cli_gateway.c */ int cli_gateway(const struct cli *cli, int argc, char **argv);
+/* cli_gateway_test.c; argv[1] is "test" */ int cli_gateway_test(const struct cli *cli, int argc,
+								 char **argv);
 /* cli_metrics.c */ int cli_metrics(const struct cli *cli, int argc, char **argv);
 /* cli_forecast.c */ int cli_forecast(const struct cli *cli, int argc, char **argv);
 /* cli_routes.c */ int cli_routes(const struct cli *cli, int argc, char **argv);

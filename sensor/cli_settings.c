@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* picket mode, proxies, gateway: settings that may be looked at, and some changed, while picket runs. */
+/* picket mode, proxies: settings that may be looked at, and some changed, while picket runs. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -171,50 +171,6 @@ int cli_proxies(const struct cli *cli, int argc, char **argv)
 	r = ask_list(cli, argv[0], "/v1/proxies", "peers", &answer);
 	if (!r && answer)
 		r = show_proxies(cli, answer);
-	cJSON_Delete(answer);
-	return r;
-}
-
-/* --- gateways --- */
-
-static int show_gateways(const struct cli *cli, const cJSON *answer)
-{
-	static const char *const heads[] = {"GATEWAY", "PROTOCOL", "STATE",     ">DELIVERED",
-					    ">HELD",   ">DROPPED", ">VERDICTS", "LAST ERROR"};
-	static const char *const numbers[] = {"events_delivered", "events_held", "events_dropped",
-					      "verdicts"};
-	const cJSON *g;
-	struct table_view *t;
-
-	if (table_view_new(heads, ARRAY_SIZE(heads), &t))
-		return cli_no_memory("gateway");
-	cJSON_ArrayForEach(g, cli_at(answer, "gateways"))
-	{
-		table_view_cell(t, cli_text(g, "name"));
-		table_view_cell(t, cli_text(g, "protocol"));
-		table_view_cell(t, cli_text(g, "state"));
-		for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-			table_view_uint(t, cli_uint(g, numbers[i]));
-		table_view_cell(t, cli_text(g, "last_error"));
-	}
-	table_view_print(t, stdout, cli->color);
-	table_view_free(t);
-	return EXIT_DONE;
-}
-
-int cli_gateway(const struct cli *cli, int argc, char **argv)
-{
-	cJSON *answer = NULL;
-	int r = cli_arguments(argc, argv, 1, 1);
-
-	if (r)
-		return r;
-	if (strcmp(argv[1], "list"))
-		return cli_fail(EXIT_USAGE, argv[0], "\"%s\": the only way to use it is picket gateway list",
-				argv[1]);
-	r = ask_list(cli, argv[0], "/v1/gateways", "gateways", &answer);
-	if (!r && answer)
-		r = show_gateways(cli, answer);
 	cJSON_Delete(answer);
 	return r;
 }

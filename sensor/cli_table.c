@@ -154,7 +154,13 @@ const struct cli_command cli_commands[] = {
 		{.name = "forget", .arguments = "ADDR", .offer = OFFER_PEERS, .summary = "take back what was said"}),
 	 .notes = "Kept over a restart, until the configuration says something else of the same address or is read again."},
 	{.name = "gateway", .summary = "who judges", .run = cli_gateway,
-	 .parts = PARTS({.name = "list", .summary = "gateways, their state and last error"})},
+	 .parts = PARTS(
+		{.name = "list", .summary = "gateways: where, how far their verdicts go, what was delivered and waits, the last error"},
+		{.name = "test", .arguments = "[NAME]",
+		 .summary = "send one made-up event to each gateway, or to NAME, and say what came of it and what mends it",
+		 .options = OPTIONS(OPTION_CONFIG("the configuration that has it")),
+		 .notes = "By the configuration, as the daemon would; asks no daemon. The event is marked picket.test; no verdict that comes "
+		 "back is acted on. Exit status 0: understood; 1: not understood; 5: not reached."})},
 	{.name = "audit", .summary = "who decided and set what: is the log of it whole, and what does it say", .run = cli_audit,
 	 .parts = PARTS(
 		{.name = "verify", .arguments = "[PATH]", .offer = OFFER_FILES,

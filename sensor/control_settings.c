@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include "forwarder/mask.h"
 #include "lib/util.h"
 #include "sensor/control.h"
 
@@ -316,7 +317,30 @@ static void write_refused(struct json_writer *w, const struct gateway_counts *g)
 	json_object_end(w);
 }
 
-static void write_gateway(struct json_writer *w, const struct gateway_counts *g)
+/* Where it is, and how far its verdicts go. */
+static void write_role(struct json_writer *w, const struct config_gateway *c)
+{
+	_cleanup_(buffer_free) struct buffer url = BUFFER_INIT(16 * 1024);
+
+	json_key(w, "url");
+	if (c && c->url && mask_url(&url, span_from(c->url)) == 0)
+		json_string(w, buffer_span(&url));
+	else
+		json_null(w);
+	json_key(w, "role");
+	json_text(w, !c ? NULL : !c->verdicts ? "listener" : config_mode_name(c->mode));
+}
+
+static const struct config_gateway *gateway_config(const struct config *config, const char *name)
+{
+	for (unsigned i = 0; i < config->gateway_count; i++)
+		if (strcmp(config->gateways[i].name, name) == 0)
+			return &config->gateways[i];
+	return NULL;
+}
+
+static void write_gateway(struct json_writer *w, const struct gateway_counts *g,
+			  const struct config_gateway *config, uint64_t now_ns)
 {
 	const struct {
 		const char *key;
@@ -327,6 +351,7 @@ static void write_gateway(struct json_writer *w, const struct gateway_counts *g)
 		{"events_delivered", g->events},
 		{"events_dropped", g->events_dropped},
 		{"events_held", g->events_held},
+		{"lag_ms", g->held_since_ns ? (now_ns - g->held_since_ns) / NS_PER_MS : 0},
 		{"batches", g->batches},
 		{"bytes", g->bytes},
 		{"attempts", g->attempts},
@@ -340,6 +365,7 @@ static void write_gateway(struct json_writer *w, const struct gateway_counts *g)
 	json_text(w, g->name);
 	json_key(w, "protocol");
 	json_text(w, g->protocol == GATEWAY_LOCAL ? "local" : "batch");
+	write_role(w, config);
 	json_key(w, "state");
 	json_text(w, g->state);
 	json_key(w, "last_error");
@@ -359,7 +385,8 @@ void control_write_gateways(struct json_writer *w, const struct control_parts *p
 
 	json_array_begin(w);
 	for (unsigned i = 0; i < MIN(n, GATEWAYS_MAX); i++)
-		write_gateway(w, &counts[i]);
+		write_gateway(w, &counts[i], gateway_config(parts->config, counts[i].name),
+			      clock_boot_ns(parts->clock));
 	json_array_end(w);
 }
 

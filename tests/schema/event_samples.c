@@ -46,6 +46,7 @@ static void fill_request(struct event *e)
 		.stream_index = 3,
 		.forwarded = 1,
 		.truncated = 1,
+		.test = 1,
 		.client_source = CLIENT_BY_X_FORWARDED_FOR,
 		.client_flags = (1u << CLIENT_FLAG_BITS) - 1,
 		.client_connection_id = UINT64_MAX,

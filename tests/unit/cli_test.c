@@ -308,6 +308,8 @@ static void help_of_parts_shows_their_options(void **state)
 	assert_int_equal(picket("proxies"), EXIT_DONE);
 	assert_int_equal(picket("gateway"), EXIT_USAGE);
 	says(err, "picket gateway: usage: picket gateway list");
+	assert_int_equal(picket("help gateway test"), EXIT_DONE);
+	says(out, "usage: picket gateway test [NAME] [-c FILE]\n");
 }
 
 static void help_fits_80_columns(void **state)
@@ -380,6 +382,8 @@ static void wrong_usage_is_exit_2_and_names_the_help(void **state)
 		"proxies like 192.0.2.7",
 		"gateway",
 		"gateway frob",
+		"gateway test one two",
+		"gateway test --frob",
 		"--frob status",
 		"status --control",
 	};
@@ -1021,7 +1025,8 @@ static void gateways_are_listed(void **state)
 	(void)state;
 	strcpy(fake.gateways[0].last_error, "connection refused");
 	assert_int_equal(picket("gateway list"), EXIT_DONE);
-	says(out, "connection refused");
+	says(out, "GATEWAY  PROTOCOL  URL  ROLE");
+	says(out, "\n  local: connection refused\n");
 	assert_int_equal(picket("gateway list --json"), EXIT_DONE);
 	assert_int_equal(line_count(out), 1);
 	says(out, "{\"name\":\"local\"");

@@ -47,7 +47,7 @@ offers 'picket config show --or' --origin
 offers_also 'picket config redact ' forget-keys keys rotate-key
 offers 'picket config redact rotate-key --ke' --keep
 offers 'picket proxies t' trust
-offers 'picket gateway ' list
+offers 'picket gateway ' list test
 offers 'picket help unb' unblock
 offers 'picket completion ' bash fish live zsh
 offers 'picket status x'

@@ -1218,11 +1218,15 @@ static void gateways_and_configuration_are_shown(void **state)
 {
 	(void)state;
 	fake.gateways[0].refused[VERDICT_E_TTL] = 3;
+	fake.gateways[0].held_since_ns = clock_boot_ns(&clock_system) - 2 * NS_PER_S;
 	cJSON *a = call("GET", "/v1/gateways", NULL, 200);
 	char key[64];
 
 	assert_string_equal(text_at(a, "gateways.0.name"), "local");
 	assert_true(cJSON_IsNull(at(a, "gateways.0.last_error")));
+	assert_true(cJSON_IsNull(at(a, "gateways.0.url")));
+	assert_string_equal(text_at(a, "gateways.0.role"), "enforce");
+	assert_true(number_at(a, "gateways.0.lag_ms") >= 2000);
 	snprintf(key, sizeof key, "gateways.0.verdicts_refused.%s", verdict_error_name(VERDICT_E_TTL));
 	assert_int_equal(number_at(a, key), 3);
 	cJSON_Delete(a);

@@ -115,6 +115,7 @@ static void test_http_request_with_everything(void **state)
 	assert_number(d, "picket.process.pid", 4711);
 	assert_true(cJSON_IsTrue(at(d, "picket.request.forwarded")));
 	assert_true(cJSON_IsTrue(at(d, "picket.request.truncated")));
+	assert_true(cJSON_IsTrue(at(d, "picket.test")));
 	assert_number(d, "http.response.status_code", 418);
 	assert_number(d, "http.response.body.size", 12);
 	assert_text(d, "picket.http.latency_ns", "18446744073709551615");
@@ -141,11 +142,21 @@ static void test_a_64_bit_length_is_exact(void **state)
 static void test_http_request_with_nothing(void **state)
 {
 	static const char *const absent[] = {
-		"server.address",           "http.request.method_original", "http.request.body.size",
-		"user_agent.original",      "picket.connection.id",         "picket.consumer",
-		"picket.deviations",        "picket.process.pid",           "picket.request.forwarded",
-		"picket.request.truncated", "http.response.status_code",    "http.response.body.size",
-		"http.response.size",       "picket.http.latency_ns",
+		"server.address",
+		"http.request.method_original",
+		"http.request.body.size",
+		"user_agent.original",
+		"picket.connection.id",
+		"picket.consumer",
+		"picket.deviations",
+		"picket.process.pid",
+		"picket.request.forwarded",
+		"picket.request.truncated",
+		"picket.test",
+		"http.response.status_code",
+		"http.response.body.size",
+		"http.response.size",
+		"picket.http.latency_ns",
 	};
 	cJSON *d = data_of(event_sample_minimal(EVENT_HTTP_REQUEST));
 

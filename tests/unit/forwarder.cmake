@@ -13,6 +13,10 @@ target_sources(forwarder_wire_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/forwar
 picket_unit(credentials picket_forwarder)
 target_sources(credentials_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/certificate_rig.c)
 picket_unit(situation picket_forwarder)
+picket_unit(mask picket_forwarder)
+picket_unit(trial picket_forwarder PkgConfig::MHD)
+target_sources(trial_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c
+	${CMAKE_SOURCE_DIR}/tests/unit/certificate_rig.c)
 picket_unit(example_gateway picket_forwarder)
 set_tests_properties(unit/example_gateway PROPERTIES ENVIRONMENT PICKET_EXAMPLE_GATEWAY=$<TARGET_FILE:example-gateway>)
 add_dependencies(example_gateway_test example-gateway)

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forwarder/trial.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "forwarder/mask.h"
+#include "forwarder/wire.h"
+#include "lib/event_json.h"
+#include "lib/util.h"
+
+#define EVENT_MAX (16 * 1024)
+#define HEAD_MAX  (64 * 1024)
+#define POLL_MS   1000
+
+/* Addresses and name that nobody has: those for documentation. */
+static struct event *made_up(const struct clock *clock)
+{
+	struct event *e = event_new(EVENT_HTTP_REQUEST, 0);
+
+	if (!e)
+		return NULL;
+	e->request.test = 1;
+	e->time_ns = clock_boot_ns(clock);
+	e->wall_ns = clock_wall_ns(clock);
+	e->flow.peer.port = 51234;
+	e->flow.local.port = 443;
+	addr_parse(SPAN("192.0.2.1"), &e->flow.peer.addr);
+	addr_parse(SPAN("198.51.100.1"), &e->flow.local.addr);
+	e->request.client = e->flow.peer;
+	e->request.method = SPAN("GET");
+	e->request.target = SPAN("/picket/gateway/test");
+	e->request.path = e->request.target;
+	e->request.host = SPAN("test.example");
+	e->request.user_agent = SPAN("picket-gateway-test");
+	e->request.version_major = 1;
+	e->request.version_minor = 1;
+	return e;
+}
+
+static int write_batch(const struct clock *clock, const char *source, struct buffer *out)
+{
+	struct json_writer w = JSON_WRITER(out);
+	struct event *e = made_up(clock);
+
+	if (!e)
+		return -ENOMEM;
+	buffer_append_char(out, '[');
+	event_json_cloudevent(&w, e, source);
+	buffer_append_char(out, ']');
+	event_unref(e);
+	return out->truncated ? -ENOMEM : 0;
+}
+
+static int exchange(CURLM *multi, CURLcode *ret)
+{
+	const CURLMsg *m;
+	int running, left;
+
+	for (;;) {
+		if (curl_multi_perform(multi, &running) != CURLM_OK)
+			return -EIO;
+		m = curl_multi_info_read(multi, &left);
+		if (m && m->msg == CURLMSG_DONE) {
+			*ret = m->data.result;
+			return 0;
+		}
+		if (curl_multi_poll(multi, NULL, 0, POLL_MS, NULL) != CURLM_OK)
+			return -EIO;
+	}
+}
+
+static void on_verdict(void *arg, const struct verdict *v)
+{
+	struct trial *t = arg;
+
+	if (t->verdict_count < TRIAL_VERDICTS_MAX)
+		t->verdicts[t->verdict_count] = *v;
+	t->verdict_count++;
+}
+
+static int understand(struct trial *t, const struct config_gateway *config, const struct transport_answer *a)
+{
+	int fault = 0;
+
+	t->status = a->status;
+	snprintf(t->error, sizeof t->error, "%s", a->error_text);
+	t->situation = situation_of(a);
+	if (a->too_large && a->status / 100 == 2)
+		t->situation = SITUATION_TOO_LONG;
+	if (t->situation != SITUATION_TAKEN || !config->verdicts || a->status == 204)
+		return 0;
+	fault = verdict_parse(a->body, config->name, a->received_ns, on_verdict, t, t->refused);
+	if (fault < 0)
+		return fault;
+	t->situation = situation_of_body(a->body, fault, t->refused);
+	return 0;
+}
+
+/* What the header of the token holds beyond its name and scheme. */
+static struct span token_of(const struct config_gateway *config, const struct credentials *c)
+{
+	const char *colon = c->authorization.len ? strchr(c->authorization.data, ':') : NULL;
+	size_t scheme = config->auth_scheme == AUTH_RAW ? 0 : strlen("Bearer ");
+
+	return colon ? span_from(colon + 2 + scheme) : SPAN_NULL;
+}
+
+/* A gateway may send back what it was sent: the answer is masked as well. */
+static int mask(struct trial *t, const struct config_gateway *config, const struct credentials *c)
+{
+	struct buffer *const shown[] = {&t->request, &t->answer, &t->body};
+	_cleanup_(buffer_free) struct buffer url = BUFFER_INIT(HEAD_MAX);
+	const char *query = strchr(config->url, '?');
+	int r = query ? mask_url(&url, span_from(query)) : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(shown) && !r; i++) {
+		r = mask_text(shown[i], token_of(config, c), SPAN(MASK));
+		if (!r && query)
+			r = mask_text(shown[i], (struct span){query, strcspn(query, "#")}, buffer_span(&url));
+	}
+	return r < 0 ? r : r ? -ENOBUFS : 0;
+}
+
+static int send_and_hear(struct trial *t, const struct config_gateway *config, const struct clock *clock,
+			 struct transport *transport, CURLM *multi, struct span batch)
+{
+	char key[64], header[WIRE_KEY_MAX];
+	struct transport_answer a;
+	CURLcode code;
+	int r;
+
+	snprintf(key, sizeof key, "%s-test", event_run_id());
+	uint64_t begun_ns = clock_boot_ns(clock);
+	r = transport_send(transport, wire_key(key, header), batch);
+	if (!r)
+		r = exchange(multi, &code);
+	if (r)
+		return r;
+	transport_finish(transport, code, &a);
+	t->took_ns = clock_boot_ns(clock) - begun_ns;
+	r = understand(t, config, &a);
+	return r ? r : buffer_append(&t->body, a.body.ptr, a.body.len);
+}
+
+int trial_run(const struct config_gateway *config, const struct clock *clock, const char *source,
+	      struct trial *t, struct buffer *errors)
+{
+	_cleanup_(buffer_free) struct buffer batch = BUFFER_INIT(EVENT_MAX);
+	struct credentials credentials;
+	const char *headers[WIRE_HEADERS];
+	struct transport_options options;
+	struct transport *transport = NULL;
+	CURLM *multi = NULL;
+	int r;
+
+	*t = (struct trial){
+		.request = BUFFER_INIT(HEAD_MAX),
+		.answer = BUFFER_INIT(HEAD_MAX),
+		.body = BUFFER_INIT(VERDICT_BODY_MAX * 2),
+	};
+	r = credentials_read(config, &credentials, errors);
+	if (!r)
+		r = write_batch(clock, source, &batch);
+	if (!r) {
+		wire_options(config, &credentials, clock, headers, &options);
+		options.request_head = &t->request;
+		options.answer_head = &t->answer;
+		multi = curl_multi_init();
+		r = multi ? transport_new(multi, &options, &transport) : -ENOMEM;
+	}
+	if (!r)
+		r = send_and_hear(t, config, clock, transport, multi, buffer_span(&batch));
+	transport_free(transport);
+	curl_multi_cleanup(multi);
+	if (!r)
+		r = mask(t, config, &credentials);
+	credentials_free(&credentials);
+	return r;
+}
+
+void trial_free(struct trial *t)
+{
+	buffer_free(&t->request);
+	buffer_free(&t->answer);
+	buffer_free(&t->body);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * trial.h: one exchange with a gateway to see whether it works: a batch of one made-up event, marked
+ * `picket.test`, over a connection of its own, by the settings and the code that the daemon uses. What the
+ * answer asks for is read and told; there is nobody here who could do it.
+ */
+#ifndef PICKET_TRIAL_H
+#define PICKET_TRIAL_H
+
+#include "forwarder/situation.h"
+#include "forwarder/verdict_parse.h"
+#include "lib/clock.h"
+#include "lib/config.h"
+
+#define TRIAL_VERDICTS_MAX 16
+
+struct trial {
+	struct buffer request, answer; /* heads as they went over the wire, secrets masked; empty: none did */
+	struct buffer body;            /* of the answer, masked likewise */
+	unsigned status;               /* 0: no answer came */
+	char error[256];               /* libcurl's, or "" */
+	enum situation situation;
+	uint64_t took_ns;
+	struct verdict verdicts[TRIAL_VERDICTS_MAX]; /* the first of them */
+	uint64_t verdict_count;
+	uint64_t refused[VERDICT_E_MAX];
+};
+
+/*
+ * Blocks for at most config->timeout_ms. The gateway's protocol is batch. CONFIG_E_INVALID: see errors, one
+ * message a line, as credentials_read. Whatever the result, trial_free.
+ */
+int trial_run(const struct config_gateway *config, const struct clock *clock, const char *source,
+	      struct trial *ret, struct buffer *errors);
+void trial_free(struct trial *t);
+
+#endif
