@@ -47,7 +47,7 @@ gateway() { # NAME URL [MORE LINES]
 ours=("cert_file: $DIR/client.pem" "key_file: $DIR/client.key" "token_file: $DIR/token" "auth_header: X-Key" "auth_scheme: raw")
 picket_up "gateways:
 $(gateway two https://127.0.0.1:9443/ "${ours[@]}" "pin: $pin")
-$(gateway one https://127.0.0.1:9443/one "${ours[@]}" "http2: false")
+$(gateway one https://127.0.0.1:9443/one "${ours[@]}" "pin: $pin" "http2: false")
 $(gateway bare https://127.0.0.1:9443/)
 $(gateway mispinned https://127.0.0.1:9443/ "${ours[@]}" "pin: sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 $(gateway expired https://127.0.0.1:9444/)

@@ -5,6 +5,7 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include "forwarder/situation.h"
 #include "forwarder/verdict_parse.h"
 #include "lib/target.h"
 
@@ -44,6 +45,14 @@ static void check_verdict(void *arg, const struct verdict *v)
 		check_text(v->evidence[i], sizeof v->evidence[i]);
 }
 
+static bool all_used(const uint64_t refused[static VERDICT_E_MAX])
+{
+	for (unsigned e = 1; e < VERDICT_E_MAX; e++)
+		if (refused[e])
+			return false;
+	return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t refused[VERDICT_E_MAX] = {0};
@@ -55,6 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	/* A faulty document gives nothing and is counted once. */
 	if (r > 0 && (accepted || refused[r] != 1))
+		abort();
+	if ((situation_of_body((struct span){(const char *)data, size}, r, refused) == SITUATION_TAKEN) !=
+	    all_used(refused))
 		abort();
 	return 0;
 }
