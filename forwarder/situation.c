@@ -29,6 +29,8 @@ static const struct situation_words words[SITUATION_MAX] = {
 		 "if it was changed on purpose, set pin to the new one; else somebody is between"},
 	[SITUATION_TLS_NONE] = {"tls_none", "it does not speak TLS at that port",
 				"url should begin with http://, or have another port"},
+	[SITUATION_TLS_NO_SYSTEM] = {"tls_no_system", "this host knows no authorities of its own",
+				     "install ca-certificates, or set ca_file"},
 	[SITUATION_TLS_CA] = {"tls_ca", "ca_file holds no certificate", "it must be PEM"},
 	[SITUATION_TLS] = {"tls", "TLS was not agreed on", "picket speaks TLS 1.2 and newer"},
 	[SITUATION_NO_HTTP] = {"no_http", "what answers there speaks no HTTP", "check host and port of url"},
@@ -94,7 +96,8 @@ static const struct row {
 	{CURLE_PEER_FAILED_VERIFICATION, 0, 0, "name", SITUATION_TLS_NAME},
 	{CURLE_PEER_FAILED_VERIFICATION, 0, 0, NULL, SITUATION_TLS_UNTRUSTED},
 	{CURLE_SSL_PINNEDPUBKEYNOTMATCH, 0, 0, NULL, SITUATION_TLS_PIN},
-	{CURLE_SSL_CACERT_BADFILE, 0, 0, NULL, SITUATION_TLS_CA},
+	{CURLE_SSL_CACERT_BADFILE, 0, 0, "blob", SITUATION_TLS_CA}, /* ca_file is given as one */
+	{CURLE_SSL_CACERT_BADFILE, 0, 0, NULL, SITUATION_TLS_NO_SYSTEM},
 	{CURLE_SSL_CONNECT_ERROR, 0, 0, "wrong version number", SITUATION_TLS_NONE},
 	{CURLE_SSL_CONNECT_ERROR, 0, 0, "packet length too long", SITUATION_TLS_NONE},
 	{CURLE_SSL_CONNECT_ERROR, 0, 0, "certificate required", SITUATION_CLIENT_WANTED},

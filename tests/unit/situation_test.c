@@ -39,6 +39,8 @@ static const struct {
 	{CURLE_SSL_PINNEDPUBKEYNOTMATCH, "SSL: public key does not match pinned public key", 0,
 	 SITUATION_TLS_PIN},
 	{CURLE_SSL_CACERT_BADFILE, "error importing CA certificate blob", 0, SITUATION_TLS_CA},
+	{CURLE_SSL_CACERT_BADFILE, "error setting certificate file: /etc/ssl/certs/ca-certificates.crt", 0,
+	 SITUATION_TLS_NO_SYSTEM},
 	{CURLE_SSL_CONNECT_ERROR, "error:0A00010B:SSL routines::wrong version number", 0, SITUATION_TLS_NONE},
 	{CURLE_SSL_CONNECT_ERROR, "error:0A000438:SSL routines::tlsv1 alert internal error", 0,
 	 SITUATION_CLIENT_REFUSED},
