@@ -283,7 +283,9 @@ static int test_all(const struct cli *cli, const struct config *config, const ch
 		fflush(stdout);
 	}
 	if (name && !found)
-		return cli_fail(EXIT_USAGE, "gateway", "no gateway of the configuration is named \"%s\"",
+		return cli_fail(EXIT_USAGE, "gateway",
+				"no gateway of the configuration is named \"%s\": `picket config show` "
+				"has them",
 				name);
 	if (!tried && !cli->json)
 		puts("the built-in analysis alone judges: there is nothing to reach");
