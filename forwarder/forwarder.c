@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include "forwarder/gateway_batch.h"
+#include "forwarder/gateway.h"
+#include "forwarder/protocol.h"
 #include "forwarder/transport_direct.h"
 #include "lib/event_json.h"
 #include "lib/util.h"
@@ -17,16 +18,12 @@
 #define EVENT_BYTES_MAX      (1024 * 1024)
 #define LOSS_REPORT_EVERY_NS NS_PER_S
 
-struct gateway {
-	const struct config_gateway *config;
-	struct gateway_batch *batch; /* NULL: local */
-};
-
 struct forwarder {
 	const struct clock *clock;
 	struct forwarder_hooks hooks;
 	char *source;
-	struct gateway *gateways;
+	const struct config_gateway *configs;
+	struct gateway **gateways; /* NULL: local */
 	unsigned count;
 	struct buffer json; /* the event being handed out */
 	CURLM *multi;       /* NULL until started */
@@ -40,17 +37,13 @@ struct forwarder {
 
 static int add_gateway(struct forwarder *f, const struct config_gateway *config, struct buffer *errors)
 {
-	struct gateway *g = &f->gateways[f->count];
-	int r;
+	int r = 0;
 
-	g->config = config;
-	if (config->protocol == GATEWAY_BATCH) {
-		r = gateway_batch_new(config, f->clock, &f->hooks, &g->batch, errors);
-		if (r)
-			return r;
-	}
-	f->count++;
-	return 0;
+	if (protocol_of(config->protocol))
+		r = gateway_new(config, f->clock, &f->hooks, &f->gateways[f->count], errors);
+	if (!r)
+		f->count++;
+	return r;
 }
 
 int forwarder_new(const struct config *config, const struct clock *clock, const char *source,
@@ -71,6 +64,7 @@ int forwarder_new(const struct config *config, const struct clock *clock, const 
 	f->hooks = *hooks;
 	f->json = BUFFER_INIT(EVENT_BYTES_MAX);
 	f->source = strdup(source);
+	f->configs = config->gateways;
 	f->gateways = calloc(config->gateway_count + 1, sizeof *f->gateways);
 	if (!f->source || !f->gateways)
 		r = -ENOMEM;
@@ -101,9 +95,9 @@ static int start(struct forwarder *f)
 	if (!f->multi)
 		return -ENOMEM;
 	for (unsigned i = 0; i < f->count; i++) {
-		if (!f->gateways[i].batch)
+		if (!f->gateways[i])
 			continue;
-		r = gateway_batch_start(f->gateways[i].batch, f->multi);
+		r = gateway_start(f->gateways[i], f->multi);
 		if (r)
 			return r;
 	}
@@ -115,7 +109,7 @@ void forwarder_free(struct forwarder *f)
 	if (!f)
 		return;
 	for (unsigned i = 0; f->gateways && i < f->count; i++)
-		gateway_batch_free(f->gateways[i].batch);
+		gateway_free(f->gateways[i]);
 	free(f->gateways);
 	if (f->multi)
 		curl_multi_cleanup(f->multi);
@@ -145,7 +139,7 @@ void forwarder_push(struct forwarder *f, struct event *e)
 	bool encoded = false;
 
 	for (unsigned i = 0; i < f->count; i++) {
-		struct gateway_batch *g = f->gateways[i].batch;
+		struct gateway *g = f->gateways[i];
 
 		if (!g) {
 			pthread_mutex_lock(&f->lock);
@@ -154,11 +148,11 @@ void forwarder_push(struct forwarder *f, struct event *e)
 			continue;
 		}
 		/* Written once for all, and not at all when nobody has room: a flood should cost little. */
-		if (!encoded && gateway_batch_has_room(g)) {
+		if (!encoded && gateway_has_room(g)) {
 			json = encode(f, e);
 			encoded = true;
 		}
-		gateway_batch_offer(g, gateway_batch_has_room(g) ? json : SPAN_NULL, now_ns);
+		gateway_offer(g, gateway_has_room(g) ? json : SPAN_NULL, now_ns);
 	}
 }
 
@@ -169,8 +163,8 @@ static void report_losses(struct forwarder *f, uint64_t now_ns, bool at_once)
 	struct event *e;
 
 	for (unsigned i = 0; i < f->count; i++) {
-		if (f->gateways[i].batch)
-			f->untold += gateway_batch_dropped(f->gateways[i].batch);
+		if (f->gateways[i])
+			f->untold += gateway_dropped(f->gateways[i]);
 	}
 	if (!f->untold || !f->hooks.event || (!at_once && now_ns - f->loss_told_ns < LOSS_REPORT_EVERY_NS))
 		return;
@@ -187,9 +181,9 @@ static int step_all(struct forwarder *f, bool flush)
 	uint64_t now_ns = clock_boot_ns(f->clock);
 
 	for (unsigned i = 0; i < f->count; i++) {
-		if (!f->gateways[i].batch)
+		if (!f->gateways[i])
 			continue;
-		int r = gateway_batch_step(f->gateways[i].batch, now_ns, flush);
+		int r = gateway_step(f->gateways[i], now_ns, flush);
 		if (r)
 			return r;
 	}
@@ -206,9 +200,9 @@ static int finish_all(struct forwarder *f)
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		/* Both are gone once the handle is removed. */
-		struct gateway_batch *g = transport_owner(message->easy_handle);
+		struct lane *lane = transport_owner(message->easy_handle);
 		CURLcode result = message->data.result;
-		int r = gateway_batch_finish(g, result);
+		int r = gateway_finish(lane, result);
 		if (r)
 			return r;
 		finished++;
@@ -242,8 +236,8 @@ static int wait_ms(struct forwarder *f, int timeout_ms, bool flush)
 	uint64_t now_ns = clock_boot_ns(f->clock), due = UINT64_MAX;
 
 	for (unsigned i = 0; i < f->count; i++) {
-		if (f->gateways[i].batch)
-			due = MIN(due, gateway_batch_due_ns(f->gateways[i].batch, flush));
+		if (f->gateways[i])
+			due = MIN(due, gateway_due_ns(f->gateways[i], flush));
 	}
 	if (f->untold && f->hooks.event)
 		due = MIN(due, f->loss_told_ns + LOSS_REPORT_EVERY_NS);
@@ -282,8 +276,8 @@ static size_t held(const struct forwarder *f)
 	size_t sum = 0;
 
 	for (unsigned i = 0; i < f->count; i++) {
-		if (f->gateways[i].batch)
-			sum += gateway_batch_held(f->gateways[i].batch);
+		if (f->gateways[i])
+			sum += gateway_held(f->gateways[i]);
 	}
 	return sum;
 }
@@ -304,7 +298,7 @@ void forwarder_flush(struct forwarder *f, int timeout_ms)
 bool forwarder_is_own(const struct forwarder *f, uint16_t local_port, uint16_t peer_port)
 {
 	for (unsigned i = 0; i < f->count; i++)
-		if (f->gateways[i].batch && gateway_batch_is_own(f->gateways[i].batch, local_port, peer_port))
+		if (f->gateways[i] && gateway_is_own(f->gateways[i], local_port, peer_port))
 			return true;
 	return false;
 }
@@ -312,16 +306,14 @@ bool forwarder_is_own(const struct forwarder *f, uint16_t local_port, uint16_t p
 unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsigned count)
 {
 	for (unsigned i = 0; i < f->count && i < count; i++) {
-		const struct gateway *g = &f->gateways[i];
-
-		if (g->batch) {
-			gateway_batch_counts(g->batch, &ret[i]);
+		if (f->gateways[i]) {
+			gateway_counts(f->gateways[i], &ret[i]);
 			continue;
 		}
 		pthread_mutex_lock(&f->lock);
 		ret[i] = (struct gateway_counts){
-			.name = g->config->name,
-			.protocol = g->config->protocol,
+			.name = f->configs[i].name,
+			.protocol = f->configs[i].protocol,
 			.state = "idle",
 			.events = f->local_events,
 			.events_offered = f->local_events,

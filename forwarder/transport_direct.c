@@ -7,6 +7,7 @@
 
 #define CONNECT_TIMEOUT_MS 5000
 #define ANSWER_HEADERS_MAX 256 /* lines */
+#define ANSWER_HEAD_MAX    (16 * 1024)
 
 struct transport {
 	CURLM *multi;
@@ -17,7 +18,7 @@ struct transport {
 	struct buffer *request_head, *answer_head; /* or NULL */
 	struct curl_slist *headers;                /* of every POST */
 	struct curl_slist *sent;                   /* of the one under way */
-	struct buffer body;
+	struct buffer head, body;                  /* of the answer */
 	char error_text[CURL_ERROR_SIZE];
 	uint64_t retry_after_ms;
 	uint64_t received_ns;
@@ -55,6 +56,10 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 	t->received_ns = clock_boot_ns(t->clock);
 	if (++t->header_lines > ANSWER_HEADERS_MAX)
 		return 0;
+	/* An informational answer (1xx) has a head of its own. What is beyond the ceiling is not there. */
+	if (line.len >= 5 && memcmp(line.ptr, "HTTP/", 5) == 0)
+		buffer_reset(&t->head);
+	buffer_append(&t->head, line.ptr, line.len);
 	while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
 		line.len--;
 	/* Another status line follows an informational answer (1xx); trailers of a chunked body change
@@ -190,6 +195,7 @@ int transport_new(CURLM *multi, const struct transport_options *o, struct transp
 	t->connected = o->connected;
 	t->request_head = o->request_head;
 	t->answer_head = o->answer_head;
+	t->head = BUFFER_INIT(ANSWER_HEAD_MAX);
 	t->body = BUFFER_INIT(o->answer_max);
 	t->handle = curl_easy_init();
 	r = t->handle ? handle_setup(t, o) : -ENOMEM;
@@ -206,23 +212,25 @@ int transport_new(CURLM *multi, const struct transport_options *o, struct transp
 	return 0;
 }
 
-/* The lines of every POST and one of its own. */
-static int headers_with(struct transport *t, const char *extra)
+/* The lines of every POST and its own. */
+static int headers_with(struct transport *t, const char *const *own)
 {
-	int r = slist_add(&t->sent, extra);
+	int r = 0;
 
+	for (; *own && !r; own++)
+		r = slist_add(&t->sent, *own);
 	for (const struct curl_slist *h = t->headers; h && !r; h = h->next)
 		r = slist_add(&t->sent, h->data);
 	return r;
 }
 
-int transport_send(struct transport *t, const char *extra_header, struct span body)
+int transport_send(struct transport *t, const char *const *headers, struct span body)
 {
 	CURLcode code = CURLE_OK;
 
 	curl_slist_free_all(t->sent);
 	t->sent = NULL;
-	int r = headers_with(t, extra_header);
+	int r = headers_with(t, headers);
 	if (r)
 		return r;
 	SET(CURLOPT_FORBID_REUSE, 1L); /* until its answer begins */
@@ -231,6 +239,7 @@ int transport_send(struct transport *t, const char *extra_header, struct span bo
 	SET(CURLOPT_POSTFIELDS, body.ptr); /* not copied */
 	if (code != CURLE_OK)
 		return -ENOMEM;
+	buffer_reset(&t->head);
 	buffer_reset(&t->body);
 	t->error_text[0] = 0;
 	t->retry_after_ms = 0;
@@ -280,6 +289,7 @@ void transport_finish(struct transport *t, CURLcode result, struct transport_ans
 		.error = result,
 		.error_text = result == CURLE_OK ? "" : t->error_text,
 		.status = (unsigned)status,
+		.head = buffer_span(&t->head),
 		.body = buffer_span(&t->body),
 		.too_large = t->too_large,
 		.retry_after_ms = t->retry_after_ms,
@@ -305,6 +315,7 @@ void transport_free(struct transport *t)
 	curl_easy_cleanup(t->handle);
 	curl_slist_free_all(t->sent);
 	curl_slist_free_all(t->headers);
+	buffer_free(&t->head);
 	buffer_free(&t->body);
 	free(t);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * transport_direct.h: one POST at a time to one URL, over a connection that is kept (libcurl). It knows
- * bytes, statuses and times; what they mean is its protocol's business (gateway_batch.c).
+ * bytes, statuses and times; what they mean is its protocol's business (protocol.h).
  *
  * HTTP/1.1, or over TLS HTTP/2 where both want it; never HTTP/2 without TLS, of which libcurl 7.88 loses
  * every second request of a kept connection. A connection over which an answer did not even begin is not used
@@ -43,7 +43,8 @@ struct transport_answer {
 	CURLcode error;          /* CURLE_OK: the exchange is whole */
 	const char *error_text;  /* "" or for people; valid until the next send */
 	unsigned status;         /* 0: no answer came */
-	struct span body;        /* valid until the next send */
+	struct span head;        /* its field lines (http_field.h), at most 16 KiB; valid likewise */
+	struct span body;        /* valid likewise */
 	bool too_large;          /* the body passed answer_max and was cut */
 	uint64_t retry_after_ms; /* asked for by the gateway, 0 = nothing */
 	uint64_t received_ns;    /* boot clock: when the last byte came */
@@ -51,8 +52,9 @@ struct transport_answer {
 };
 
 int transport_new(CURLM *multi, const struct transport_options *options, struct transport **ret);
-/* body must stay as it is until transport_finish. 0 or -errno. */
-int transport_send(struct transport *t, const char *extra_header, struct span body);
+/* headers: beside those of every POST; copied, NULL ends. body must stay as it is until transport_finish. 0
+ * or -errno. */
+int transport_send(struct transport *t, const char *const *headers, struct span body);
 bool transport_busy(const struct transport *t);
 /* libcurl says this handle is done. */
 void transport_finish(struct transport *t, CURLcode result, struct transport_answer *ret);

@@ -78,9 +78,17 @@ static void on_verdict(void *arg, const struct verdict *v)
 	t->verdict_count++;
 }
 
-static int understand(struct trial *t, const struct config_gateway *config, const struct transport_answer *a)
+static int understand(struct trial *t, const struct config_gateway *config, const struct attempt *attempt,
+		      const struct transport_answer *a)
 {
-	int fault = 0;
+	const struct protocol_answer answer = {
+		.config = config,
+		.attempt = attempt,
+		.answer = a,
+		.accept = on_verdict,
+		.arg = t,
+		.refused = t->refused,
+	};
 
 	t->status = a->status;
 	snprintf(t->error, sizeof t->error, "%s", a->error_text);
@@ -89,11 +97,8 @@ static int understand(struct trial *t, const struct config_gateway *config, cons
 		t->situation = SITUATION_TOO_LONG;
 	if (t->situation != SITUATION_TAKEN || !config->verdicts || a->status == 204)
 		return 0;
-	fault = verdict_parse(a->body, config->name, a->received_ns, on_verdict, t, t->refused);
-	if (fault < 0)
-		return fault;
-	t->situation = situation_of_body(a->body, fault, t->refused);
-	return 0;
+	int r = protocol_of(config->protocol)->read(&answer, &t->situation);
+	return r < 0 ? r : 0;
 }
 
 /* What the header of the token holds beyond its name and scheme. */
@@ -124,21 +129,24 @@ static int mask(struct trial *t, const struct config_gateway *config, const stru
 static int send_and_hear(struct trial *t, const struct config_gateway *config, const struct clock *clock,
 			 struct transport *transport, CURLM *multi, struct span batch)
 {
-	char key[64], header[WIRE_KEY_MAX];
+	char key[64];
+	struct attempt attempt;
 	struct transport_answer a;
 	CURLcode code;
 	int r;
 
 	snprintf(key, sizeof key, "%s-test", event_run_id());
 	uint64_t begun_ns = clock_boot_ns(clock);
-	r = transport_send(transport, wire_key(key, header), batch);
+	r = attempt_new(&attempt, key);
+	if (!r)
+		r = transport_send(transport, attempt.headers, batch);
 	if (!r)
 		r = exchange(multi, &code);
 	if (r)
 		return r;
 	transport_finish(transport, code, &a);
 	t->took_ns = clock_boot_ns(clock) - begun_ns;
-	r = understand(t, config, &a);
+	r = understand(t, config, &attempt, &a);
 	return r ? r : buffer_append(&t->body, a.body.ptr, a.body.len);
 }
 
@@ -147,8 +155,7 @@ int trial_run(const struct config_gateway *config, const struct clock *clock, co
 {
 	_cleanup_(buffer_free) struct buffer batch = BUFFER_INIT(EVENT_MAX);
 	struct credentials credentials;
-	const char *headers[WIRE_HEADERS];
-	struct transport_options options;
+	struct wire wire;
 	struct transport *transport = NULL;
 	CURLM *multi = NULL;
 	int r;
@@ -162,11 +169,11 @@ int trial_run(const struct config_gateway *config, const struct clock *clock, co
 	if (!r)
 		r = write_batch(clock, source, &batch);
 	if (!r) {
-		wire_options(config, &credentials, clock, headers, &options);
-		options.request_head = &t->request;
-		options.answer_head = &t->answer;
+		wire_make(config, protocol_of(config->protocol), &credentials, clock, &wire);
+		wire.options.request_head = &t->request;
+		wire.options.answer_head = &t->answer;
 		multi = curl_multi_init();
-		r = multi ? transport_new(multi, &options, &transport) : -ENOMEM;
+		r = multi ? transport_new(multi, &wire.options, &transport) : -ENOMEM;
 	}
 	if (!r)
 		r = send_and_hear(t, config, clock, transport, multi, buffer_span(&batch));

@@ -27,8 +27,8 @@ struct trial {
 };
 
 /*
- * Blocks for at most config->timeout_ms. The gateway's protocol is batch. CONFIG_E_INVALID: see errors, one
- * message a line, as credentials_read. Whatever the result, trial_free.
+ * Blocks for at most config->timeout_ms. The gateway's protocol is not local. CONFIG_E_INVALID: see errors,
+ * one message a line, as credentials_read. Whatever the result, trial_free.
  */
 int trial_run(const struct config_gateway *config, const struct clock *clock, const char *source,
 	      struct trial *ret, struct buffer *errors);

@@ -3,16 +3,19 @@
 #include <stdio.h>
 #include "forwarder/verdict_parse.h"
 
-void wire_options(const struct config_gateway *config, const struct credentials *credentials,
-		  const struct clock *clock, const char *headers[static WIRE_HEADERS],
-		  struct transport_options *ret)
+void wire_make(const struct config_gateway *config, const struct protocol *protocol,
+	       const struct credentials *credentials, const struct clock *clock, struct wire *ret)
 {
-	headers[0] = "Content-Type: application/cloudevents-batch+json";
-	headers[1] = "Accept: application/json";
+	const char **headers = ret->headers;
+
+	snprintf(ret->content_type, sizeof ret->content_type, "Content-Type: %s", protocol->content_type);
+	snprintf(ret->accept, sizeof ret->accept, "Accept: %s", protocol->accept);
+	headers[0] = ret->content_type;
+	headers[1] = ret->accept;
 	headers[2] = "User-Agent: picket";
 	headers[3] = credentials->authorization.len ? credentials->authorization.data : NULL;
 	headers[4] = NULL;
-	*ret = (struct transport_options){
+	ret->options = (struct transport_options){
 		.url = config->url,
 		.proxy = config->proxy,
 		.http2 = config->http2,
@@ -25,10 +28,4 @@ void wire_options(const struct config_gateway *config, const struct credentials 
 		.headers = headers,
 		.clock = clock,
 	};
-}
-
-const char *wire_key(const char *key, char buf[static WIRE_KEY_MAX])
-{
-	snprintf(buf, WIRE_KEY_MAX, "Idempotency-Key: %s", key);
-	return buf;
 }

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wire.h: how a gateway of protocol batch is reached; the same for the daemon and for a trial. */
+/* wire.h: how a gateway is reached by its configuration; the same for the daemon and for a trial. */
 #ifndef PICKET_WIRE_H
 #define PICKET_WIRE_H
 
 #include "forwarder/credentials.h"
-#include "forwarder/transport_direct.h"
+#include "forwarder/protocol.h"
 
 #define WIRE_HEADERS 5
 
-/* ret borrows all of it; owner and connected are the caller's to set. headers: room for what it points to. */
-void wire_options(const struct config_gateway *config, const struct credentials *credentials,
-		  const struct clock *clock, const char *headers[static WIRE_HEADERS],
-		  struct transport_options *ret);
-/* "Idempotency-Key: KEY". Returns buf. */
-#define WIRE_KEY_MAX 128
-const char *wire_key(const char *key, char buf[static WIRE_KEY_MAX]);
+struct wire {
+	struct transport_options options; /* owner, connected and heads are the caller's to set */
+	const char *headers[WIRE_HEADERS];
+	char content_type[96], accept[64];
+};
+
+/* ret borrows of all of it, and points into itself: it must not be moved. */
+void wire_make(const struct config_gateway *config, const struct protocol *protocol,
+	       const struct credentials *credentials, const struct clock *clock, struct wire *ret);
 
 #endif

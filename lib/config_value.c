@@ -152,7 +152,7 @@ static int check_pin(const struct job *j, const char *text)
 	}
 }
 
-/* What a batch is sent with anyhow (gateway_batch.c), or what frames it. */
+/* What a batch is sent with anyhow (protocol.h), or what frames it. */
 static int check_header_sent(const struct job *j, const char *text)
 {
 	static const char *const taken[] = {"accept",         "connection",        "content-encoding",

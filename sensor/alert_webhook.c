@@ -96,7 +96,7 @@ int alert_webhook_post(struct alert_webhook *w, struct span json, const char *id
 	*ret_error = w->error;
 	w->error[0] = 0;
 	snprintf(key, sizeof key, "Idempotency-Key: %s", id);
-	int r = transport_send(w->transport, key, json);
+	int r = transport_send(w->transport, (const char *[]){key, NULL}, json);
 	if (r) {
 		snprintf(w->error, sizeof w->error, "no memory");
 		return r;

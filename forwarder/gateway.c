@@ -1,29 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "forwarder/gateway_batch.h"
+#include "forwarder/gateway.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sys/random.h>
+#include "forwarder/attempt.h"
 #include "forwarder/backoff.h"
 #include "forwarder/credentials.h"
+#include "forwarder/fate.h"
 #include "forwarder/outbox.h"
+#include "forwarder/protocol.h"
 #include "forwarder/situation.h"
-#include "forwarder/transport_direct.h"
 #include "forwarder/wire.h"
 #include "lib/util.h"
 
 #define CONNECTIONS_KEPT 4
 
-struct gateway_batch {
+struct lane {
+	struct gateway *gateway;
+	struct transport *transport; /* NULL until started */
+	struct attempt attempt;      /* the one under way, or the last */
+	bool again;                  /* the batch was sent before */
+};
+
+struct gateway {
 	const struct config_gateway *config;
+	const struct protocol *protocol;
 	const struct clock *clock;
 	struct forwarder_hooks hooks;
-	struct transport *transport; /* NULL until started */
+	struct lane lane;
 	struct outbox outbox;
 	char id_prefix[BATCH_ID_MAX - 24];
 	struct backoff backoff;
 	uint64_t rest_until_ns; /* boot clock: nothing is sent before */
-	bool again;             /* the oldest batch was sent before */
 	struct credentials credentials;
 
 	/* Ports of its last connections, ours and the gateway's; written by one thread, read by others. */
@@ -61,7 +70,7 @@ static int check_url(const struct config_gateway *c, struct buffer *errors)
 	return r;
 }
 
-static void outbox_setup(struct gateway_batch *g)
+static void outbox_setup(struct gateway *g)
 {
 	const struct config_gateway *c = g->config;
 	struct outbox_limits limits = {
@@ -75,16 +84,18 @@ static void outbox_setup(struct gateway_batch *g)
 	outbox_init(&g->outbox, &limits, g->id_prefix);
 }
 
-int gateway_batch_new(const struct config_gateway *config, const struct clock *clock,
-		      const struct forwarder_hooks *hooks, struct gateway_batch **ret, struct buffer *errors)
+int gateway_new(const struct config_gateway *config, const struct clock *clock,
+		const struct forwarder_hooks *hooks, struct gateway **ret, struct buffer *errors)
 {
-	struct gateway_batch *g = calloc(1, sizeof *g);
+	struct gateway *g = calloc(1, sizeof *g);
 	int r;
 
 	if (!g)
 		return -ENOMEM;
 	pthread_mutex_init(&g->lock, NULL);
 	g->config = config;
+	g->protocol = protocol_of(config->protocol);
+	g->lane.gateway = g;
 	g->clock = clock;
 	g->hooks = *hooks;
 	g->counts =
@@ -94,7 +105,7 @@ int gateway_batch_new(const struct config_gateway *config, const struct clock *c
 	if (!r)
 		r = credentials_read(config, &g->credentials, errors);
 	if (r) {
-		gateway_batch_free(g);
+		gateway_free(g);
 		return r;
 	}
 	*ret = g;
@@ -109,27 +120,26 @@ static uint32_t port_pair(uint16_t local_port, uint16_t peer_port)
 /* Known before its first request can be captured: picket does not report its own reports. */
 static void on_connected(void *owner, uint16_t local_port, uint16_t peer_port)
 {
-	struct gateway_batch *g = owner;
+	struct gateway *g = ((struct lane *)owner)->gateway;
 
-	if (!gateway_batch_is_own(g, local_port, peer_port))
+	if (!gateway_is_own(g, local_port, peer_port))
 		__atomic_store_n(&g->ports[g->ports_next++ % CONNECTIONS_KEPT],
 				 port_pair(local_port, peer_port), __ATOMIC_RELAXED);
 }
 
-int gateway_batch_start(struct gateway_batch *g, CURLM *multi)
+int gateway_start(struct gateway *g, CURLM *multi)
 {
-	const char *headers[WIRE_HEADERS];
-	struct transport_options options;
+	struct wire wire;
 
-	wire_options(g->config, &g->credentials, g->clock, headers, &options);
-	options.owner = g;
-	options.connected = on_connected;
-	return transport_new(multi, &options, &g->transport);
+	wire_make(g->config, g->protocol, &g->credentials, g->clock, &wire);
+	wire.options.owner = &g->lane;
+	wire.options.connected = on_connected;
+	return transport_new(multi, &wire.options, &g->lane.transport);
 }
 
 /* --- taking in --- */
 
-bool gateway_batch_has_room(const struct gateway_batch *g)
+bool gateway_has_room(const struct gateway *g)
 {
 	return outbox_has_room(&g->outbox);
 }
@@ -138,13 +148,13 @@ bool gateway_batch_has_room(const struct gateway_batch *g)
  * Made at the first event, because the run's id is that of the process which sends: a sensor forked anew must
  * not give its first batch the key that its predecessor's first batch had.
  */
-static void name_batches(struct gateway_batch *g)
+static void name_batches(struct gateway *g)
 {
 	if (!g->id_prefix[0])
 		snprintf(g->id_prefix, sizeof g->id_prefix, "%s-%.40s", event_run_id(), g->config->name);
 }
 
-void gateway_batch_offer(struct gateway_batch *g, struct span event, uint64_t now_ns)
+void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns)
 {
 	name_batches(g);
 	int r = event.len ? outbox_add(&g->outbox, event, now_ns) : OUTBOX_E_TOO_LARGE;
@@ -160,32 +170,34 @@ void gateway_batch_offer(struct gateway_batch *g, struct span event, uint64_t no
 
 /* --- sending --- */
 
-uint64_t gateway_batch_due_ns(const struct gateway_batch *g, bool flush)
+uint64_t gateway_due_ns(const struct gateway *g, bool flush)
 {
 	uint64_t due = outbox_due_ns(&g->outbox);
 
-	if (due == OUTBOX_NEVER || (g->transport && transport_busy(g->transport)))
+	if (due == OUTBOX_NEVER || (g->lane.transport && transport_busy(g->lane.transport)))
 		return UINT64_MAX;
 	return MAX(flush ? 0 : due, g->rest_until_ns);
 }
 
-int gateway_batch_step(struct gateway_batch *g, uint64_t now_ns, bool flush)
+int gateway_step(struct gateway *g, uint64_t now_ns, bool flush)
 {
+	struct lane *lane = &g->lane;
 	const struct batch *b;
-	char key[WIRE_KEY_MAX];
 	int r;
 
-	if (gateway_batch_due_ns(g, flush) > now_ns)
+	if (gateway_due_ns(g, flush) > now_ns)
 		return 0;
 	b = outbox_first(&g->outbox);
 	if (!b)
 		return 0;
-	r = transport_send(g->transport, wire_key(b->id, key), buffer_span(&b->json));
+	r = attempt_new(&lane->attempt, b->id);
+	if (!r)
+		r = transport_send(lane->transport, lane->attempt.headers, buffer_span(&b->json));
 	if (r)
 		return r;
 	pthread_mutex_lock(&g->lock);
 	g->counts.attempts++;
-	if (g->again)
+	if (lane->again)
 		g->counts.retries++;
 	g->counts.state = "sending";
 	pthread_mutex_unlock(&g->lock);
@@ -194,29 +206,14 @@ int gateway_batch_step(struct gateway_batch *g, uint64_t now_ns, bool flush)
 
 /* --- answers --- */
 
-enum fate { DELIVERED, RETRY, REFUSED };
-
-static enum fate answer_fate(const struct transport_answer *a)
-{
-	bool success = a->status >= 200 && a->status <= 299;
-
-	if (a->too_large && success)
-		return DELIVERED; /* it has our events; only what it said back is refused */
-	if (a->error != CURLE_OK)
-		return RETRY;
-	if (success)
-		return DELIVERED;
-	return a->status == 408 || a->status == 429 || a->status >= 500 ? RETRY : REFUSED;
-}
-
 /* Call with the lock held. */
-static void set_error(struct gateway_batch *g, const struct transport_answer *a)
+static void set_error(struct gateway *g, const struct transport_answer *a)
 {
 	g->counts.last_status = a->status;
 	situation_print(a, g->counts.last_error, sizeof g->counts.last_error);
 }
 
-static void take_rest(struct gateway_batch *g, const struct transport_answer *a)
+static void take_rest(struct gateway *g, const struct transport_answer *a)
 {
 	uint64_t random = 0;
 
@@ -228,17 +225,17 @@ static void take_rest(struct gateway_batch *g, const struct transport_answer *a)
 }
 
 /* Call with the lock held: the oldest batch goes, its events change the column. */
-static void remove_batch(struct gateway_batch *g, uint64_t *column)
+static void remove_batch(struct gateway *g, uint64_t *column)
 {
 	unsigned events = outbox_remove(&g->outbox);
 
-	g->again = false;
+	g->lane.again = false;
 	g->counts.events_held -= events;
 	g->counts.held_since_ns = outbox_opened_ns(&g->outbox);
 	*column += events;
 }
 
-static void on_delivered(struct gateway_batch *g, const struct transport_answer *a)
+static void on_delivered(struct gateway *g, const struct transport_answer *a)
 {
 	backoff_reset(&g->backoff);
 	g->rest_until_ns = 0;
@@ -252,10 +249,10 @@ static void on_delivered(struct gateway_batch *g, const struct transport_answer 
 	pthread_mutex_unlock(&g->lock);
 }
 
-static void on_retry(struct gateway_batch *g, const struct transport_answer *a)
+static void on_retry(struct gateway *g, const struct transport_answer *a)
 {
 	take_rest(g, a);
-	g->again = true;
+	g->lane.again = true;
 	pthread_mutex_lock(&g->lock);
 	set_error(g, a);
 	g->counts.state = "backing off";
@@ -264,7 +261,7 @@ static void on_retry(struct gateway_batch *g, const struct transport_answer *a)
 
 /* This batch will never be taken. The next may be, but not at once: the fault is likely to be in the
  * configuration. */
-static void on_refused(struct gateway_batch *g, const struct transport_answer *a)
+static void on_refused(struct gateway *g, const struct transport_answer *a)
 {
 	take_rest(g, a);
 	pthread_mutex_lock(&g->lock);
@@ -275,7 +272,7 @@ static void on_refused(struct gateway_batch *g, const struct transport_answer *a
 }
 
 struct acceptance {
-	struct gateway_batch *g;
+	struct gateway *g;
 	uint64_t accepted;
 };
 
@@ -289,7 +286,7 @@ static void on_verdict(void *arg, const struct verdict *v)
 }
 
 /* Call with the lock held. */
-static void count_refused(struct gateway_batch *g, enum situation situation,
+static void count_refused(struct gateway *g, enum situation situation,
 			  const uint64_t refused[static VERDICT_E_MAX])
 {
 	uint64_t sum = 0;
@@ -309,21 +306,27 @@ static void count_refused(struct gateway_batch *g, enum situation situation,
 }
 
 /* Verdicts are handed over without the lock: who takes them may push events. */
-static int read_verdicts(struct gateway_batch *g, const struct transport_answer *a)
+static int read_verdicts(struct gateway *g, const struct attempt *attempt, const struct transport_answer *a)
 {
 	uint64_t refused[VERDICT_E_MAX] = {0};
 	struct acceptance acceptance = {.g = g};
+	const struct protocol_answer answer = {
+		.config = g->config,
+		.attempt = attempt,
+		.answer = a,
+		.accept = on_verdict,
+		.arg = &acceptance,
+		.refused = refused,
+	};
 	enum situation situation = SITUATION_TOO_LONG;
 	int r = 0;
 
 	if (!g->config->verdicts || a->status == 204)
 		return 0;
-	if (a->too_large) {
+	if (a->too_large)
 		refused[VERDICT_E_TOO_LARGE]++;
-	} else {
-		r = verdict_parse(a->body, g->config->name, a->received_ns, on_verdict, &acceptance, refused);
-		situation = situation_of_body(a->body, r, refused);
-	}
+	else
+		r = g->protocol->read(&answer, &situation);
 	pthread_mutex_lock(&g->lock);
 	g->counts.verdicts += acceptance.accepted;
 	count_refused(g, situation, refused);
@@ -331,22 +334,23 @@ static int read_verdicts(struct gateway_batch *g, const struct transport_answer 
 	return r < 0 ? r : 0;
 }
 
-int gateway_batch_finish(struct gateway_batch *g, CURLcode result)
+int gateway_finish(struct lane *lane, CURLcode result)
 {
+	struct gateway *g = lane->gateway;
 	struct transport_answer a;
 
-	transport_finish(g->transport, result, &a);
+	transport_finish(lane->transport, result, &a);
 	pthread_mutex_lock(&g->lock);
 	g->counts.connections += a.connections;
 	pthread_mutex_unlock(&g->lock);
-	switch (answer_fate(&a)) {
-	case DELIVERED:
+	switch (fate_of(&a)) {
+	case FATE_DELIVERED:
 		on_delivered(g, &a);
-		return read_verdicts(g, &a);
-	case RETRY:
+		return read_verdicts(g, &lane->attempt, &a);
+	case FATE_RETRY:
 		on_retry(g, &a);
 		break;
-	case REFUSED:
+	case FATE_REFUSED:
 		on_refused(g, &a);
 		break;
 	}
@@ -355,7 +359,7 @@ int gateway_batch_finish(struct gateway_batch *g, CURLcode result)
 
 /* --- counts --- */
 
-uint64_t gateway_batch_dropped(struct gateway_batch *g)
+uint64_t gateway_dropped(struct gateway *g)
 {
 	uint64_t dropped;
 
@@ -366,12 +370,12 @@ uint64_t gateway_batch_dropped(struct gateway_batch *g)
 	return dropped;
 }
 
-size_t gateway_batch_held(const struct gateway_batch *g)
+size_t gateway_held(const struct gateway *g)
 {
 	return g->outbox.events;
 }
 
-bool gateway_batch_is_own(const struct gateway_batch *g, uint16_t local_port, uint16_t peer_port)
+bool gateway_is_own(const struct gateway *g, uint16_t local_port, uint16_t peer_port)
 {
 	for (unsigned i = 0; i < CONNECTIONS_KEPT; i++)
 		if (__atomic_load_n(&g->ports[i], __ATOMIC_RELAXED) == port_pair(local_port, peer_port))
@@ -379,18 +383,18 @@ bool gateway_batch_is_own(const struct gateway_batch *g, uint16_t local_port, ui
 	return false;
 }
 
-void gateway_batch_counts(struct gateway_batch *g, struct gateway_counts *ret)
+void gateway_counts(struct gateway *g, struct gateway_counts *ret)
 {
 	pthread_mutex_lock(&g->lock);
 	*ret = g->counts;
 	pthread_mutex_unlock(&g->lock);
 }
 
-void gateway_batch_free(struct gateway_batch *g)
+void gateway_free(struct gateway *g)
 {
 	if (!g)
 		return;
-	transport_free(g->transport);
+	transport_free(g->lane.transport);
 	outbox_free(&g->outbox);
 	credentials_free(&g->credentials);
 	pthread_mutex_destroy(&g->lock);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gateway.h: one gateway that is reached by POST: the queue of what waits for it, one request in flight, and
+ * what becomes of answers. What is said and how it is read is its protocol's (protocol.h), the way there its
+ * transport's. A batch leaves the queue only when it was taken or refused for good. Used by the judge thread
+ * alone, except gateway_is_own and gateway_counts.
+ */
+#ifndef PICKET_GATEWAY_H
+#define PICKET_GATEWAY_H
+
+#include <curl/curl.h>
+#include "forwarder/forwarder.h"
+
+struct gateway;
+struct lane; /* one connection of a gateway: the owner of its transport */
+
+/* Bytes of events that may wait for one gateway, beside the count that the configuration sets. */
+#define GATEWAY_QUEUE_BYTES (64u << 20)
+
+/*
+ * Reads token and CA files. No descriptor stays open, and none is opened before gateway_start, so a
+ * daemon may make it, fork, and close what it does not know. config and clock are borrowed. CONFIG_E_INVALID:
+ * see errors, one message a line; with result 0 the lines are warnings.
+ */
+int gateway_new(const struct config_gateway *config, const struct clock *clock,
+		const struct forwarder_hooks *hooks, struct gateway **ret, struct buffer *errors);
+int gateway_start(struct gateway *g, CURLM *multi);
+
+bool gateway_has_room(const struct gateway *g);
+/* event: its JSON, copied; SPAN_NULL: it could not be written and counts as dropped. */
+void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns);
+/* When gateway_step will have something to do; UINT64_MAX: not before something else happens. */
+uint64_t gateway_due_ns(const struct gateway *g, bool flush);
+/* Sends what is due. flush: the age of a batch does not matter. 0 or -errno. */
+int gateway_step(struct gateway *g, uint64_t now_ns, bool flush);
+/* The exchange has ended; verdicts are handed over in here. 0 or -ENOMEM. */
+int gateway_finish(struct lane *lane, CURLcode result);
+/* Events dropped since this was last asked. */
+uint64_t gateway_dropped(struct gateway *g);
+size_t gateway_held(const struct gateway *g);
+/* Is that one of its last connections? Safe from other threads. */
+bool gateway_is_own(const struct gateway *g, uint16_t local_port, uint16_t peer_port);
+void gateway_counts(struct gateway *g, struct gateway_counts *ret);
+void gateway_free(struct gateway *g);
+
+#endif
