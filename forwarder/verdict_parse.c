@@ -34,6 +34,11 @@ const char *verdict_error_name(enum verdict_error e)
 		[VERDICT_E_TTL] = "ttl",
 		[VERDICT_E_CONFIDENCE] = "confidence",
 		[VERDICT_E_TEXT] = "text",
+		[VERDICT_E_UNSIGNED] = "unsigned",
+		[VERDICT_E_SIGNATURE] = "signature",
+		[VERDICT_E_DIGEST] = "digest",
+		[VERDICT_E_STALE] = "stale",
+		[VERDICT_E_OTHER_BATCH] = "other_batch",
 	};
 
 	return (unsigned)e < ARRAY_SIZE(names) && names[e] ? names[e] : "unknown";

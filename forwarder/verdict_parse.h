@@ -30,6 +30,12 @@ enum verdict_error {
 	VERDICT_E_TTL,
 	VERDICT_E_CONFIDENCE,
 	VERDICT_E_TEXT, /* id, reason or evidence: type, length, UTF-8, control characters */
+	/* Of a whole answer, by its signature (signature.h). */
+	VERDICT_E_UNSIGNED,
+	VERDICT_E_SIGNATURE,
+	VERDICT_E_DIGEST,
+	VERDICT_E_STALE,
+	VERDICT_E_OTHER_BATCH,
 	VERDICT_E_MAX,
 };
 const char *verdict_error_name(enum verdict_error e);
