@@ -21,7 +21,7 @@ static void write_base64url(const uint8_t bytes[static NONCE_BYTES], char ret[st
 	ret[at] = 0;
 }
 
-int attempt_new(struct attempt *a, const char *key)
+int attempt_new(struct attempt *a, const char *key, enum config_transport transport)
 {
 	uint8_t random[NONCE_BYTES];
 
@@ -33,6 +33,8 @@ int attempt_new(struct attempt *a, const char *key)
 	snprintf(a->lines[1], sizeof a->lines[1], "Picket-Nonce: %s", a->nonce);
 	a->headers[0] = a->lines[0];
 	a->headers[1] = a->lines[1];
-	a->headers[2] = NULL;
+	snprintf(a->lines[2], sizeof a->lines[2], "x-lunar-sequence-id: %s", a->key);
+	a->headers[2] = transport == TRANSPORT_LUNAR ? a->lines[2] : NULL;
+	a->headers[3] = NULL;
 	return 0;
 }

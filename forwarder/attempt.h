@@ -8,20 +8,22 @@
 #define PICKET_ATTEMPT_H
 
 #include "forwarder/batch.h"
+#include "lib/config.h"
 
 #define ATTEMPT_NONCE_MAX  23 /* 128 bits, base64url without padding, and NUL */
-#define ATTEMPT_HEADERS    3
+#define ATTEMPT_HEADERS    4
 #define ATTEMPT_HEADER_MAX 128
 
 struct attempt {
 	char key[BATCH_ID_MAX];
 	char nonce[ATTEMPT_NONCE_MAX];
-	/* "Idempotency-Key: KEY", "Picket-Nonce: NONCE", NULL */
+	/* "Idempotency-Key: KEY", "Picket-Nonce: NONCE", through Lunar also "x-lunar-sequence-id: KEY"; NULL
+	 */
 	char lines[ATTEMPT_HEADERS - 1][ATTEMPT_HEADER_MAX];
 	const char *headers[ATTEMPT_HEADERS];
 };
 
 /* 0 or -errno: there is no randomness. The attempt must not be moved: headers point into it. */
-int attempt_new(struct attempt *a, const char *key);
+int attempt_new(struct attempt *a, const char *key, enum config_transport transport);
 
 #endif

@@ -54,7 +54,8 @@ uint64_t retry_after_parse(struct span name, struct span value, uint64_t wall_ns
 	uint64_t v;
 
 	value = span_trim(value);
-	if (span_equal_nocase(name, SPAN("retry-after"))) {
+	if (span_equal_nocase(name, SPAN("retry-after")) ||
+	    span_equal_nocase(name, SPAN("x-lunar-retry-after"))) {
 		if (parse_number(value, &v) == 0)
 			v *= 1000;
 		else

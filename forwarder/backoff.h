@@ -30,9 +30,9 @@ static inline void backoff_reset(struct backoff *b)
 }
 
 /*
- * One header field of an answer. If it asks for a rest (Retry-After in seconds or as an HTTP date;
- * retry-after-ms and x-ms-retry-after-ms in milliseconds) returns the milliseconds from wall_ns on, capped;
- * else, or if it is malformed or past, 0.
+ * One header field of an answer. If it asks for a rest (Retry-After, or Lunar's x-lunar-retry-after, in
+ * seconds or as an HTTP date; retry-after-ms and x-ms-retry-after-ms in milliseconds) returns the
+ * milliseconds from wall_ns on, capped; else, or if it is malformed or past, 0.
  */
 uint64_t retry_after_parse(struct span name, struct span value, uint64_t wall_ns);
 

@@ -35,25 +35,58 @@ static void wipe(struct buffer *b)
 	buffer_free(b);
 }
 
-static int read_token(const struct config_gateway *c, struct buffer *ret, struct buffer *errors)
+/* One token as a header: "NAME: SCHEME" and what the file at path holds. key: who names that file. */
+static int read_header(const struct config_gateway *c, const char *key, const char *path, const char *head,
+		       struct buffer *ret, struct buffer *errors)
 {
 	struct buffer token = BUFFER_INIT(TOKEN_MAX);
 	bool shared = false;
-	int r;
+	int r = secret_read_token(path, &token, &shared);
+
+	if (r)
+		r = secret_invalid(errors, c, key, path, r);
+	else if (buffer_append_text(ret, head) || buffer_append(ret, token.data, token.len) ||
+		 buffer_append_char(ret, 0))
+		r = -ENOMEM;
+	if (!r && shared)
+		buffer_printf(errors, "gateways: %s: %s: others may read %s: chmod 600 it\n", c->name, key,
+			      path);
+	/* Lunar's header rewriting keeps what stands before the first one. */
+	if (!r && c->transport == TRANSPORT_LUNAR && memchr(token.data, ':', token.len))
+		buffer_printf(errors,
+			      "gateways: %s: %s: %s holds a ':', and Lunar may cut what comes behind it\n",
+			      c->name, key, path);
+	wipe(&token);
+	return r;
+}
+
+static int read_token(const struct config_gateway *c, struct buffer *ret, struct buffer *errors)
+{
+	char head[96];
 
 	if (!c->token_file || !c->token_file[0])
 		return 0;
-	r = secret_read_token(c->token_file, &token, &shared);
-	if (r)
-		r = secret_invalid(errors, c, "token_file", c->token_file, r);
-	else if (buffer_printf(ret, "%s: %s", c->auth_header ? c->auth_header : "Authorization",
-			       c->auth_scheme == AUTH_RAW ? "" : "Bearer ") ||
-		 buffer_append(ret, token.data, token.len) || buffer_append_char(ret, 0))
-		r = -ENOMEM;
-	if (!r && shared)
-		buffer_printf(errors, "gateways: %s: token_file: others may read %s: chmod 600 it\n", c->name,
-			      c->token_file);
-	wipe(&token);
+	snprintf(head, sizeof head, "%s: %s", c->auth_header ? c->auth_header : "Authorization",
+		 c->auth_scheme == AUTH_RAW ? "" : "Bearer ");
+	return read_header(c, "token_file", c->token_file, head, ret, errors);
+}
+
+/* Lines of header_files are "Name: /path". */
+static int read_headers(const struct config_gateway *c, struct buffer *ret, struct buffer *errors)
+{
+	unsigned n = 0;
+	int r = 0;
+
+	if (c->lunar_key_file)
+		r = read_header(c, "lunar_key_file", c->lunar_key_file, "x-lunar-api-key: ", &ret[n++],
+				errors);
+	for (unsigned i = 0; i < c->header_files.count && n < CREDENTIALS_HEADERS && !r; i++) {
+		const char *line = c->header_files.items[i], *path = strchr(line, '/');
+		char head[96];
+
+		snprintf(head, sizeof head, "%.*s: ", (int)strcspn(line, ":"), line);
+		r = read_header(c, "header_files", path, head, &ret[n++], errors);
+	}
 	return r;
 }
 
@@ -138,8 +171,12 @@ int credentials_read(const struct config_gateway *c, struct credentials *ret, st
 		.certificate = BUFFER_INIT(PEM_MAX),
 		.key = BUFFER_INIT(PEM_MAX),
 	};
+	for (unsigned i = 0; i < CREDENTIALS_HEADERS; i++)
+		ret->headers[i] = BUFFER_INIT(TOKEN_MAX + 128);
 	int r = read_token(c, &ret->authorization, errors);
 
+	if (!r)
+		r = read_headers(c, ret->headers, errors);
 	if (!r)
 		r = read_pem(c, "ca_file", c->ca_file, &ret->ca, errors);
 	if (!r)
@@ -154,6 +191,8 @@ int credentials_read(const struct config_gateway *c, struct credentials *ret, st
 void credentials_free(struct credentials *c)
 {
 	wipe(&c->authorization);
+	for (unsigned i = 0; i < CREDENTIALS_HEADERS; i++)
+		wipe(&c->headers[i]);
 	wipe(&c->key);
 	buffer_free(&c->certificate);
 	buffer_free(&c->ca);

@@ -10,10 +10,14 @@
 #include "lib/buffer.h"
 #include "lib/config.h"
 
+#define CREDENTIALS_HEADERS 9 /* header_files, and Lunar's key */
+
 struct credentials {
-	struct buffer authorization;    /* "Authorization: Bearer ...", with its NUL; empty: none */
-	struct buffer ca;               /* PEM; empty: the system's */
-	struct buffer certificate, key; /* PEM; empty: none */
+	struct buffer authorization; /* "Authorization: Bearer ...", with its NUL; empty: none */
+	struct buffer
+		headers[CREDENTIALS_HEADERS]; /* "Name: SECRET", each with its NUL; empty ones end them */
+	struct buffer ca;                     /* PEM; empty: the system's */
+	struct buffer certificate, key;       /* PEM; empty: none */
 };
 
 /*

@@ -11,6 +11,7 @@ enum fate {
 	FATE_REFUSED,   /* for good: the same would be refused again */
 };
 
-enum fate fate_of(const struct transport_answer *answer);
+/* *ret_rest_ms: how long to leave the gateway alone at least, beside what it asks for. */
+enum fate fate_of(const struct transport_answer *answer, uint64_t *ret_rest_ms);
 
 #endif

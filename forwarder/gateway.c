@@ -190,7 +190,7 @@ int gateway_step(struct gateway *g, uint64_t now_ns, bool flush)
 	b = outbox_first(&g->outbox);
 	if (!b)
 		return 0;
-	r = attempt_new(&lane->attempt, b->id);
+	r = attempt_new(&lane->attempt, b->id, g->config->transport);
 	if (!r)
 		r = transport_send(lane->transport, lane->attempt.headers, buffer_span(&b->json));
 	if (r)
@@ -213,15 +213,15 @@ static void set_error(struct gateway *g, const struct transport_answer *a)
 	situation_print(a, g->counts.last_error, sizeof g->counts.last_error);
 }
 
-static void take_rest(struct gateway *g, const struct transport_answer *a)
+static void take_rest(struct gateway *g, const struct transport_answer *a, uint64_t rest_ms)
 {
 	uint64_t random = 0;
 
 	/* Should it ever fail, the rest is short but there is one. */
 	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
 		random = 0;
-	g->rest_until_ns =
-		clock_boot_ns(g->clock) + backoff_fail(&g->backoff, a->retry_after_ms, random) * NS_PER_MS;
+	rest_ms = MAX(rest_ms, a->retry_after_ms);
+	g->rest_until_ns = clock_boot_ns(g->clock) + backoff_fail(&g->backoff, rest_ms, random) * NS_PER_MS;
 }
 
 /* Call with the lock held: the oldest batch goes, its events change the column. */
@@ -249,9 +249,9 @@ static void on_delivered(struct gateway *g, const struct transport_answer *a)
 	pthread_mutex_unlock(&g->lock);
 }
 
-static void on_retry(struct gateway *g, const struct transport_answer *a)
+static void on_retry(struct gateway *g, const struct transport_answer *a, uint64_t rest_ms)
 {
-	take_rest(g, a);
+	take_rest(g, a, rest_ms);
 	g->lane.again = true;
 	pthread_mutex_lock(&g->lock);
 	set_error(g, a);
@@ -261,9 +261,9 @@ static void on_retry(struct gateway *g, const struct transport_answer *a)
 
 /* This batch will never be taken. The next may be, but not at once: the fault is likely to be in the
  * configuration. */
-static void on_refused(struct gateway *g, const struct transport_answer *a)
+static void on_refused(struct gateway *g, const struct transport_answer *a, uint64_t rest_ms)
 {
-	take_rest(g, a);
+	take_rest(g, a, rest_ms);
 	pthread_mutex_lock(&g->lock);
 	remove_batch(g, &g->counts.events_dropped);
 	set_error(g, a);
@@ -321,12 +321,13 @@ static int read_verdicts(struct gateway *g, const struct attempt *attempt, const
 	enum situation situation = SITUATION_TOO_LONG;
 	int r = 0;
 
-	if (!g->config->verdicts || a->status == 204)
+	if (!g->config->verdicts || a->status == 204 ||
+	    (!a->too_large && !situation_is_taken(situation_of(a))))
 		return 0;
 	if (a->too_large)
 		refused[VERDICT_E_TOO_LARGE]++;
 	else
-		r = g->protocol->read(&answer, &situation);
+		r = protocol_read(g->protocol, &answer, &situation);
 	pthread_mutex_lock(&g->lock);
 	g->counts.verdicts += acceptance.accepted;
 	count_refused(g, situation, refused);
@@ -338,20 +339,21 @@ int gateway_finish(struct lane *lane, CURLcode result)
 {
 	struct gateway *g = lane->gateway;
 	struct transport_answer a;
+	uint64_t rest_ms;
 
 	transport_finish(lane->transport, result, &a);
 	pthread_mutex_lock(&g->lock);
 	g->counts.connections += a.connections;
 	pthread_mutex_unlock(&g->lock);
-	switch (fate_of(&a)) {
+	switch (fate_of(&a, &rest_ms)) {
 	case FATE_DELIVERED:
 		on_delivered(g, &a);
 		return read_verdicts(g, &lane->attempt, &a);
 	case FATE_RETRY:
-		on_retry(g, &a);
+		on_retry(g, &a, rest_ms);
 		break;
 	case FATE_REFUSED:
-		on_refused(g, &a);
+		on_refused(g, &a, rest_ms);
 		break;
 	}
 	return 0;

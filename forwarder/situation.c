@@ -2,6 +2,7 @@
 #include "forwarder/situation.h"
 #include <stdio.h>
 #include <string.h>
+#include "forwarder/http_field.h"
 #include "lib/util.h"
 
 static const struct situation_words words[SITUATION_MAX] = {
@@ -41,6 +42,76 @@ static const struct situation_words words[SITUATION_MAX] = {
 	[SITUATION_CLIENT_REFUSED] =
 		{"client_refused", "it does not accept our client certificate",
 		 "have cert_file issued by an authority that it knows; is it still valid?"},
+	[SITUATION_LUNAR_NO_HOST] =
+		{"lunar_no_host", "the Lunar proxy was not told where to send it",
+		 "something in front of it takes x-lunar-host away, or it is set to find hosts "
+		 "by query parameters (LUNAR_REDIRECTION_BY_QUERY_PARAMS)"},
+	[SITUATION_LUNAR_UNREACHABLE] = {"lunar_unreachable", "the Lunar proxy does not reach the gateway",
+					 "does it run, at the host and port of url, and may the proxy's host "
+					 "connect to it?"},
+	[SITUATION_LUNAR_TIMEOUT] = {"lunar_timeout", "the Lunar proxy waited too long for the gateway",
+				     "is the gateway overloaded? picket sends the batch again"},
+	[SITUATION_LUNAR_NO_ENDPOINT] = {"lunar_no_endpoint", "the Lunar proxy knows no such endpoint",
+					 "check the host and path in url, and the flows of the proxy"},
+	[SITUATION_LUNAR_UNRESOLVED] = {"lunar_unresolved",
+					"the Lunar proxy finds no address for the host in url",
+					"it asks its DNS server for IPv4 only: no literal address and no "
+					"name of /etc/hosts will do"},
+	[SITUATION_LUNAR_NOT_ALLOWED] =
+		{"lunar_not_allowed", "the Lunar proxy may not send to the host in url",
+		 "see allowed_domains and blocked_domains in its gateway_config.yaml"},
+	[SITUATION_LUNAR_ENDING] = {"lunar_ending", "the Lunar proxy is shutting down",
+				    "picket sends the batch again"},
+	[SITUATION_LUNAR_OTHER] = {"lunar_other", "the Lunar proxy failed",
+				   "its log should say why; picket sends the batch again"},
+	[SITUATION_LUNAR_QUOTA] = {"lunar_quota", "a flow of the Lunar proxy asks us to slow down",
+				   "raise its quota for lunar_tag, or batch_events and linger_ms"},
+	[SITUATION_LUNAR_ANSWERED] =
+		{"lunar_answered", "a flow of the Lunar proxy answered in the gateway's place",
+		 "no such answer is a verdict: have its flow let through what picket sends"},
+	[SITUATION_LUNAR_ENQUEUED] =
+		{"lunar_enqueued", "the Lunar proxy keeps it for later",
+		 "verdicts cannot come back this way: take its asynchronous flow off this "
+		 "url if they should"},
+	[SITUATION_GUARDRAIL] =
+		{"guardrail", "a guardrail of the gateway refused what picket sent",
+		 "hook_results in its answer names the check: what attackers write often looks "
+		 "like an attack on a model; leave picket's route without it"},
+	[SITUATION_GUARDRAIL_PASSED] = {"guardrail_passed", "it took the batch, though a guardrail warned",
+					"hook_results in its answer names the check"},
+	[SITUATION_PORTKEY_CONFIG] =
+		{"portkey_config", "Portkey does not know where to send it",
+		 "headers need x-portkey-provider, or x-portkey-config with its api_key inside; a host of "
+		 "your own must stand in its TRUSTED_CUSTOM_HOSTS"},
+	[SITUATION_PROVIDER_UNREACHABLE] = {"provider_unreachable",
+					    "the gateway does not reach the model's provider",
+					    "its log should say why; picket sends the batch again"},
+	[SITUATION_PROVIDER_NO_JSON] = {"provider_no_json",
+					"what the gateway got from behind it was no answer of a model",
+					"check provider and path at the gateway; the batch is not sent "
+					"again, it may have been read"},
+	[SITUATION_APIPARK_KEY] = {"apipark_key", "APIPark does not take the key",
+				   "profile: apipark sends it without \"Bearer\"; is it a consumer's key, "
+				   "and is it still valid?"},
+	[SITUATION_APIPARK_ROUTE] = {"apipark_route", "APIPark's route is switched off",
+				     "publish the service there"},
+	[SITUATION_APIPARK_PROVIDER] =
+		{"apipark_provider", "APIPark has no provider or key for that model",
+		 "model is PROVIDER/MODEL by its names; set the provider's key up there"},
+	[SITUATION_APIPARK_UPSTREAM] = {"apipark_upstream", "the gateway has nobody to send it to",
+					"see the upstream of its service"},
+	[SITUATION_QUOTA] = {"quota", "the model's provider says that the money or quota is used up",
+			     "pay or raise it there; picket asks again after an hour"},
+	[SITUATION_CONTENT_FILTER] = {"content_filter",
+				      "the provider does not let its model see what attackers write",
+				      "another provider, or sample and clients to send less of it"},
+	[SITUATION_MODEL] = {"model", "the gateway does not know the model", "see model"},
+	[SITUATION_RESPONSE_FORMAT] = {"response_format", "the model does not take this response_format",
+				       "response_format: auto tries the others"},
+	[SITUATION_TEMPERATURE] = {"temperature", "the model does not take temperature 0",
+				   "set send_temperature: false"},
+	[SITUATION_MAX_TOKENS] = {"max_tokens", "the model wants its tokens limited under another name",
+				  "set max_tokens_key to the other of max_tokens and max_completion_tokens"},
 	[SITUATION_TLS_EXPECTED] = {"tls_expected", "it wants TLS at that port",
 				    "url should begin with https://"},
 	[SITUATION_REDIRECT] = {"redirect", "redirects are not followed", "set url to the final address"},
@@ -71,7 +142,35 @@ static const struct situation_words words[SITUATION_MAX] = {
 		 "docs/gateway-batch.md has the form; verdicts: false if nothing is to be read"},
 	[SITUATION_SOME_REFUSED] = {"some_refused", "some of its verdicts cannot be used",
 				    "docs/gateway-batch.md explains the reasons"},
+	[SITUATION_OTHER_BATCH] = {"other_batch", "its answer belongs to another batch",
+				   "does a cache on the way repeat answers?"},
+	[SITUATION_NO_COMPLETION] = {"no_completion", "the model's answer cannot be used",
+				     "docs/gateway-openai.md explains the reasons"},
 	[SITUATION_TAKEN] = {"taken", "it took the batch", ""},
+};
+
+/*
+ * What the headers of an answer say, before status and body: who sent it is known by them alone. value NULL:
+ * any.
+ */
+static const struct field_row {
+	unsigned low, high;
+	const char *field, *value;
+	enum situation situation;
+} field_rows[] = {
+	{0, 999, "x-lunar-error", "1", SITUATION_LUNAR_NO_HOST},
+	{0, 999, "x-lunar-error", "2", SITUATION_LUNAR_UNREACHABLE},
+	{0, 999, "x-lunar-error", "3", SITUATION_LUNAR_TIMEOUT},
+	{0, 999, "x-lunar-error", "4", SITUATION_LUNAR_NO_ENDPOINT},
+	{0, 999, "x-lunar-error", "5", SITUATION_LUNAR_UNRESOLVED},
+	{0, 999, "x-lunar-error", "6", SITUATION_LUNAR_NOT_ALLOWED},
+	{0, 999, "x-lunar-error", "7", SITUATION_LUNAR_NOT_ALLOWED},
+	{0, 999, "x-lunar-error", "10", SITUATION_LUNAR_ENDING},
+	{0, 999, "x-lunar-error", NULL, SITUATION_LUNAR_OTHER},
+	{429, 429, "x-lunar-generated", "true", SITUATION_LUNAR_QUOTA},
+	{0, 999, "x-lunar-generated", "true", SITUATION_LUNAR_ANSWERED},
+	{202, 202, "x-lunar-enqueued", "true", SITUATION_LUNAR_ENQUEUED},
+	{500, 500, "x-portkey-gateway-exception", "true", SITUATION_PROVIDER_NO_JSON},
 };
 
 /*
@@ -109,18 +208,43 @@ static const struct row {
 	{CURLE_SEND_ERROR, 0, 0, "certificate required", SITUATION_CLIENT_WANTED},
 	{CURLE_UNSUPPORTED_PROTOCOL, 0, 0, NULL, SITUATION_NO_HTTP},
 	{CURLE_WEIRD_SERVER_REPLY, 0, 0, NULL, SITUATION_NO_HTTP},
+	{CURLE_OK, 246, 246, NULL, SITUATION_GUARDRAIL_PASSED},
 	{CURLE_OK, 200, 299, NULL, SITUATION_TAKEN},
 	{CURLE_OK, 300, 399, NULL, SITUATION_REDIRECT},
 	{CURLE_OK, 400, 400, "No required SSL certificate was sent", SITUATION_CLIENT_WANTED},
 	{CURLE_OK, 400, 400, "The SSL certificate error", SITUATION_CLIENT_REFUSED},
 	{CURLE_OK, 400, 400, "plain HTTP request was sent to HTTPS port", SITUATION_TLS_EXPECTED},
+	{CURLE_OK, 400, 400, "\"status\":\"failure\"", SITUATION_PORTKEY_CONFIG},
+	{CURLE_OK, 400, 400, "provider not found", SITUATION_APIPARK_PROVIDER},
+	{CURLE_OK, 400, 400, "key not found", SITUATION_APIPARK_PROVIDER},
+	{CURLE_OK, 400, 400, "all key resources", SITUATION_APIPARK_PROVIDER},
+	{CURLE_OK, 400, 429, "exceeded_current_quota_error", SITUATION_QUOTA},
+	{CURLE_OK, 400, 429, "insufficient_quota", SITUATION_QUOTA},
+	{CURLE_OK, 400, 429, "insufficient_user_quota", SITUATION_QUOTA},
+	{CURLE_OK, 400, 429, "budget_exceeded", SITUATION_QUOTA},
+	{CURLE_OK, 400, 400, "content_filter", SITUATION_CONTENT_FILTER},
+	{CURLE_OK, 400, 400, "high risk", SITUATION_CONTENT_FILTER},
+	{CURLE_OK, 400, 400, "context_length_exceeded", SITUATION_TOO_MUCH},
+	{CURLE_OK, 400, 404, "model_not_found", SITUATION_MODEL},
+	{CURLE_OK, 400, 400, "response_format", SITUATION_RESPONSE_FORMAT},
+	{CURLE_OK, 400, 400, "tool_choice", SITUATION_RESPONSE_FORMAT},
+	{CURLE_OK, 400, 400, "max_completion_tokens", SITUATION_MAX_TOKENS},
+	{CURLE_OK, 400, 400, "temperature", SITUATION_TEMPERATURE},
+	{CURLE_OK, 401, 401, "missing or invalid token", SITUATION_APIPARK_KEY},
+	{CURLE_OK, 401, 401, "apikey error", SITUATION_APIPARK_KEY},
+	{CURLE_OK, 401, 401, "is disabled", SITUATION_APIPARK_KEY},
 	{CURLE_OK, 401, 401, NULL, SITUATION_TOKEN},
+	{CURLE_OK, 403, 403, "Request forbidden by administrative rules", SITUATION_LUNAR_NOT_ALLOWED},
 	{CURLE_OK, 403, 403, NULL, SITUATION_FORBIDDEN},
+	{CURLE_OK, 404, 404, "router disable", SITUATION_APIPARK_ROUTE},
 	{CURLE_OK, 404, 405, NULL, SITUATION_NOT_FOUND},
 	{CURLE_OK, 408, 408, NULL, SITUATION_GAVE_UP},
 	{CURLE_OK, 413, 413, NULL, SITUATION_TOO_MUCH},
 	{CURLE_OK, 415, 415, NULL, SITUATION_CONTENT_TYPE},
 	{CURLE_OK, 429, 429, NULL, SITUATION_SLOW_DOWN},
+	{CURLE_OK, 446, 446, NULL, SITUATION_GUARDRAIL},
+	{CURLE_OK, 500, 500, "html-message", SITUATION_PROVIDER_UNREACHABLE},
+	{CURLE_OK, 501, 501, NULL, SITUATION_APIPARK_UPSTREAM},
 	{CURLE_OK, 500, 999, NULL, SITUATION_FAILED},
 	{CURLE_OK, 0, 999, NULL, SITUATION_REFUSED},
 };
@@ -130,10 +254,29 @@ static bool holds(struct span text, const char *part)
 	return text.len && memmem(text.ptr, text.len, part, strlen(part));
 }
 
+/* SITUATION_MAX: its headers say nothing. */
+static enum situation situation_of_head(const struct transport_answer *a)
+{
+	struct span value;
+
+	for (size_t i = 0; i < ARRAY_SIZE(field_rows); i++) {
+		const struct field_row *r = &field_rows[i];
+
+		if (a->status < r->low || a->status > r->high || !http_field(a->head, r->field, 0, &value))
+			continue;
+		if (!r->value || span_equal_nocase(value, span_from(r->value)))
+			return r->situation;
+	}
+	return SITUATION_MAX;
+}
+
 enum situation situation_of(const struct transport_answer *a)
 {
 	struct span text = a->error != CURLE_OK ? span_from(a->error_text) : a->body;
+	enum situation head = a->error == CURLE_OK ? situation_of_head(a) : SITUATION_MAX;
 
+	if (head != SITUATION_MAX)
+		return head;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct row *r = &rows[i];
 
@@ -154,6 +297,8 @@ enum situation situation_of_body(struct span body, int fault, const uint64_t ref
 		text = (struct span){text.ptr + 1, text.len - 1};
 	if (fault && text.len && *text.ptr == '<')
 		return SITUATION_WEB_PAGE;
+	if (fault == VERDICT_E_OTHER_BATCH)
+		return SITUATION_OTHER_BATCH;
 	if (fault)
 		return fault == VERDICT_E_SHAPE && holds(text, "\"error\"") ? SITUATION_ERROR_INSIDE
 									    : SITUATION_NO_VERDICTS;
@@ -161,6 +306,16 @@ enum situation situation_of_body(struct span body, int fault, const uint64_t ref
 		if (refused[e])
 			return SITUATION_SOME_REFUSED;
 	return SITUATION_TAKEN;
+}
+
+bool situation_is_taken(enum situation s)
+{
+	return s == SITUATION_TAKEN || s == SITUATION_GUARDRAIL_PASSED;
+}
+
+bool situation_is_good(enum situation s)
+{
+	return situation_is_taken(s) || s == SITUATION_LUNAR_ENQUEUED;
 }
 
 const struct situation_words *situation_words(enum situation s)

@@ -30,6 +30,34 @@ enum situation {
 	/* In a TLS alert, or in an answer. */
 	SITUATION_CLIENT_WANTED,
 	SITUATION_CLIENT_REFUSED,
+	/* Of a Lunar proxy on the way, by its headers. */
+	SITUATION_LUNAR_NO_HOST,
+	SITUATION_LUNAR_UNREACHABLE,
+	SITUATION_LUNAR_TIMEOUT,
+	SITUATION_LUNAR_NO_ENDPOINT,
+	SITUATION_LUNAR_UNRESOLVED,
+	SITUATION_LUNAR_NOT_ALLOWED,
+	SITUATION_LUNAR_ENDING,
+	SITUATION_LUNAR_OTHER,
+	SITUATION_LUNAR_QUOTA,
+	SITUATION_LUNAR_ANSWERED,
+	SITUATION_LUNAR_ENQUEUED,
+	/* Of gateways to models. */
+	SITUATION_GUARDRAIL,
+	SITUATION_GUARDRAIL_PASSED,
+	SITUATION_PORTKEY_CONFIG,
+	SITUATION_PROVIDER_UNREACHABLE,
+	SITUATION_PROVIDER_NO_JSON,
+	SITUATION_APIPARK_KEY,
+	SITUATION_APIPARK_ROUTE,
+	SITUATION_APIPARK_PROVIDER,
+	SITUATION_APIPARK_UPSTREAM,
+	SITUATION_QUOTA,
+	SITUATION_CONTENT_FILTER,
+	SITUATION_MODEL,
+	SITUATION_RESPONSE_FORMAT,
+	SITUATION_TEMPERATURE,
+	SITUATION_MAX_TOKENS,
 	/* An answer that is no 2xx. */
 	SITUATION_TLS_EXPECTED,
 	SITUATION_REDIRECT,
@@ -48,6 +76,8 @@ enum situation {
 	SITUATION_ERROR_INSIDE,
 	SITUATION_NO_VERDICTS,
 	SITUATION_SOME_REFUSED,
+	SITUATION_OTHER_BATCH,
+	SITUATION_NO_COMPLETION,
 	SITUATION_TAKEN, /* all of it can be used */
 	SITUATION_MAX,
 };
@@ -59,6 +89,10 @@ struct situation_words {
 };
 
 enum situation situation_of(const struct transport_answer *answer);
+/* Did the gateway take the batch, and is its answer one to read? */
+bool situation_is_taken(enum situation s);
+/* Is there nothing to mend? */
+bool situation_is_good(enum situation s);
 /* Of a 2xx that was read by verdict_parse, with its result and counts. */
 enum situation situation_of_body(struct span body, int fault, const uint64_t refused[static VERDICT_E_MAX]);
 const struct situation_words *situation_words(enum situation s);

@@ -95,19 +95,33 @@ static int understand(struct trial *t, const struct config_gateway *config, cons
 	t->situation = situation_of(a);
 	if (a->too_large && a->status / 100 == 2)
 		t->situation = SITUATION_TOO_LONG;
-	if (t->situation != SITUATION_TAKEN || !config->verdicts || a->status == 204)
+	if (!situation_is_taken(t->situation) || !config->verdicts || a->status == 204)
 		return 0;
-	int r = protocol_of(config->protocol)->read(&answer, &t->situation);
+	enum situation read;
+	int r = protocol_read(protocol_of(config->protocol), &answer, &read);
+	/* A warning of its guardrail stays one. */
+	if (read != SITUATION_TAKEN)
+		t->situation = read;
 	return r < 0 ? r : 0;
 }
 
-/* What the header of the token holds beyond its name and scheme. */
-static struct span token_of(const struct config_gateway *config, const struct credentials *c)
+/* What a header holds beyond its name and scheme. */
+static struct span secret_of(const struct buffer *line, size_t scheme)
 {
-	const char *colon = c->authorization.len ? strchr(c->authorization.data, ':') : NULL;
-	size_t scheme = config->auth_scheme == AUTH_RAW ? 0 : strlen("Bearer ");
+	const char *colon = line->len ? strchr(line->data, ':') : NULL;
 
 	return colon ? span_from(colon + 2 + scheme) : SPAN_NULL;
+}
+
+static int mask_secrets(struct buffer *shown, const struct config_gateway *config,
+			const struct credentials *c)
+{
+	size_t scheme = config->auth_scheme == AUTH_RAW ? 0 : strlen("Bearer ");
+	int r = mask_text(shown, secret_of(&c->authorization, scheme), SPAN(MASK));
+
+	for (unsigned i = 0; i < CREDENTIALS_HEADERS && !r; i++)
+		r = mask_text(shown, secret_of(&c->headers[i], 0), SPAN(MASK));
+	return r;
 }
 
 /* A gateway may send back what it was sent: the answer is masked as well. */
@@ -119,7 +133,7 @@ static int mask(struct trial *t, const struct config_gateway *config, const stru
 	int r = query ? mask_url(&url, span_from(query)) : 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(shown) && !r; i++) {
-		r = mask_text(shown[i], token_of(config, c), SPAN(MASK));
+		r = mask_secrets(shown[i], config, c);
 		if (!r && query)
 			r = mask_text(shown[i], (struct span){query, strcspn(query, "#")}, buffer_span(&url));
 	}
@@ -137,7 +151,7 @@ static int send_and_hear(struct trial *t, const struct config_gateway *config, c
 
 	snprintf(key, sizeof key, "%s-test", event_run_id());
 	uint64_t begun_ns = clock_boot_ns(clock);
-	r = attempt_new(&attempt, key);
+	r = attempt_new(&attempt, key, config->transport);
 	if (!r)
 		r = transport_send(transport, attempt.headers, batch);
 	if (!r)

@@ -7,7 +7,6 @@
 #include "forwarder/verdict_parse.h"
 #include <errno.h>
 #include <stdio.h>
-#include "lib/json_read.h"
 #include "lib/target.h"
 #include "lib/util.h"
 
@@ -39,6 +38,18 @@ const char *verdict_error_name(enum verdict_error e)
 		[VERDICT_E_DIGEST] = "digest",
 		[VERDICT_E_STALE] = "stale",
 		[VERDICT_E_OTHER_BATCH] = "other_batch",
+		[VERDICT_E_ERROR_INSIDE] = "error_inside",
+		[VERDICT_E_STREAM] = "stream",
+		[VERDICT_E_NO_CHOICE] = "no_choice",
+		[VERDICT_E_NO_CONTENT] = "no_content",
+		[VERDICT_E_REFUSAL] = "refusal",
+		[VERDICT_E_CUT] = "cut",
+		[VERDICT_E_FILTERED] = "filtered",
+		[VERDICT_E_FINISH] = "finish",
+		[VERDICT_E_PROSE] = "prose",
+		[VERDICT_E_CATEGORY] = "category",
+		[VERDICT_E_EVIDENCE] = "evidence",
+		[VERDICT_E_LATE] = "late",
 	};
 
 	return (unsigned)e < ARRAY_SIZE(names) && names[e] ? names[e] : "unknown";
@@ -57,7 +68,7 @@ static bool is_no_number(struct span rest)
 	return false;
 }
 
-static enum verdict_error document_error(int json_error, struct span body, size_t offset)
+enum verdict_error verdict_json_error(int json_error, struct span body, size_t offset)
 {
 	switch (json_error) {
 	case JSON_E_TOO_LARGE:
@@ -83,13 +94,13 @@ static enum verdict_error document_error(int json_error, struct span body, size_
 }
 
 /* Control characters of ASCII and of C1 (U+0080 to U+009F, in UTF-8 0xc2 and the code itself). */
-static bool has_control(const char *text)
+bool verdict_text_is_clean(const char *text)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
 		if (*p < 0x20 || *p == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0))
-			return true;
+			return false;
 	}
-	return false;
+	return true;
 }
 
 /* Ids go into logs, headers and file names: printable ASCII without spaces. */
@@ -205,7 +216,7 @@ static int parse_ttl(const cJSON *item, struct verdict *v)
 	}
 }
 
-static int parse_confidence(const cJSON *item, struct verdict *v)
+int verdict_parse_confidence(const cJSON *item, struct verdict *v)
 {
 	const cJSON *confidence = member(item, "confidence");
 
@@ -225,7 +236,7 @@ static int parse_reason(const cJSON *item, struct verdict *v)
 	if (!reason)
 		return 0;
 	if (!cJSON_IsString(reason) || strlen(reason->valuestring) >= VERDICT_TEXT_MAX ||
-	    has_control(reason->valuestring))
+	    !verdict_text_is_clean(reason->valuestring))
 		return VERDICT_E_TEXT;
 	snprintf(v->reason, sizeof v->reason, "%s", reason->valuestring);
 	return 0;
@@ -255,8 +266,8 @@ static int parse_verdict(const cJSON *item, unsigned index, struct verdict *v)
 	if (!cJSON_IsObject(item))
 		return VERDICT_E_SHAPE;
 	if ((r = parse_id(item, index, v)) || (r = parse_action(item, v)) || (r = parse_target(item, v)) ||
-	    (r = parse_ttl(item, v)) || (r = parse_confidence(item, v)) || (r = parse_reason(item, v)) ||
-	    (r = parse_evidence(item, v)))
+	    (r = parse_ttl(item, v)) || (r = verdict_parse_confidence(item, v)) ||
+	    (r = parse_reason(item, v)) || (r = parse_evidence(item, v)))
 		return r;
 	return 0;
 }
@@ -298,7 +309,7 @@ int verdict_parse(struct span body, const char *gateway, uint64_t received_ns,
 	if (r < 0)
 		return r;
 	if (r > 0)
-		return refuse(document_error(r, body, offset), refused);
+		return refuse(verdict_json_error(r, body, offset), refused);
 	list = member(document, "verdicts");
 	if (!cJSON_IsObject(document) || !cJSON_IsArray(list))
 		return refuse(VERDICT_E_SHAPE, refused);

@@ -12,6 +12,7 @@
 #ifndef PICKET_VERDICT_PARSE_H
 #define PICKET_VERDICT_PARSE_H
 
+#include "lib/json_read.h"
 #include "lib/span.h"
 #include "lib/verdict.h"
 
@@ -36,12 +37,34 @@ enum verdict_error {
 	VERDICT_E_DIGEST,
 	VERDICT_E_STALE,
 	VERDICT_E_OTHER_BATCH,
+	/* Of protocol openai alone. */
+	VERDICT_E_ERROR_INSIDE, /* an error with status 200 */
+	VERDICT_E_STREAM,       /* it came as a stream of events */
+	VERDICT_E_NO_CHOICE,    /* no completion, or several */
+	VERDICT_E_NO_CONTENT,   /* the model's message is no text, or calls no function */
+	VERDICT_E_REFUSAL,      /* the model does not want to answer */
+	VERDICT_E_CUT,          /* the answer reached max_tokens */
+	VERDICT_E_FILTERED,     /* by the provider */
+	VERDICT_E_FINISH,       /* it ended for no reason that we know */
+	VERDICT_E_PROSE,        /* its text is more than one JSON object */
+	VERDICT_E_CATEGORY,
+	VERDICT_E_EVIDENCE, /* events that were not sent, or of another client */
+	VERDICT_E_LATE,     /* after deadline_ms */
 	VERDICT_E_MAX,
 };
 const char *verdict_error_name(enum verdict_error e);
 
 #define VERDICT_BODY_MAX  (256 * 1024)
 #define VERDICT_COUNT_MAX 1024
+
+/* --- for readers of other answers --- */
+
+/* What a json_error means, at that offset of text. */
+enum verdict_error verdict_json_error(int json_error, struct span text, size_t offset);
+/* No control characters. */
+bool verdict_text_is_clean(const char *text);
+/* "confidence" of item. 0 or VERDICT_E_CONFIDENCE. */
+int verdict_parse_confidence(const cJSON *item, struct verdict *v);
 
 /*
  * accept gets each good verdict (source gateway, origin = gateway). refused[e] is raised per fault. Returns

@@ -3,20 +3,39 @@
 #include <stdio.h>
 #include "forwarder/verdict_parse.h"
 
+/* All of them; returns how many. */
+static unsigned headers_make(const struct config_gateway *config, const struct credentials *credentials,
+			     struct wire *w)
+{
+	unsigned n = 0;
+
+	_Static_assert(WIRE_HEADERS > 4 + LUNAR_HEADERS + CREDENTIALS_HEADERS + 16, "headers: all have room");
+	w->headers[n++] = w->content_type;
+	w->headers[n++] = w->accept;
+	w->headers[n++] = "User-Agent: picket";
+	if (credentials->authorization.len)
+		w->headers[n++] = credentials->authorization.data;
+	for (unsigned i = 0; i < LUNAR_HEADERS && config->transport == TRANSPORT_LUNAR; i++)
+		w->headers[n++] = w->lunar.lines[i];
+	for (unsigned i = 0; i < CREDENTIALS_HEADERS && credentials->headers[i].len; i++)
+		w->headers[n++] = credentials->headers[i].data;
+	for (unsigned i = 0; i < config->headers.count && n < WIRE_HEADERS - 1; i++)
+		w->headers[n++] = config->headers.items[i];
+	return n;
+}
+
 void wire_make(const struct config_gateway *config, const struct protocol *protocol,
 	       const struct credentials *credentials, const struct clock *clock, struct wire *ret)
 {
-	const char **headers = ret->headers;
+	bool lunar = config->transport == TRANSPORT_LUNAR;
 
+	if (lunar)
+		lunar_make(config, &ret->lunar);
 	snprintf(ret->content_type, sizeof ret->content_type, "Content-Type: %s", protocol->content_type);
 	snprintf(ret->accept, sizeof ret->accept, "Accept: %s", protocol->accept);
-	headers[0] = ret->content_type;
-	headers[1] = ret->accept;
-	headers[2] = "User-Agent: picket";
-	headers[3] = credentials->authorization.len ? credentials->authorization.data : NULL;
-	headers[4] = NULL;
+	ret->headers[headers_make(config, credentials, ret)] = NULL;
 	ret->options = (struct transport_options){
-		.url = config->url,
+		.url = lunar ? ret->lunar.url : config->url,
 		.proxy = config->proxy,
 		.http2 = config->http2,
 		.ca = buffer_span(&credentials->ca),
@@ -25,7 +44,7 @@ void wire_make(const struct config_gateway *config, const struct protocol *proto
 		.pin = config->pin,
 		.timeout_ms = config->timeout_ms,
 		.answer_max = VERDICT_BODY_MAX,
-		.headers = headers,
+		.headers = ret->headers,
 		.clock = clock,
 	};
 }

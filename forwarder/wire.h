@@ -5,13 +5,15 @@
 
 #include "forwarder/credentials.h"
 #include "forwarder/protocol.h"
+#include "forwarder/transport_lunar.h"
 
-#define WIRE_HEADERS 5
+#define WIRE_HEADERS 40 /* ours, Lunar's, those of the configuration and of its files, NULL */
 
 struct wire {
 	struct transport_options options; /* owner, connected and heads are the caller's to set */
 	const char *headers[WIRE_HEADERS];
 	char content_type[96], accept[64];
+	struct lunar lunar; /* transport lunar */
 };
 
 /* ret borrows of all of it, and points into itself: it must not be moved. */

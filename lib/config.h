@@ -39,6 +39,8 @@ enum config_alert {
 	CONFIG_ALERT_MENDED = 32,
 };
 enum config_gateway_protocol { GATEWAY_LOCAL = 1, GATEWAY_BATCH = 2 };
+enum config_transport { TRANSPORT_DIRECT = 0, TRANSPORT_LUNAR };
+enum config_profile { PROFILE_NONE = 0, PROFILE_LUNAR };
 enum config_auth_scheme { AUTH_BEARER = 0, AUTH_RAW };
 enum config_list_format {
 	CONFIG_LIST_AUTO = 0, /* by looking at the content */
@@ -65,8 +67,15 @@ struct config_ports {
 
 struct config_gateway {
 	char *name;                            /* unique; letters, digits, - and _ */
+	enum config_profile profile;           /* sets defaults of the keys below; none */
 	enum config_gateway_protocol protocol; /* gateways[].protocol: local | batch */
 	char *url;                             /* batch: http:// or https:// */
+	enum config_transport transport;       /* direct */
+	char *lunar_url;                       /* transport lunar: that of the proxy */
+	char *lunar_tag;                       /* x-lunar-consumer-tag */
+	char *lunar_key_file;                  /* x-lunar-api-key; NULL: none */
+	struct config_strings headers;         /* "Name: value" */
+	struct config_strings header_files;    /* "Name: PATH" */
 	char *token_file;                      /* batch: "Authorization: Bearer <content>"; read at start */
 	char *auth_header;                     /* NULL: Authorization */
 	enum config_auth_scheme auth_scheme;   /* bearer */

@@ -42,6 +42,9 @@ static const struct config_choice abouts[] = {{"block", CONFIG_ALERT_BLOCK},
 					      {NULL, 0}};
 static const struct config_choice protocols[] = {
 	{"local", GATEWAY_LOCAL}, {"batch", GATEWAY_BATCH}, {NULL, 0}};
+static const struct config_choice profiles[] = {{"none", PROFILE_NONE}, {"lunar", PROFILE_LUNAR}, {NULL, 0}};
+static const struct config_choice transports[] = {
+	{"direct", TRANSPORT_DIRECT}, {"lunar", TRANSPORT_LUNAR}, {NULL, 0}};
 static const struct config_choice auth_schemes[] = {{"bearer", AUTH_BEARER}, {"raw", AUTH_RAW}, {NULL, 0}};
 
 static const struct config_choice list_formats[] = {
@@ -270,10 +273,24 @@ const unsigned config_key_count = ARRAY_SIZE(config_keys);
 static const struct config_key gateway_keys[] = {
 	{.path = "name", .type = CONFIG_TEXT, .offset = AT_GATEWAY(name), .form = FORM_NAME, .max = 32,
 	 .help = "Unique name."},
+	{.path = "profile", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(profile), .choices = profiles, .fallback = "none",
+	 .help = "Sets what else has a default right for one kind of gateway; what is written out wins. docs/gateways.md has the list."},
 	{.path = "protocol", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(protocol), .choices = protocols,
 	 .help = "local: the built-in analysis. batch: events by HTTP POST, verdicts in the answer."},
 	{.path = "url", .type = CONFIG_TEXT, .offset = AT_GATEWAY(url), .form = FORM_URL, .max = 2048,
 	 .help = "batch: where to POST, http:// or https://."},
+	{.path = "transport", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(transport), .choices = transports, .fallback = "direct",
+	 .help = "direct: straight to url. lunar: through the proxy at lunar_url, which finds url's host by headers."},
+	{.path = "lunar_url", .type = CONFIG_TEXT, .offset = AT_GATEWAY(lunar_url), .form = FORM_URL, .max = 2048,
+	 .help = "lunar: http://HOST:PORT of the Lunar proxy; TLS, certificates and pin are then those of the way to it."},
+	{.path = "lunar_tag", .type = CONFIG_TEXT, .offset = AT_GATEWAY(lunar_tag), .form = FORM_NAME, .max = 64, .fallback = "picket",
+	 .help = "lunar: x-lunar-consumer-tag, by which its flows group quotas and its log names us."},
+	{.path = "lunar_key_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(lunar_key_file), .form = FORM_PATH, .max = 1024,
+	 .help = "lunar: file whose content is sent as x-lunar-api-key, which hosted proxies ask for; read at start."},
+	{.path = "headers", .type = CONFIG_TEXTS, .offset = AT_GATEWAY(headers), .form = FORM_HEADER_LINE, .max = 16, .fallback = "[]",
+	 .help = "More headers of every request, \"Name: value\", or as a section. Secrets belong into header_files."},
+	{.path = "header_files", .type = CONFIG_TEXTS, .offset = AT_GATEWAY(header_files), .form = FORM_HEADER_SECRET, .max = 8,
+	 .fallback = "[]", .help = "The same with secrets: \"Name: FILE\", whose content is the value; read at start."},
 	{.path = "token_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(token_file), .form = FORM_PATH, .max = 1024,
 	 .help = "batch: file whose content is sent as token; read at start."},
 	{.path = "auth_header", .type = CONFIG_TEXT, .offset = AT_GATEWAY(auth_header), .form = FORM_HEADER_SENT, .max = 64,

@@ -28,21 +28,23 @@ enum config_type {
 
 enum config_form {
 	FORM_ANY,
-	FORM_NAME,        /* letters, digits, - and _ */
-	FORM_LOWER,       /* lower case letters, digits and - */
-	FORM_PATH,        /* a file; a relative one is made absolute */
-	FORM_FILE,        /* the same, and may be empty: none */
-	FORM_CGROUP,      /* below /sys/fs/cgroup, may be empty */
-	FORM_URL,         /* http:// or https:// */
-	FORM_URL_NONE,    /* the same, and may be empty: none */
-	FORM_INTERFACE,   /* name of a network interface */
-	FORM_CONSUMER,    /* as lib/target.h reads it */
-	FORM_HEADER,      /* header field name, folded to lower case */
-	FORM_HEADER_NONE, /* the same, or empty */
-	FORM_HEADER_PATH, /* the same, or ":path": no header, the path of the request line */
-	FORM_HEADER_SENT, /* one that picket does not send already, as it is written */
-	FORM_PIN,         /* hashes of public keys, as libcurl reads them */
-	FORM_PROXY,       /* http://HOST:PORT */
+	FORM_NAME,          /* letters, digits, - and _ */
+	FORM_LOWER,         /* lower case letters, digits and - */
+	FORM_PATH,          /* a file; a relative one is made absolute */
+	FORM_FILE,          /* the same, and may be empty: none */
+	FORM_CGROUP,        /* below /sys/fs/cgroup, may be empty */
+	FORM_URL,           /* http:// or https:// */
+	FORM_URL_NONE,      /* the same, and may be empty: none */
+	FORM_INTERFACE,     /* name of a network interface */
+	FORM_CONSUMER,      /* as lib/target.h reads it */
+	FORM_HEADER,        /* header field name, folded to lower case */
+	FORM_HEADER_NONE,   /* the same, or empty */
+	FORM_HEADER_PATH,   /* the same, or ":path": no header, the path of the request line */
+	FORM_HEADER_SENT,   /* one that picket does not send already, as it is written */
+	FORM_HEADER_LINE,   /* "Name: value", one that picket does not send already and that is no secret */
+	FORM_HEADER_SECRET, /* "Name: PATH" of a file that holds the value */
+	FORM_PIN,           /* hashes of public keys, as libcurl reads them */
+	FORM_PROXY,         /* http://HOST:PORT */
 	FORM_USER,
 };
 

@@ -32,6 +32,10 @@ static const char *form_name(enum config_form form)
 	case FORM_HEADER_PATH:
 	case FORM_HEADER_SENT:
 		return "header";
+	case FORM_HEADER_LINE:
+		return "Name: value";
+	case FORM_HEADER_SECRET:
+		return "Name: path";
 	case FORM_USER:
 		return "user";
 	case FORM_ANY:

@@ -48,6 +48,9 @@ static const char *form_pattern(enum config_form form)
 	case FORM_HEADER:
 	case FORM_HEADER_SENT:
 		return "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
+	case FORM_HEADER_LINE:
+	case FORM_HEADER_SECRET:
+		return "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}: *[!-~]";
 	case FORM_PIN:
 		return "^sha256//[A-Za-z0-9+/]{43}=(;sha256//[A-Za-z0-9+/]{43}=)*$";
 	case FORM_PROXY:
@@ -126,33 +129,48 @@ static void put_list(struct json_writer *w, const struct config_key *key)
 	json_object_end(w);
 }
 
+/* As a section, as a list of texts, and as the list of sections that unquoted items are. */
+static void put_header_lines(struct json_writer *w, const struct config_key *key)
+{
+	json_key(w, "type");
+	json_raw(w, SPAN("[\"array\",\"object\"]"));
+	json_key(w, "maxItems");
+	json_uint(w, key->max);
+	json_key(w, "items");
+	json_object_begin(w);
+	json_key(w, "type");
+	json_raw(w, SPAN("[\"string\",\"object\"]"));
+	put_text(w, "pattern", form_pattern(key->form));
+	json_object_end(w);
+}
+
 static void put_properties(struct json_writer *w, const struct config_key *keys, unsigned count);
 
-/* {"if": {protocol is batch}, "then": {url is required}, "else": {url, ... are not allowed}} */
+/* {"if": {protocol is local}, "then": {url, ... are not allowed}, "else": {url is required}} */
 static void put_gateway_rules(struct json_writer *w)
 {
-	static const char *const batch_only[] = {"url",       "token_file", "auth_header", "ca_file",
-						 "cert_file", "key_file",   "pin",         "proxy"};
+	static const char *const wire[] = {"url",       "token_file", "auth_header", "ca_file",
+					   "cert_file", "key_file",   "pin",         "proxy"};
 
 	json_key(w, "required");
-	json_array_begin(w);
-	json_text(w, "name");
-	json_text(w, "protocol");
-	json_array_end(w);
+	json_raw(w, SPAN("[\"name\"]"));
+	json_key(w, "anyOf");
+	json_raw(w, SPAN("[{\"required\":[\"protocol\"]},{\"required\":[\"profile\"]}]"));
 	json_key(w, "if");
-	json_raw(w, SPAN("{\"properties\":{\"protocol\":{\"const\":\"batch\"}}}"));
+	json_raw(w,
+		 SPAN("{\"properties\":{\"protocol\":{\"const\":\"local\"}},\"required\":[\"protocol\"]}"));
 	json_key(w, "then");
-	json_raw(w, SPAN("{\"required\":[\"url\"]}"));
-	json_key(w, "else");
 	json_object_begin(w);
 	json_key(w, "properties");
 	json_object_begin(w);
-	for (size_t i = 0; i < sizeof batch_only / sizeof batch_only[0]; i++) {
-		json_key(w, batch_only[i]);
+	for (size_t i = 0; i < sizeof wire / sizeof wire[0]; i++) {
+		json_key(w, wire[i]);
 		json_bool(w, false);
 	}
 	json_object_end(w);
 	json_object_end(w);
+	json_key(w, "else");
+	json_raw(w, SPAN("{\"required\":[\"url\"]}"));
 }
 
 static void put_list_rules(struct json_writer *w)
@@ -227,7 +245,10 @@ static void put_type(struct json_writer *w, const struct config_key *key)
 	case CONFIG_PREFIXES:
 	case CONFIG_PORTS:
 	case CONFIG_CHOICES:
-		put_list(w, key);
+		if (key->form == FORM_HEADER_LINE || key->form == FORM_HEADER_SECRET)
+			put_header_lines(w, key);
+		else
+			put_list(w, key);
 		break;
 	case CONFIG_ITEMS:
 		put_items(w, key);

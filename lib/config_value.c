@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include "lib/config_gateway.h"
 #include "lib/config_keys.h"
 #include "lib/json_write.h"
 #include "lib/target.h"
@@ -167,6 +168,43 @@ static int check_header_sent(const struct job *j, const char *text)
 	return 0;
 }
 
+/* Names whose values are secrets wherever they stand. */
+static bool is_secret_header(struct span name)
+{
+	static const struct span secrets[] = {SPAN("authorization"), SPAN("proxy-authorization"),
+					      SPAN("cookie"),        SPAN("api-key"),
+					      SPAN("x-api-key"),     SPAN("x-portkey-api-key")};
+
+	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+		if (span_equal_nocase(name, secrets[i]))
+			return true;
+	return false;
+}
+
+/* "Name: value", or for header_files "Name: PATH". */
+static int check_header_line(const struct job *j, const char *text)
+{
+	char name[65];
+	size_t n = strcspn(text, ":");
+
+	if (!text[n] || n == 0 || n >= sizeof name || !text[n + 1 + strspn(text + n + 1, " ")])
+		return wrong(j, text, "is no header; write \"Name: value\"");
+	snprintf(name, sizeof name, "%.*s", (int)n, text);
+	if (!all_of(name, "!#$%&'*+-.^_`|~"))
+		return wrong(j, name, "is no header field name");
+	/* Lunar takes these for itself. */
+	if (strncasecmp(name, "x-lunar", 7) == 0)
+		return wrong(j, name, "is a header that only transport: lunar may send");
+	if (j->key->form == FORM_HEADER_LINE && is_secret_header((struct span){name, n}))
+		return wrong(
+			j, name,
+			"holds a secret: put it into a file and name that in header_files, or in token_file");
+	for (const char *c = text + n; *c; c++)
+		if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
+			return wrong(j, name, "has a value with other characters than printable ASCII");
+	return check_header_sent(j, name);
+}
+
 static int check_cgroup(const struct job *j, const char *text)
 {
 	if (strncmp(text, "/sys/fs/cgroup", 14) == 0)
@@ -233,6 +271,9 @@ static int check_form(const struct job *j, const char *text)
 		return len <= 64 && all_of(text, "!#$%&'*+-.^_`|~")
 			       ? check_header_sent(j, text)
 			       : wrong(j, text, "is no header field name");
+	case FORM_HEADER_LINE:
+	case FORM_HEADER_SECRET:
+		return check_header_line(j, text);
 	case FORM_PIN:
 		return check_pin(j, text);
 	case FORM_PROXY:
@@ -245,6 +286,19 @@ static int check_form(const struct job *j, const char *text)
 	return 0;
 }
 
+/* "Name: value" with one space; a path behind it is made absolute. */
+static int header_make(const struct job *j, const char *text, char **ret)
+{
+	int n = (int)strcspn(text, ":");
+	const char *value = text + n + 1 + strspn(text + n + 1, " ");
+	bool relative = j->key->form == FORM_HEADER_SECRET && value[0] != '/';
+
+	return asprintf(ret, "%.*s: %s%s%s", n, text, relative ? j->place->directory : "",
+			relative ? "/" : "", value) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
 static int text_make(const struct job *j, const char *text, char **ret)
 {
 	char *out = NULL;
@@ -252,6 +306,8 @@ static int text_make(const struct job *j, const char *text, char **ret)
 	int r = check_form(j, text);
 	if (r)
 		return r;
+	if (j->key->form == FORM_HEADER_LINE || j->key->form == FORM_HEADER_SECRET)
+		return header_make(j, text, ret);
 	bool path = j->key->form == FORM_PATH || (j->key->form == FORM_FILE && text[0]);
 
 	if (path && text[0] != '/') {
@@ -572,8 +628,11 @@ static int item_default(const struct job *j, void *item)
 		const struct config_key *key = &j->key->items->keys[k];
 		if (!key->fallback)
 			continue;
-		struct yaml_node node = {.type = YAML_SCALAR, .text = (char *)key->fallback};
-		int r = config_value_set(key, item, &node, &place, j->errors);
+		struct yaml_node node = {0};
+		int r = config_yaml_parse(span_from(key->fallback), place.source, &node, j->errors);
+		if (!r)
+			r = config_value_set(key, item, &node, &place, j->errors);
+		yaml_node_free(&node);
 		if (r)
 			return r;
 	}
@@ -597,62 +656,13 @@ static int item_member(const struct job *j, void *item, const struct yaml_key *n
 	return wrong(&at, name->text, what);
 }
 
-/* The built-in analysis knows no wire. */
-static int local_check(const struct job *j, const struct config_gateway *g)
-{
-	const struct {
-		const char *key, *value;
-	} wire[] = {
-		{"url", g->url},         {"token_file", g->token_file}, {"auth_header", g->auth_header},
-		{"ca_file", g->ca_file}, {"cert_file", g->cert_file},   {"key_file", g->key_file},
-		{"pin", g->pin},         {"proxy", g->proxy},
-	};
-	char what[64];
-
-	for (size_t i = 0; i < ARRAY_SIZE(wire); i++) {
-		if (!wire[i].value)
-			continue;
-		snprintf(what, sizeof what, "has protocol local, which knows no %s", wire[i].key);
-		return wrong(j, g->name, what);
-	}
-	return 0;
-}
-
-/* Settings that say nothing without another one. */
-static int wire_check(const struct job *j, const struct config_gateway *g)
-{
-	bool https = strncasecmp(g->url, "https://", 8) == 0;
-	const char *tls = g->ca_file     ? "ca_file"
-			  : g->cert_file ? "cert_file"
-			  : g->key_file  ? "key_file"
-			  : g->pin       ? "pin"
-					 : NULL;
-	char what[80];
-
-	if (tls && !https) {
-		snprintf(what, sizeof what, "has a %s, but its url does not begin with https://", tls);
-		return wrong(j, g->name, what);
-	}
-	if (!g->cert_file != !g->key_file)
-		return wrong(j, g->name,
-			     g->cert_file ? "has a cert_file and needs its key_file"
-					  : "has a key_file and needs its cert_file");
-	if (!g->token_file && (g->auth_header || g->auth_scheme != AUTH_BEARER)) {
-		snprintf(what, sizeof what, "has an %s, but no token_file to send",
-			 g->auth_header ? "auth_header" : "auth_scheme");
-		return wrong(j, g->name, what);
-	}
-	return 0;
-}
-
 /* What one gateway must have, and what only one protocol knows. */
 static int gateway_check(const struct job *j, const struct config_gateway *g)
 {
-	if (!g->protocol)
-		return wrong(j, g->name, "needs a protocol: local or batch");
-	if (g->protocol == GATEWAY_BATCH && !g->url)
-		return wrong(j, g->name, "has protocol batch and needs a url");
-	return g->protocol == GATEWAY_LOCAL ? local_check(j, g) : wire_check(j, g);
+	char text[CONFIG_GATEWAY_TEXT_MAX];
+	const char *what = config_gateway_check(g, text);
+
+	return what ? wrong(j, g->name, what) : 0;
 }
 
 static int list_item_check(const struct job *j, const struct config_list *l)
@@ -704,6 +714,8 @@ static int item_set(const struct job *j, void *item, const struct yaml_node *nod
 		return wrong(j, NULL, what);
 	}
 	r = item_default(j, item);
+	if (!r && j->key->items == &config_gateways)
+		r = config_gateway_defaults(item, node, j->errors);
 	if (r)
 		return r;
 	for (unsigned i = 0; i < node->count; i++) {
@@ -712,6 +724,9 @@ static int item_set(const struct job *j, void *item, const struct yaml_node *nod
 			return r;
 		worst = MAX(worst, r);
 	}
+	r = j->key->items == &config_gateways ? config_gateway_headers(item) : 0;
+	if (r)
+		return r;
 	return worst ? worst : item_check(j, item);
 }
 
@@ -774,6 +789,64 @@ static int items_set(const struct job *j, void *config, const struct yaml_node *
 
 /* --- all of them --- */
 
+/* "NAME: VALUE" of each pair of a section, as a list. */
+static int pairs_join(const struct yaml_node *map, struct yaml_node *list)
+{
+	for (unsigned i = 0; i < map->count; i++) {
+		struct yaml_node *item = &list->items[list->count];
+
+		*item = (struct yaml_node){.type = map->items[i].type, .line = map->items[i].line};
+		if (map->items[i].type == YAML_SCALAR &&
+		    asprintf(&item->text, "%s: %s", map->keys[i].text, map->items[i].text) < 0) {
+			item->text = NULL;
+			return -ENOMEM;
+		}
+		list->count++;
+	}
+	return 0;
+}
+
+/*
+ * Headers may be written as a section, as a list of texts, and as a list of pairs, which is what YAML makes
+ * of
+ * "- Name: value" without quotes. All become the list of texts.
+ */
+static int headers_set(const struct config_key *key, void *base, const struct yaml_node *node,
+		       const struct config_place *place, struct buffer *errors)
+{
+	struct yaml_node list = {.type = YAML_LIST, .line = node->line};
+	unsigned count = node->count;
+	int r = 0;
+
+	for (unsigned i = 0; i < node->count && node->type == YAML_LIST; i++)
+		count += node->items[i].count;
+	list.items = calloc(count + 1, sizeof *list.items);
+	if (!list.items)
+		return -ENOMEM;
+	if (node->type == YAML_MAP)
+		r = pairs_join(node, &list);
+	for (unsigned i = 0; i < node->count && node->type == YAML_LIST && !r; i++) {
+		const struct yaml_node *item = &node->items[i];
+
+		if (item->type == YAML_MAP) {
+			r = pairs_join(item, &list);
+			continue;
+		}
+		list.items[list.count] = (struct yaml_node){.type = item->type, .line = item->line};
+		list.items[list.count].text = item->text ? strdup(item->text) : NULL;
+		r = item->text && !list.items[list.count++].text ? -ENOMEM : 0;
+	}
+	if (!r) {
+		const struct job j = {key, place, errors, node->line};
+
+		r = list_check(&j, &list);
+		if (!r)
+			r = strings_set(&j, (void *)((char *)base + key->offset), &list);
+	}
+	yaml_node_free(&list);
+	return r;
+}
+
 int config_value_set(const struct config_key *key, void *base, const struct yaml_node *node,
 		     const struct config_place *place, struct buffer *errors)
 {
@@ -786,6 +859,8 @@ int config_value_set(const struct config_key *key, void *base, const struct yaml
 		return wrong(&j, NULL, "has no value; leave the key out for the default");
 	if (key->type == CONFIG_ITEMS)
 		return items_set(&j, base, node);
+	if ((key->form == FORM_HEADER_LINE || key->form == FORM_HEADER_SECRET) && node->type != YAML_SCALAR)
+		return headers_set(key, base, node, place, errors);
 	if (key->type >= CONFIG_TEXTS) {
 		r = list_check(&j, node);
 		if (r)

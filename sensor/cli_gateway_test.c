@@ -27,14 +27,14 @@
 
 static const char *result_of(const struct trial *t)
 {
-	return t->situation == SITUATION_TAKEN ? "understood"
+	return situation_is_good(t->situation) ? "understood"
 	       : t->status                     ? "not_understood"
 					       : "not_reachable";
 }
 
 static int exit_of(const struct trial *t)
 {
-	return t->situation == SITUATION_TAKEN ? EXIT_DONE : t->status ? EXIT_NO : EXIT_UNREACHABLE;
+	return situation_is_good(t->situation) ? EXIT_DONE : t->status ? EXIT_NO : EXIT_UNREACHABLE;
 }
 
 static uint64_t refused_of(const struct trial *t)

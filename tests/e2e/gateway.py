@@ -4,6 +4,7 @@
 
 Appends every event it gets as one JSON line to LOG. Each POST is answered by the first file ANSWERS/*.answer in name order,
 which is then renamed to *.done; with none there, by 204. An answer file is: status, newline, content type, newline, body.
+With GATEWAY_HEADS in the environment, the head of each request is appended to that file as one JSON object a line.
 """
 import glob
 import json
@@ -16,6 +17,7 @@ port, log_path, answers = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 address = sys.argv[4] if len(sys.argv) > 4 else "127.0.0.1"
 log = open(log_path, "ab", buffering=0)
 lock = threading.Lock()
+heads = open(os.environ["GATEWAY_HEADS"], "ab", buffering=0) if "GATEWAY_HEADS" in os.environ else None
 
 
 def next_answer():
@@ -55,6 +57,10 @@ def serve(connection):
             )
             with lock:
                 log.write(lines)
+                if heads:
+                    fields = {name.decode(): value.decode() for name, value in head.items()}
+                    fields[""] = first.decode().strip()
+                    heads.write(json.dumps(fields).encode() + b"\n")
                 status, kind, answer = next_answer()
             head = b"HTTP/1.1 %d X\r\n" % status
             if status != 204:

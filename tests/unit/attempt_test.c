@@ -14,8 +14,8 @@ static void key_stays_and_nonce_does_not(void **state)
 	struct attempt a, b;
 
 	(void)state;
-	assert_int_equal(attempt_new(&a, "run-main-1"), 0);
-	assert_int_equal(attempt_new(&b, "run-main-1"), 0);
+	assert_int_equal(attempt_new(&a, "run-main-1", TRANSPORT_DIRECT), 0);
+	assert_int_equal(attempt_new(&b, "run-main-1", TRANSPORT_DIRECT), 0);
 	assert_string_equal(a.headers[0], "Idempotency-Key: run-main-1");
 	assert_string_equal(a.headers[0], b.headers[0]);
 	assert_string_not_equal(a.nonce, b.nonce);

@@ -260,6 +260,75 @@ static void gateway_says_how_it_is_reached(void **state)
 #define HTTPS  "gateways: [{name: a, protocol: batch, url: 'https://a/', "
 #define NO_PIN "is no pin; write sha256// and the SHA-256 of the public key in base64, several by ;"
 
+static void profile_sets_what_has_a_default(void **state)
+{
+	(void)state;
+	load("gateways:\n  - name: far\n    profile: lunar\n    url: https://gw.example/v1\n"
+	     "    lunar_url: http://lunar:8000\n    timeout_ms: 55000\n");
+	const struct config_gateway *g = &config->gateways[0];
+	assert_int_equal(g->protocol, GATEWAY_BATCH);
+	assert_int_equal(g->transport, TRANSPORT_LUNAR);
+	assert_int_equal(g->batch_bytes, 24 * 1024);
+	assert_int_equal(g->timeout_ms, 55000); /* written out */
+	assert_string_equal(g->lunar_tag, "picket");
+	/* By the transport alone, wherever its key stands. */
+	load("gateways: [{name: a, url: 'http://a/', lunar_url: 'http://l', transport: lunar, protocol: "
+	     "batch}]\n");
+	assert_int_equal(config->gateways[0].timeout_ms, 60000);
+	assert_int_equal(config->gateways[0].profile, PROFILE_NONE);
+}
+
+static void headers_in_three_ways(void **state)
+{
+	static const char *const ways[] = {
+		"[\"X-One: 1\", 'x-two:  a, b']",
+		"{X-One: 1, x-two: 'a, b'}",
+		"[X-One: 1, x-two: 'a, b']",
+	};
+	char text[256], expected[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		snprintf(text, sizeof text, BATCH "headers: %s, header_files: {x-key: key}}]\n", ways[i]);
+		load(text);
+		const struct config_gateway *g = &config->gateways[0];
+		assert_int_equal(g->headers.count, 2);
+		assert_string_equal(g->headers.items[0], "X-One: 1");
+		assert_string_equal(g->headers.items[1], "x-two: a, b");
+		snprintf(expected, sizeof expected, "x-key: %s/key", directory);
+		assert_string_equal(g->header_files.items[0], expected);
+	}
+	refuse(BATCH "headers: [a]}]\n", ":1: gateways.headers: \"a\" is no header; write \"Name: value\"");
+	refuse(BATCH "headers: {x: [1]}}]\n", ":1: gateways.headers: may hold plain values only");
+	refuse(BATCH "headers: {x-lunar-host: a}}]\n",
+	       ":1: gateways.headers: \"x-lunar-host\" is a header that only transport: lunar may send");
+	refuse(BATCH "headers: {X-Api-Key: a}}]\n", ":1: gateways.headers: \"X-Api-Key\" holds a secret: put "
+						    "it into a file and name that in header_files, "
+						    "or in token_file");
+	refuse(BATCH "headers: {content-length: 1}}]\n",
+	       ":1: gateways.headers: \"content-length\" is a header that picket sends itself");
+	refuse(BATCH "headers: {x y: 1}}]\n", ":1: gateways.headers: \"x y\" is no header field name");
+	refuse(BATCH "headers: {x: \"\\xe4\"}}]\n",
+	       ":1: gateways.headers: \"x\" has a value with other characters than printable ASCII");
+}
+
+static void lunar_settings_that_contradict(void **state)
+{
+	(void)state;
+	refuse(BATCH "transport: lunar}]\n",
+	       ":1: gateways: \"a\" has transport lunar and needs a lunar_url: where that proxy listens");
+	refuse(BATCH "lunar_url: 'http://l'}]\n",
+	       ":1: gateways: \"a\" has a lunar_url, but not transport: lunar");
+	refuse(BATCH "transport: lunar, lunar_url: 'http://l/x'}]\n",
+	       ":1: gateways: \"a\" has a lunar_url that goes on behind the host; write http://HOST:PORT, "
+	       "the path is "
+	       "url's");
+	refuse(HTTPS "transport: lunar, lunar_url: 'http://l', pin: '" PIN_A "'}]\n",
+	       ":1: gateways: \"a\" has a pin, but its lunar_url does not begin with https://");
+	refuse("gateways: [{name: a, protocol: local, transport: lunar}]\n",
+	       ":1: gateways: \"a\" has protocol local, which knows no transport");
+}
+
 static void gateway_settings_that_contradict(void **state)
 {
 	(void)state;
@@ -947,10 +1016,10 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 
 	(void)state;
 	assert_string_equal(json_get_text(schema, "$schema"), "https://json-schema.org/draft/2020-12/schema");
-	/* Every key but those whose default follows from others (5) or that have none (10 of a gateway, 2 of
+	/* Every key but those whose default follows from others (5) or that have none (12 of a gateway, 2 of
 	 * a list, 3 of an haproxy).
 	 */
-	assert_int_equal(check_schema(schema), 93);
+	assert_int_equal(check_schema(schema), 98);
 	cJSON_Delete(schema);
 }
 
@@ -1000,6 +1069,14 @@ static void schema_judges_as_the_check_does(void **state)
 		 "\",\"linger_ms\":\"5s\"}]}",
 		 false},
 		{"{\"gateways\":[{\"protocol\":\"local\"}]}", false},
+		{"{\"gateways\":[{\"name\":\"a\",\"profile\":\"lunar\",\"url\":\"http://gw/"
+		 "\",\"lunar_url\":\"http://l\","
+		 "\"headers\":{\"x\":\"1\"}}]}",
+		 true},
+		{"{\"gateways\":[{\"name\":\"a\",\"url\":\"http://gw/\"}]}", false},
+		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"http://gw/"
+		 "\",\"headers\":[\"x\"]}]}",
+		 false},
 		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"local\",\"pin\":\"" PIN_A "\"}]}", false},
 		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"https://gw/"
 		 "\",\"pin\":\"" PIN_A ";" PIN_B "\",\"proxy\":\"http://p:1\",\"http2\":false}]}",
@@ -1115,6 +1192,9 @@ int main(void)
 		STORY(every_kind_of_value_is_read),
 		STORY(gateway_is_read_with_its_own_defaults),
 		STORY(gateway_says_how_it_is_reached),
+		STORY(profile_sets_what_has_a_default),
+		STORY(headers_in_three_ways),
+		STORY(lunar_settings_that_contradict),
 		STORY(gateway_settings_that_contradict),
 		STORY(list_is_read_with_its_own_defaults),
 		STORY(section_whose_keys_are_comments_is_empty),

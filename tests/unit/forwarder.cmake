@@ -18,6 +18,7 @@ picket_unit(signature_key picket_forwarder)
 picket_unit(signature picket_forwarder)
 target_sources(signature_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/signature_rig.c)
 picket_unit(situation picket_forwarder)
+picket_unit(lunar picket_forwarder)
 picket_unit(mask picket_forwarder)
 picket_unit(trial picket_forwarder PkgConfig::MHD)
 target_sources(trial_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c

@@ -70,7 +70,57 @@ static const struct {
 	{CURLE_OK, "", 415, SITUATION_CONTENT_TYPE},
 	{CURLE_OK, "", 429, SITUATION_SLOW_DOWN},
 	{CURLE_OK, "", 503, SITUATION_FAILED},
-	{CURLE_OK, "", 446, SITUATION_REFUSED},
+	{CURLE_OK, "", 499, SITUATION_REFUSED},
+	/* As Portkey 1.x says it. */
+	{CURLE_OK, "{\"hook_results\":{}}", 446, SITUATION_GUARDRAIL},
+	{CURLE_OK, "{\"choices\":[]}", 246, SITUATION_GUARDRAIL_PASSED},
+	{CURLE_OK, "{\"status\":\"failure\",\"message\":\"Either x-portkey-config or x-portkey-provider\"}",
+	 400, SITUATION_PORTKEY_CONFIG},
+	{CURLE_OK, "{\"html-message\":\"Message: fetch failed\"}", 500, SITUATION_PROVIDER_UNREACHABLE},
+	/* APIPark and apinto. */
+	{CURLE_OK, "missing or invalid token", 401, SITUATION_APIPARK_KEY},
+	{CURLE_OK, "apikey error: the key is expired", 401, SITUATION_APIPARK_KEY},
+	{CURLE_OK, "the app(demo) is disabled", 401, SITUATION_APIPARK_KEY},
+	{CURLE_OK, "router disable", 404, SITUATION_APIPARK_ROUTE},
+	{CURLE_OK, "provider not found", 400, SITUATION_APIPARK_PROVIDER},
+	{CURLE_OK, "all key resources for provider x is invalid", 400, SITUATION_APIPARK_PROVIDER},
+	{CURLE_OK, "", 501, SITUATION_APIPARK_UPSTREAM},
+	/* Providers, passed through. */
+	{CURLE_OK, "{\"error\":{\"type\":\"exceeded_current_quota_error\"}}", 429, SITUATION_QUOTA},
+	{CURLE_OK, "{\"error\":{\"code\":\"insufficient_quota\"}}", 429, SITUATION_QUOTA},
+	{CURLE_OK, "{\"error\":{\"type\":\"budget_exceeded\"}}", 400, SITUATION_QUOTA},
+	{CURLE_OK, "{\"error\":{\"type\":\"engine_overloaded_error\"}}", 429, SITUATION_SLOW_DOWN},
+	{CURLE_OK,
+	 "{\"error\":{\"message\":\"The request was rejected because it was considered high risk\"}}", 400,
+	 SITUATION_CONTENT_FILTER},
+	{CURLE_OK, "{\"error\":{\"code\":\"context_length_exceeded\"}}", 400, SITUATION_TOO_MUCH},
+	{CURLE_OK, "{\"error\":{\"code\":\"model_not_found\"}}", 404, SITUATION_MODEL},
+	{CURLE_OK, "{\"error\":{\"message\":\"Invalid parameter: 'response_format'\"}}", 400,
+	 SITUATION_RESPONSE_FORMAT},
+	{CURLE_OK, "{\"error\":{\"message\":\"Use 'max_completion_tokens' instead\"}}", 400,
+	 SITUATION_MAX_TOKENS},
+	{CURLE_OK, "{\"error\":{\"message\":\"invalid temperature: only 1 is allowed\"}}", 400,
+	 SITUATION_TEMPERATURE},
+};
+
+/* Known by a field of the head. */
+static const struct {
+	unsigned status;
+	enum situation expected;
+	const char *head;
+} headed[] = {
+	{503, SITUATION_LUNAR_NO_HOST, "x-lunar-error: 1\r\n"},
+	{503, SITUATION_LUNAR_UNREACHABLE, "x-lunar-error: 2\r\n"},
+	{504, SITUATION_LUNAR_TIMEOUT, "x-lunar-error: 3\r\n"},
+	{404, SITUATION_LUNAR_NO_ENDPOINT, "x-lunar-error: 4\r\n"},
+	{503, SITUATION_LUNAR_UNRESOLVED, "x-lunar-error: 5\r\n"},
+	{403, SITUATION_LUNAR_NOT_ALLOWED, "x-lunar-error: 7\r\n"},
+	{503, SITUATION_LUNAR_ENDING, "x-lunar-error: 10\r\n"},
+	{503, SITUATION_LUNAR_OTHER, "x-lunar-error: 11\r\n"},
+	{429, SITUATION_LUNAR_QUOTA, "x-lunar-generated: true\r\n"},
+	{200, SITUATION_LUNAR_ANSWERED, "x-lunar-generated: true\r\n"},
+	{202, SITUATION_LUNAR_ENQUEUED, "x-lunar-enqueued: true\r\n"},
+	{500, SITUATION_PROVIDER_NO_JSON, "x-portkey-gateway-exception: true\r\n"},
 };
 
 static struct transport_answer answer_of(size_t i)
@@ -85,7 +135,7 @@ static struct transport_answer answer_of(size_t i)
 
 static bool is_of_body(enum situation s)
 {
-	return s >= SITUATION_TOO_LONG && s <= SITUATION_SOME_REFUSED;
+	return s >= SITUATION_TOO_LONG && s < SITUATION_TAKEN;
 }
 
 static void every_situation_is_found(void **state)
@@ -100,6 +150,14 @@ static void every_situation_is_found(void **state)
 		if (s != cases[i].expected)
 			fail_msg("%u \"%s\": %s, not %s", cases[i].status, cases[i].text,
 				 situation_words(s)->name, situation_words(cases[i].expected)->name);
+		found[s] = true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(headed); i++) {
+		const struct transport_answer a = {
+			.status = headed[i].status, .error_text = "", .head = span_from(headed[i].head)};
+		enum situation s = situation_of(&a);
+
+		assert_string_equal(situation_words(s)->name, situation_words(headed[i].expected)->name);
 		found[s] = true;
 	}
 	for (unsigned s = 0; s < SITUATION_MAX; s++)

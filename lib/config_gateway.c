@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/config_gateway.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "lib/util.h"
+
+/* --- defaults --- */
+
+/* key is one of profile, protocol, transport; where it has that value, the other one's default is this. Later
+ * rows win. */
+static const struct {
+	const char *key, *value, *other, *fallback;
+} rows[] = {
+	{"profile", "lunar", "protocol", "batch"},
+	{"profile", "lunar", "transport", "lunar"},
+	/* What of a larger body a flow sees is not known (Lunar's buffer has 32 KiB); a shorter time than its
+	 * own 50 s would send again what may still arrive. */
+	{"transport", "lunar", "batch_bytes", "24KiB"},
+	{"transport", "lunar", "timeout_ms", "60000"},
+};
+
+/* Headers that a profile sends beside those of `headers`, unless they stand there as well. */
+static const struct {
+	enum config_profile profile;
+	const char *line;
+} header_rows[] = {
+	{PROFILE_NONE, NULL},
+};
+
+static const char *scalar(const struct yaml_node *node, const char *key)
+{
+	for (unsigned i = 0; i < node->count; i++)
+		if (!strcmp(node->keys[i].text, key) && node->items[i].type == YAML_SCALAR)
+			return node->items[i].text;
+	return NULL;
+}
+
+/* The value of profile, protocol or transport, as written, or as it follows from the profile. */
+static const char *value_of(const struct yaml_node *node, const char *key)
+{
+	const char *written = scalar(node, key), *profile = scalar(node, "profile");
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && !written && profile; i++)
+		if (!strcmp(rows[i].key, "profile") && !strcmp(rows[i].value, profile) &&
+		    !strcmp(rows[i].other, key))
+			written = rows[i].fallback;
+	return written;
+}
+
+static int set_default(struct config_gateway *g, const char *name, const char *text, struct buffer *errors)
+{
+	static const struct config_place place = {.source = "default", .directory = "/"};
+	struct yaml_node node = {0};
+	int r = config_yaml_parse(span_from(text), place.source, &node, errors);
+
+	for (unsigned k = 0; k < config_gateways.key_count && !r; k++)
+		if (!strcmp(config_gateways.keys[k].path, name))
+			r = config_value_set(&config_gateways.keys[k], g, &node, &place, errors);
+	yaml_node_free(&node);
+	return r;
+}
+
+int config_gateway_defaults(struct config_gateway *g, const struct yaml_node *node, struct buffer *errors)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *value = value_of(node, rows[i].key);
+
+		if (!value || strcmp(value, rows[i].value) != 0)
+			continue;
+		int r = set_default(g, rows[i].other, rows[i].fallback, errors);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* --- headers --- */
+
+static bool has_header(const struct config_strings *lines, const char *line)
+{
+	size_t n = strcspn(line, ":");
+
+	for (unsigned i = 0; i < lines->count; i++)
+		if (strcspn(lines->items[i], ":") == n && !strncasecmp(lines->items[i], line, n))
+			return true;
+	return false;
+}
+
+int config_gateway_headers(struct config_gateway *g)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(header_rows); i++) {
+		if (!header_rows[i].line || header_rows[i].profile != g->profile ||
+		    has_header(&g->headers, header_rows[i].line))
+			continue;
+		char **more = realloc(g->headers.items, (g->headers.count + 1) * sizeof *more);
+		if (!more)
+			return -ENOMEM;
+		g->headers.items = more;
+		more[g->headers.count] = strdup(header_rows[i].line);
+		if (!more[g->headers.count])
+			return -ENOMEM;
+		g->headers.count++;
+	}
+	return 0;
+}
+
+/* --- what belongs together --- */
+
+/* The built-in analysis knows no wire. */
+static const char *check_local(const struct config_gateway *g, char text[static CONFIG_GATEWAY_TEXT_MAX])
+{
+	const struct {
+		const char *key;
+		bool set;
+	} wire[] = {
+		{"url", g->url},
+		{"token_file", g->token_file},
+		{"auth_header", g->auth_header},
+		{"ca_file", g->ca_file},
+		{"cert_file", g->cert_file},
+		{"key_file", g->key_file},
+		{"pin", g->pin},
+		{"proxy", g->proxy},
+		{"headers", g->headers.count},
+		{"header_files", g->header_files.count},
+		{"transport", g->transport != TRANSPORT_DIRECT},
+		{"profile", g->profile != PROFILE_NONE},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wire); i++) {
+		if (!wire[i].set)
+			continue;
+		snprintf(text, CONFIG_GATEWAY_TEXT_MAX, "has protocol local, which knows no %s", wire[i].key);
+		return text;
+	}
+	return NULL;
+}
+
+static bool is_https(const char *url)
+{
+	return strncasecmp(url, "https://", 8) == 0;
+}
+
+static const char *check_lunar(const struct config_gateway *g)
+{
+	if (g->transport == TRANSPORT_LUNAR) {
+		if (!g->lunar_url)
+			return "has transport lunar and needs a lunar_url: where that proxy listens";
+		const char *rest = strstr(g->lunar_url, "://") + 3;
+		rest += strcspn(rest, "/?#");
+		return *rest && strcmp(rest, "/") != 0 ? "has a lunar_url that goes on behind the host; "
+							 "write http://HOST:PORT, the path "
+							 "is url's"
+						       : NULL;
+	}
+	if (g->lunar_url)
+		return "has a lunar_url, but not transport: lunar";
+	return g->lunar_key_file ? "has a lunar_key_file, but not transport: lunar" : NULL;
+}
+
+/* TLS is spoken with whom we connect to. */
+static const char *check_tls(const struct config_gateway *g, char text[static CONFIG_GATEWAY_TEXT_MAX])
+{
+	bool lunar = g->transport == TRANSPORT_LUNAR;
+	const char *tls = g->ca_file     ? "ca_file"
+			  : g->cert_file ? "cert_file"
+			  : g->key_file  ? "key_file"
+			  : g->pin       ? "pin"
+					 : NULL;
+
+	if (tls && !is_https(lunar ? g->lunar_url : g->url)) {
+		snprintf(text, CONFIG_GATEWAY_TEXT_MAX, "has a %s, but its %s does not begin with https://",
+			 tls, lunar ? "lunar_url" : "url");
+		return text;
+	}
+	if (!g->cert_file == !g->key_file)
+		return NULL;
+	return g->cert_file ? "has a cert_file and needs its key_file"
+			    : "has a key_file and needs its cert_file";
+}
+
+static const char *check_token(const struct config_gateway *g)
+{
+	if (g->token_file)
+		return NULL;
+	if (g->auth_header)
+		return "has an auth_header, but no token_file to send";
+	return g->auth_scheme != AUTH_BEARER ? "has an auth_scheme, but no token_file to send" : NULL;
+}
+
+const char *config_gateway_check(const struct config_gateway *g, char text[static CONFIG_GATEWAY_TEXT_MAX])
+{
+	const char *wrong;
+
+	if (!g->protocol)
+		return "needs a protocol: local or batch";
+	if (g->protocol == GATEWAY_LOCAL)
+		return check_local(g, text);
+	if (!g->url)
+		return "has protocol batch and needs a url";
+	wrong = check_lunar(g);
+	if (!wrong)
+		wrong = check_tls(g, text);
+	return wrong ? wrong : check_token(g);
+}
