@@ -10,6 +10,7 @@
 
 #define TOKEN_MAX (8 * 1024)
 #define PEM_MAX   (1024 * 1024)
+#define KEYS_MAX  (64 * 1024)
 
 static int invalid(struct buffer *errors, const struct config_gateway *c, const char *key, const char *why)
 {
@@ -105,6 +106,30 @@ static int read_key(const struct config_gateway *c, struct buffer *ret, struct b
 	return r ? secret_invalid(errors, c, "key_file", c->key_file, r) : 0;
 }
 
+static int read_verify_keys(const struct config_gateway *c, struct signature_keys *ret, struct buffer *errors)
+{
+	struct buffer text = BUFFER_INIT(KEYS_MAX);
+	bool shared;
+	unsigned line;
+	int r, e;
+
+	if (!c->verify_key_file)
+		return 0;
+	r = secret_read_private(c->verify_key_file, &text);
+	shared = r == SECRET_E_SHARED;
+	e = !r || shared ? signature_keys_parse(buffer_span(&text), ret, &line) : 0;
+	wipe(&text);
+	if (e) {
+		buffer_printf(errors, "gateways: %s: verify_key_file: %s:%u: %s\n", c->name,
+			      c->verify_key_file, line, signature_keys_error_text(e));
+		return CONFIG_E_INVALID;
+	}
+	/* Public keys may be read by anybody. */
+	if (shared && !signature_keys_secret(ret))
+		r = 0;
+	return r ? secret_invalid(errors, c, "verify_key_file", c->verify_key_file, r) : 0;
+}
+
 /* --- certificate and key --- */
 
 /* Asked for a key's password: there is nobody to ask, and OpenSSL would ask the terminal. */
@@ -185,6 +210,8 @@ int credentials_read(const struct config_gateway *c, struct credentials *ret, st
 		r = read_key(c, &ret->key, errors);
 	if (!r && ret->certificate.len)
 		r = check_pair(c, ret, errors);
+	if (!r)
+		r = read_verify_keys(c, &ret->verify, errors);
 	return r;
 }
 
@@ -196,4 +223,5 @@ void credentials_free(struct credentials *c)
 	wipe(&c->key);
 	buffer_free(&c->certificate);
 	buffer_free(&c->ca);
+	signature_keys_free(&c->verify);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * credentials.h: what one gateway's files hold: the token, as the header that carries it, the authorities
- * that may vouch for the gateway, our certificate and its key. Read once, while privileges last; wiped when
- * freed.
+ * that may vouch for the gateway, our certificate and its key, the keys that verify its answers. Read once,
+ * while privileges last; wiped when freed.
  */
 #ifndef PICKET_CREDENTIALS_H
 #define PICKET_CREDENTIALS_H
 
+#include "forwarder/signature_key.h"
 #include "lib/buffer.h"
 #include "lib/config.h"
 
@@ -18,6 +19,7 @@ struct credentials {
 		headers[CREDENTIALS_HEADERS]; /* "Name: SECRET", each with its NUL; empty ones end them */
 	struct buffer ca;                     /* PEM; empty: the system's */
 	struct buffer certificate, key;       /* PEM; empty: none */
+	struct signature_keys verify;         /* none: answers are not verified */
 };
 
 /*

@@ -314,6 +314,8 @@ static int read_verdicts(struct gateway *g, const struct attempt *attempt, const
 		.config = g->config,
 		.attempt = attempt,
 		.answer = a,
+		.verify = &g->credentials.verify,
+		.now_s = (int64_t)(clock_wall_ns(g->clock) / NS_PER_S),
 		.accept = on_verdict,
 		.arg = &acceptance,
 		.refused = refused,

@@ -7,6 +7,7 @@
 #define PICKET_PROTOCOL_H
 
 #include "forwarder/attempt.h"
+#include "forwarder/signature_key.h"
 #include "forwarder/situation.h"
 #include "forwarder/transport_direct.h"
 #include "forwarder/verdict_parse.h"
@@ -16,6 +17,8 @@ struct protocol_answer {
 	const struct config_gateway *config;
 	const struct attempt *attempt;
 	const struct transport_answer *answer; /* 2xx, not 204, and whole */
+	const struct signature_keys *verify;   /* of config->verify_key_file */
+	int64_t now_s;                         /* wall clock, since 1970 */
 	void (*accept)(void *arg, const struct verdict *v);
 	void *arg;
 	uint64_t *refused; /* [VERDICT_E_MAX]: raised by one for each fault */

@@ -137,13 +137,25 @@ static const struct situation_words words[SITUATION_MAX] = {
 				"url may be that of a console or portal: set it to what takes events"},
 	[SITUATION_ERROR_INSIDE] = {"error_inside", "it says success, but its answer is an error",
 				    "what the answer says is the gateway's to mend"},
+	[SITUATION_UNSIGNED] = {"unsigned", "its answer is not signed",
+				"have it sign its verdicts as docs/gateway-batch.md says, or set verdicts: "
+				"false"},
+	[SITUATION_SIGNATURE] = {"signature", "the signature of its answer is not good",
+				 "is verify_key_file that of its key? docs/gateway-batch.md has what it must "
+				 "cover"},
+	[SITUATION_DIGEST] = {"digest", "its answer is not the one that it signed",
+			      "something on the way changes bodies: a proxy, a compression"},
+	[SITUATION_STALE] =
+		{"stale", "its answer was signed too long ago, or ahead of time",
+		 "compare the clocks of both hosts; signature_window says how far they may differ"},
+	[SITUATION_OTHER_BATCH] =
+		{"other_batch", "its answer belongs to another batch",
+		 "something repeats answers: a cache between, or the gateway by Idempotency-Key alone"},
 	[SITUATION_NO_VERDICTS] =
 		{"no_verdicts", "its answer is no list of verdicts",
 		 "docs/gateway-batch.md has the form; verdicts: false if nothing is to be read"},
 	[SITUATION_SOME_REFUSED] = {"some_refused", "some of its verdicts cannot be used",
 				    "docs/gateway-batch.md explains the reasons"},
-	[SITUATION_OTHER_BATCH] = {"other_batch", "its answer belongs to another batch",
-				   "does a cache on the way repeat answers?"},
 	[SITUATION_NO_COMPLETION] = {"no_completion", "the model's answer cannot be used",
 				     "docs/gateway-openai.md explains the reasons"},
 	[SITUATION_TAKEN] = {"taken", "it took the batch", ""},
@@ -289,6 +301,27 @@ enum situation situation_of(const struct transport_answer *a)
 	return SITUATION_BROKEN;
 }
 
+static enum situation situation_of_fault(int fault, struct span text)
+{
+	switch (fault) {
+	case VERDICT_E_UNSIGNED:
+		return holds(text, "\"error\"") && !holds(text, "\"verdicts\"") ? SITUATION_ERROR_INSIDE
+										: SITUATION_UNSIGNED;
+	case VERDICT_E_SIGNATURE:
+		return SITUATION_SIGNATURE;
+	case VERDICT_E_DIGEST:
+		return SITUATION_DIGEST;
+	case VERDICT_E_STALE:
+		return SITUATION_STALE;
+	case VERDICT_E_OTHER_BATCH:
+		return SITUATION_OTHER_BATCH;
+	case VERDICT_E_SHAPE:
+		return holds(text, "\"error\"") ? SITUATION_ERROR_INSIDE : SITUATION_NO_VERDICTS;
+	default:
+		return SITUATION_NO_VERDICTS;
+	}
+}
+
 enum situation situation_of_body(struct span body, int fault, const uint64_t refused[static VERDICT_E_MAX])
 {
 	struct span text = body;
@@ -297,11 +330,8 @@ enum situation situation_of_body(struct span body, int fault, const uint64_t ref
 		text = (struct span){text.ptr + 1, text.len - 1};
 	if (fault && text.len && *text.ptr == '<')
 		return SITUATION_WEB_PAGE;
-	if (fault == VERDICT_E_OTHER_BATCH)
-		return SITUATION_OTHER_BATCH;
 	if (fault)
-		return fault == VERDICT_E_SHAPE && holds(text, "\"error\"") ? SITUATION_ERROR_INSIDE
-									    : SITUATION_NO_VERDICTS;
+		return situation_of_fault(fault, text);
 	for (unsigned e = 1; e < VERDICT_E_MAX; e++)
 		if (refused[e])
 			return SITUATION_SOME_REFUSED;

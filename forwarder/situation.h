@@ -74,9 +74,13 @@ enum situation {
 	SITUATION_TOO_LONG,
 	SITUATION_WEB_PAGE,
 	SITUATION_ERROR_INSIDE,
+	SITUATION_UNSIGNED,
+	SITUATION_SIGNATURE,
+	SITUATION_DIGEST,
+	SITUATION_STALE,
+	SITUATION_OTHER_BATCH,
 	SITUATION_NO_VERDICTS,
 	SITUATION_SOME_REFUSED,
-	SITUATION_OTHER_BATCH,
 	SITUATION_NO_COMPLETION,
 	SITUATION_TAKEN, /* all of it can be used */
 	SITUATION_MAX,
@@ -93,7 +97,7 @@ enum situation situation_of(const struct transport_answer *answer);
 bool situation_is_taken(enum situation s);
 /* Is there nothing to mend? */
 bool situation_is_good(enum situation s);
-/* Of a 2xx that was read by verdict_parse, with its result and counts. */
+/* Of a 2xx that was read by its protocol, with the fault of the whole answer (VERDICT_E_*) and its counts. */
 enum situation situation_of_body(struct span body, int fault, const uint64_t refused[static VERDICT_E_MAX]);
 const struct situation_words *situation_words(enum situation s);
 /* "HTTP 401: the gateway wants another token: see token_file, ...". Cut to size. */

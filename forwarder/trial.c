@@ -78,13 +78,22 @@ static void on_verdict(void *arg, const struct verdict *v)
 	t->verdict_count++;
 }
 
-static int understand(struct trial *t, const struct config_gateway *config, const struct attempt *attempt,
+struct trial_setting {
+	const struct config_gateway *config;
+	const struct credentials *credentials;
+	const struct clock *clock;
+};
+
+static int understand(struct trial *t, const struct trial_setting *s, const struct attempt *attempt,
 		      const struct transport_answer *a)
 {
+	const struct config_gateway *config = s->config;
 	const struct protocol_answer answer = {
 		.config = config,
 		.attempt = attempt,
 		.answer = a,
+		.verify = &s->credentials->verify,
+		.now_s = (int64_t)(clock_wall_ns(s->clock) / NS_PER_S),
 		.accept = on_verdict,
 		.arg = t,
 		.refused = t->refused,
@@ -140,8 +149,8 @@ static int mask(struct trial *t, const struct config_gateway *config, const stru
 	return r < 0 ? r : r ? -ENOBUFS : 0;
 }
 
-static int send_and_hear(struct trial *t, const struct config_gateway *config, const struct clock *clock,
-			 struct transport *transport, CURLM *multi, struct span batch)
+static int send_and_hear(struct trial *t, const struct trial_setting *s, struct transport *transport,
+			 CURLM *multi, struct span batch)
 {
 	char key[64];
 	struct attempt attempt;
@@ -150,8 +159,8 @@ static int send_and_hear(struct trial *t, const struct config_gateway *config, c
 	int r;
 
 	snprintf(key, sizeof key, "%s-test", event_run_id());
-	uint64_t begun_ns = clock_boot_ns(clock);
-	r = attempt_new(&attempt, key, config->transport);
+	uint64_t begun_ns = clock_boot_ns(s->clock);
+	r = attempt_new(&attempt, key, s->config->transport);
 	if (!r)
 		r = transport_send(transport, attempt.headers, batch);
 	if (!r)
@@ -159,8 +168,8 @@ static int send_and_hear(struct trial *t, const struct config_gateway *config, c
 	if (r)
 		return r;
 	transport_finish(transport, code, &a);
-	t->took_ns = clock_boot_ns(clock) - begun_ns;
-	r = understand(t, config, &attempt, &a);
+	t->took_ns = clock_boot_ns(s->clock) - begun_ns;
+	r = understand(t, s, &attempt, &a);
 	return r ? r : buffer_append(&t->body, a.body.ptr, a.body.len);
 }
 
@@ -169,6 +178,7 @@ int trial_run(const struct config_gateway *config, const struct clock *clock, co
 {
 	_cleanup_(buffer_free) struct buffer batch = BUFFER_INIT(EVENT_MAX);
 	struct credentials credentials;
+	const struct trial_setting setting = {config, &credentials, clock};
 	struct wire wire;
 	struct transport *transport = NULL;
 	CURLM *multi = NULL;
@@ -190,7 +200,7 @@ int trial_run(const struct config_gateway *config, const struct clock *clock, co
 		r = multi ? transport_new(multi, &wire.options, &transport) : -ENOMEM;
 	}
 	if (!r)
-		r = send_and_hear(t, config, clock, transport, multi, buffer_span(&batch));
+		r = send_and_hear(t, &setting, transport, multi, buffer_span(&batch));
 	transport_free(transport);
 	curl_multi_cleanup(multi);
 	if (!r)

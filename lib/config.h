@@ -93,6 +93,9 @@ struct config_gateway {
 	enum config_mode mode; /* default enforce: how far its verdicts go, never further than config.mode */
 	bool corroborate; /* default true: its blocks need a detection of our own on the events that it cites
 			   */
+	char *verify_key_file;        /* batch: forwarder/signature_key.h */
+	uint64_t signature_window_ms; /* default 5 min */
+	bool unsigned_verdicts;       /* default false: act on answers that nobody signed; loopback only */
 };
 
 /* A block list in a file. */

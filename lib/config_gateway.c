@@ -122,6 +122,7 @@ static const char *check_local(const struct config_gateway *g, char text[static 
 		{"key_file", g->key_file},
 		{"pin", g->pin},
 		{"proxy", g->proxy},
+		{"verify_key_file", g->verify_key_file},
 		{"headers", g->headers.count},
 		{"header_files", g->header_files.count},
 		{"transport", g->transport != TRANSPORT_DIRECT},
@@ -189,6 +190,56 @@ static const char *check_token(const struct config_gateway *g)
 	return g->auth_scheme != AUTH_BEARER ? "has an auth_scheme, but no token_file to send" : NULL;
 }
 
+/* Of "http://HOST:PORT/PATH", "[ADDRESS]" with its brackets; empty if a name or password stands before it. */
+static struct span url_host(const char *url)
+{
+	const char *authority = strstr(url, "://"), *port;
+	struct span s;
+
+	if (!authority)
+		return SPAN_NULL;
+	authority += strlen("://");
+	s = (struct span){authority, strcspn(authority, "/?#")};
+	if (memchr(s.ptr, '@', s.len))
+		return SPAN_NULL;
+	port = s.len && *s.ptr == '[' ? memchr(s.ptr, ']', s.len) : s.ptr;
+	port = port ? memchr(port, ':', (size_t)(s.ptr + s.len - port)) : NULL;
+	return port ? (struct span){s.ptr, (size_t)(port - s.ptr)} : s;
+}
+
+/* Nobody but this host's own programs answers there. */
+static bool is_loopback(const char *url)
+{
+	struct span host = url_host(url);
+	struct addr a;
+
+	if (host.len > 1 && *host.ptr == '[')
+		return span_equal(host, SPAN("[::1]"));
+	if (span_equal_nocase(host, SPAN("localhost")))
+		return true;
+	return addr_parse(host, &a) == 0 && a.family == ADDR_IPV4 && a.bytes[0] == 127;
+}
+
+/* Who may say so that somebody is blocked. */
+static const char *check_verdicts(const struct config_gateway *g)
+{
+	if (g->unsigned_verdicts && g->verify_key_file)
+		return "has a verify_key_file, and unsigned_verdicts: true, which would make nothing of "
+		       "it: leave out one of them";
+	if (g->unsigned_verdicts && (g->proxy || g->transport != TRANSPORT_DIRECT || !is_loopback(g->url)))
+		return "has unsigned_verdicts: true, which is for gateways on this host "
+		       "(http://127.0.0.1, http://[::1], http://localhost, no proxy): set verify_key_file";
+	if (g->verdicts && !g->unsigned_verdicts && !g->verify_key_file)
+		return is_loopback(g->url)
+			       ? "may have clients blocked by its answers, and nothing shows that they are "
+				 "its own: set verify_key_file, or verdicts: false if they are not to be "
+				 "acted on, or unsigned_verdicts: true since it is on this host"
+			       : "may have clients blocked by its answers, and nothing shows that they are "
+				 "its own: set verify_key_file, or verdicts: false if they are not to be "
+				 "acted on";
+	return NULL;
+}
+
 const char *config_gateway_check(const struct config_gateway *g, char text[static CONFIG_GATEWAY_TEXT_MAX])
 {
 	const char *wrong;
@@ -202,5 +253,7 @@ const char *config_gateway_check(const struct config_gateway *g, char text[stati
 	wrong = check_lunar(g);
 	if (!wrong)
 		wrong = check_tls(g, text);
-	return wrong ? wrong : check_token(g);
+	if (!wrong)
+		wrong = check_token(g);
+	return wrong || g->protocol != GATEWAY_BATCH ? wrong : check_verdicts(g);
 }

@@ -326,6 +326,14 @@ static const struct config_key gateway_keys[] = {
 	 .help = "How far its verdicts go: observe, approve, enforce. Never further than mode."},
 	{.path = "corroborate", .type = CONFIG_BOOL, .offset = AT_GATEWAY(corroborate), .fallback = "true",
 	 .help = "batch: whether its blocks need a detection of the built-in analysis on the events that they cite; else a person is asked."},
+	{.path = "verify_key_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(verify_key_file), .form = FORM_PATH, .max = 1024,
+	 .help = "batch: keys by which answers with verdicts must be signed: Ed25519 public keys in PEM, lines \"hmac: BASE64\", a line "
+	 "\"keyid: NAME\" before each if there are several; read at start."},
+	{.path = "signature_window", .type = CONFIG_TIME64, .offset = AT_GATEWAY(signature_window_ms), .min = 1000, .max = DAY,
+	 .fallback = "5m", .help = "batch: how long before or after now a signature may be made, by this host's clock."},
+	{.path = "unsigned_verdicts", .type = CONFIG_BOOL, .offset = AT_GATEWAY(unsigned_verdicts), .fallback = "false",
+	 .help = "batch: act on verdicts that nobody signed. Only of a gateway on this host: url begins with http://127.0.0.1, "
+	 "http://[::1] or http://localhost, and no proxy is set."},
 };
 
 static const struct config_key list_keys[] = {

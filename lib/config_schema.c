@@ -146,11 +146,13 @@ static void put_header_lines(struct json_writer *w, const struct config_key *key
 
 static void put_properties(struct json_writer *w, const struct config_key *keys, unsigned count);
 
-/* {"if": {protocol is local}, "then": {url, ... are not allowed}, "else": {url is required}} */
+/* {"if": {protocol is local}, "then": {url, ... are not allowed}, "else": {url is required, and of batch
+ * one of three}} */
 static void put_gateway_rules(struct json_writer *w)
 {
-	static const char *const wire[] = {"url",       "token_file", "auth_header", "ca_file",
-					   "cert_file", "key_file",   "pin",         "proxy"};
+	static const char *const wire[] = {"url",     "token_file", "auth_header",
+					   "ca_file", "cert_file",  "key_file",
+					   "pin",     "proxy",      "verify_key_file"};
 
 	json_key(w, "required");
 	json_raw(w, SPAN("[\"name\"]"));
@@ -170,7 +172,13 @@ static void put_gateway_rules(struct json_writer *w)
 	json_object_end(w);
 	json_object_end(w);
 	json_key(w, "else");
-	json_raw(w, SPAN("{\"required\":[\"url\"]}"));
+	json_raw(
+		w,
+		SPAN("{\"required\":[\"url\"],\"if\":{\"properties\":{\"protocol\":{\"const\":\"batch\"}},"
+		     "\"required\":[\"protocol\"]},\"then\":{\"anyOf\":[{\"required\":[\"verify_key_file\"]},"
+		     "{\"required\":[\"verdicts\"],\"properties\":{\"verdicts\":{\"const\":false}}},"
+		     "{\"required\":[\"unsigned_verdicts\"],\"properties\":{\"unsigned_verdicts\":{\"const\":"
+		     "true}}}]}}"));
 }
 
 static void put_list_rules(struct json_writer *w)

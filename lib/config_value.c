@@ -156,10 +156,19 @@ static int check_pin(const struct job *j, const char *text)
 /* What a batch is sent with anyhow (protocol.h), or what frames it. */
 static int check_header_sent(const struct job *j, const char *text)
 {
-	static const char *const taken[] = {"accept",         "connection",        "content-encoding",
-					    "content-length", "content-type",      "expect",
-					    "host",           "idempotency-key",   "te",
-					    "trailer",        "transfer-encoding", "upgrade",
+	static const char *const taken[] = {"accept",
+					    "connection",
+					    "content-encoding",
+					    "content-length",
+					    "content-type",
+					    "expect",
+					    "host",
+					    "idempotency-key",
+					    "picket-nonce",
+					    "te",
+					    "trailer",
+					    "transfer-encoding",
+					    "upgrade",
 					    "user-agent"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)

@@ -13,7 +13,7 @@ BUILD="cmake ninja-build gcc libc6-dev linux-libc-dev pkg-config clang llvm bpft
 	libpcre2-dev libsqlite3-dev libpcap0.8-dev libncurses-dev libcmocka-dev"
 DEMO="iproute2 util-linux procps curl jq nginx-light haproxy"
 TEST="$DEMO clang-format clang-tidy libclang-rt-14-dev shellcheck nghttp2-client apache2-utils hping3 tcpdump
-	python3 python3-scapy python3-yaml python3-jsonschema openssl qemu-system-x86 busybox-static cpio xz-utils
+	python3 python3-cryptography python3-scapy python3-yaml python3-jsonschema openssl qemu-system-x86 busybox-static cpio xz-utils
 	node-llhttp mandoc zsh fish ca-certificates"
 BENCH="$DEMO wrk bpftool nftables ipset iptables xdp-tools"
 

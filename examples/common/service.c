@@ -207,16 +207,25 @@ int service_run(const char *listen, size_t body_max, service_handler handler, vo
 	return 0;
 }
 
-static bool add_header(struct MHD_Response *response, const char *header)
+/* line is written into. */
+static void add_header(struct MHD_Response *response, char *line)
 {
-	const char *colon = strchr(header, ':');
-	char name[64];
+	char *colon = strchr(line, ':');
 
-	if (!colon || (size_t)(colon - header) >= sizeof name)
-		return false;
-	memcpy(name, header, (size_t)(colon - header));
-	name[colon - header] = 0;
-	return MHD_add_response_header(response, name, colon + 1 + strspn(colon + 1, " ")) == MHD_YES;
+	if (!colon)
+		return;
+	*colon = 0;
+	MHD_add_response_header(response, line, colon + 1 + strspn(colon + 1, " "));
+}
+
+static void add_headers(struct MHD_Response *response, const char *headers)
+{
+	char *lines = strdup(headers), *rest = NULL;
+
+	for (char *line = lines ? strtok_r(lines, "\n", &rest) : NULL; line;
+	     line = strtok_r(NULL, "\n", &rest))
+		add_header(response, line);
+	free(lines);
 }
 
 enum MHD_Result service_reply(const struct service_request *request, unsigned status, const char *header,
@@ -232,7 +241,7 @@ enum MHD_Result service_reply(const struct service_request *request, unsigned st
 	if (len)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
 	if (header)
-		add_header(response, header);
+		add_headers(response, header);
 	r = MHD_queue_response(request->connection, status, response);
 	MHD_destroy_response(response);
 	return r;

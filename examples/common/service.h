@@ -28,7 +28,7 @@ typedef enum MHD_Result (*service_handler)(void *arg, const struct service_reque
  */
 int service_run(const char *listen, size_t body_max, service_handler handler, void *arg);
 
-/* header may be NULL, else "Name: value". json is copied. */
+/* header may be NULL, else "Name: value", several divided by "\n". json is copied. */
 enum MHD_Result service_reply(const struct service_request *request, unsigned status, const char *header,
 			      const char *json, size_t len);
 /* {"error":"..."}; message: plain ASCII of ours. */

@@ -185,11 +185,14 @@ say "attacker  $BAD"
 # --- picket ------------------------------------------------------------------------------------------------------------
 
 if [ "$gateway" = batch ]; then
-	spawn $SRV "$gateway_program" --listen 127.0.0.1:9900 >"$DIR/gateway.log" 2>&1
+	# What both know, so that picket can tell the gateway's verdicts from another's.
+	(umask 077 && printf 'hmac: %s\n' "$(head -c 32 /dev/urandom | base64 -w 0)" >"$DIR/gateway.key")
+	spawn $SRV "$gateway_program" --listen 127.0.0.1:9900 --sign-key "$DIR/gateway.key" >"$DIR/gateway.log" 2>&1
 	wait_for 10 "the example gateway" listens $SRV 127.0.0.1 9900
 	gateway_lines="  - name: example
     protocol: batch
     url: http://127.0.0.1:9900/events
+    verify_key_file: $DIR/gateway.key
     linger_ms: 20"
 else
 	gateway_lines="  - name: local

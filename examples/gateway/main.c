@@ -17,6 +17,7 @@
 #include "analysis.h"
 #include "answers.h"
 #include "event_log.h"
+#include "sign.h"
 
 #define BODY_MAX    (8 * 1024 * 1024)
 #define CLIENTS_MAX 10000
@@ -27,6 +28,7 @@ struct gateway {
 	unsigned ttl_s;
 	FILE *log;
 	char token[TOKEN_MAX]; /* "": none is asked for */
+	struct signer *signer; /* NULL: answers are not signed */
 	struct analysis *analysis;
 	struct answers answers;
 	unsigned long long batches, repeated, events, requests, verdicts;
@@ -106,6 +108,26 @@ static char *analyse(struct gateway *g, const cJSON *batch)
 	return json;
 }
 
+/* The same verdicts are signed anew for each request: the nonce is another each time. */
+static enum MHD_Result reply(const struct gateway *g, const struct service_request *q, const char *json)
+{
+	struct sign_answer a = {
+		.status = MHD_HTTP_OK,
+		.body = json,
+		.body_len = strlen(json),
+		.key = service_header(q, "Idempotency-Key"),
+		.nonce = service_header(q, "Picket-Nonce"),
+		.created = time(NULL),
+	};
+	char fields[SIGN_FIELDS_MAX];
+
+	if (!g->signer || !a.key || !a.nonce)
+		return service_reply(q, MHD_HTTP_OK, NULL, json, a.body_len);
+	if (signer_fields(g->signer, &a, fields))
+		return service_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL, "cannot sign");
+	return service_reply(q, MHD_HTTP_OK, fields, json, a.body_len);
+}
+
 static enum MHD_Result take_batch(struct gateway *g, const struct service_request *q, const char *key)
 {
 	cJSON *batch = cJSON_ParseWithLength(q->body, q->body_len);
@@ -131,7 +153,7 @@ static enum MHD_Result take_batch(struct gateway *g, const struct service_reques
 	if (!json)
 		return service_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "Retry-After: 1", "out of memory");
 	g->batches++;
-	enum MHD_Result r = service_reply(q, MHD_HTTP_OK, NULL, json, strlen(json));
+	enum MHD_Result r = reply(g, q, json);
 	if (key)
 		answers_consume(&g->answers, key, json);
 	else
@@ -182,7 +204,7 @@ static enum MHD_Result events(struct gateway *g, const struct service_request *q
 	if (!answer)
 		return take_batch(g, q, key);
 	g->repeated++;
-	return service_reply(q, MHD_HTTP_OK, NULL, answer, strlen(answer));
+	return reply(g, q, answer);
 }
 
 static enum MHD_Result health(const struct gateway *g, const struct service_request *q)
@@ -208,13 +230,15 @@ static enum MHD_Result answer(void *arg, const struct service_request *q)
 
 /* --- start --- */
 
-static const char usage[] = "usage: example-gateway --listen ADDR:PORT [OPTION]...\n"
-			    "  --log FILE         append every event to FILE, one JSON object a line\n"
-			    "  --token-file FILE  ask for \"Authorization: Bearer\" with the token in FILE\n"
-			    "  --logins N         login attempts of one client that make an attack (5)\n"
-			    "  --probes N         different listed paths that make one (3)\n"
-			    "  --window SECONDS   within this time (60)\n"
-			    "  --ttl SECONDS      how long to block (300)\n";
+static const char usage[] =
+	"usage: example-gateway --listen ADDR:PORT [OPTION]...\n"
+	"  --log FILE         append every event to FILE, one JSON object a line\n"
+	"  --token-file FILE  ask for \"Authorization: Bearer\" with the token in FILE\n"
+	"  --sign-key FILE    sign answers: a private Ed25519 key in PEM, or \"hmac: BASE64\"\n"
+	"  --logins N         login attempts of one client that make an attack (5)\n"
+	"  --probes N         different listed paths that make one (3)\n"
+	"  --window SECONDS   within this time (60)\n"
+	"  --ttl SECONDS      how long to block (300)\n";
 
 static int read_token(struct gateway *g, const char *path)
 {
@@ -255,10 +279,15 @@ static int read_number(const char *text, unsigned *ret)
 static int read_options(struct gateway *g, int argc, char **argv, const char **ret_listen)
 {
 	static const struct option options[] = {
-		{"listen", required_argument, NULL, 'l'},     {"log", required_argument, NULL, 'o'},
-		{"token-file", required_argument, NULL, 't'}, {"logins", required_argument, NULL, 'n'},
-		{"probes", required_argument, NULL, 'p'},     {"window", required_argument, NULL, 'w'},
-		{"ttl", required_argument, NULL, 'T'},        {0},
+		{"listen", required_argument, NULL, 'l'},
+		{"log", required_argument, NULL, 'o'},
+		{"token-file", required_argument, NULL, 't'},
+		{"sign-key", required_argument, NULL, 's'},
+		{"logins", required_argument, NULL, 'n'},
+		{"probes", required_argument, NULL, 'p'},
+		{"window", required_argument, NULL, 'w'},
+		{"ttl", required_argument, NULL, 'T'},
+		{0},
 	};
 	int c, r = 0;
 
@@ -272,6 +301,10 @@ static int read_options(struct gateway *g, int argc, char **argv, const char **r
 			break;
 		case 't':
 			r = read_token(g, optarg);
+			break;
+		case 's':
+			g->signer = signer_read(optarg);
+			r = g->signer ? 0 : 2;
 			break;
 		case 'n':
 			r = read_number(optarg, &g->limits.logins);
@@ -311,6 +344,7 @@ int main(int argc, char **argv)
 	}
 	analysis_free(g.analysis);
 	answers_free(&g.answers);
+	signer_free(g.signer);
 	if (g.log)
 		fclose(g.log);
 	return r;

@@ -64,6 +64,7 @@ run() { # FAMILY SERVER-ADDRESS PREFIX
 			  - name: bench
 			    protocol: batch
 			    url: http://127.0.0.1:$GATEWAY_PORT/events
+			    unsigned_verdicts: true
 			    linger_ms: 5
 			    corroborate: false
 		YAML

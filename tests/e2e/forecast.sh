@@ -12,6 +12,7 @@ picket_up "gateways:
   - name: test
     protocol: batch
     url: http://127.0.0.1:$GATEWAY_PORT/events
+    unsigned_verdicts: true
     corroborate: false"
 value_of() { # TARGET JQ-PATH
 	pk forecast --json | jq -r --arg t "$1" "[.forecast[] | select(.target == \$t)][0]$2"

@@ -7,7 +7,8 @@ need haproxy openssl
 haproxy -vv | grep -q USE_LUA=1 || skip "this haproxy has no Lua"
 
 net_up
-export GATEWAY_HEADS=$DIR/heads.jsonl
+export GATEWAY_HEADS=$DIR/heads.jsonl GATEWAY_SIGN_KEY=$DIR/gateway.key
+(umask 077 && printf 'hmac: %s\n' "$(openssl rand -base64 32)" >"$GATEWAY_SIGN_KEY")
 : >"$GATEWAY_HEADS"
 gateway_up
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=tls.example -days 2 -keyout "$DIR/server.key" \
@@ -29,7 +30,7 @@ wait_until 10 "the proxy listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/8000"
 wait_until 10 "its engine listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/8002"
 
 gateway() { # NAME URL [MORE LINES]
-	printf '  - name: %s\n    profile: lunar\n    url: %s\n    corroborate: false\n' "$1" "$2"
+	printf '  - name: %s\n    profile: lunar\n    url: %s\n    corroborate: false\n    verify_key_file: %s\n' "$1" "$2" "$GATEWAY_SIGN_KEY"
 	shift 2
 	printf '%s\n' "$@" | grep -q '^lunar_url' || printf '    lunar_url: http://127.0.0.1:8000\n'
 	[ $# = 0 ] || printf '    %s\n' "$@"

@@ -40,7 +40,7 @@ nginx_up "}
 	server { listen 127.0.0.1:9447; location / { return 204; }"
 
 gateway() { # NAME URL [MORE LINES]
-	printf '  - name: %s\n    protocol: batch\n    url: %s\n    ca_file: %s\n    linger_ms: 1\n' "$1" "$2" "$DIR/ca.pem"
+	printf '  - name: %s\n    protocol: batch\n    url: %s\n    ca_file: %s\n    verdicts: false\n    linger_ms: 1\n' "$1" "$2" "$DIR/ca.pem"
 	shift 2
 	[ $# = 0 ] || printf '    %s\n' "$@"
 }

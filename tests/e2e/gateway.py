@@ -4,7 +4,8 @@
 
 Appends every event it gets as one JSON line to LOG. Each POST is answered by the first file ANSWERS/*.answer in name order,
 which is then renamed to *.done; with none there, by 204. An answer file is: status, newline, content type, newline, body.
-With GATEWAY_HEADS in the environment, the head of each request is appended to that file as one JSON object a line.
+With GATEWAY_HEADS in the environment, the head of each request is appended to that file as one JSON object a line;
+with GATEWAY_SIGN_KEY, answers are signed by the key in that file.
 """
 import glob
 import json
@@ -18,6 +19,13 @@ address = sys.argv[4] if len(sys.argv) > 4 else "127.0.0.1"
 log = open(log_path, "ab", buffering=0)
 lock = threading.Lock()
 heads = open(os.environ["GATEWAY_HEADS"], "ab", buffering=0) if "GATEWAY_HEADS" in os.environ else None
+sign_key = None
+if "GATEWAY_SIGN_KEY" in os.environ:
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/gateway"))
+    sys.dont_write_bytecode = True
+    from sign import read_key, signed_fields
+
+    sign_key = read_key(os.environ["GATEWAY_SIGN_KEY"])
 
 
 def next_answer():
@@ -27,6 +35,13 @@ def next_answer():
         os.rename(path, path[: -len("answer")] + "done")
         return int(status), kind, body
     return 204, b"", b""
+
+
+def signature(status, body, head):
+    if not sign_key:
+        return b""
+    request = {name: head.get(name.lower().encode(), b"").decode() for name in ("Idempotency-Key", "Picket-Nonce")}
+    return "".join("%s: %s\r\n" % field for field in signed_fields(sign_key, status, body, request).items()).encode()
 
 
 def read_head(stream):
@@ -62,7 +77,8 @@ def serve(connection):
                     fields[""] = first.decode().strip()
                     heads.write(json.dumps(fields).encode() + b"\n")
                 status, kind, answer = next_answer()
-            head = b"HTTP/1.1 %d X\r\n" % status
+            fields = signature(status, answer, head)
+            head = b"HTTP/1.1 %d X\r\n" % status + fields
             if status != 204:
                 head += b"Content-Length: %d\r\nContent-Type: %s\r\n" % (len(answer), kind)
             connection.sendall(head + b"\r\n" + answer)

@@ -458,7 +458,7 @@ gateway_up() {
 }
 
 # Its verdicts need no witness: what it says here is the story's. CORROBORATE=true: as shipped.
-gateway_yaml() { # [MORE LINES OF THE GATEWAY]
+gateway_yaml() { # [MORE LINES OF THE GATEWAY]  VERIFY: the line that says why its verdicts are believed
 	cat <<-YAML
 		gateways:
 		  - name: test
@@ -466,6 +466,7 @@ gateway_yaml() { # [MORE LINES OF THE GATEWAY]
 		    url: http://127.0.0.1:$GATEWAY_PORT/events
 		    queue_events: 1000000
 		    corroborate: ${CORROBORATE:-false}
+		    ${VERIFY:-unsigned_verdicts: true}
 		${1:-}
 	YAML
 }

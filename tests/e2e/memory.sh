@@ -19,6 +19,7 @@ gateways:
   - name: test
     protocol: batch
     url: http://127.0.0.1:$GATEWAY_PORT/events
+    unsigned_verdicts: true
     corroborate: false"
 }
 picket_up "$(configuration enforce)"

@@ -245,7 +245,8 @@ static void gateway_says_how_it_is_reached(void **state)
 	     "/t\n"
 	     "    auth_header: X-Key\n    auth_scheme: raw\n    ca_file: /ca\n    cert_file: /c\n    "
 	     "key_file: /k\n"
-	     "    pin: " PIN_A ";" PIN_B "\n    proxy: http://proxy.example:3128\n    http2: false\n");
+	     "    pin: " PIN_A ";" PIN_B "\n    proxy: http://proxy.example:3128\n    http2: false\n    "
+	     "verify_key_file: /v\n    signature_window: 30s\n");
 	const struct config_gateway *g = &config->gateways[0];
 	assert_string_equal(g->auth_header, "X-Key");
 	assert_int_equal(g->auth_scheme, AUTH_RAW);
@@ -254,6 +255,9 @@ static void gateway_says_how_it_is_reached(void **state)
 	assert_string_equal(g->pin, PIN_A ";" PIN_B);
 	assert_string_equal(g->proxy, "http://proxy.example:3128");
 	assert_false(g->http2);
+	assert_string_equal(g->verify_key_file, "/v");
+	assert_int_equal(g->signature_window_ms, 30000);
+	assert_false(g->unsigned_verdicts);
 }
 
 #define BATCH  "gateways: [{name: a, protocol: batch, url: 'http://a/', "
@@ -264,7 +268,7 @@ static void profile_sets_what_has_a_default(void **state)
 {
 	(void)state;
 	load("gateways:\n  - name: far\n    profile: lunar\n    url: https://gw.example/v1\n"
-	     "    lunar_url: http://lunar:8000\n    timeout_ms: 55000\n");
+	     "    lunar_url: http://lunar:8000\n    timeout_ms: 55000\n    verify_key_file: /v\n");
 	const struct config_gateway *g = &config->gateways[0];
 	assert_int_equal(g->protocol, GATEWAY_BATCH);
 	assert_int_equal(g->transport, TRANSPORT_LUNAR);
@@ -273,7 +277,7 @@ static void profile_sets_what_has_a_default(void **state)
 	assert_string_equal(g->lunar_tag, "picket");
 	/* By the transport alone, wherever its key stands. */
 	load("gateways: [{name: a, url: 'http://a/', lunar_url: 'http://l', transport: lunar, protocol: "
-	     "batch}]\n");
+	     "batch, verdicts: false}]\n");
 	assert_int_equal(config->gateways[0].timeout_ms, 60000);
 	assert_int_equal(config->gateways[0].profile, PROFILE_NONE);
 }
@@ -289,7 +293,8 @@ static void headers_in_three_ways(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		snprintf(text, sizeof text, BATCH "headers: %s, header_files: {x-key: key}}]\n", ways[i]);
+		snprintf(text, sizeof text,
+			 BATCH "verdicts: false, headers: %s, header_files: {x-key: key}}]\n", ways[i]);
 		load(text);
 		const struct config_gateway *g = &config->gateways[0];
 		assert_int_equal(g->headers.count, 2);
@@ -358,6 +363,61 @@ static void gateway_settings_that_contradict(void **state)
 	       ":1: gateways.proxy: holds a user or password, which picket does not send to proxies");
 	refuse(BATCH "proxy: 'http://p:1/x'}]\n",
 	       ":1: gateways.proxy: \"http://p:1/x\" goes on behind the host; write http://HOST:PORT");
+}
+
+#define WHO "gateways: [{name: a, protocol: batch, url: '"
+#define NOT_SHOWN                                                                                \
+	"may have clients blocked by its answers, and nothing shows that they are its own: set " \
+	"verify_key_file, or "                                                                   \
+	"verdicts: false if they are not to be acted on"
+#define NOT_HERE                                                                                            \
+	"has unsigned_verdicts: true, which is for gateways on this host (http://127.0.0.1, http://[::1], " \
+	"http://localhost, no proxy): set verify_key_file"
+
+static void verdicts_are_signed_or_come_from_this_host(void **state)
+{
+	static const char *const here[] = {"http://127.0.0.1/",     "http://127.255.0.1:9900/events?x=@",
+					   "http://[::1]/",         "https://[::1]:1",
+					   "http://LocalHost:9900", "http://localhost"};
+	static const char *const elsewhere[] = {"http://a/",
+						"http://128.0.0.1/",
+						"http://127.0.0.1.evil/",
+						"http://localhost.evil/",
+						"http://[::2]/",
+						"http://[::ffff:127.0.0.1]/",
+						"http://evil/127.0.0.1",
+						"http://127.1/",
+						"http://evil#127.0.0.1"};
+	char yaml[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(here); i++) {
+		snprintf(yaml, sizeof yaml, WHO "%s', unsigned_verdicts: true}]\n", here[i]);
+		load(yaml);
+		assert_true(config->gateways[0].unsigned_verdicts);
+		assert_int_equal(config->gateways[0].signature_window_ms, 300000);
+		snprintf(yaml, sizeof yaml, WHO "%s'}]\n", here[i]);
+		refuse(yaml, ":1: gateways: \"a\" " NOT_SHOWN
+			     ", or unsigned_verdicts: true since it is on this host");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++) {
+		snprintf(yaml, sizeof yaml, WHO "%s', unsigned_verdicts: true}]\n", elsewhere[i]);
+		refuse(yaml, ":1: gateways: \"a\" " NOT_HERE);
+		snprintf(yaml, sizeof yaml, WHO "%s'}]\n", elsewhere[i]);
+		refuse(yaml, ":1: gateways: \"a\" " NOT_SHOWN);
+		snprintf(yaml, sizeof yaml, WHO "%s', verdicts: false}]\n", elsewhere[i]);
+		load(yaml);
+	}
+	refuse(WHO "http://127.0.0.1', proxy: 'http://p:1', unsigned_verdicts: true}]\n",
+	       ":1: gateways: \"a\" " NOT_HERE);
+	refuse(WHO "http://127.0.0.1', transport: lunar, lunar_url: 'http://l', unsigned_verdicts: true}]\n",
+	       ":1: gateways: \"a\" " NOT_HERE);
+	refuse(WHO "http://127.0.0.1', verify_key_file: /v, unsigned_verdicts: true}]\n",
+	       ":1: gateways: \"a\" has a verify_key_file, and unsigned_verdicts: true, which would make "
+	       "nothing of it: "
+	       "leave out one of them");
+	refuse("gateways: [{name: a, protocol: local, verify_key_file: /v}]\n",
+	       ":1: gateways: \"a\" has protocol local, which knows no verify_key_file");
 }
 
 static void gateway_is_read_with_its_own_defaults(void **state)
@@ -731,7 +791,9 @@ static void environment_and_flags_take_lists_as_words(void **state)
 		{"capture.ports", "", "--port"},
 		{"capture.decapsulate", "gre,ipip", "--decapsulate"},
 		{"capture.tunnel_peers", "192.0.2.1", "--peers"},
-		{"gateways", "[{name: g, protocol: batch, url: 'http://127.0.0.1:1/'}]", "--gateway"},
+		{"gateways",
+		 "[{name: g, protocol: batch, url: 'http://127.0.0.1:1/', unsigned_verdicts: true}]",
+		 "--gateway"},
 	};
 	char *const environment[] = {"PICKET_CONTROL=/tmp/c.sock", "PICKET_CAPTURE_LOOPBACK_PORTS=3000",
 				     "PICKET_GUARD_TTL_DEFAULT=5m", "PICKET_LOG_LEVEL=", NULL};
@@ -818,7 +880,7 @@ static void what_is_shown_loads_to_the_same(void **state)
 	     "redact: {headers: [\"!#$%&'*+-.^_`|~\"]}\n"
 	     "limits: {protect: [\"::/0\", 10.0.0.0/8], ttl_max: 1d1h1m1s1ms}\nguard: {confidence_min: "
 	     "0.30000001}\n"
-	     "gateways: [{name: '1', protocol: batch, url: 'http://[::1]:80/#'}]\n");
+	     "gateways: [{name: '1', protocol: batch, url: 'http://[::1]:80/#', unsigned_verdicts: true}]\n");
 	assert_int_equal(config_show(config, false, &first), 0);
 	buffer_append_char(&first, 0);
 	load(first.data);
@@ -1016,10 +1078,10 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 
 	(void)state;
 	assert_string_equal(json_get_text(schema, "$schema"), "https://json-schema.org/draft/2020-12/schema");
-	/* Every key but those whose default follows from others (5) or that have none (12 of a gateway, 2 of
+	/* Every key but those whose default follows from others (5) or that have none (13 of a gateway, 2 of
 	 * a list, 3 of an haproxy).
 	 */
-	assert_int_equal(check_schema(schema), 98);
+	assert_int_equal(check_schema(schema), 100);
 	cJSON_Delete(schema);
 }
 
@@ -1070,16 +1132,24 @@ static void schema_judges_as_the_check_does(void **state)
 		 false},
 		{"{\"gateways\":[{\"protocol\":\"local\"}]}", false},
 		{"{\"gateways\":[{\"name\":\"a\",\"profile\":\"lunar\",\"url\":\"http://gw/"
-		 "\",\"lunar_url\":\"http://l\","
+		 "\",\"lunar_url\":\"http://l\",\"verdicts\":false,"
 		 "\"headers\":{\"x\":\"1\"}}]}",
 		 true},
 		{"{\"gateways\":[{\"name\":\"a\",\"url\":\"http://gw/\"}]}", false},
 		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"http://gw/"
 		 "\",\"headers\":[\"x\"]}]}",
 		 false},
+		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"http://127.0.0.1/\"}]}",
+		 false},
+		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"http://127.0.0.1/\","
+		 "\"unsigned_verdicts\":true}]}",
+		 true},
+		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"local\",\"verify_key_file\":\"/v\"}]}",
+		 false},
 		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"local\",\"pin\":\"" PIN_A "\"}]}", false},
 		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"https://gw/"
-		 "\",\"pin\":\"" PIN_A ";" PIN_B "\",\"proxy\":\"http://p:1\",\"http2\":false}]}",
+		 "\",\"pin\":\"" PIN_A ";" PIN_B
+		 "\",\"proxy\":\"http://p:1\",\"http2\":false,\"verify_key_file\":\"/v\"}]}",
 		 true},
 		{"{\"gateways\":[{\"name\":\"a\",\"protocol\":\"batch\",\"url\":\"https://gw/"
 		 "\",\"pin\":\"" PIN_A ";\"}]}",
@@ -1190,6 +1260,7 @@ int main(void)
 		STORY(instance_names_the_paths_that_are_not_given),
 		STORY(example_loads_clean_and_changes_nothing),
 		STORY(every_kind_of_value_is_read),
+		STORY(verdicts_are_signed_or_come_from_this_host),
 		STORY(gateway_is_read_with_its_own_defaults),
 		STORY(gateway_says_how_it_is_reached),
 		STORY(profile_sets_what_has_a_default),

@@ -2,6 +2,7 @@
 /* What a gateway's files may hold, and what is said of those that do not. */
 #include "forwarder/credentials.h"
 #include "certificate_rig.h"
+#include "signature_rig.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,32 @@ static void token_in_the_header_that_is_asked_for(void **state)
 	config.auth_header = (char *)"X-Api-Key";
 	assert_read(0, "");
 	assert_string_equal(got.authorization.data, "X-Api-Key: s3cret");
+	credentials_free(&got);
+}
+
+static void keys_that_verify_answers(void **state)
+{
+	(void)state;
+	config.verify_key_file = key;
+	write_private(key, "hmac: " RFC_SECRET "\n");
+	assert_read(0, "");
+	assert_int_equal(got.verify.count, 1);
+	credentials_free(&got);
+	assert_int_equal(chmod(key, 0640), 0);
+	assert_read(CONFIG_E_INVALID, "gateways: main: verify_key_file: ");
+	credentials_free(&got);
+	assert_read(CONFIG_E_INVALID, "may be read by others: chmod 600 it");
+	credentials_free(&got);
+	/* A public key is no secret. */
+	write_private(key, "keyid: a\n" RFC_ED25519_PUBLIC);
+	assert_int_equal(chmod(key, 0644), 0);
+	assert_read(0, "");
+	credentials_free(&got);
+	write_private(key, "\n" RFC_ED25519_PRIVATE);
+	assert_read(CONFIG_E_INVALID, "/key:2: this is a private key, which belongs to the gateway alone");
+	credentials_free(&got);
+	unlink(key);
+	assert_read(CONFIG_E_INVALID, "/key cannot be read: No such file or directory");
 	credentials_free(&got);
 }
 
@@ -160,6 +187,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(token_in_the_header_that_is_asked_for),
+		STORY(keys_that_verify_answers),
 		STORY(certificate_with_its_key),
 		STORY(certificate_that_has_expired_is_a_warning),
 		STORY(key_that_others_may_read),

@@ -16,11 +16,12 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 #include "forwarder/forwarder.h"
+#include "signature_rig.h"
 
 static const char *program;
 
 struct rig {
-	char dir[32], log[64], token[64], url[64];
+	char dir[32], log[64], token[64], sign[64], verify[64], url[64];
 	pid_t pid;
 	FILE *out; /* the program goes on writing to it */
 	struct config config;
@@ -52,7 +53,7 @@ static void start_gateway(struct rig *rig)
 		close(ends[0]);
 		close(ends[1]);
 		execl(program, program, "--listen", "127.0.0.1:0", "--log", rig->log, "--token-file",
-		      rig->token, "--ttl", "120", (char *)NULL);
+		      rig->token, "--ttl", "120", "--sign-key", rig->sign, (char *)NULL);
 		_exit(127);
 	}
 	close(ends[1]);
@@ -64,9 +65,9 @@ static void start_gateway(struct rig *rig)
 	snprintf(rig->url, sizeof rig->url, "http://%.40s/events", line + 13);
 }
 
-static void write_token(const struct rig *rig, const char *text)
+static void write_file(const char *path, const char *text)
 {
-	int fd = open(rig->token, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
@@ -90,6 +91,8 @@ static void start_forwarder(struct rig *rig)
 		.timeout_ms = 5000,
 		.queue_events = 1000,
 		.verdicts = true,
+		.verify_key_file = rig->verify,
+		.signature_window_ms = 300000,
 	};
 	rig->config.gateways = &rig->gateway;
 	rig->config.gateway_count = 1;
@@ -98,7 +101,7 @@ static void start_forwarder(struct rig *rig)
 	assert_int_equal(errors.len, 0);
 }
 
-static int setup(void **state)
+static int setup_keys(void **state, const char *sign, const char *verify)
 {
 	struct rig *rig = calloc(1, sizeof *rig);
 
@@ -107,11 +110,33 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(rig->dir));
 	snprintf(rig->log, sizeof rig->log, "%s/events.jsonl", rig->dir);
 	snprintf(rig->token, sizeof rig->token, "%s/token", rig->dir);
-	write_token(rig, "s3cret\n");
+	snprintf(rig->sign, sizeof rig->sign, "%s/sign", rig->dir);
+	snprintf(rig->verify, sizeof rig->verify, "%s/verify", rig->dir);
+	write_file(rig->token, "s3cret\n");
+	write_file(rig->sign, sign);
+	write_file(rig->verify, verify);
 	start_gateway(rig);
 	start_forwarder(rig);
 	*state = rig;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_keys(state, "keyid: a\n" RFC_ED25519_PRIVATE, RFC_ED25519_PUBLIC);
+}
+
+#define SECRET  "hmac: " RFC_SECRET "\n"
+#define ANOTHER "hmac: MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n"
+
+static int setup_secret(void **state)
+{
+	return setup_keys(state, "keyid: b\n" SECRET, "keyid: a\n" ANOTHER "keyid: b\n" SECRET);
+}
+
+static int setup_other_secret(void **state)
+{
+	return setup_keys(state, SECRET, ANOTHER);
 }
 
 static int teardown(void **state)
@@ -125,6 +150,8 @@ static int teardown(void **state)
 	fclose(rig->out);
 	unlink(rig->log);
 	unlink(rig->token);
+	unlink(rig->sign);
+	unlink(rig->verify);
 	rmdir(rig->dir);
 	free(rig);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
@@ -184,6 +211,20 @@ static void test_login_guessing_is_answered_with_a_verdict(void **state)
 	assert_int_equal(counts(rig).events, 25);
 }
 
+/* Its events are taken, its verdicts are not. */
+static void test_verdicts_by_another_key_are_refused(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int i = 0; i < 5; i++)
+		request(rig, "192.0.2.7", "POST", "/api/v1/login");
+	deliver(rig);
+	assert_int_equal(rig->verdicts, 0);
+	assert_int_equal(counts(rig).events, 5);
+	assert_int_equal(counts(rig).refused[VERDICT_E_SIGNATURE], 1);
+	assert_non_null(strstr(counts(rig).last_error, "the signature of its answer is not good"));
+}
+
 static void test_path_scanning_is_answered_with_a_verdict(void **state)
 {
 	struct rig *rig = *state;
@@ -224,7 +265,7 @@ static void test_a_wrong_token_is_refused(void **state)
 	struct rig *rig = *state;
 
 	forwarder_free(rig->f);
-	write_token(rig, "wrong\n");
+	write_file(rig->token, "wrong\n");
 	start_forwarder(rig);
 	request(rig, "192.0.2.9", "GET", "/");
 	forwarder_flush(rig->f, 5000);
@@ -236,6 +277,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_login_guessing_is_answered_with_a_verdict, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_login_guessing_is_answered_with_a_verdict, setup_secret,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_verdicts_by_another_key_are_refused, setup_other_secret,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_path_scanning_is_answered_with_a_verdict, setup,
 						teardown),

@@ -59,6 +59,7 @@ void rig_init(struct rig *rig, uint16_t port)
 		.timeout_ms = 5000,
 		.queue_events = 65536,
 		.verdicts = true,
+		.unsigned_verdicts = true,
 	};
 	rig->config.gateways = rig->gateways;
 	rig->config.gateway_count = 1;

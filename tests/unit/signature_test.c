@@ -434,6 +434,36 @@ static void every_byte_counts(void **state)
 	buffer_free(&head);
 }
 
+/* The example of docs/gateway-batch.md, as it stands there. */
+static void the_documented_answer_verifies(void **state)
+{
+	const struct signature_bound bound[] = {{"idempotency-key", SPAN("0f3c9a5be8d14c77-main-17")},
+						{"picket-nonce", SPAN("q83vEjRWeJCrze8SNFZ4kA")}};
+	struct signed_answer a = {.status = 200, .bound = bound, .bound_count = ARRAY_SIZE(bound)};
+	char text[64 * 1024] = "";
+	FILE *f = fopen(GATEWAY_BATCH_MD, "r");
+
+	(void)state;
+	assert_non_null(f);
+	assert_true(fread(text, 1, sizeof text - 1, f) > 0);
+	fclose(f);
+	char *head = strstr(text, "```\nHTTP/1.1 200 OK\n"), *blank = head ? strstr(head, "\n\n") : NULL;
+
+	assert_non_null(blank);
+	a.head = (struct span){head + 4, (size_t)(blank + 1 - head - 4)};
+	a.body = (struct span){blank + 2, strcspn(blank + 2, "\n")};
+	assert_int_equal(signature_verify(&keys, &a, NOW, 300), 0);
+	a.body.len++;
+	assert_int_equal(signature_verify(&keys, &a, NOW, 300), VERDICT_E_DIGEST);
+}
+
+static int setup_documented(void **state)
+{
+	(void)state;
+	read_keys("keyid: 2026\n" RFC_ED25519_PUBLIC);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +479,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bodies_that_are_not_what_was_signed, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_signature_at_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_byte_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_documented_answer_verifies, setup_documented, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
