@@ -72,6 +72,7 @@ int control_register(struct api *api, const struct control_parts *parts);
 /* control_pending.c */ int control_register_pending(struct api *api, const struct control_parts *parts);
 /* control_settings.c: mode, kill switch, proxies, config, gateways */
 int control_register_settings(struct api *api, const struct control_parts *parts);
+int control_register_gateways(struct api *api, const struct control_parts *parts);
 
 /* --- shared by the resources --- */
 
