@@ -19,6 +19,10 @@ struct transport {
 	struct curl_slist *headers;                /* of every POST */
 	struct curl_slist *sent;                   /* of the one under way */
 	struct buffer head, body;                  /* of the answer */
+	char *url;                                 /* of the options */
+	int (*body_part)(void *arg, struct span bytes);
+	void *body_arg;
+	size_t body_parts_len;
 	char error_text[CURL_ERROR_SIZE];
 	uint64_t retry_after_ms;
 	uint64_t received_ns;
@@ -28,12 +32,32 @@ struct transport {
 	bool busy;
 };
 
+static bool is_success(const struct transport *t)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &status);
+	return status / 100 == 2;
+}
+
+static size_t hand_out(struct transport *t, const char *bytes, size_t len)
+{
+	t->body_parts_len += len;
+	if (t->body_parts_len > t->body.max) {
+		t->too_large = true;
+		return 0;
+	}
+	return t->body_part(t->body_arg, (struct span){bytes, len}) ? 0 : len;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct transport *t = arg;
 	size_t len = size * count;
 
 	t->received_ns = clock_boot_ns(t->clock);
+	if (t->body_part && is_success(t))
+		return hand_out(t, bytes, len);
 	int r = buffer_append(&t->body, bytes, len);
 	if (r == BUFFER_E_FULL)
 		t->too_large = true;
@@ -139,7 +163,6 @@ static int handle_setup(struct transport *t, const struct transport_options *o)
 {
 	CURLcode code = CURLE_OK;
 
-	SET(CURLOPT_URL, o->url);
 	SET(CURLOPT_PRIVATE, t);
 	SET(CURLOPT_ERRORBUFFER, t->error_text);
 	SET(CURLOPT_NOSIGNAL, 1L);
@@ -150,7 +173,6 @@ static int handle_setup(struct transport *t, const struct transport_options *o)
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* the token is not the proxy's */
 	SET(CURLOPT_HTTP_VERSION, (long)(o->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-	SET(CURLOPT_POST, 1L);
 	SET(CURLOPT_TCP_NODELAY, 1L);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
@@ -198,7 +220,8 @@ int transport_new(CURLM *multi, const struct transport_options *o, struct transp
 	t->head = BUFFER_INIT(ANSWER_HEAD_MAX);
 	t->body = BUFFER_INIT(o->answer_max);
 	t->handle = curl_easy_init();
-	r = t->handle ? handle_setup(t, o) : -ENOMEM;
+	t->url = strdup(o->url);
+	r = t->handle && t->url ? handle_setup(t, o) : -ENOMEM;
 	for (const char *const *line = o->headers; !r && *line; line++)
 		r = slist_add(&t->headers, *line);
 	/* Not waiting for "100 Continue" saves a round trip, and a second where a server does not know it. */
@@ -224,21 +247,40 @@ static int headers_with(struct transport *t, const char *const *own)
 	return r;
 }
 
-int transport_send(struct transport *t, const char *const *headers, struct span body)
+static CURLcode method_set(struct transport *t, const struct transport_request *q)
+{
+	CURLcode code = CURLE_OK;
+
+	SET(CURLOPT_URL, q->url ? q->url : t->url);
+	SET(CURLOPT_CUSTOMREQUEST, q->method == TRANSPORT_DELETE ? "DELETE" : NULL);
+	if (q->method != TRANSPORT_POST) {
+		SET(CURLOPT_HTTPGET, 1L);
+		return code;
+	}
+	SET(CURLOPT_POST, 1L);
+	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body.len);
+	SET(CURLOPT_POSTFIELDS, q->body.ptr); /* not copied */
+	return code;
+}
+
+int transport_request(struct transport *t, const struct transport_request *q)
 {
 	CURLcode code = CURLE_OK;
 
 	curl_slist_free_all(t->sent);
 	t->sent = NULL;
-	int r = headers_with(t, headers);
+	int r = headers_with(t, q->headers);
 	if (r)
 		return r;
 	SET(CURLOPT_FORBID_REUSE, 1L); /* until its answer begins */
 	SET(CURLOPT_HTTPHEADER, t->sent);
-	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-	SET(CURLOPT_POSTFIELDS, body.ptr); /* not copied */
+	if (code == CURLE_OK)
+		code = method_set(t, q);
 	if (code != CURLE_OK)
 		return -ENOMEM;
+	t->body_part = q->body_part;
+	t->body_arg = q->arg;
+	t->body_parts_len = 0;
 	buffer_reset(&t->head);
 	buffer_reset(&t->body);
 	t->error_text[0] = 0;
@@ -251,6 +293,13 @@ int transport_send(struct transport *t, const char *const *headers, struct span 
 		return -ENOMEM;
 	t->busy = true;
 	return 0;
+}
+
+int transport_send(struct transport *t, const char *const *headers, struct span body)
+{
+	const struct transport_request request = {.headers = headers, .body = body};
+
+	return transport_request(t, &request);
 }
 
 bool transport_busy(const struct transport *t)
@@ -317,5 +366,6 @@ void transport_free(struct transport *t)
 	curl_slist_free_all(t->headers);
 	buffer_free(&t->head);
 	buffer_free(&t->body);
+	free(t->url);
 	free(t);
 }

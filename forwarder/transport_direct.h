@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * transport_direct.h: one POST at a time to one URL, over a connection that is kept (libcurl). It knows
- * bytes, statuses and times; what they mean is its protocol's business (protocol.h).
+ * transport_direct.h: one request at a time, a POST to one URL unless another is asked for, over a connection
+ * that is kept (libcurl). It knows bytes, statuses and times; what they mean is its protocol's business
+ * (protocol.h).
  *
  * HTTP/1.1, or over TLS HTTP/2 where both want it; never HTTP/2 without TLS, of which libcurl 7.88 loses
  * every second request of a kept connection. A connection over which an answer did not even begin is not used
@@ -55,6 +56,18 @@ int transport_new(CURLM *multi, const struct transport_options *options, struct 
 /* headers: beside those of every POST; copied, NULL ends. body must stay as it is until transport_finish. 0
  * or -errno. */
 int transport_send(struct transport *t, const char *const *headers, struct span body);
+enum transport_method { TRANSPORT_POST = 0, TRANSPORT_GET, TRANSPORT_DELETE };
+struct transport_request {
+	enum transport_method method;
+	const char *url;            /* NULL: that of the options. Copied */
+	const char *const *headers; /* as transport_send */
+	struct span body;           /* of a POST */
+	/* Takes the body of a 2xx while it comes, instead of it being kept; answer_max holds all the same.
+	 * Not 0: the exchange ends. NULL: it is kept. */
+	int (*body_part)(void *arg, struct span bytes);
+	void *arg;
+};
+int transport_request(struct transport *t, const struct transport_request *request);
 bool transport_busy(const struct transport *t);
 /* libcurl says this handle is done. */
 void transport_finish(struct transport *t, CURLcode result, struct transport_answer *ret);
