@@ -36,6 +36,18 @@ static void wipe(struct buffer *b)
 	buffer_free(b);
 }
 
+static const char *header_of(const struct config_gateway *c)
+{
+	return c->protocol == GATEWAY_CROWDSEC ? "X-Api-Key"
+	       : c->auth_header                ? c->auth_header
+					       : "Authorization";
+}
+
+static bool is_raw(const struct config_gateway *c)
+{
+	return c->auth_scheme == AUTH_RAW || c->protocol == GATEWAY_CROWDSEC;
+}
+
 /* One token as a header: "NAME: SCHEME" and what the file at path holds. key: who names that file. */
 static int read_header(const struct config_gateway *c, const char *key, const char *path, const char *head,
 		       struct buffer *ret, struct buffer *errors)
@@ -67,8 +79,7 @@ static int read_token(const struct config_gateway *c, struct buffer *ret, struct
 
 	if (!c->token_file || !c->token_file[0])
 		return 0;
-	snprintf(head, sizeof head, "%s: %s", c->auth_header ? c->auth_header : "Authorization",
-		 c->auth_scheme == AUTH_RAW ? "" : "Bearer ");
+	snprintf(head, sizeof head, "%s: %s", header_of(c), is_raw(c) ? "" : "Bearer ");
 	return read_header(c, "token_file", c->token_file, head, ret, errors);
 }
 

@@ -14,7 +14,8 @@
 #define CREDENTIALS_HEADERS 9 /* header_files, and Lunar's key */
 
 struct credentials {
-	struct buffer authorization; /* "Authorization: Bearer ...", with its NUL; empty: none */
+	struct buffer authorization; /* "Authorization: Bearer ...", of crowdsec "X-Api-Key: ...", with its
+					NUL; empty: none */
 	struct buffer
 		headers[CREDENTIALS_HEADERS]; /* "Name: SECRET", each with its NUL; empty ones end them */
 	struct buffer ca;                     /* PEM; empty: the system's */

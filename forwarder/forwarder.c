@@ -23,11 +23,10 @@ struct forwarder {
 	struct forwarder_hooks hooks;
 	char *source;
 	const struct config_gateway *configs;
-	struct gateway **gateways; /* NULL: local */
+	struct gateway **gateways; /* NULL: local, crowdsec */
 	unsigned count;
 	struct buffer json; /* the event being handed out */
 	CURLM *multi;       /* NULL until started */
-	bool flushed;       /* nothing is pushed any more, and nothing was left unsafe */
 	uint64_t untold;    /* dropped, not yet reported */
 	uint64_t loss_told_ns;
 	pthread_mutex_t lock; /* guards local_events */
@@ -110,7 +109,7 @@ void forwarder_free(struct forwarder *f)
 	if (!f)
 		return;
 	for (unsigned i = 0; f->gateways && i < f->count; i++)
-		gateway_free(f->gateways[i], f->flushed);
+		gateway_free(f->gateways[i]);
 	free(f->gateways);
 	if (f->multi)
 		curl_multi_cleanup(f->multi);
@@ -119,26 +118,6 @@ void forwarder_free(struct forwarder *f)
 	free(f->source);
 	free(f);
 	curl_global_cleanup();
-}
-
-void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct buffer *errors)
-{
-	for (unsigned i = 0; i < f->count; i++) {
-		int r = f->gateways[i] ? gateway_open_spool(f->gateways[i], state_dir) : 0;
-
-		if (r)
-			buffer_printf(errors, "the spool of gateway %s in %s/spool cannot be used: %s\n",
-				      f->configs[i].name, state_dir,
-				      r == -EBUSY ? "another process has it" : strerror(-r));
-	}
-}
-
-void forwarder_seen(struct forwarder *f, uint64_t wall_ns)
-{
-	for (unsigned i = 0; i < f->count; i++) {
-		if (f->gateways[i])
-			gateway_seen(f->gateways[i], wall_ns);
-	}
 }
 
 /* --- in --- */
@@ -162,6 +141,8 @@ void forwarder_push(struct forwarder *f, struct event *e)
 	for (unsigned i = 0; i < f->count; i++) {
 		struct gateway *g = f->gateways[i];
 
+		if (!g && f->configs[i].protocol != GATEWAY_LOCAL)
+			continue; /* crowdsec: not events, but decisions go there (sensor/crowdsec.h) */
 		if (!g) {
 			pthread_mutex_lock(&f->lock);
 			f->local_events++;
@@ -292,13 +273,13 @@ int forwarder_run(struct forwarder *f, int wake_fd, int timeout_ms)
 	return run(f, wake_fd, timeout_ms, false);
 }
 
-static size_t unsent(const struct forwarder *f)
+static size_t held(const struct forwarder *f)
 {
 	size_t sum = 0;
 
 	for (unsigned i = 0; i < f->count; i++) {
 		if (f->gateways[i])
-			sum += gateway_unsent(f->gateways[i]);
+			sum += gateway_held(f->gateways[i]);
 	}
 	return sum;
 }
@@ -308,11 +289,10 @@ void forwarder_flush(struct forwarder *f, int timeout_ms)
 	uint64_t end_ns = clock_boot_ns(f->clock) + (uint64_t)MAX(timeout_ms, 0) * NS_PER_MS, now_ns;
 
 	report_losses(f, clock_boot_ns(f->clock), true);
-	while (unsent(f) && (now_ns = clock_boot_ns(f->clock)) < end_ns) {
+	while (held(f) && (now_ns = clock_boot_ns(f->clock)) < end_ns) {
 		if (run(f, -1, (int)((end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS), true))
 			return;
 	}
-	f->flushed = true;
 }
 
 /* --- counts --- */
@@ -337,8 +317,8 @@ unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsig
 			.name = f->configs[i].name,
 			.protocol = f->configs[i].protocol,
 			.state = "idle",
-			.events = f->local_events,
-			.events_offered = f->local_events,
+			.events = f->configs[i].protocol == GATEWAY_LOCAL ? f->local_events : 0,
+			.events_offered = f->configs[i].protocol == GATEWAY_LOCAL ? f->local_events : 0,
 		};
 		pthread_mutex_unlock(&f->lock);
 	}

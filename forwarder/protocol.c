@@ -9,6 +9,7 @@ const struct protocol *protocol_of(enum config_gateway_protocol protocol)
 	case GATEWAY_BATCH:
 		return &protocol_batch;
 	case GATEWAY_LOCAL:
+	case GATEWAY_CROWDSEC:
 		break;
 	}
 	return NULL;

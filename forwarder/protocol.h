@@ -38,7 +38,7 @@ extern const struct protocol protocol_batch;
 /* The same, of an answer that may have come from somewhere between us and the gateway. */
 int protocol_read(const struct protocol *p, const struct protocol_answer *a, enum situation *ret);
 
-/* NULL: this one needs none (local). */
+/* NULL: no events go there by POST (local, crowdsec). */
 const struct protocol *protocol_of(enum config_gateway_protocol protocol);
 
 #endif

@@ -476,6 +476,55 @@ static void check_lists(struct loader *l)
 	}
 }
 
+static const struct config_list *list_named(const struct config *c, const char *name)
+{
+	for (unsigned i = 0; i < c->list_count; i++)
+		if (!strcmp(c->lists[i].name, name))
+			return &c->lists[i];
+	return NULL;
+}
+
+/* What a gateway wants blocked is a list as well: it is put into force, counted and explained like one. */
+static int list_of_gateway(struct loader *l, const struct config_gateway *g)
+{
+	struct config *c = l->config;
+	char what[96];
+
+	if (list_named(c, g->name)) {
+		snprintf(what, sizeof what,
+			 "%s is the name of a gateway too, whose decisions are a list of that name", g->name);
+		complain_rule(l, "lists", what);
+		return 0;
+	}
+	if (c->list_count == CONFIG_LISTS_MAX) {
+		complain_rule(l, "lists", "too many lists, those of crowdsec gateways counted");
+		return 0;
+	}
+	struct config_list *more = realloc(c->lists, (c->list_count + 1) * sizeof *more);
+	if (!more)
+		return -ENOMEM;
+	c->lists = more;
+	c->lists[c->list_count] = (struct config_list){
+		.name = strdup(g->name),
+		.format = CONFIG_LIST_CROWDSEC,
+		.action = g->action,
+		.scope = g->scope,
+		.ttl_ms = c->limits.ttl_max_ms,
+	};
+	return c->lists[c->list_count++].name ? 0 : -ENOMEM;
+}
+
+static int gateway_lists_apply(struct loader *l)
+{
+	const struct config *c = l->config;
+	int r = 0;
+
+	for (unsigned i = 0; i < c->gateway_count && !r; i++)
+		if (config_gateway_has_list(&c->gateways[i]))
+			r = list_of_gateway(l, &c->gateways[i]);
+	return r;
+}
+
 static void check_rules(struct loader *l)
 {
 	const struct config *c = l->config;
@@ -547,6 +596,8 @@ int config_load(const char *file, const struct config_flag *flags, unsigned flag
 		r = derived_apply(&l);
 	if (!r)
 		check_rules(&l);
+	if (!r)
+		r = gateway_lists_apply(&l);
 	if (!r && l.invalid)
 		r = CONFIG_E_INVALID;
 	if (r) {
@@ -563,6 +614,18 @@ const char *config_mode_name(enum config_mode m)
 		[MODE_OBSERVE] = "observe", [MODE_APPROVE] = "approve", [MODE_ENFORCE] = "enforce"};
 
 	return (unsigned)m < ARRAY_SIZE(names) && names[m] ? names[m] : "unknown";
+}
+
+const char *config_protocol_name(enum config_gateway_protocol p)
+{
+	const struct config_items *items = &config_gateways;
+
+	for (unsigned i = 0; i < items->key_count; i++)
+		if (!strcmp(items->keys[i].path, "protocol"))
+			for (const struct config_choice *c = items->keys[i].choices; c->name; c++)
+				if (c->value == (int)p)
+					return c->name;
+	return "unknown";
 }
 
 int config_mode_parse(struct span text, enum config_mode *ret)

@@ -38,10 +38,9 @@ enum config_alert {
 	CONFIG_ALERT_LOSS = 16,
 	CONFIG_ALERT_MENDED = 32,
 };
-enum config_gateway_protocol { GATEWAY_LOCAL = 1, GATEWAY_BATCH = 2 };
+enum config_gateway_protocol { GATEWAY_LOCAL = 1, GATEWAY_BATCH = 2, GATEWAY_CROWDSEC = 3 };
 enum config_transport { TRANSPORT_DIRECT = 0, TRANSPORT_LUNAR };
-enum config_profile { PROFILE_NONE = 0, PROFILE_LUNAR };
-enum config_spool_full { SPOOL_FULL_DROP_OLDEST = 0, SPOOL_FULL_DROP_NEWEST };
+enum config_profile { PROFILE_NONE = 0, PROFILE_LUNAR, PROFILE_CROWDSEC };
 enum config_auth_scheme { AUTH_BEARER = 0, AUTH_RAW };
 enum config_list_format {
 	CONFIG_LIST_AUTO = 0, /* by looking at the content */
@@ -81,30 +80,44 @@ struct config_gateway {
 	char *auth_header;                     /* NULL: Authorization */
 	enum config_auth_scheme auth_scheme;   /* bearer */
 	char *ca_file;
-	char *cert_file, *key_file;        /* what we show the gateway; both or none */
-	char *pin;                         /* "sha256//BASE64", several by ; */
-	char *proxy;                       /* http://HOST:PORT; NULL: none */
-	bool http2;                        /* default true: over https, where the gateway can */
-	uint32_t batch_events;             /* default 500 */
-	uint32_t batch_bytes;              /* default 512 KiB */
-	uint32_t linger_ms;                /* default 100: a batch leaves on size or at this age */
-	uint32_t timeout_ms;               /* default 10000 */
-	uint32_t queue_events;             /* default 65536 */
-	uint64_t spool;                    /* default 512 MiB: bytes on the disk; 0: none */
-	enum config_spool_full spool_full; /* drop_oldest */
-	bool verdicts;                     /* default true: act on verdicts in its answers */
+	char *cert_file, *key_file; /* what we show the gateway; both or none */
+	char *pin;                  /* "sha256//BASE64", several by ; */
+	char *proxy;                /* http://HOST:PORT; NULL: none */
+	bool http2;                 /* default true: over https, where the gateway can */
+	uint32_t batch_events;      /* default 500 */
+	uint32_t batch_bytes;       /* default 512 KiB */
+	uint32_t linger_ms;         /* default 100: a batch leaves on size or at this age */
+	uint32_t timeout_ms;        /* default 10000 */
+	uint32_t queue_events;      /* default 65536 */
+	bool verdicts;              /* default true: act on verdicts in its answers */
 	enum config_mode mode; /* default enforce: how far its verdicts go, never further than config.mode */
 	bool corroborate; /* default true: its blocks need a detection of our own on the events that it cites
 			   */
 	char *verify_key_file;        /* batch: forwarder/signature_key.h */
 	uint64_t signature_window_ms; /* default 5 min */
 	bool unsigned_verdicts;       /* default false: act on answers that nobody signed; loopback only */
+	/* crowdsec: the LAPI at url; docs/crowdsec.md */
+	uint64_t interval_ms;        /* 10 s: how often its decisions are asked for */
+	uint64_t resync_ms;          /* 10 min: ... all of them */
+	uint64_t usage_interval_ms;  /* 15 min: how often it is told what became of them */
+	struct config_strings types; /* of decisions that are put into force; empty: ban */
+	struct config_strings origins, scenarios_containing, scenarios_not_containing; /* empty: all */
+	enum verdict_action action;                                                    /* block */
+	enum verdict_scope scope;                                                      /* ports */
+	char *machine_id; /* whom we log in as, to tell of our own blocks; NULL: they are not told */
+	char *password_file;
 };
 
-/* A block list in a file. */
+/* Does it want addresses blocked by itself, whatever happens here? */
+static inline bool config_gateway_has_list(const struct config_gateway *g)
+{
+	return g->protocol == GATEWAY_CROWDSEC && g->verdicts && (g->token_file || g->cert_file);
+}
+
+/* A block list in a file, or of a gateway that has one (crowdsec). */
 struct config_list {
 	char *name;                     /* unique; lower case letters, digits and - */
-	char *path;                     /* opened by the warden */
+	char *path;                     /* opened by the warden; NULL: of a gateway, with its name */
 	enum config_list_format format; /* auto */
 	enum verdict_action action;     /* block */
 	enum verdict_scope scope;       /* ports */
@@ -162,7 +175,7 @@ struct config {
 	} redact;
 	struct config_gateway *gateways; /* default: one, "local" */
 	unsigned gateway_count;
-	struct config_list *lists; /* none */
+	struct config_list *lists; /* none; behind those of the files, those of gateways */
 	unsigned list_count;
 	struct config_haproxy *haproxy; /* none */
 	unsigned haproxy_count;
@@ -263,6 +276,8 @@ int config_schema(struct buffer *out);
 int config_manual(struct buffer *out);
 
 const char *config_mode_name(enum config_mode m);
+/* "local", "batch", "crowdsec" */
+const char *config_protocol_name(enum config_gateway_protocol p);
 int config_mode_parse(struct span text, enum config_mode *ret); /* 0 or 1 */
 /* "auto", "xdp-native", "xdp-generic", "tc", "off" */
 const char *config_packet_mode_name(enum config_packet_mode m);

@@ -14,6 +14,7 @@ static const struct {
 } rows[] = {
 	{"profile", "lunar", "protocol", "batch"},
 	{"profile", "lunar", "transport", "lunar"},
+	{"profile", "crowdsec", "protocol", "crowdsec"},
 	/* What of a larger body a flow sees is not known (Lunar's buffer has 32 KiB); a shorter time than its
 	 * own 50 s would send again what may still arrive. */
 	{"transport", "lunar", "batch_bytes", "24KiB"},
@@ -240,17 +241,55 @@ static const char *check_verdicts(const struct config_gateway *g)
 	return NULL;
 }
 
+/* What only the protocol crowdsec knows; NULL: it has nothing of it. */
+static const char *crowdsec_key(const struct config_gateway *g)
+{
+	return g->machine_id                       ? "machine_id"
+	       : g->password_file                  ? "password_file"
+	       : g->origins.count                  ? "origins"
+	       : g->scenarios_containing.count     ? "scenarios_containing"
+	       : g->scenarios_not_containing.count ? "scenarios_not_containing"
+						   : NULL;
+}
+
+static const char *check_crowdsec(const struct config_gateway *g)
+{
+	if (g->auth_header || g->auth_scheme != AUTH_BEARER)
+		return "has protocol crowdsec, which sends the key as X-Api-Key: leave auth_header and "
+		       "auth_scheme out";
+	if (g->transport != TRANSPORT_DIRECT)
+		return "has protocol crowdsec, which knows no transport but direct";
+	if (!g->machine_id != !g->password_file)
+		return g->machine_id ? "has a machine_id and needs its password_file"
+				     : "has a password_file and needs its machine_id";
+	return g->token_file || g->cert_file || g->machine_id
+		       ? NULL
+		       : "needs a token_file, to get decisions (cscli bouncers add picket -o raw), or a "
+			 "machine_id, to tell of blocks";
+}
+
 const char *config_gateway_check(const struct config_gateway *g, char text[static CONFIG_GATEWAY_TEXT_MAX])
 {
 	const char *wrong;
+	const char *other = g->protocol == GATEWAY_CROWDSEC ? NULL : crowdsec_key(g);
 
 	if (!g->protocol)
-		return "needs a protocol: local or batch";
+		return "needs a protocol: local, batch or crowdsec";
+	if (other) {
+		snprintf(text, CONFIG_GATEWAY_TEXT_MAX, "has protocol %s, which knows no %s",
+			 config_protocol_name(g->protocol), other);
+		return text;
+	}
 	if (g->protocol == GATEWAY_LOCAL)
 		return check_local(g, text);
-	if (!g->url)
-		return "has protocol batch and needs a url";
-	wrong = check_lunar(g);
+	if (!g->url) {
+		snprintf(text, CONFIG_GATEWAY_TEXT_MAX, "has protocol %s and needs a url",
+			 config_protocol_name(g->protocol));
+		return text;
+	}
+	wrong = g->protocol == GATEWAY_CROWDSEC ? check_crowdsec(g) : NULL;
+	if (!wrong)
+		wrong = check_lunar(g);
 	if (!wrong)
 		wrong = check_tls(g, text);
 	if (!wrong)

@@ -25,8 +25,6 @@ static const struct config_choice encapsulations[] = {
 	{"ipip", CAPTURE_IPIP}, {"gre", CAPTURE_GRE}, {"vxlan", CAPTURE_VXLAN}, {NULL, 0}};
 static const struct config_choice sources[] = {
 	{"auto", CAPTURE_AUTO}, {"ring", CAPTURE_RING}, {"perf", CAPTURE_PERF}, {NULL, 0}};
-static const struct config_choice spool_fulls[] = {
-	{"drop_oldest", SPOOL_FULL_DROP_OLDEST}, {"drop_newest", SPOOL_FULL_DROP_NEWEST}, {NULL, 0}};
 static const struct config_choice query[] = {
 	{"hash", REDACT_QUERY_HASH}, {"drop", REDACT_QUERY_DROP}, {"keep", REDACT_QUERY_KEEP}, {NULL, 0}};
 static const struct config_choice peers[] = {
@@ -43,8 +41,9 @@ static const struct config_choice abouts[] = {{"block", CONFIG_ALERT_BLOCK},
 					      {"mended", CONFIG_ALERT_MENDED},
 					      {NULL, 0}};
 static const struct config_choice protocols[] = {
-	{"local", GATEWAY_LOCAL}, {"batch", GATEWAY_BATCH}, {NULL, 0}};
-static const struct config_choice profiles[] = {{"none", PROFILE_NONE}, {"lunar", PROFILE_LUNAR}, {NULL, 0}};
+	{"local", GATEWAY_LOCAL}, {"batch", GATEWAY_BATCH}, {"crowdsec", GATEWAY_CROWDSEC}, {NULL, 0}};
+static const struct config_choice profiles[] = {
+	{"none", PROFILE_NONE}, {"lunar", PROFILE_LUNAR}, {"crowdsec", PROFILE_CROWDSEC}, {NULL, 0}};
 static const struct config_choice transports[] = {
 	{"direct", TRANSPORT_DIRECT}, {"lunar", TRANSPORT_LUNAR}, {NULL, 0}};
 static const struct config_choice auth_schemes[] = {{"bearer", AUTH_BEARER}, {"raw", AUTH_RAW}, {NULL, 0}};
@@ -278,9 +277,10 @@ static const struct config_key gateway_keys[] = {
 	{.path = "profile", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(profile), .choices = profiles, .fallback = "none",
 	 .help = "Sets what else has a default right for one kind of gateway; what is written out wins. docs/gateways.md has the list."},
 	{.path = "protocol", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(protocol), .choices = protocols,
-	 .help = "local: the built-in analysis. batch: events by HTTP POST, verdicts in the answer."},
+	 .help = "local: the built-in analysis. batch: events by HTTP POST, verdicts in the answer. crowdsec: decisions of a CrowdSec "
+	 "LAPI, and our own told to it (docs/crowdsec.md)."},
 	{.path = "url", .type = CONFIG_TEXT, .offset = AT_GATEWAY(url), .form = FORM_URL, .max = 2048,
-	 .help = "batch: where to POST, http:// or https://."},
+	 .help = "batch: where to POST, http:// or https://. crowdsec: the LAPI, such as http://127.0.0.1:8080."},
 	{.path = "transport", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(transport), .choices = transports, .fallback = "direct",
 	 .help = "direct: straight to url. lunar: through the proxy at lunar_url, which finds url's host by headers."},
 	{.path = "lunar_url", .type = CONFIG_TEXT, .offset = AT_GATEWAY(lunar_url), .form = FORM_URL, .max = 2048,
@@ -294,7 +294,7 @@ static const struct config_key gateway_keys[] = {
 	{.path = "header_files", .type = CONFIG_TEXTS, .offset = AT_GATEWAY(header_files), .form = FORM_HEADER_SECRET, .max = 8,
 	 .fallback = "[]", .help = "The same with secrets: \"Name: FILE\", whose content is the value; read at start."},
 	{.path = "token_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(token_file), .form = FORM_PATH, .max = 1024,
-	 .help = "batch: file whose content is sent as token; read at start."},
+	 .help = "File whose content is sent as token; read at start. crowdsec: the key of a bouncer (cscli bouncers add picket)."},
 	{.path = "auth_header", .type = CONFIG_TEXT, .offset = AT_GATEWAY(auth_header), .form = FORM_HEADER_SENT, .max = 64,
 	 .help = "batch: the header that carries the token, if not Authorization."},
 	{.path = "auth_scheme", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(auth_scheme), .choices = auth_schemes, .fallback = "bearer",
@@ -322,10 +322,6 @@ static const struct config_key gateway_keys[] = {
 	 .fallback = "10000", .help = "How long an answer may take; milliseconds."},
 	{.path = "queue_events", .type = CONFIG_UINT32, .offset = AT_GATEWAY(queue_events), .min = 1, .max = 16777216,
 	 .fallback = "65536", .help = "Events that wait at most; what is beyond is counted and reported as loss."},
-	{.path = "spool", .type = CONFIG_SIZE64, .offset = AT_GATEWAY(spool), .max = 1024 * GIB, .fallback = "512MiB",
-	 .help = "batch: what waits is kept in so many bytes in the folder spool of state_dir, at least 8MiB. 0: only in memory."},
-	{.path = "spool_full", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(spool_full), .choices = spool_fulls, .fallback = "drop_oldest",
-	 .help = "batch: drop_oldest: a full spool gives up its oldest sixteenth. drop_newest: it takes no more."},
 	{.path = "verdicts", .type = CONFIG_BOOL, .offset = AT_GATEWAY(verdicts), .fallback = "true",
 	 .help = "Act on verdicts in its answers."},
 	{.path = "mode", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(mode), .choices = modes, .fallback = "enforce",
@@ -340,6 +336,28 @@ static const struct config_key gateway_keys[] = {
 	{.path = "unsigned_verdicts", .type = CONFIG_BOOL, .offset = AT_GATEWAY(unsigned_verdicts), .fallback = "false",
 	 .help = "batch: act on verdicts that nobody signed. Only of a gateway on this host: url begins with http://127.0.0.1, "
 	 "http://[::1] or http://localhost, and no proxy is set."},
+	{.path = "interval", .type = CONFIG_TIME64, .offset = AT_GATEWAY(interval_ms), .min = 1000, .max = 3600000, .fallback = "10s",
+	 .help = "crowdsec: how often its decisions are asked for."},
+	{.path = "resync", .type = CONFIG_TIME64, .offset = AT_GATEWAY(resync_ms), .min = 1000, .max = DAY, .fallback = "10m",
+	 .help = "crowdsec: how often all of its decisions are asked for, and not only those since the last time."},
+	{.path = "usage_interval", .type = CONFIG_TIME64, .offset = AT_GATEWAY(usage_interval_ms), .min = 1000, .max = DAY,
+	 .fallback = "15m", .help = "crowdsec: how often it is told what became of its decisions."},
+	{.path = "types", .type = CONFIG_TEXTS, .offset = AT_GATEWAY(types), .form = FORM_ANY, .max = 16, .fallback = "[ban]",
+	 .help = "crowdsec: types of decisions that are put into force, whatever they mean to others."},
+	{.path = "origins", .type = CONFIG_TEXTS, .offset = AT_GATEWAY(origins), .form = FORM_ANY, .max = 64, .fallback = "[]",
+	 .help = "crowdsec: origins of decisions that count, such as cscli, crowdsec, CAPI. Empty: all."},
+	{.path = "scenarios_containing", .type = CONFIG_TEXTS, .offset = AT_GATEWAY(scenarios_containing), .form = FORM_ANY, .max = 64, .fallback = "[]",
+	 .help = "crowdsec: decisions count whose scenario holds one of these. Empty: all."},
+	{.path = "scenarios_not_containing", .type = CONFIG_TEXTS, .offset = AT_GATEWAY(scenarios_not_containing), .form = FORM_ANY,
+	 .max = 64, .fallback = "[]", .help = "crowdsec: ... and none of these."},
+	{.path = "action", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(action), .choices = list_actions, .fallback = "block",
+	 .help = "crowdsec: what its decisions do: block, rate_limit, shadow (only count) or reset, as those of a list."},
+	{.path = "scope", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(scope), .choices = scopes, .fallback = "ports",
+	 .help = "crowdsec: ports: its decisions hold for the watched ports. host: for every packet."},
+	{.path = "machine_id", .type = CONFIG_TEXT, .offset = AT_GATEWAY(machine_id), .form = FORM_ANY, .max = 128,
+	 .help = "crowdsec: the machine as which picket logs in, to tell of its own blocks (cscli machines add). Without one they are not told."},
+	{.path = "password_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(password_file), .form = FORM_PATH, .max = 1024,
+	 .help = "crowdsec: file with the password of machine_id; read at start."},
 };
 
 static const struct config_key list_keys[] = {

@@ -16,6 +16,20 @@ static bool is_unset(const struct config_key *key, const void *base)
 	return key->type == CONFIG_TEXT && !*(char *const *)((const char *)base + key->offset);
 }
 
+/* Of an item: what need not be written. */
+static bool is_left_out(const struct config_key *key, const void *base)
+{
+	const struct config_strings *texts = (const void *)((const char *)base + key->offset);
+
+	return is_unset(key, base) || (key->type == CONFIG_TEXTS && !texts->count);
+}
+
+/* The list of a gateway follows from the gateway's section. */
+static bool is_written(const struct config_items *items, const void *item)
+{
+	return items != &config_lists || ((const struct config_list *)item)->path;
+}
+
 static void show_items(const struct config_key *section, const struct config *c, const char *origin,
 		       struct buffer *out)
 {
@@ -25,6 +39,8 @@ static void show_items(const struct config_key *section, const struct config *c,
 
 	memcpy(&array, base + section->offset, sizeof array);
 	memcpy(&count, base + items->count_at, sizeof count);
+	while (count && !is_written(items, array + (count - 1) * items->size))
+		count--;
 	buffer_printf(out, count ? "%s:" : "%s: []", items->section);
 	if (origin)
 		buffer_printf(out, " # from %s", origin);
@@ -33,7 +49,7 @@ static void show_items(const struct config_key *section, const struct config *c,
 		const char *lead = "  - ";
 		for (unsigned k = 0; k < items->key_count; k++) {
 			const struct config_key *key = &items->keys[k];
-			if (is_unset(key, array + i * items->size))
+			if (is_left_out(key, array + i * items->size))
 				continue;
 			buffer_printf(out, "%s%s: ", lead, key->path);
 			config_value_print(key, array + i * items->size, out);

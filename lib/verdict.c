@@ -14,6 +14,8 @@ const char *verdict_source_name(enum verdict_source source)
 		return "gateway";
 	case VERDICT_IMPORT:
 		return "import";
+	case VERDICT_CROWDSEC:
+		return "crowdsec";
 	}
 	return "unknown";
 }

@@ -15,8 +15,14 @@ enum verdict_source {
 	VERDICT_LOCAL = 2,    /* built-in analysis */
 	VERDICT_GATEWAY = 3,  /* answer of a gateway */
 	VERDICT_IMPORT = 4,   /* a block list; no verdict has it, but what is in force by a list */
+	VERDICT_CROWDSEC = 5, /* the same of a CrowdSec LAPI's decisions */
 };
-const char *verdict_source_name(enum verdict_source source); /* "operator", "local", "gateway", "import" */
+/* "operator", "local", "gateway", "import", "crowdsec" */
+const char *verdict_source_name(enum verdict_source source);
+static inline bool verdict_is_of_list(enum verdict_source source)
+{
+	return source == VERDICT_IMPORT || source == VERDICT_CROWDSEC;
+}
 
 enum verdict_action {
 	VERDICT_BLOCK = 1,

@@ -93,7 +93,7 @@ static bool subject_of_decision(const struct event *e, struct subject *ret)
 	const struct event_decision *d = &e->decision;
 	const struct verdict *v = &d->verdict;
 
-	if (v->source == VERDICT_OPERATOR || v->source == VERDICT_IMPORT || !verdict_denies(v->action))
+	if (v->source == VERDICT_OPERATOR || verdict_is_of_list(v->source) || !verdict_denies(v->action))
 		return false;
 	if (d->outcome == DECISION_BLOCKED || d->outcome == DECISION_WOULD_BLOCK)
 		ret->kind = ALERT_BLOCK;

@@ -121,6 +121,18 @@ static int add6(struct list_builder *b, const struct prefix *p, uint32_t end_s)
 	return 0;
 }
 
+int list_put(struct list_builder *b, const struct prefix *p, uint64_t end_s)
+{
+	if (end_s && end_s <= b->times.now_s) {
+		b->report->ended++;
+		return 0;
+	}
+	if (list_count(b->list) == LIST_ENTRIES_MAX)
+		return LIST_E_TOO_MANY;
+	uint32_t end = (uint32_t)MIN(end_s, (uint64_t)UINT32_MAX);
+	return p->addr.family == ADDR_IPV4 ? add4(b, p, end) : add6(b, p, end);
+}
+
 int list_add(struct list_builder *b, uint64_t at, struct span text, uint64_t end_s)
 {
 	struct prefix p;
@@ -133,14 +145,7 @@ int list_add(struct list_builder *b, uint64_t at, struct span text, uint64_t end
 				text);
 		return 0;
 	}
-	if (end_s && end_s <= b->times.now_s) {
-		b->report->ended++;
-		return 0;
-	}
-	if (list_count(b->list) == LIST_ENTRIES_MAX)
-		return LIST_E_TOO_MANY;
-	uint32_t end = (uint32_t)MIN(end_s, (uint64_t)UINT32_MAX);
-	return p.addr.family == ADDR_IPV4 ? add4(b, &p, end) : add6(b, &p, end);
+	return list_put(b, &p, end_s);
 }
 
 void list_unreadable(struct list_builder *b, uint64_t at, const char *why, struct span text)

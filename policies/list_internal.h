@@ -21,6 +21,8 @@ enum { LIST_E_TOO_MANY = 2 /* beside LIST_E_REFUSED, among these files */, LIST_
 /* Text of one address or prefix. end_s: as in struct list4, of more bits. 0 (also when it was only counted),
  * LIST_E_TOO_MANY, -ENOMEM. */
 int list_add(struct list_builder *b, uint64_t at, struct span text, uint64_t end_s);
+/* The same of a target that was read before. */
+int list_put(struct list_builder *b, const struct prefix *p, uint64_t end_s);
 void list_unreadable(struct list_builder *b, uint64_t at, const char *why, struct span text);
 /* Sorts, and leaves of equal targets the one that lasts longest. 0 or -ENOMEM. */
 int list_finish(struct list_builder *b);

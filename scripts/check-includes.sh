@@ -42,6 +42,7 @@ sensor/haproxy_*.[ch]     lib/ sensor/haproxy_ policies/
 sensor/reconcile.[ch]     lib/ sensor/ policies/
 sensor/lists.[ch]         lib/ sensor/lists.h policies/
 sensor/list_watch.[ch]    lib/ sensor/ policies/list.h
+sensor/crowdsec_*.[ch]    lib/ sensor/ policies/ forwarder/
 sensor/replay_run.[ch]   lib/ sensor/ policies/
 sensor/judge.[ch]         lib/ sensor/ policies/ forwarder/
 sensor/control*.[ch]      lib/ sensor/ bpf/abi.h policies/ forwarder/

@@ -169,7 +169,8 @@ static void kernel_adopt(struct work *w, const struct warden_block *held)
 	bool longer = k->value.deadline_s > most_s + 1;
 	if (longer)
 		k->value.deadline_s = (typeof(k->value.deadline_s))most_s;
-	bool by_list = k->value.source == VERDICT_IMPORT; /* what lists had put there they find again */
+	/* What lists had put there they find again. */
+	bool by_list = verdict_is_of_list((enum verdict_source)k->value.source);
 	enum comparison c = b ? compare(b, k) : MORE;
 
 	if (k->value.deadline_s * NS_PER_S <= w->now_ns || c == LESS)

@@ -32,7 +32,7 @@ static void row(struct table_view *t, const cJSON *list)
 	table_view_uint(t, refused_of(list));
 	table_view_uint(t, cli_uint(list, "unreadable"));
 	table_view_cell(t, *cli_text(list, "read") ? print_distance(cli_text(list, "read"), text) : NULL);
-	table_view_cell(t, cli_text(list, "path"));
+	table_view_cell(t, *cli_text(list, "path") ? cli_text(list, "path") : "(a gateway)");
 }
 
 static void note(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -56,8 +56,9 @@ static void show_notes(const cJSON *list)
 	const cJSON *item;
 
 	if (*cli_text(list, "error"))
-		note(name, "the file %s %s; what was in force of it stays until its end",
-		     cli_text(list, "path"), cli_text(list, "error"));
+		note(name, "%s%s %s; what was in force of it stays until its end",
+		     *cli_text(list, "path") ? "the file " : "the LAPI", cli_text(list, "path"),
+		     cli_text(list, "error"));
 	if (cli_uint(list, "dropped"))
 		note(name, "%llu of %llu entries went at once: was the file cut short?",
 		     (unsigned long long)cli_uint(list, "dropped"),
@@ -129,7 +130,8 @@ int cli_lists_summary(const struct cli *cli, const char *command, unsigned *ret)
 			continue;
 		++*ret;
 		note(cli_text(list, "name"), "%llu addresses and prefixes of %s, %s (picket lists)",
-		     (unsigned long long)cli_uint(list, "in_force"), cli_text(list, "path"),
+		     (unsigned long long)cli_uint(list, "in_force"),
+		     *cli_text(list, "path") ? cli_text(list, "path") : "its decisions",
 		     print_denied(cli_text(list, "action")));
 	}
 	cJSON_Delete(a);

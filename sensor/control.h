@@ -45,6 +45,7 @@ struct control_parts {
 	struct warden_client *warden;
 	struct proxies *proxies;
 	struct forwarder *forwarder;
+	struct crowdsec_links *crowdsec; /* NULL: none */
 	struct detect *detect;
 	struct regulars *regulars;         /* NULL: none */
 	struct witness *witness;           /* NULL: none */
@@ -72,7 +73,6 @@ int control_register(struct api *api, const struct control_parts *parts);
 /* control_pending.c */ int control_register_pending(struct api *api, const struct control_parts *parts);
 /* control_settings.c: mode, kill switch, proxies, config, gateways */
 int control_register_settings(struct api *api, const struct control_parts *parts);
-int control_register_gateways(struct api *api, const struct control_parts *parts);
 
 /* --- shared by the resources --- */
 
@@ -117,6 +117,10 @@ void control_write_time(struct json_writer *w, const char *key, const struct clo
 void control_write_prefix(struct json_writer *w, const char *key, const struct prefix *p);
 /* The object by which blocks, why and pending name a verdict: its members, without braces. */
 void control_write_verdict(struct json_writer *w, const struct verdict *v);
+struct gateway_counts;
+/* As forwarder_counts, with those that are reached in other ways. */
+unsigned control_gateway_counts(const struct control_parts *parts, struct gateway_counts *ret,
+				unsigned count);
 /* The array of gateways, as status and gateways show it. */
 void control_write_gateways(struct json_writer *w, const struct control_parts *parts);
 /* The array of block lists, as status and lists show it. */

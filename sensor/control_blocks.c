@@ -210,12 +210,14 @@ static void reply_not_blocked(struct api_call *call, const struct control_parts 
 	bool known = !enforcer_why(parts->enforcer, target, &why, NULL, &none);
 	bool covered = known && why.blocked && !prefix_equal(&why.block.verdict.target, target);
 
-	if (covered && why.block.verdict.source == VERDICT_IMPORT)
+	if (covered && verdict_is_of_list(why.block.verdict.source))
 		control_problem(
 			call, 404, "not_blocked",
 			"%s itself is not blocked; it is covered by %s of the block list %s: take that "
-			"out of its file, or put %s into limits.protect",
+			"out of %s, or put %s into limits.protect",
 			asked, prefix_format(&why.block.verdict.target, there), why.block.verdict.origin,
+			why.block.verdict.source == VERDICT_IMPORT ? "its file"
+								   : "there (cscli decisions delete)",
 			asked);
 	else if (covered)
 		control_problem(call, 404, "not_blocked",

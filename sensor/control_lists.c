@@ -44,6 +44,7 @@ static void write_list(struct json_writer *w, const struct lists_account *a, con
 	json_object_begin(w);
 	put_text(w, "name", a->config->name);
 	put_text(w, "path", a->config->path);
+	put_text(w, "gateway", a->config->path ? NULL : a->config->name);
 	put_text(w, "format", list_format_name(a->format));
 	put_text(w, "action", verdict_action_name(a->config->action));
 	put_text(w, "scope", a->config->scope == VERDICT_SCOPE_HOST ? "host" : "ports");

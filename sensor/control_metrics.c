@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "sensor/control_status.h"
+#include "sensor/crowdsec_link.h"
 
 /* --- the format --- */
 
@@ -255,17 +256,6 @@ static void put_gateways(struct buffer *b, const struct status *s)
 		{"gateway_bytes_total", "counter", "Bytes sent.", offsetof(struct gateway_counts, bytes)},
 		{"gateway_verdicts_total", "counter", "Verdicts that came back and could be read.",
 		 offsetof(struct gateway_counts, verdicts)},
-		{"gateway_spool_bytes", "gauge", "Bytes of its files on the disk.",
-		 offsetof(struct gateway_counts, spool.spool.bytes)},
-		{"gateway_spool_events", "gauge", "Events that wait there and not in memory.",
-		 offsetof(struct gateway_counts, spool.spool.waiting)},
-		{"gateway_spool_failed_total", "counter", "Batches that could not be written there.",
-		 offsetof(struct gateway_counts, spool.failed)},
-		{"gateway_spool_bypassed_total", "counter",
-		 "Batches that were sent without being safe there.",
-		 offsetof(struct gateway_counts, bypassed)},
-		{"gateway_spool_dropped_total", "counter", "Events dropped as it was full.",
-		 offsetof(struct gateway_counts, spool.spool.dropped)},
 	};
 
 	for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
@@ -282,6 +272,51 @@ static void put_gateways(struct buffer *b, const struct status *s)
 			refused += s->gateways[i].refused[k];
 		sample_of(b, "gateway_verdicts_refused_total", "gateway", s->gateways[i].name, refused);
 	}
+}
+
+static struct crowdsec_bouncer *bouncer_of(const struct status *s, const char *gateway)
+{
+	struct crowdsec_link *link = crowdsec_links_find(s->parts->crowdsec, gateway);
+
+	return link ? crowdsec_link_bouncer(link) : NULL;
+}
+
+static void put_crowdsec_gateway(struct buffer *b, const char *name, const struct crowdsec_bouncer_counts *c)
+{
+	struct crowdsec_count_row rows[CROWDSEC_COUNT_ROWS];
+
+	crowdsec_count_rows(&c->decisions, rows);
+	for (size_t i = 0; i < CROWDSEC_COUNT_ROWS; i++)
+		sample_of2(b, "crowdsec_told_total", "gateway", name, "what", rows[i].name, rows[i].value);
+}
+
+static void put_crowdsec(struct buffer *b, const struct status *s)
+{
+	struct crowdsec_bouncer_counts counts[CONFIG_LISTS_MAX];
+	const char *names[CONFIG_LISTS_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->gateway_count && n < CONFIG_LISTS_MAX; i++) {
+		struct crowdsec_bouncer *bouncer = bouncer_of(s, s->gateways[i].name);
+		if (!bouncer)
+			continue;
+		names[n] = s->gateways[i].name;
+		counts[n++] = crowdsec_bouncer_counts(bouncer);
+	}
+	if (!n)
+		return;
+	family(b, "crowdsec_decisions", "gauge", "Decisions of a LAPI that are held.");
+	for (unsigned i = 0; i < n; i++)
+		sample_of(b, "crowdsec_decisions", "gateway", names[i], counts[i].held);
+	family(b, "crowdsec_pulls_total", "counter", "Answers of a LAPI, by what they were.");
+	for (unsigned i = 0; i < n; i++) {
+		sample_of2(b, "crowdsec_pulls_total", "gateway", names[i], "what", "good", counts[i].pulls);
+		sample_of2(b, "crowdsec_pulls_total", "gateway", names[i], "what", "failed",
+			   counts[i].failures);
+	}
+	family(b, "crowdsec_told_total", "counter", "What became of what a LAPI told.");
+	for (unsigned i = 0; i < n; i++)
+		put_crowdsec_gateway(b, names[i], &counts[i]);
 }
 
 static void put_records(struct buffer *b, const struct status *s)
@@ -319,6 +354,7 @@ static void get_metrics(struct api_call *call, void *arg)
 	put_lists(&b, s);
 	put_haproxy(&b, s);
 	put_gateways(&b, s);
+	put_crowdsec(&b, s);
 	put_records(&b, s);
 	status_free(s);
 	if (b.truncated)

@@ -42,7 +42,7 @@ struct status *status_read(const struct control_parts *parts)
 	if (!s)
 		return NULL;
 	s->parts = parts;
-	s->gateway_count = forwarder_counts(parts->forwarder, s->gateways, GATEWAYS_MAX);
+	s->gateway_count = control_gateway_counts(parts, s->gateways, GATEWAYS_MAX);
 	s->gateway_count = MIN(s->gateway_count, GATEWAYS_MAX);
 	s->queue = parts->event_queue(parts->arg);
 	s->capture = capture_counts(parts->capture);

@@ -173,16 +173,9 @@ static void hint_gateways(struct json_writer *w, const struct status *s)
 	for (unsigned i = 0; i < s->gateway_count; i++) {
 		const struct gateway_counts *g = &s->gateways[i];
 
-		if (!strcmp(g->state, "failed") || !strcmp(g->state, "backing off") ||
-		    !strcmp(g->state, "open"))
+		if (!strcmp(g->state, "failed") || !strcmp(g->state, "backing off"))
 			hint(w, "warning", "picket gateway list", "gateway %s is %s: %s", g->name, g->state,
 			     g->last_error[0] ? g->last_error : "no answer");
-		if (g->spool.error)
-			hint(w, "warning", "picket gateway list --json",
-			     "the spool of gateway %s cannot be used: %s; what waits is in memory, and a "
-			     "crash "
-			     "would lose it",
-			     g->name, strerror(-g->spool.error));
 	}
 }
 
@@ -195,7 +188,7 @@ static void hint_lists(struct json_writer *w, const struct status *s)
 		const struct lists_account *a = &lists[i];
 		const char *name = a->config->name;
 
-		if (a->error[0])
+		if (a->error[0] && a->config->path) /* of a gateway: hint_gateways tells it */
 			hint(w, "warning", "picket lists",
 			     "the file of block list %s cannot be taken, it %s: what was in force of it "
 			     "stays "

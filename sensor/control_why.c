@@ -10,6 +10,7 @@
 #include "lib/target.h"
 #include "lib/util.h"
 #include "sensor/control_decision.h"
+#include "sensor/crowdsec_link.h"
 
 #define HISTORY_MAX 20
 #define COMMAND_MAX (PREFIX_TEXT_MAX + 32) /* "picket block --confirm TARGET" */
@@ -112,6 +113,46 @@ static void write_claims(struct json_writer *w, const struct control_parts *part
 	json_array_end(w);
 }
 
+#define TOLD_MAX 8
+
+/* What a LAPI has decided on the entry's target; none of a list in a file. */
+static unsigned decisions_find(const struct control_parts *parts, const struct why_list *l,
+			       struct crowdsec_told *ret)
+{
+	struct crowdsec_link *link =
+		l->config->path ? NULL : crowdsec_links_find(parts->crowdsec, l->config->name);
+	struct crowdsec_bouncer *bouncer = link ? crowdsec_link_bouncer(link) : NULL;
+
+	return bouncer ? crowdsec_bouncer_find(bouncer, &l->target, ret, TOLD_MAX) : 0;
+}
+
+static void write_decisions(struct json_writer *w, const struct control_parts *parts,
+			    const struct why_list *l)
+{
+	struct crowdsec_told told[TOLD_MAX];
+	unsigned count = decisions_find(parts, l, told);
+	char until[CLOCK_TEXT_MAX];
+
+	json_key(w, "decisions");
+	json_array_begin(w);
+	for (unsigned i = 0; i < count; i++) {
+		json_object_begin(w);
+		json_key(w, "id");
+		json_uint(w, told[i].id);
+		json_key(w, "origin");
+		json_text(w, told[i].origin);
+		json_key(w, "scenario");
+		json_text(w, told[i].scenario);
+		json_key(w, "type");
+		json_text(w, told[i].type);
+		json_key(w, "until");
+		clock_format(told[i].end_s * NS_PER_S, until);
+		json_text(w, until);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
 static void write_lists(struct json_writer *w, const struct control_parts *parts, const struct why *y)
 {
 	json_key(w, "lists");
@@ -124,27 +165,52 @@ static void write_lists(struct json_writer *w, const struct control_parts *parts
 		json_text(w, l->config->name);
 		json_key(w, "path");
 		json_text(w, l->config->path);
+		json_key(w, "gateway");
+		json_text(w, l->config->path ? NULL : l->config->name);
 		control_write_prefix(w, "target", &l->target);
 		json_key(w, "action");
 		json_text(w, verdict_action_name(l->config->action));
 		json_key(w, "in_force");
 		json_bool(w, l->state == LISTS_IN_FORCE);
 		control_write_time(w, "until", parts->clock, l->end_ns);
+		write_decisions(w, parts, l);
 		json_object_end(w);
 	}
 	json_array_end(w);
 }
 
+/* The longest of a LAPI's decisions on it, and the command that takes it back there. */
+static bool because_of_decision(struct json_writer *w, const struct control_parts *parts,
+				const struct why_list *l)
+{
+	struct crowdsec_told told[TOLD_MAX];
+	unsigned count = decisions_find(parts, l, told);
+	char text[PREFIX_TEXT_MAX], command[64];
+
+	if (!count)
+		return false;
+	prefix_format(&l->target, text);
+	snprintf(command, sizeof command, "cscli decisions delete --id %llu", (unsigned long long)told[0].id);
+	because(w, "crowdsec", told[0].id ? command : NULL,
+		"the LAPI of %s decided on %s: decision %llu of type %s, origin %s, scenario %s%s",
+		l->config->name, text, (unsigned long long)told[0].id, told[0].type, told[0].origin,
+		told[0].scenario, count > 1 ? ", and others that end sooner" : "");
+	return true;
+}
+
 /* What each list that names it says, and the file that would have to change. */
-static void because_of_list(struct json_writer *w, const struct why_list *l)
+static void because_of_list(struct json_writer *w, const struct control_parts *parts,
+			    const struct why_list *l)
 {
 	char text[PREFIX_TEXT_MAX];
 
 	prefix_format(&l->target, text);
+	if (l->state == LISTS_IN_FORCE && because_of_decision(w, parts, l))
+		return;
 	if (l->state == LISTS_IN_FORCE)
 		because(w, "in_list", NULL,
 			"the block list %s names %s: take it out of %s, or put it into limits.protect",
-			l->config->name, text, l->config->path);
+			l->config->name, text, l->config->path ? l->config->path : "there");
 	else if (l->state >= LISTS_REFUSED)
 		because(w, "list_refused", NULL, "the block list %s names %s, but it is not in force: %s",
 			l->config->name, text,
@@ -191,7 +257,7 @@ static void write_reasons(struct json_writer *w, const struct control_parts *par
 			"it is protected by %s (%s) and is never blocked, whoever asks",
 			prefix_format(&y->protect.net, net), y->protect.why);
 	for (unsigned i = 0; i < y->list_count; i++)
-		because_of_list(w, &y->lists[i]);
+		because_of_list(w, parts, &y->lists[i]);
 	because_of_routes(w, y);
 	for (unsigned i = 0; i < y->claim_count; i++) {
 		uint64_t now = clock_boot_ns(parts->clock), end = y->claims[i].revert_ns;
@@ -266,7 +332,7 @@ static void write_why(struct json_writer *w, const struct control_parts *parts, 
 	write_lists(w, parts, y);
 	json_key(w, "undo");
 	snprintf(command, sizeof command, "picket unblock %s", prefix_format(&y->block.verdict.target, text));
-	json_text(w, y->blocked && y->block.verdict.source != VERDICT_IMPORT ? command : NULL);
+	json_text(w, y->blocked && !verdict_is_of_list(y->block.verdict.source) ? command : NULL);
 	json_key(w, "protected");
 	if (y->is_protected) {
 		json_object_begin(w);

@@ -46,6 +46,7 @@ struct enforcer {
 	unsigned refusals_told; /* of what was in force before the restart */
 	struct lists lists;
 	struct installer installer;
+	pthread_mutex_t lists_lock; /* who changes lists, or compares; taken before the other */
 	struct reconcile reconcile;
 	uint64_t reconciled_ns; /* of the thread that compares */
 };
@@ -86,6 +87,7 @@ int enforcer_new(const struct enforcer_parts *parts, struct enforcer **ret)
 		return -ENOMEM;
 	e->parts = *parts;
 	pthread_mutex_init(&e->lock, NULL);
+	pthread_mutex_init(&e->lists_lock, NULL);
 	int r = neighbours_new(c->guard.group_offenders, c->guard.group_within_ms * NS_PER_MS,
 			       &e->neighbours);
 	const struct desired_parts lists = {
@@ -147,6 +149,7 @@ void enforcer_free(struct enforcer *e)
 	lists_deinit(&e->lists);
 	desired_deinit(&e->desired);
 	protected_set_free(&e->protect);
+	pthread_mutex_destroy(&e->lists_lock);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -826,8 +829,10 @@ void enforcer_tick(struct enforcer *e)
 void enforcer_list_put(struct enforcer *e, unsigned list, struct list *next, const struct list_report *report,
 		       uint64_t since_ns)
 {
+	pthread_mutex_lock(&e->lists_lock);
 	reconcile_list(&e->reconcile, list, next, report, since_ns);
 	e->reconciled_ns = 0; /* counts what there is now */
+	pthread_mutex_unlock(&e->lists_lock);
 }
 
 void enforcer_list_there(struct enforcer *e, unsigned list, bool there, const char *why)
@@ -841,8 +846,8 @@ void enforcer_list_there(struct enforcer *e, unsigned list, bool there, const ch
 	pthread_mutex_unlock(&e->lock);
 	if (news && why[0])
 		log_warning("a block list cannot be taken; what was in force of it stays until its end",
-			    LOG_S("list", a->config->name), LOG_S("path", a->config->path),
-			    LOG_S("detail", why));
+			    LOG_S("list", a->config->name),
+			    LOG_S("path", a->config->path ? a->config->path : "LAPI"), LOG_S("detail", why));
 }
 
 void enforcer_lists_tick(struct enforcer *e)
@@ -850,12 +855,14 @@ void enforcer_lists_tick(struct enforcer *e)
 	pthread_mutex_lock(&e->lock);
 	bool kill = e->kill;
 	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_lock(&e->lists_lock);
 	if (!kill)
 		reconcile_lists_tick(&e->reconcile);
 	reconcile_if_due(e);
 	/* Who sets the wall clock moves ends. */
 	for (unsigned i = 0; i < e->lists.count; i++)
 		listed_follow(e, i);
+	pthread_mutex_unlock(&e->lists_lock);
 }
 
 unsigned enforcer_lists(struct enforcer *e, struct lists_account ret[static CONFIG_LISTS_MAX])

@@ -90,8 +90,9 @@ int enforcer_answer(struct enforcer *e, uint64_t pending_id, bool yes, const cha
 /* Due work: expiry, reverts, hits, reconciliation. Call once a second. */
 void enforcer_tick(struct enforcer *e);
 /*
- * Block lists, for the one thread that reads their files (list_watch.c). Where there are some, comparing the
- * kernel with what should be there is that thread's as well: it may take long.
+ * Block lists, for the threads that read them: of files (list_watch.c), of gateways (crowdsec_bouncer.c). One
+ * waits for the other. Where there are some, comparing the kernel with what should be there is list_watch's
+ * as well: it may take long.
  */
 void enforcer_list_put(struct enforcer *e, unsigned list, struct list *next, const struct list_report *report,
 		       uint64_t since_ns); /* takes next, which was read from since_ns on */

@@ -18,7 +18,7 @@ static int ask(struct installer *i, const struct warden_request *q)
 
 static const char *installed_detail(const struct wanted *w)
 {
-	if (w->source == VERDICT_IMPORT)
+	if (verdict_is_of_list(w->source))
 		return "a block list asks for more: picket why names it";
 	if (w->action == VERDICT_SHADOW)
 		return "nothing is dropped, only counted";

@@ -169,7 +169,8 @@ static void *watch_main(void *arg)
 
 	do {
 		for (unsigned i = 0; i < w->parts.config->list_count; i++)
-			look(w, i);
+			if (w->parts.config->lists[i].path)
+				look(w, i);
 		enforcer_lists_tick(w->parts.enforcer);
 	} while (poll(&stop, 1, LOOK_MS) <= 0);
 	return NULL;

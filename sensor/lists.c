@@ -80,6 +80,11 @@ struct lists_account lists_recount(struct lists *l, unsigned list)
 
 /* --- what the kernel should have --- */
 
+enum verdict_source lists_source(const struct config_list *list)
+{
+	return list->path ? VERDICT_IMPORT : VERDICT_CROWDSEC;
+}
+
 static void wanted_add(struct wanted *w, bool first, const struct wanted *more)
 {
 	int strength = verdict_strength(more->action), before = first ? 0 : verdict_strength(w->action);
@@ -113,7 +118,7 @@ bool lists_wanted_with(const struct lists *l, const struct block *block, const s
 		const struct wanted more = {
 			.action = l->config->lists[i].action,
 			.scope = l->config->lists[i].scope,
-			.source = VERDICT_IMPORT,
+			.source = lists_source(&l->config->lists[i]),
 			.end_ns = lists_end_ns(l, i, at),
 		};
 		wanted_add(&w, !any, &more);

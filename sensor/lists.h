@@ -65,6 +65,9 @@ struct lists_account lists_recount(struct lists *l, unsigned list);
 
 /* --- what the kernel should have of a target --- */
 
+/* Who an entry of the list is of: its file, or a gateway. */
+enum verdict_source lists_source(const struct config_list *list);
+
 /* One entry of the deny maps, without its target. */
 struct wanted {
 	enum verdict_action action;

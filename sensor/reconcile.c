@@ -371,7 +371,7 @@ static void compare_one(struct comparison *c, const struct warden_block *k)
 	struct reconcile *r = c->r;
 	struct block *b = blocks_find(r->blocks, &k->target);
 	struct wanted w;
-	bool left_over = k->value.source == VERDICT_IMPORT && !c->lists_known;
+	bool left_over = verdict_is_of_list((enum verdict_source)k->value.source) && !c->lists_known;
 
 	if (!lists_wanted_with(r->lists, b, &k->target, c->now, &w)) {
 		if (k->value.deadline_s * NS_PER_S <= c->now || left_over)

@@ -11,6 +11,7 @@
  *     decide thread    http_point → decide, which the enforcer keeps
  *     haproxy threads  decide → haproxy_point → the map of each HAProxy that is configured
  *     lists thread     list_watch → enforcer → warden, where block lists are configured
+ *     crowdsec threads LAPI → crowdsec_bouncer → enforcer → warden, one for each LAPI
  *     alerts thread    alerts, which events and the judge fill → alert_send, where people are to be told
  *     store thread     enforcer → journal, what outlives a restart
  *     memory thread    what is known of clients → memory.db
@@ -34,6 +35,7 @@
 #include "lib/target.h"
 #include "lib/util.h"
 #include "forwarder/forwarder.h"
+#include "forwarder/protocol.h"
 #include "policies/detect.h"
 #include "policies/forecast.h"
 #include "policies/openapi.h"
@@ -47,6 +49,7 @@
 #include "sensor/cli.h"
 #include "sensor/clients.h"
 #include "sensor/control.h"
+#include "sensor/crowdsec_link.h"
 #include "sensor/enforcer.h"
 #include "sensor/haproxy_point.h"
 #include "sensor/http_point.h"
@@ -71,9 +74,7 @@
 #define EVENTS_PER_TURN     4096 /* a verdict waits for no more than this many pushes */
 #define RESOLVE_INTERVAL_MS 60000
 #define FLUSH_MS            1000
-/* Behind the oldest event that capture may still hold: it waits for its answer, and for the reader. */
-#define HELD_NS    (ANSWERS_WAIT_NS + 100 * NS_PER_MS)
-#define WITNESS_NS (600 * NS_PER_S) /* how late a gateway may cite what a detection fired on */
+#define WITNESS_NS          (600 * NS_PER_S) /* how late a gateway may cite what a detection fired on */
 
 struct sensor {
 	const struct config *config;
@@ -95,6 +96,7 @@ struct sensor {
 	struct memory *memory;
 	struct warden_client *warden;
 	struct list_watch *list_watch; /* NULL: no block lists */
+	struct crowdsec_links *crowdsec;
 	struct operations *operations; /* of api.openapi; NULL: none */
 	struct processes *processes;
 	struct routes *routes;
@@ -125,9 +127,11 @@ struct sensor {
 /* Of our own post to a gateway on this host? Both ends of such a connection have one address. */
 static bool is_own(const struct sensor *s, const struct event *e)
 {
-	return s->wire && (e->kind == EVENT_HTTP_REQUEST || e->kind == EVENT_CONNECTION) &&
+	return (s->wire || crowdsec_links_count(s->crowdsec)) &&
+	       (e->kind == EVENT_HTTP_REQUEST || e->kind == EVENT_CONNECTION) &&
 	       addr_equal(&e->flow.peer.addr, &e->flow.local.addr) &&
-	       forwarder_is_own(s->forwarder, e->flow.peer.port, e->flow.local.port);
+	       (forwarder_is_own(s->forwarder, e->flow.peer.port, e->flow.local.port) ||
+		crowdsec_links_is_own(s->crowdsec, e->flow.peer.port, e->flow.local.port));
 }
 
 /* Takes the reference. Any thread. */
@@ -373,10 +377,7 @@ static void judge_main(struct sensor *s)
 	judge_losses(s, false);
 	while (!judge_wake(s)) {
 		judge_verdicts(s);
-		uint64_t begun = clock_wall_ns(&clock_system);
 		bool more = judge_events(s);
-		if (!more)
-			forwarder_seen(s->forwarder, begun);
 		uint64_t now = clock_boot_ns(&clock_system);
 		if (now - tick >= NS_PER_S) {
 			enforcer_tick(s->enforcer);
@@ -409,7 +410,8 @@ static bool has_local_analysis(const struct config *c)
 static bool needs_detection(const struct config *c)
 {
 	for (unsigned i = 0; i < c->gateway_count; i++)
-		if (c->gateways[i].verdicts && c->gateways[i].corroborate)
+		if (protocol_of(c->gateways[i].protocol) && c->gateways[i].verdicts &&
+		    c->gateways[i].corroborate)
 			return true;
 	return has_local_analysis(c);
 }
@@ -448,9 +450,12 @@ int sensor_check(const struct config *config, struct buffer *errors)
 	int a = alert_send_check(config, errors);
 	int f = forwarder_new(config, &clock_system, "", &hooks, &forwarder, errors);
 	forwarder_free(forwarder);
+	struct crowdsec_links *crowdsec = NULL;
+	int w = crowdsec_links_new(config, &clock_system, &crowdsec, errors);
+	crowdsec_links_free(crowdsec);
 	detect_free(detect);
 	redact_free(redact);
-	return r ? r : f ? f : o ? o : p ? p : a;
+	return r ? r : f ? f : w ? w : o ? o : p ? p : a;
 }
 
 static int open_redact(struct sensor *s, const struct config *c, struct buffer *errors)
@@ -500,17 +505,6 @@ static void on_routes_unsaved(int error)
 	log_warning("routes could not be kept", LOG_ERRNO(error));
 }
 
-/* Without one the gateway is served from memory. */
-static void open_spools(struct sensor *s, const struct config *c)
-{
-	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
-
-	forwarder_open_spools(s->forwarder, c->state_dir, &errors);
-	if (errors.len)
-		log_warning("what waits for gateways does not outlive a restart",
-			    LOG_SPAN("detail", buffer_span(&errors)));
-}
-
 /* Everything that needs rights or secrets; before they are given up. */
 static int open_privileged(struct sensor *s, const struct sensor_start *start)
 {
@@ -539,7 +533,7 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = warden_client_new(start->warden_socket, &s->warden);
 	for (unsigned i = 0; i < c->gateway_count; i++)
-		s->wire = s->wire || c->gateways[i].protocol != GATEWAY_LOCAL;
+		s->wire = s->wire || protocol_of(c->gateways[i].protocol);
 	s->local = has_local_analysis(c);
 	if (!r && needs_detection(c))
 		r = detect_new(c, s->redact, &s->detect, &errors);
@@ -562,12 +556,11 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = journal_new(c, &clock_system, &s->journal);
 	if (!r)
 		r = memory_new(c, &clock_system, &s->memory);
-	struct forwarder_hooks hooks = {
-		.verdict = on_gateway_verdict, .event = on_event, .arg = s, .held_ns = HELD_NS};
+	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
 	if (!r)
 		r = forwarder_new(c, &clock_system, s->source, &hooks, &s->forwarder, &errors);
 	if (!r)
-		open_spools(s, c);
+		r = crowdsec_links_new(c, &clock_system, &s->crowdsec, &errors);
 	if (!r)
 		r = reader_new(start->kernel, on_record, s, &s->reader);
 	if (r)
@@ -821,6 +814,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.warden = s->warden,
 		.proxies = s->proxies,
 		.forwarder = s->forwarder,
+		.crowdsec = s->crowdsec,
 		.detect = s->detect,
 		.regulars = s->regulars,
 		.witness = s->witness,
@@ -843,7 +837,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	s->capture_runs = r == 0;
 	if (!r && s->routes_state)
 		r = routes_state_start(s->routes_state, s->routes, on_routes_unsaved);
-	bool resolves = s->wire || s->config->alerts.webhook[0];
+	bool resolves = s->wire || crowdsec_links_count(s->crowdsec) || s->config->alerts.webhook[0];
 	if (!r && resolves)
 		r = -pthread_create(&s->resolver_thread, NULL, resolver_main, s);
 	s->resolver_runs = r == 0 && resolves;
@@ -856,6 +850,9 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	};
 	if (!r && s->config->list_count)
 		r = list_watch_start(&lists, &s->list_watch);
+	const struct crowdsec_links_parts crowdsec = {s->enforcer, s->warden, s->stop_fd};
+	if (!r)
+		r = crowdsec_links_start(s->crowdsec, &crowdsec);
 	if (!r)
 		r = alert_send_start(s->alert_send);
 	return r;
@@ -870,6 +867,7 @@ static void stop_parts(struct sensor *s)
 	if (s->resolver_runs)
 		pthread_join(s->resolver_thread, NULL);
 	list_watch_free(s->list_watch);
+	crowdsec_links_stop(s->crowdsec);
 	/* What capture read last still goes out. */
 	if (s->capture_runs) {
 		judge_verdicts(s);
@@ -886,6 +884,7 @@ static void stop_parts(struct sensor *s)
 	capture_free(s->capture);
 	reader_free(s->reader);
 	forwarder_free(s->forwarder);
+	crowdsec_links_free(s->crowdsec);
 	journal_free(s->journal); /* asks the enforcer for the last of it */
 	memory_free(s->memory);   /* ... and whoever remembers */
 	enforcer_free(s->enforcer);

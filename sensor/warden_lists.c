@@ -34,7 +34,7 @@ int warden_list_look(const struct warden *w, uint64_t index, struct warden_reply
 {
 	struct stat st;
 
-	if (index >= w->config->list_count)
+	if (index >= w->config->list_count || !w->config->lists[index].path)
 		return -EINVAL;
 	return stat(w->config->lists[index].path, &st) ? -errno : file_take(&st, a);
 }
@@ -43,7 +43,7 @@ int warden_list_open(const struct warden *w, uint64_t index, struct warden_reply
 {
 	struct stat st;
 
-	if (index >= w->config->list_count)
+	if (index >= w->config->list_count || !w->config->lists[index].path)
 		return -EINVAL;
 	/* A pipe would wait for its writer: not here. */
 	int fd = open(w->config->lists[index].path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

@@ -45,7 +45,7 @@ void why_of_lists(struct why *why, const struct lists *lists, const struct prefi
 			continue;
 		why->blocked = true;
 		why->block = (struct block_told){
-			.verdict = {.source = VERDICT_IMPORT,
+			.verdict = {.source = lists_source(l->config),
 				    .action = l->config->action,
 				    .scope = l->config->scope,
 				    .target = l->target,
@@ -54,6 +54,7 @@ void why_of_lists(struct why *why, const struct lists *lists, const struct prefi
 			.installed_ns = now_ns,
 		};
 		snprintf(why->block.verdict.origin, VERDICT_ID_MAX, "%s", l->config->name);
-		snprintf(why->block.verdict.reason, VERDICT_TEXT_MAX, "in %.200s", l->config->path);
+		snprintf(why->block.verdict.reason, VERDICT_TEXT_MAX, "in %.200s",
+			 l->config->path ? l->config->path : "the decisions of its LAPI");
 	}
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include "lib/util.h"
+#include "sensor/crowdsec_link.h"
 
 struct fake fake;
 
@@ -495,4 +496,41 @@ void fixture_stop(struct fixture *f)
 	fake.history_count = 0;
 	unlink(f->socket);
 	rmdir(f->folder);
+}
+
+/* --- no LAPI --- */
+
+struct crowdsec_link *crowdsec_links_find(const struct crowdsec_links *l, const char *name)
+{
+	(void)l;
+	(void)name;
+	return NULL;
+}
+
+void crowdsec_link_counts(struct crowdsec_link *k, struct gateway_counts *ret)
+{
+	(void)k;
+	(void)ret;
+}
+
+struct crowdsec_bouncer *crowdsec_link_bouncer(struct crowdsec_link *k)
+{
+	(void)k;
+	return NULL;
+}
+
+unsigned crowdsec_bouncer_find(struct crowdsec_bouncer *b, const struct prefix *target,
+			       struct crowdsec_told *ret, unsigned max)
+{
+	(void)b;
+	(void)target;
+	(void)ret;
+	(void)max;
+	return 0;
+}
+
+struct crowdsec_bouncer_counts crowdsec_bouncer_counts(struct crowdsec_bouncer *b)
+{
+	(void)b;
+	return (struct crowdsec_bouncer_counts){0};
 }

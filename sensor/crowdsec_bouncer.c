@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The server keeps the cursor of what it told, by key and address: an answer that is lost on the way, or that
+ * another bouncer with the same key has taken, is never told again. So everything is asked for at the start,
+ * after each failure, every so often, and soon where a delta left something open.
+ */
+#include "sensor/crowdsec_bouncer.h"
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/random.h>
+#include "forwarder/backoff.h"
+#include "forwarder/crowdsec_stream.h"
+#include "lib/log.h"
+#include "lib/util.h"
+
+#define PATH_MAX_LEN  8192
+#define REST_TIMES    10 /* everything is asked for no sooner than after so many times its cost */
+#define DRIFT_SHORTER 8  /* ... and so much more often where deltas did not tell it all */
+#define TIDY_NS       (60 * NS_PER_S) /* what ended is forgotten */
+
+struct crowdsec_bouncer {
+	struct crowdsec_bouncer_parts parts;
+	pthread_t thread;
+	bool runs;
+	struct backoff backoff;
+	struct buffer path;
+	/* Of its thread alone. */
+	bool failed;       /* the last answer, or there was none yet */
+	bool soon;         /* everything, as soon as it may be asked for */
+	uint64_t whole_ns; /* everything is due */
+	uint64_t rest_ns;  /* ... and not before this */
+	uint64_t tidied_ns;
+	bool put;             /* the enforcer has a list */
+	pthread_mutex_t lock; /* guards what follows */
+	struct crowdsec *decisions;
+	struct crowdsec_bouncer_counts counts;
+};
+
+int crowdsec_bouncer_new(const struct crowdsec_bouncer_parts *parts, struct crowdsec_bouncer **ret)
+{
+	struct crowdsec_bouncer *b = calloc(1, sizeof *b);
+
+	if (!b)
+		return -ENOMEM;
+	b->parts = *parts;
+	b->path = BUFFER_INIT(PATH_MAX_LEN);
+	b->failed = true;
+	pthread_mutex_init(&b->lock, NULL);
+	int r = crowdsec_new(parts->config, &b->decisions);
+	if (r) {
+		crowdsec_bouncer_free(b);
+		return r;
+	}
+	*ret = b;
+	return 0;
+}
+
+static uint64_t now_ns(const struct crowdsec_bouncer *b)
+{
+	return clock_boot_ns(b->parts.clock);
+}
+
+static uint64_t wall_s(const struct crowdsec_bouncer *b)
+{
+	return clock_wall_ns(b->parts.clock) / NS_PER_S;
+}
+
+/* --- putting into force --- */
+
+static void apply(struct crowdsec_bouncer *b, uint64_t since_ns)
+{
+	struct list_report report;
+	struct list *list = NULL;
+
+	pthread_mutex_lock(&b->lock);
+	int r = crowdsec_list(b->decisions, wall_s(b), &list, &report);
+	pthread_mutex_unlock(&b->lock);
+	if (r) {
+		log_error("decisions cannot be put into force", LOG_S("gateway", b->parts.config->name),
+			  LOG_ERRNO(r));
+		return;
+	}
+	enforcer_list_put(b->parts.enforcer, b->parts.list, list, &report, since_ns);
+	b->put = true;
+	pthread_mutex_lock(&b->lock);
+	b->counts.took_ns = now_ns(b) - since_ns;
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* Of an answer that broke off, what came counts. */
+static void apply_if_changed(struct crowdsec_bouncer *b, bool good, uint64_t since_ns)
+{
+	uint64_t now = now_ns(b);
+
+	pthread_mutex_lock(&b->lock);
+	bool changed = crowdsec_changed(b->decisions);
+	pthread_mutex_unlock(&b->lock);
+	if (!changed && (!good || (b->put && now - b->tidied_ns < TIDY_NS)))
+		return;
+	b->tidied_ns = now;
+	apply(b, since_ns);
+}
+
+/* --- asking --- */
+
+struct pull {
+	struct crowdsec_bouncer *b;
+	struct crowdsec_stream stream;
+	uint64_t wall_s;
+};
+
+static int on_decision(void *arg, enum crowdsec_section section, const struct crowdsec_decision *d)
+{
+	struct pull *p = arg;
+
+	return crowdsec_take(p->b->decisions, section, d, p->wall_s);
+}
+
+/* The lock is free between two parts: who asks why waits for no network. */
+static int on_part(void *arg, struct span bytes)
+{
+	struct pull *p = arg;
+
+	pthread_mutex_lock(&p->b->lock);
+	int r = crowdsec_stream_feed(&p->stream, bytes);
+	p->b->counts.bytes += bytes.len;
+	pthread_mutex_unlock(&p->b->lock);
+	return r;
+}
+
+/* 0: it is whole and sound; else why says what is not, for people. */
+static int judge(struct pull *p, const struct transport_answer *a, char why[static LAPI_ERROR_MAX])
+{
+	if (p->stream.error > 0) {
+		snprintf(why, LAPI_ERROR_MAX, "its answer %s", crowdsec_error_text(p->stream.error));
+		return 1;
+	}
+	if (p->stream.error < 0 || a->error != CURLE_OK || a->status / 100 != 2) {
+		lapi_explain(a, false, why);
+		return 1;
+	}
+	int r = crowdsec_stream_end(&p->stream);
+	if (r)
+		snprintf(why, LAPI_ERROR_MAX, "its answer %s", crowdsec_error_text(r));
+	return r;
+}
+
+/* Of a whole list that came in its time: what it held, and deltas should have told before. */
+static void drift_note(struct crowdsec_bouncer *b, uint64_t missed)
+{
+	if (!missed || b->failed)
+		return;
+	if (!b->counts.untold)
+		log_warning(
+			"decisions were not told as they were made; all are asked for more often",
+			LOG_S("gateway", b->parts.config->name), LOG_U("decisions", missed),
+			LOG_S("hint", "if another bouncer uses the same key, give picket one of its own"));
+	b->counts.untold += missed;
+}
+
+/* With the lock held. */
+static void good(struct crowdsec_bouncer *b, bool whole, uint64_t missed_before, uint64_t since_ns)
+{
+	uint64_t now = now_ns(b), resync_ns = b->parts.config->resync_ms * NS_PER_MS;
+	uint64_t missed = crowdsec_counts(b->decisions).missed - missed_before;
+	bool lacking = crowdsec_end(b->decisions);
+
+	b->counts.pulls++;
+	b->counts.answered_ns = now;
+	b->counts.error[0] = 0;
+	if (whole) {
+		b->counts.wholes++;
+		drift_note(b, missed);
+		b->soon = lacking;
+		b->whole_ns = now + (missed && !b->failed ? resync_ns / DRIFT_SHORTER : resync_ns);
+		b->rest_ns = now + REST_TIMES * (now - since_ns);
+	} else {
+		b->soon = b->soon || crowdsec_unsure(b->decisions);
+	}
+	b->failed = false;
+}
+
+static void tell_failure(const struct crowdsec_bouncer *b, const char *why)
+{
+	enforcer_list_there(b->parts.enforcer, b->parts.list, false, why);
+}
+
+/* Milliseconds until the next one. */
+static uint64_t pull(struct crowdsec_bouncer *b, bool whole)
+{
+	struct pull p = {.b = b, .wall_s = wall_s(b)};
+	struct lapi_request q = {.method = TRANSPORT_GET, .body_part = on_part, .arg = &p};
+	struct transport_answer a = {0};
+	uint64_t since_ns = now_ns(b), random = 0;
+	char why[LAPI_ERROR_MAX] = "no memory";
+
+	buffer_reset(&b->path);
+	int r = lapi_stream_path(b->parts.config, whole, &b->path);
+	q.path = b->path.data;
+	crowdsec_stream_init(&p.stream, on_decision, &p);
+	pthread_mutex_lock(&b->lock);
+	crowdsec_begin(b->decisions, whole);
+	uint64_t missed_before = crowdsec_counts(b->decisions).missed;
+	pthread_mutex_unlock(&b->lock);
+	if (!r)
+		r = lapi_call(b->parts.lapi, &q, &a);
+	if (r == LAPI_E_STOPPED)
+		return 0;
+	pthread_mutex_lock(&b->lock);
+	b->counts.status = r ? 0 : a.status;
+	b->counts.connections += r ? 0 : a.connections;
+	if (!r)
+		r = judge(&p, &a, why);
+	if (!r) {
+		good(b, whole, missed_before, since_ns);
+	} else {
+		b->failed = true;
+		b->counts.failures++;
+		snprintf(b->counts.error, sizeof b->counts.error, "%s", why);
+	}
+	pthread_mutex_unlock(&b->lock);
+	apply_if_changed(b, !r, since_ns);
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+		random = 0;
+	if (r) {
+		tell_failure(b, why);
+		return backoff_fail(&b->backoff, a.retry_after_ms, random);
+	}
+	enforcer_list_there(b->parts.enforcer, b->parts.list, true, "");
+	backoff_reset(&b->backoff);
+	/* A tenth less up to a tenth more: many sensors that begin together do not stay together. */
+	uint64_t interval = b->parts.config->interval_ms;
+	return interval - interval / 10 + random % (interval / 5 + 1);
+}
+
+static bool whole_is_due(const struct crowdsec_bouncer *b)
+{
+	uint64_t now = now_ns(b);
+
+	return b->failed || ((b->soon || now >= b->whole_ns) && now >= b->rest_ns);
+}
+
+/* --- what was in force before --- */
+
+/* The kernel may hold decisions of before this process: a list that was cut short must not take them out. */
+static void adopt_page(struct crowdsec_bouncer *b, const struct warden_reply *a)
+{
+	uint64_t boot_s = now_ns(b) / NS_PER_S, now_s = wall_s(b);
+
+	pthread_mutex_lock(&b->lock);
+	for (uint32_t i = 0; i < a->count; i++) {
+		const struct warden_block *k = &a->blocks[i];
+		if (k->value.source == VERDICT_CROWDSEC && k->value.deadline_s > boot_s)
+			crowdsec_adopt(b->decisions, &k->target, now_s + (k->value.deadline_s - boot_s));
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void adopt(struct crowdsec_bouncer *b)
+{
+	_cleanup_free_ struct warden_reply *reply = malloc(sizeof *reply);
+	struct warden_request q = {.op = WARDEN_LIST};
+
+	while (reply && warden_call(b->parts.warden, &q, reply) == 0 && !reply->result && reply->count) {
+		adopt_page(b, reply);
+		q.index += reply->count;
+	}
+}
+
+static void *bouncer_main(void *arg)
+{
+	struct crowdsec_bouncer *b = arg;
+	struct pollfd stop = {.fd = b->parts.stop_fd, .events = POLLIN};
+	uint64_t wait_ms;
+
+	adopt(b);
+	do {
+		wait_ms = pull(b, whole_is_due(b));
+	} while (poll(&stop, 1, (int)wait_ms) <= 0);
+	return NULL;
+}
+
+/* --- start, end, questions --- */
+
+int crowdsec_bouncer_start(struct crowdsec_bouncer *b)
+{
+	int r = -pthread_create(&b->thread, NULL, bouncer_main, b);
+
+	b->runs = r == 0;
+	return r;
+}
+
+void crowdsec_bouncer_free(struct crowdsec_bouncer *b)
+{
+	if (!b)
+		return;
+	if (b->runs)
+		pthread_join(b->thread, NULL);
+	crowdsec_free(b->decisions);
+	buffer_free(&b->path);
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+struct crowdsec_bouncer_counts crowdsec_bouncer_counts(struct crowdsec_bouncer *b)
+{
+	pthread_mutex_lock(&b->lock);
+	struct crowdsec_bouncer_counts c = b->counts;
+	c.decisions = crowdsec_counts(b->decisions);
+	c.held = crowdsec_count(b->decisions);
+	pthread_mutex_unlock(&b->lock);
+	return c;
+}
+
+void crowdsec_bouncer_own(struct crowdsec_bouncer *b, const struct prefix *target, uint64_t end_s)
+{
+	pthread_mutex_lock(&b->lock);
+	crowdsec_own(b->decisions, target, end_s);
+	pthread_mutex_unlock(&b->lock);
+}
+
+unsigned crowdsec_bouncer_find(struct crowdsec_bouncer *b, const struct prefix *target,
+			       struct crowdsec_told *ret, unsigned max)
+{
+	pthread_mutex_lock(&b->lock);
+	unsigned n = crowdsec_find(b->decisions, target, ret, max);
+	pthread_mutex_unlock(&b->lock);
+	return n;
+}
+
+void crowdsec_bouncer_each(struct crowdsec_bouncer *b, void (*each)(void *arg, const struct crowdsec_told *d),
+			   void *arg)
+{
+	pthread_mutex_lock(&b->lock);
+	crowdsec_each(b->decisions, each, arg);
+	pthread_mutex_unlock(&b->lock);
+}

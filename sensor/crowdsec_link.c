@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/crowdsec_link.h"
+#include <errno.h>
+#include "lib/log.h"
+#include "lib/util.h"
+
+#define PORTS_KEPT 8
+
+struct crowdsec_link {
+	const struct config_gateway *config;
+	struct credentials credentials;
+	struct lapi *lapi; /* of the bouncer's thread */
+	struct crowdsec_bouncer *bouncer;
+	unsigned list;
+	/* Ports of its last connections, ours and the LAPI's; written by its threads, read by others. */
+	uint32_t ports[PORTS_KEPT];
+	unsigned ports_next;
+};
+
+struct crowdsec_links {
+	const struct config *config;
+	const struct clock *clock;
+	struct crowdsec_link items[CONFIG_LISTS_MAX];
+	unsigned count;
+};
+
+static unsigned list_of(const struct config *c, const struct config_gateway *g)
+{
+	unsigned i = 0;
+
+	while (i < c->list_count && (c->lists[i].path || strcmp(c->lists[i].name, g->name) != 0))
+		i++;
+	return i;
+}
+
+int crowdsec_links_new(const struct config *config, const struct clock *clock, struct crowdsec_links **ret,
+		       struct buffer *errors)
+{
+	struct crowdsec_links *l = calloc(1, sizeof *l);
+	int r = 0, all = 0;
+
+	if (!l)
+		return -ENOMEM;
+	l->config = config;
+	l->clock = clock;
+	/* Every gateway's faults are told at once. */
+	for (unsigned i = 0; i < config->gateway_count && r >= 0; i++) {
+		const struct config_gateway *g = &config->gateways[i];
+		if (g->protocol != GATEWAY_CROWDSEC)
+			continue;
+		struct crowdsec_link *k = &l->items[l->count++];
+		k->config = g;
+		k->list = list_of(config, g);
+		r = credentials_read(g, &k->credentials, errors);
+		all = r ? r : all;
+	}
+	if (r < 0 || all) {
+		crowdsec_links_free(l);
+		return r < 0 ? r : all;
+	}
+	*ret = l;
+	return 0;
+}
+
+static uint32_t port_pair(uint16_t local_port, uint16_t peer_port)
+{
+	return (uint32_t)local_port << 16 | peer_port;
+}
+
+static bool link_is_own(const struct crowdsec_link *k, uint16_t local_port, uint16_t peer_port)
+{
+	for (unsigned i = 0; i < PORTS_KEPT; i++)
+		if (__atomic_load_n(&k->ports[i], __ATOMIC_RELAXED) == port_pair(local_port, peer_port))
+			return true;
+	return false;
+}
+
+/* Known before its first request can be captured: picket does not report its own. */
+static void on_connected(void *owner, uint16_t local_port, uint16_t peer_port)
+{
+	struct crowdsec_link *k = owner;
+
+	if (!link_is_own(k, local_port, peer_port))
+		__atomic_store_n(
+			&k->ports[__atomic_fetch_add(&k->ports_next, 1, __ATOMIC_RELAXED) % PORTS_KEPT],
+			port_pair(local_port, peer_port), __ATOMIC_RELAXED);
+}
+
+static int bouncer_start(struct crowdsec_links *l, struct crowdsec_link *k,
+			 const struct crowdsec_links_parts *parts)
+{
+	const struct lapi_parts lapi = {k->config, &k->credentials, l->clock, k, on_connected};
+	int r = lapi_new(&lapi, &k->lapi);
+
+	if (r)
+		return r;
+	const struct crowdsec_bouncer_parts bouncer = {
+		.config = k->config,
+		.clock = l->clock,
+		.lapi = k->lapi,
+		.enforcer = parts->enforcer,
+		.warden = parts->warden,
+		.list = k->list,
+		.stop_fd = parts->stop_fd,
+	};
+	r = crowdsec_bouncer_new(&bouncer, &k->bouncer);
+	return r ? r : crowdsec_bouncer_start(k->bouncer);
+}
+
+int crowdsec_links_start(struct crowdsec_links *l, const struct crowdsec_links_parts *parts)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		struct crowdsec_link *k = &l->items[i];
+		int r = config_gateway_has_list(k->config) ? bouncer_start(l, k, parts) : 0;
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+void crowdsec_links_stop(struct crowdsec_links *l)
+{
+	for (unsigned i = 0; l && i < l->count; i++)
+		if (l->items[i].lapi)
+			lapi_stop(l->items[i].lapi);
+	for (unsigned i = 0; l && i < l->count; i++) {
+		crowdsec_bouncer_free(l->items[i].bouncer);
+		l->items[i].bouncer = NULL;
+	}
+}
+
+void crowdsec_links_free(struct crowdsec_links *l)
+{
+	if (!l)
+		return;
+	crowdsec_links_stop(l);
+	for (unsigned i = 0; i < l->count; i++) {
+		lapi_free(l->items[i].lapi);
+		credentials_free(&l->items[i].credentials);
+	}
+	free(l);
+}
+
+unsigned crowdsec_links_count(const struct crowdsec_links *l)
+{
+	return l->count;
+}
+
+bool crowdsec_links_is_own(const struct crowdsec_links *l, uint16_t local_port, uint16_t peer_port)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (link_is_own(&l->items[i], local_port, peer_port))
+			return true;
+	return false;
+}
+
+struct crowdsec_link *crowdsec_links_find(const struct crowdsec_links *l, const char *name)
+{
+	for (unsigned i = 0; l && i < l->count; i++)
+		if (!strcmp(l->items[i].config->name, name))
+			return (struct crowdsec_link *)(uintptr_t)&l->items[i];
+	return NULL;
+}
+
+struct crowdsec_bouncer *crowdsec_link_bouncer(struct crowdsec_link *k)
+{
+	return k->bouncer;
+}
+
+void crowdsec_link_counts(struct crowdsec_link *k, struct gateway_counts *ret)
+{
+	*ret = (struct gateway_counts){
+		.name = k->config->name, .protocol = k->config->protocol, .state = "idle"};
+	if (!k->bouncer)
+		return;
+	struct crowdsec_bouncer_counts c = crowdsec_bouncer_counts(k->bouncer);
+	ret->state = c.error[0] ? "backing off" : "idle";
+	ret->last_status = c.status;
+	ret->attempts = c.pulls + c.failures;
+	ret->retries = c.failures;
+	ret->connections = c.connections;
+	ret->bytes = c.bytes;
+	snprintf(ret->last_error, sizeof ret->last_error, "%s", c.error);
+}
