@@ -58,7 +58,8 @@ static char peek(const struct scanner *s)
 
 static void skip(struct scanner *s, size_t n)
 {
-	s->rest.ptr += n;
+	if (n) /* the pointer of an empty text may be NULL */
+		s->rest.ptr += n;
 	s->rest.len -= n;
 }
 

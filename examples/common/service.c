@@ -81,7 +81,7 @@ static int listen_on(const union address *address)
 	return fd;
 }
 
-static void announce(int fd)
+void service_announce(int fd)
 {
 	union address bound = {0};
 	socklen_t len = sizeof bound;
@@ -168,12 +168,10 @@ static void completed(void *cls, struct MHD_Connection *connection, void **state
 	*state = NULL;
 }
 
-int service_run(const char *listen, size_t body_max, service_handler handler, void *arg)
+int service_listen(const char *listen, int *ret_fd)
 {
-	struct service s = {handler, arg, body_max};
 	union address address;
-	sigset_t stop;
-	int fd, signal_number;
+	int fd;
 
 	if (address_parse(listen, &address)) {
 		fprintf(stderr, "\"%s\" is no ADDR:PORT or [IPV6]:PORT\n", listen);
@@ -184,6 +182,19 @@ int service_run(const char *listen, size_t body_max, service_handler handler, vo
 		fprintf(stderr, "cannot listen on %s: %s\n", listen, strerror(errno));
 		return 1;
 	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int service_run(const char *listen, size_t body_max, service_handler handler, void *arg)
+{
+	struct service s = {handler, arg, body_max};
+	sigset_t stop;
+	int fd, signal_number;
+	int r = service_listen(listen, &fd);
+
+	if (r)
+		return r;
 	/* Blocked before the server's thread starts, so that only sigwait below takes them. */
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
@@ -201,7 +212,7 @@ int service_run(const char *listen, size_t body_max, service_handler handler, vo
 		close(fd);
 		return 1;
 	}
-	announce(fd);
+	service_announce(fd);
 	sigwait(&stop, &signal_number);
 	MHD_stop_daemon(daemon);
 	return 0;

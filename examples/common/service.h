@@ -28,6 +28,10 @@ typedef enum MHD_Result (*service_handler)(void *arg, const struct service_reque
  */
 int service_run(const char *listen, size_t body_max, service_handler handler, void *arg);
 
+/* The parts of it, for who serves otherwise. 0 (a descriptor that does not block), or the exit status. */
+int service_listen(const char *listen, int *ret_fd);
+void service_announce(int fd); /* prints "listening on ADDR:PORT" */
+
 /* header may be NULL, else "Name: value", several divided by "\n". json is copied. */
 enum MHD_Result service_reply(const struct service_request *request, unsigned status, const char *header,
 			      const char *json, size_t len);

@@ -16,6 +16,7 @@
 #include "service.h"
 #include "analysis.h"
 #include "answers.h"
+#include "chaos.h"
 #include "event_log.h"
 #include "sign.h"
 
@@ -29,6 +30,7 @@ struct gateway {
 	FILE *log;
 	char token[TOKEN_MAX]; /* "": none is asked for */
 	struct signer *signer; /* NULL: answers are not signed */
+	const char *chaos;     /* NULL: it behaves */
 	struct analysis *analysis;
 	struct answers answers;
 	unsigned long long batches, repeated, events, requests, verdicts;
@@ -235,6 +237,7 @@ static const char usage[] =
 	"  --log FILE         append every event to FILE, one JSON object a line\n"
 	"  --token-file FILE  ask for \"Authorization: Bearer\" with the token in FILE\n"
 	"  --sign-key FILE    sign answers: a private Ed25519 key in PEM, or \"hmac: BASE64\"\n"
+	"  --chaos MODE,...   misbehave, each request in the next of these ways; all: in all of them\n"
 	"  --logins N         login attempts of one client that make an attack (5)\n"
 	"  --probes N         different listed paths that make one (3)\n"
 	"  --window SECONDS   within this time (60)\n"
@@ -279,15 +282,11 @@ static int read_number(const char *text, unsigned *ret)
 static int read_options(struct gateway *g, int argc, char **argv, const char **ret_listen)
 {
 	static const struct option options[] = {
-		{"listen", required_argument, NULL, 'l'},
-		{"log", required_argument, NULL, 'o'},
-		{"token-file", required_argument, NULL, 't'},
-		{"sign-key", required_argument, NULL, 's'},
-		{"logins", required_argument, NULL, 'n'},
-		{"probes", required_argument, NULL, 'p'},
-		{"window", required_argument, NULL, 'w'},
-		{"ttl", required_argument, NULL, 'T'},
-		{0},
+		{"listen", required_argument, NULL, 'l'},     {"log", required_argument, NULL, 'o'},
+		{"token-file", required_argument, NULL, 't'}, {"sign-key", required_argument, NULL, 's'},
+		{"chaos", required_argument, NULL, 'c'},      {"logins", required_argument, NULL, 'n'},
+		{"probes", required_argument, NULL, 'p'},     {"window", required_argument, NULL, 'w'},
+		{"ttl", required_argument, NULL, 'T'},        {0},
 	};
 	int c, r = 0;
 
@@ -305,6 +304,9 @@ static int read_options(struct gateway *g, int argc, char **argv, const char **r
 		case 's':
 			g->signer = signer_read(optarg);
 			r = g->signer ? 0 : 2;
+			break;
+		case 'c':
+			g->chaos = optarg;
 			break;
 		case 'n':
 			r = read_number(optarg, &g->limits.logins);
@@ -338,7 +340,9 @@ int main(int argc, char **argv)
 	const char *listen = NULL;
 	int r = read_options(&g, argc, argv, &listen);
 
-	if (r == 0) {
+	if (r == 0 && g.chaos) {
+		r = chaos_run(listen, g.chaos, g.signer);
+	} else if (r == 0) {
 		g.analysis = analysis_new(&g.limits);
 		r = g.analysis ? service_run(listen, BODY_MAX, answer, &g) : 1;
 	}
