@@ -12,6 +12,20 @@
 
 #define BATCH_ID_MAX 96
 
+/* Where a batch lies in a spool (spool.h); generation 0: nowhere. */
+struct spool_place {
+	uint64_t generation;
+	uint32_t number;
+};
+
+/* How far it is on its way to the disk. */
+enum batch_kept {
+	BATCH_UNKEPT = 0, /* nobody was asked */
+	BATCH_WRITING,    /* the spool's thread reads it: it must not go away */
+	BATCH_KEPT,       /* it lies at place */
+	BATCH_REFUSED,    /* it could not be written: there is only this one */
+};
+
 struct batch {
 	struct batch *next; /* for the queue that holds it */
 	char id[BATCH_ID_MAX];
@@ -19,6 +33,12 @@ struct batch {
 	unsigned events;
 	uint64_t opened_ns; /* boot clock: when its first event came */
 	bool sealed;
+	bool again; /* it was sent before */
+	bool gone;  /* done with, as soon as the spool gives it back */
+	/* For the gateway that keeps it. */
+	enum batch_kept kept;
+	uint64_t asked_ns; /* boot clock: when it was last given to the spool */
+	struct spool_place place;
 };
 
 enum { BATCH_E_FULL = 1 };

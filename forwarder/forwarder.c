@@ -27,6 +27,7 @@ struct forwarder {
 	unsigned count;
 	struct buffer json; /* the event being handed out */
 	CURLM *multi;       /* NULL until started */
+	bool flushed;       /* nothing is pushed any more, and nothing was left unsafe */
 	uint64_t untold;    /* dropped, not yet reported */
 	uint64_t loss_told_ns;
 	pthread_mutex_t lock; /* guards local_events */
@@ -109,7 +110,7 @@ void forwarder_free(struct forwarder *f)
 	if (!f)
 		return;
 	for (unsigned i = 0; f->gateways && i < f->count; i++)
-		gateway_free(f->gateways[i]);
+		gateway_free(f->gateways[i], f->flushed);
 	free(f->gateways);
 	if (f->multi)
 		curl_multi_cleanup(f->multi);
@@ -118,6 +119,26 @@ void forwarder_free(struct forwarder *f)
 	free(f->source);
 	free(f);
 	curl_global_cleanup();
+}
+
+void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct buffer *errors)
+{
+	for (unsigned i = 0; i < f->count; i++) {
+		int r = f->gateways[i] ? gateway_open_spool(f->gateways[i], state_dir) : 0;
+
+		if (r)
+			buffer_printf(errors, "the spool of gateway %s in %s/spool cannot be used: %s\n",
+				      f->configs[i].name, state_dir,
+				      r == -EBUSY ? "another process has it" : strerror(-r));
+	}
+}
+
+void forwarder_seen(struct forwarder *f, uint64_t wall_ns)
+{
+	for (unsigned i = 0; i < f->count; i++) {
+		if (f->gateways[i])
+			gateway_seen(f->gateways[i], wall_ns);
+	}
 }
 
 /* --- in --- */
@@ -273,13 +294,13 @@ int forwarder_run(struct forwarder *f, int wake_fd, int timeout_ms)
 	return run(f, wake_fd, timeout_ms, false);
 }
 
-static size_t held(const struct forwarder *f)
+static size_t unsent(const struct forwarder *f)
 {
 	size_t sum = 0;
 
 	for (unsigned i = 0; i < f->count; i++) {
 		if (f->gateways[i])
-			sum += gateway_held(f->gateways[i]);
+			sum += gateway_unsent(f->gateways[i]);
 	}
 	return sum;
 }
@@ -289,10 +310,11 @@ void forwarder_flush(struct forwarder *f, int timeout_ms)
 	uint64_t end_ns = clock_boot_ns(f->clock) + (uint64_t)MAX(timeout_ms, 0) * NS_PER_MS, now_ns;
 
 	report_losses(f, clock_boot_ns(f->clock), true);
-	while (held(f) && (now_ns = clock_boot_ns(f->clock)) < end_ns) {
+	while (unsent(f) && (now_ns = clock_boot_ns(f->clock)) < end_ns) {
 		if (run(f, -1, (int)((end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS), true))
 			return;
 	}
+	f->flushed = true;
 }
 
 /* --- counts --- */

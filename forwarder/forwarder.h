@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * forwarder.h: events → batches → gateways → verdicts. Runs wholly in the judge thread: push and run are
- * called by it alone; counts may be read from others. In this form a gateway has one request in flight and a
- * bounded queue of events (config gateway.queue_events); what does not fit is counted and reported as a
- * picket.loss event.
+ * forwarder.h: events → batches → gateways → verdicts. Runs in the judge thread: push and run are called by
+ * it alone; counts may be read from others. Each gateway has a queue of events (config gateway.queue_events)
+ * and, where state_dir can be written, a spool on the disk, with a thread of its own; what does not fit is
+ * counted and reported as a picket.loss event.
  *
  * protocol batch: POST, content type application/cloudevents-batch+json, one keep-alive connection, no
  * redirects, Content-Length always, header Idempotency-Key = batch id; 2xx = delivered, the body may carry
@@ -17,6 +17,7 @@
 #include "lib/config.h"
 #include "lib/event.h"
 #include "lib/verdict.h"
+#include "forwarder/spooler.h"
 #include "forwarder/verdict_parse.h"
 
 struct forwarder;
@@ -24,24 +25,30 @@ struct forwarder;
 struct gateway_counts {
 	const char *name;
 	enum config_gateway_protocol protocol;
-	const char *state;                       /* "idle", "sending", "backing off", "failed" */
-	char last_error[384];                    /* "" if none; explained for people */
-	unsigned last_status;                    /* HTTP */
-	uint64_t events, batches;                /* delivered */
-	uint64_t events_offered;                 /* offered = delivered + dropped + held */
-	uint64_t events_dropped;                 /* queue full, or refused for good */
-	uint64_t events_held;                    /* queued or in flight */
+	const char *state;        /* "idle", "sending", "backing off", "failed" */
+	char last_error[384];     /* "" if none; explained for people */
+	unsigned last_status;     /* HTTP */
+	uint64_t events, batches; /* delivered */
+	/* offered + recovered = delivered + dropped + held */
+	uint64_t events_offered;
+	uint64_t events_recovered;               /* of an earlier process, found in the spool */
+	uint64_t events_dropped;                 /* queue or spool full, unreadable there, refused for good */
+	uint64_t events_held;                    /* queued, in the spool, or in flight */
 	uint64_t held_since_ns;                  /* boot clock: the oldest of them; 0 = none is held */
 	uint64_t attempts, retries, connections; /* connections: new TCP connections made */
 	uint64_t bytes;
 	uint64_t verdicts; /* accepted by the parser */
 	uint64_t refused[VERDICT_E_MAX];
+	uint64_t spool_bytes_max; /* 0: it has no spool */
+	struct spooler_counts spool;
+	uint64_t bypassed; /* batches sent without being safe on the disk: it was slow, or refused them */
 };
 
 struct forwarder_hooks {
 	void (*verdict)(void *arg, const struct verdict *v); /* called inside forwarder_run */
 	void (*event)(void *arg, struct event *e); /* a loss event to publish; takes the reference */
 	void *arg;
+	uint64_t held_ns; /* how long what was seen may have been held before it was pushed */
 };
 
 /*
@@ -52,6 +59,14 @@ struct forwarder_hooks {
  */
 int forwarder_new(const struct config *config, const struct clock *clock, const char *source,
 		  const struct forwarder_hooks *hooks, struct forwarder **ret, struct buffer *errors);
+/*
+ * Opens, or makes, the spools of the gateways that want one, in state_dir; before privileges are dropped and
+ * before the first run. A spool that cannot be had is told in errors, a line each, and is not used.
+ */
+void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct buffer *errors);
+/* All that was seen before this time (wall clock, less held_ns) has been pushed: after a crash it is not
+ * missing. */
+void forwarder_seen(struct forwarder *f, uint64_t wall_ns);
 /* Borrows. The event is written as JSON at once; no reference is kept. */
 void forwarder_push(struct forwarder *f, struct event *e);
 /*
@@ -59,7 +74,7 @@ void forwarder_push(struct forwarder *f, struct event *e);
  * first, and do what that brought. 0 or -errno.
  */
 int forwarder_run(struct forwarder *f, int wake_fd, int timeout_ms);
-/* Send what is held, at most timeout_ms. */
+/* The end: send what is held, or have it safe on the disk; at most timeout_ms. */
 void forwarder_flush(struct forwarder *f, int timeout_ms);
 /* Copies; ret has room for count. Returns how many gateways there are. Safe from other threads. */
 unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsigned count);
@@ -69,6 +84,6 @@ unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsig
  * other threads.
  */
 bool forwarder_is_own(const struct forwarder *f, uint16_t local_port, uint16_t peer_port);
-void forwarder_free(struct forwarder *f);
+void forwarder_free(struct forwarder *f); /* after a forwarder_flush the spools know that all was in order */
 
 #endif

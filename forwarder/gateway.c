@@ -11,16 +11,25 @@
 #include "forwarder/outbox.h"
 #include "forwarder/protocol.h"
 #include "forwarder/situation.h"
+#include "forwarder/spool_files.h"
 #include "forwarder/wire.h"
 #include "lib/util.h"
 
 #define CONNECTIONS_KEPT 4
+/* Kept in memory while the gateway answers, beside the one under way; more than that is read back. */
+#define LIVE_BATCHES 8
+/* So many failures in a row open the circuit: from then on each rest ends with one probe. */
+#define CIRCUIT_FAILURES 5
 
+/*
+ * One connection, one batch under way. What is new goes over the live lane; what waited on the disk, in its
+ * order, over the other, so that after an outage neither waits for the other.
+ */
 struct lane {
 	struct gateway *gateway;
 	struct transport *transport; /* NULL until started */
 	struct attempt attempt;      /* the one under way, or the last */
-	bool again;                  /* the batch was sent before */
+	struct batch *batch;         /* live: the outbox's, while under way. backlog: ours, until done with */
 };
 
 struct gateway {
@@ -28,9 +37,11 @@ struct gateway {
 	const struct protocol *protocol;
 	const struct clock *clock;
 	struct forwarder_hooks hooks;
-	struct lane lane;
+	struct lane live, backlog;
 	struct outbox outbox;
 	char id_prefix[BATCH_ID_MAX - 24];
+	struct spooler_options spool; /* bytes_max 0: none, or its thread has it */
+	CURLM *multi;
 	struct backoff backoff;
 	uint64_t rest_until_ns; /* boot clock: nothing is sent before */
 	struct credentials credentials;
@@ -70,6 +81,13 @@ static int check_url(const struct config_gateway *c, struct buffer *errors)
 	return r;
 }
 
+static int check_spool(const struct config_gateway *c, struct buffer *errors)
+{
+	if (c->spool && c->spool < (uint64_t)SPOOL_SEGMENTS * SPOOL_SEGMENT_MIN)
+		return invalid(errors, c, "spool:", "is too small; write at least 8MiB, or 0 for none");
+	return 0;
+}
+
 static void outbox_setup(struct gateway *g)
 {
 	const struct config_gateway *c = g->config;
@@ -95,7 +113,7 @@ int gateway_new(const struct config_gateway *config, const struct clock *clock,
 	pthread_mutex_init(&g->lock, NULL);
 	g->config = config;
 	g->protocol = protocol_of(config->protocol);
-	g->lane.gateway = g;
+	g->live.gateway = g->backlog.gateway = g;
 	g->clock = clock;
 	g->hooks = *hooks;
 	g->counts =
@@ -103,9 +121,11 @@ int gateway_new(const struct config_gateway *config, const struct clock *clock,
 	outbox_setup(g);
 	r = check_url(config, errors);
 	if (!r)
+		r = check_spool(config, errors);
+	if (!r)
 		r = credentials_read(config, &g->credentials, errors);
 	if (r) {
-		gateway_free(g);
+		gateway_free(g, false);
 		return r;
 	}
 	*ret = g;
@@ -127,14 +147,58 @@ static void on_connected(void *owner, uint16_t local_port, uint16_t peer_port)
 				 port_pair(local_port, peer_port), __ATOMIC_RELAXED);
 }
 
+/* --- its spool --- */
+
+int gateway_open_spool(struct gateway *g, const char *state_dir)
+{
+	int r;
+
+	if (!g->config->spool)
+		return 0;
+	r = spool_files_open(state_dir, g->config->name, g->spool.fds, &g->spool.mark_fd);
+	if (r)
+		return r;
+	g->spool.bytes_max = g->config->spool;
+	g->spool.full = g->config->spool_full;
+	return 0;
+}
+
+/* By the spool's thread: what came back is looked at by the next step. */
+static void wake(void *multi)
+{
+	curl_multi_wakeup(multi);
+}
+
+static int start_spool(struct gateway *g)
+{
+	struct spooler_options options = g->spool;
+
+	if (!options.bytes_max)
+		return 0;
+	options.clock = g->clock;
+	options.run = event_run_id();
+	options.wake = wake;
+	options.arg = g->multi;
+	g->spool.bytes_max = 0; /* the descriptors are not ours any more */
+	g->counts.spool_bytes_max = options.bytes_max;
+	return spooler_new(&options, &g->outbox.spooler);
+}
+
 int gateway_start(struct gateway *g, CURLM *multi)
 {
+	struct lane *const lanes[] = {&g->live, &g->backlog};
 	struct wire wire;
+	int r = 0;
 
+	g->multi = multi;
 	wire_make(g->config, g->protocol, &g->credentials, g->clock, &wire);
-	wire.options.owner = &g->lane;
 	wire.options.connected = on_connected;
-	return transport_new(multi, &wire.options, &g->lane.transport);
+	for (unsigned i = 0; i < ARRAY_SIZE(lanes) && !r; i++) {
+		wire.options.owner = lanes[i];
+		if (i == 0 || g->spool.bytes_max)
+			r = transport_new(multi, &wire.options, &lanes[i]->transport);
+	}
+	return r ? r : start_spool(g);
 }
 
 /* --- taking in --- */
@@ -168,40 +232,180 @@ void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns)
 	pthread_mutex_unlock(&g->lock);
 }
 
+/* --- what the spool says --- */
+
+static void tell_gap(struct gateway *g)
+{
+	struct spooler_gap gap;
+	struct event *e;
+
+	spooler_gap(g->outbox.spooler, &gap);
+	if (!gap.known || !g->hooks.event)
+		return;
+	uint64_t since_ns = gap.seen_wall_ns - MIN(gap.seen_wall_ns, g->hooks.held_ns);
+	e = event_new_gap(g->config->name, gap.run, since_ns, clock_boot_ns(g->clock),
+			  clock_wall_ns(g->clock));
+	if (e)
+		g->hooks.event(g->hooks.arg, e);
+}
+
+/* Call with the lock held. */
+static void take_over(struct gateway *g, const struct spooler_counts *now)
+{
+	const struct spool_counts *before = &g->counts.spool.spool;
+	uint64_t found = now->spool.recovered - before->recovered;
+	uint64_t lost = now->spool.dropped - before->dropped + now->spool.unread - before->unread;
+
+	g->counts.events_recovered += found;
+	g->counts.events_dropped += lost;
+	g->counts.events_held += found - lost;
+	g->counts.spool = *now;
+}
+
+/* Call with the lock held. */
+static void set_held_since(struct gateway *g)
+{
+	uint64_t opened_ns = outbox_opened_ns(&g->outbox), wall_s = g->counts.spool.spool.oldest_wall_s;
+	uint64_t now_ns = clock_boot_ns(g->clock), wall_ns = clock_wall_ns(g->clock);
+
+	if (wall_s) {
+		uint64_t age_ns = wall_ns - MIN(wall_ns, wall_s * NS_PER_S);
+		uint64_t since_ns = now_ns - MIN(now_ns - 1, age_ns);
+		opened_ns = opened_ns ? MIN(opened_ns, since_ns) : since_ns;
+	}
+	g->counts.held_since_ns = opened_ns;
+}
+
+static void look_at_spool(struct gateway *g)
+{
+	struct spooler_counts now;
+
+	if (!g->outbox.spooler)
+		return;
+	spooler_counts(g->outbox.spooler, &now);
+	bool first = now.recovered && !g->counts.spool.recovered;
+	pthread_mutex_lock(&g->lock);
+	take_over(g, &now);
+	set_held_since(g);
+	pthread_mutex_unlock(&g->lock);
+	if (first)
+		tell_gap(g);
+}
+
+void gateway_seen(struct gateway *g, uint64_t wall_ns)
+{
+	uint64_t unsafe_ns = outbox_unsafe_since_ns(&g->outbox), now_ns = clock_boot_ns(g->clock);
+
+	if (!g->outbox.spooler || !g->counts.spool.recovered)
+		return;
+	/* What is held and not safe came at that time. */
+	if (unsafe_ns != OUTBOX_NEVER) {
+		uint64_t ago_ns = now_ns - MIN(now_ns, unsafe_ns);
+		uint64_t since_ns = clock_wall_ns(g->clock) - ago_ns;
+		wall_ns = MIN(wall_ns, since_ns);
+	}
+	spooler_seen(g->outbox.spooler, wall_ns);
+}
+
 /* --- sending --- */
+
+static const struct lane *other(const struct lane *lane)
+{
+	const struct gateway *g = lane->gateway;
+
+	return lane == &g->live ? &g->backlog : &g->live;
+}
+
+static bool busy(const struct lane *lane)
+{
+	return lane->transport && transport_busy(lane->transport);
+}
+
+/*
+ * When the lane may send. After a failure one request at a time is a probe: a gateway that is down or
+ * overloaded is not asked twice.
+ */
+static uint64_t lane_free_ns(const struct gateway *g, const struct lane *lane)
+{
+	bool probing = g->backoff.failures && busy(other(lane));
+
+	return !lane->transport || busy(lane) || probing ? UINT64_MAX : g->rest_until_ns;
+}
 
 uint64_t gateway_due_ns(const struct gateway *g, bool flush)
 {
-	uint64_t due = outbox_due_ns(&g->outbox);
+	const struct batch *first = outbox_first(&g->outbox);
+	uint64_t due = outbox_keep_due_ns(&g->outbox);
 
-	if (due == OUTBOX_NEVER || (g->lane.transport && transport_busy(g->lane.transport)))
-		return UINT64_MAX;
-	return MAX(flush ? 0 : due, g->rest_until_ns);
+	if (first) {
+		uint64_t ready_ns = flush && !g->outbox.spooler ? 0 : outbox_ready_ns(&g->outbox, first);
+		due = MIN(due, MAX(ready_ns, lane_free_ns(g, &g->live)));
+	}
+	if (g->backlog.batch)
+		due = MIN(due, lane_free_ns(g, &g->backlog));
+	return due;
 }
 
-int gateway_step(struct gateway *g, uint64_t now_ns, bool flush)
+static int send_batch(struct lane *lane)
 {
-	struct lane *lane = &g->lane;
-	const struct batch *b;
-	int r;
+	struct gateway *g = lane->gateway;
+	struct batch *b = lane->batch;
 
-	if (gateway_due_ns(g, flush) > now_ns)
-		return 0;
-	b = outbox_first(&g->outbox);
-	if (!b)
-		return 0;
-	r = attempt_new(&lane->attempt, b->id, g->config->transport);
+	batch_seal(b);
+	int r = attempt_new(&lane->attempt, b->id, g->config->transport);
 	if (!r)
 		r = transport_send(lane->transport, lane->attempt.headers, buffer_span(&b->json));
 	if (r)
 		return r;
 	pthread_mutex_lock(&g->lock);
 	g->counts.attempts++;
-	if (lane->again)
-		g->counts.retries++;
+	g->counts.retries += b->again;
 	g->counts.state = "sending";
 	pthread_mutex_unlock(&g->lock);
+	b->again = true;
 	return 0;
+}
+
+static int send_live(struct gateway *g, uint64_t now_ns, bool flush)
+{
+	struct batch *b = outbox_first(&g->outbox);
+
+	if (!b || lane_free_ns(g, &g->live) > now_ns)
+		return 0;
+	if (!(flush && !g->outbox.spooler) && outbox_ready_ns(&g->outbox, b) > now_ns)
+		return 0;
+	bool bypasses = g->outbox.spooler && b->kept != BATCH_KEPT;
+	g->live.batch = b;
+	int r = send_batch(&g->live);
+	if (r) {
+		g->live.batch = NULL;
+		return r;
+	}
+	pthread_mutex_lock(&g->lock);
+	g->counts.bypassed += bypasses;
+	pthread_mutex_unlock(&g->lock);
+	return 0;
+}
+
+static int send_backlog(struct gateway *g, uint64_t now_ns)
+{
+	struct lane *lane = &g->backlog;
+
+	if (lane_free_ns(g, lane) > now_ns)
+		return 0;
+	if (!lane->batch)
+		lane->batch = outbox_backlog(&g->outbox);
+	return lane->batch ? send_batch(lane) : 0;
+}
+
+int gateway_step(struct gateway *g, uint64_t now_ns, bool flush)
+{
+	outbox_keep(&g->outbox, now_ns, flush);
+	look_at_spool(g);
+	/* While nothing gets through, what is safe on the disk needs no memory. */
+	outbox_let_go(&g->outbox, g->backoff.failures ? 0 : LIVE_BATCHES, g->live.batch);
+	int r = send_live(g, now_ns, flush);
+	return r ? r : send_backlog(g, now_ns);
 }
 
 /* --- answers --- */
@@ -224,48 +428,60 @@ static void take_rest(struct gateway *g, const struct transport_answer *a, uint6
 	g->rest_until_ns = clock_boot_ns(g->clock) + backoff_fail(&g->backoff, rest_ms, random) * NS_PER_MS;
 }
 
-/* Call with the lock held: the oldest batch goes, its events change the column. */
-static void remove_batch(struct gateway *g, uint64_t *column)
+/* Call with the lock held: the lane's batch goes, its events change the column. */
+static void remove_batch(struct lane *lane, uint64_t *column)
 {
-	unsigned events = outbox_remove(&g->outbox);
+	struct gateway *g = lane->gateway;
+	struct batch *b = lane->batch;
 
-	g->lane.again = false;
-	g->counts.events_held -= events;
-	g->counts.held_since_ns = outbox_opened_ns(&g->outbox);
-	*column += events;
+	g->counts.events_held -= b->events;
+	*column += b->events;
+	lane->batch = NULL;
+	if (lane == &g->live)
+		outbox_done(&g->outbox, b);
+	else
+		outbox_backlog_done(&g->outbox, b);
+	set_held_since(g);
 }
 
-static void on_delivered(struct gateway *g, const struct transport_answer *a)
+static void on_delivered(struct lane *lane, const struct transport_answer *a)
 {
+	struct gateway *g = lane->gateway;
+
 	backoff_reset(&g->backoff);
 	g->rest_until_ns = 0;
 	pthread_mutex_lock(&g->lock);
-	g->counts.bytes += outbox_first(&g->outbox)->json.len;
-	remove_batch(g, &g->counts.events);
+	g->counts.bytes += lane->batch->json.len;
+	remove_batch(lane, &g->counts.events);
 	g->counts.batches++;
 	g->counts.last_status = a->status;
 	g->counts.last_error[0] = 0;
-	g->counts.state = "idle";
+	g->counts.state = busy(other(lane)) ? "sending" : "idle";
 	pthread_mutex_unlock(&g->lock);
 }
 
-static void on_retry(struct gateway *g, const struct transport_answer *a, uint64_t rest_ms)
+static void on_retry(struct lane *lane, const struct transport_answer *a, uint64_t rest_ms)
 {
+	struct gateway *g = lane->gateway;
+
 	take_rest(g, a, rest_ms);
-	g->lane.again = true;
+	if (lane == &g->live)
+		lane->batch = NULL; /* it is the outbox's first again, or goes to the backlog */
 	pthread_mutex_lock(&g->lock);
 	set_error(g, a);
-	g->counts.state = "backing off";
+	g->counts.state = g->backoff.failures < CIRCUIT_FAILURES ? "backing off" : "open";
 	pthread_mutex_unlock(&g->lock);
 }
 
 /* This batch will never be taken. The next may be, but not at once: the fault is likely to be in the
  * configuration. */
-static void on_refused(struct gateway *g, const struct transport_answer *a, uint64_t rest_ms)
+static void on_refused(struct lane *lane, const struct transport_answer *a, uint64_t rest_ms)
 {
+	struct gateway *g = lane->gateway;
+
 	take_rest(g, a, rest_ms);
 	pthread_mutex_lock(&g->lock);
-	remove_batch(g, &g->counts.events_dropped);
+	remove_batch(lane, &g->counts.events_dropped);
 	set_error(g, a);
 	g->counts.state = "failed";
 	pthread_mutex_unlock(&g->lock);
@@ -349,13 +565,13 @@ int gateway_finish(struct lane *lane, CURLcode result)
 	pthread_mutex_unlock(&g->lock);
 	switch (fate_of(&a, &rest_ms)) {
 	case FATE_DELIVERED:
-		on_delivered(g, &a);
+		on_delivered(lane, &a);
 		return read_verdicts(g, &lane->attempt, &a);
 	case FATE_RETRY:
-		on_retry(g, &a, rest_ms);
+		on_retry(lane, &a, rest_ms);
 		break;
 	case FATE_REFUSED:
-		on_refused(g, &a, rest_ms);
+		on_refused(lane, &a, rest_ms);
 		break;
 	}
 	return 0;
@@ -374,9 +590,13 @@ uint64_t gateway_dropped(struct gateway *g)
 	return dropped;
 }
 
-size_t gateway_held(const struct gateway *g)
+/*
+ * What is not safe on the disk; as long as the gateway answers also what is, so that little is left for the
+ * next start.
+ */
+size_t gateway_unsent(const struct gateway *g)
 {
-	return g->outbox.events;
+	return g->backoff.failures ? outbox_unsafe(&g->outbox) : g->outbox.events;
 }
 
 bool gateway_is_own(const struct gateway *g, uint16_t local_port, uint16_t peer_port)
@@ -394,12 +614,16 @@ void gateway_counts(struct gateway *g, struct gateway_counts *ret)
 	pthread_mutex_unlock(&g->lock);
 }
 
-void gateway_free(struct gateway *g)
+void gateway_free(struct gateway *g, bool clean)
 {
 	if (!g)
 		return;
-	transport_free(g->lane.transport);
-	outbox_free(&g->outbox);
+	transport_free(g->live.transport);
+	transport_free(g->backlog.transport);
+	batch_free(g->backlog.batch);
+	outbox_free(&g->outbox, clean);
+	if (g->spool.bytes_max)
+		spool_files_close(g->spool.fds, g->spool.mark_fd);
 	credentials_free(&g->credentials);
 	pthread_mutex_destroy(&g->lock);
 	free(g);

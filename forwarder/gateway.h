@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gateway.h: one gateway that is reached by POST: the queue of what waits for it, one request in flight, and
- * what becomes of answers. What is said and how it is read is its protocol's (protocol.h), the way there its
- * transport's. A batch leaves the queue only when it was taken or refused for good. Used by the judge thread
- * alone, except gateway_is_own and gateway_counts.
+ * gateway.h: one gateway that is reached by POST: what waits for it, in memory and on the disk, one request
+ * in flight, beside it another while a backlog is worked off, and what becomes of answers. What is said and
+ * how it is read is its protocol's (protocol.h), the way there its transport's. A batch leaves the queue only
+ * when it was taken or refused for good. Used by the judge thread alone, except gateway_is_own and
+ * gateway_counts.
  */
 #ifndef PICKET_GATEWAY_H
 #define PICKET_GATEWAY_H
@@ -24,6 +25,8 @@ struct lane; /* one connection of a gateway: the owner of its transport */
  */
 int gateway_new(const struct config_gateway *config, const struct clock *clock,
 		const struct forwarder_hooks *hooks, struct gateway **ret, struct buffer *errors);
+/* Opens, or makes, the files of its spool in state_dir; before gateway_start. 0 or -errno: there is none. */
+int gateway_open_spool(struct gateway *g, const char *state_dir);
 int gateway_start(struct gateway *g, CURLM *multi);
 
 bool gateway_has_room(const struct gateway *g);
@@ -37,10 +40,14 @@ int gateway_step(struct gateway *g, uint64_t now_ns, bool flush);
 int gateway_finish(struct lane *lane, CURLcode result);
 /* Events dropped since this was last asked. */
 uint64_t gateway_dropped(struct gateway *g);
-size_t gateway_held(const struct gateway *g);
+/* Events that a process which ends should wait for. */
+size_t gateway_unsent(const struct gateway *g);
+/* All that was seen before this time has been offered. */
+void gateway_seen(struct gateway *g, uint64_t wall_ns);
 /* Is that one of its last connections? Safe from other threads. */
 bool gateway_is_own(const struct gateway *g, uint16_t local_port, uint16_t peer_port);
 void gateway_counts(struct gateway *g, struct gateway_counts *ret);
-void gateway_free(struct gateway *g);
+/* clean: the process ends in order. */
+void gateway_free(struct gateway *g, bool clean);
 
 #endif

@@ -3,6 +3,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include "lib/util.h"
+
+/* Of what the disk refused, so many at once: on a full disk each try is a write in vain. */
+#define OFFERED_AGAIN 4
 
 void outbox_init(struct outbox *o, const struct outbox_limits *limits, const char *id_prefix)
 {
@@ -59,24 +63,14 @@ int outbox_add(struct outbox *o, struct span event, uint64_t now_ns)
 	return 0;
 }
 
-uint64_t outbox_due_ns(const struct outbox *o)
-{
-	if (!o->first || !o->first->events)
-		return OUTBOX_NEVER;
-	return o->first->sealed ? 0 : o->first->opened_ns + o->limits.linger_ns;
-}
-
 uint64_t outbox_opened_ns(const struct outbox *o)
 {
 	return o->first ? o->first->opened_ns : 0;
 }
 
-const struct batch *outbox_first(struct outbox *o)
+struct batch *outbox_first(const struct outbox *o)
 {
-	if (!o->first || !o->first->events)
-		return NULL;
-	batch_seal(o->first);
-	return o->first;
+	return o->first && o->first->events ? o->first : NULL;
 }
 
 /* The events' own bytes: without brackets and commas, as they were counted in. */
@@ -85,25 +79,162 @@ static size_t batch_event_bytes(const struct batch *b)
 	return b->json.len - b->events - (b->sealed && b->events ? 1 : 0);
 }
 
-unsigned outbox_remove(struct outbox *o)
+/* At little cost for the oldest. The caller's from then on. */
+static void take_out(struct outbox *o, struct batch *b)
 {
-	struct batch *b = o->first;
-	unsigned events;
+	struct batch **at = &o->first, *before = NULL;
 
-	if (!b)
-		return 0;
-	o->first = b->next;
-	if (!o->first)
-		o->last = NULL;
-	events = b->events;
-	o->events -= events;
+	while (*at != b) {
+		before = *at;
+		at = &before->next;
+	}
+	*at = b->next;
+	if (o->last == b)
+		o->last = before;
+	b->next = NULL;
+	o->events -= b->events;
 	o->bytes -= batch_event_bytes(b);
+}
+
+/* --- with a spool --- */
+
+static void take_back(struct outbox *o)
+{
+	struct batch *b;
+
+	while ((b = spooler_take(o->spooler))) {
+		if (!b->gone)
+			continue;
+		if (b->kept == BATCH_KEPT)
+			spooler_ack(o->spooler, b->place);
+		batch_free(b);
+	}
+}
+
+static bool to_be_given(const struct batch *b, uint64_t now_ns)
+{
+	if (!b->sealed)
+		return false;
+	return b->kept == BATCH_UNKEPT ||
+	       (b->kept == BATCH_REFUSED && now_ns >= b->asked_ns + OUTBOX_SPOOL_SLOW_NS);
+}
+
+void outbox_keep(struct outbox *o, uint64_t now_ns, bool flush)
+{
+	if (!o->spooler)
+		return;
+	take_back(o);
+	if (o->last && o->last->events && !o->last->sealed &&
+	    (flush || now_ns >= o->last->opened_ns + o->limits.linger_ns))
+		batch_seal(o->last);
+	unsigned again = 0;
+	for (struct batch *b = o->first; b && again < OFFERED_AGAIN; b = b->next) {
+		if (!to_be_given(b, now_ns))
+			continue;
+		again += b->kept == BATCH_REFUSED;
+		b->asked_ns = now_ns;
+		spooler_put(o->spooler, b);
+	}
+}
+
+uint64_t outbox_keep_due_ns(const struct outbox *o)
+{
+	uint64_t due = OUTBOX_NEVER;
+
+	if (!o->spooler)
+		return due;
+	if (o->last && o->last->events && !o->last->sealed)
+		due = o->last->opened_ns + o->limits.linger_ns;
+	for (const struct batch *b = o->first; b; b = b->next) {
+		if (b->kept == BATCH_REFUSED)
+			due = MIN(due, b->asked_ns + OUTBOX_SPOOL_SLOW_NS);
+		else if (b->kept == BATCH_UNKEPT && b->sealed)
+			return 0;
+	}
+	return due;
+}
+
+void outbox_let_go(struct outbox *o, unsigned keep, const struct batch *but)
+{
+	unsigned held = 0;
+
+	if (!o->spooler)
+		return;
+	for (const struct batch *b = o->first; b; b = b->next)
+		held += b != but;
+	for (struct batch *b = o->first, *next; b && held > keep; b = next) {
+		next = b->next;
+		if (b == but)
+			continue;
+		held--;
+		if (b->kept != BATCH_KEPT)
+			continue;
+		take_out(o, b);
+		spooler_wait(o->spooler, b->place);
+		batch_free(b);
+	}
+}
+
+struct batch *outbox_backlog(struct outbox *o)
+{
+	return o->spooler ? spooler_next(o->spooler) : NULL;
+}
+
+void outbox_backlog_done(struct outbox *o, struct batch *b)
+{
+	spooler_ack(o->spooler, b->place);
 	batch_free(b);
+}
+
+size_t outbox_unsafe(const struct outbox *o)
+{
+	size_t events = 0;
+
+	for (const struct batch *b = o->first; b; b = b->next)
+		events += b->kept == BATCH_KEPT ? 0 : b->events;
 	return events;
 }
 
-void outbox_free(struct outbox *o)
+uint64_t outbox_unsafe_since_ns(const struct outbox *o)
 {
-	while (o->first)
-		outbox_remove(o);
+	for (const struct batch *b = o->first; b; b = b->next)
+		if (b->kept != BATCH_KEPT)
+			return b->opened_ns;
+	return OUTBOX_NEVER;
+}
+
+/* --- the end of a batch --- */
+
+void outbox_done(struct outbox *o, struct batch *b)
+{
+	take_out(o, b);
+	if (b->kept == BATCH_WRITING) {
+		b->gone = true; /* take_back frees it */
+		return;
+	}
+	if (b->kept == BATCH_KEPT)
+		spooler_ack(o->spooler, b->place);
+	batch_free(b);
+}
+
+uint64_t outbox_ready_ns(const struct outbox *o, const struct batch *b)
+{
+	if (!b->sealed)
+		return b->events ? b->opened_ns + o->limits.linger_ns : OUTBOX_NEVER;
+	if (!o->spooler || b->kept == BATCH_KEPT || b->kept == BATCH_REFUSED)
+		return 0;
+	return b->kept == BATCH_WRITING ? b->asked_ns + OUTBOX_SPOOL_SLOW_NS : OUTBOX_NEVER;
+}
+
+/* Batches that the spooler still has are freed by it; those it has are not freed here. */
+void outbox_free(struct outbox *o, bool clean)
+{
+	for (struct batch *b = o->first, *next; b; b = next) {
+		next = b->next;
+		if (b->kept != BATCH_WRITING)
+			batch_free(b);
+	}
+	o->first = o->last = NULL;
+	spooler_free(o->spooler, clean);
+	o->spooler = NULL;
 }

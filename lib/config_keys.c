@@ -25,6 +25,8 @@ static const struct config_choice encapsulations[] = {
 	{"ipip", CAPTURE_IPIP}, {"gre", CAPTURE_GRE}, {"vxlan", CAPTURE_VXLAN}, {NULL, 0}};
 static const struct config_choice sources[] = {
 	{"auto", CAPTURE_AUTO}, {"ring", CAPTURE_RING}, {"perf", CAPTURE_PERF}, {NULL, 0}};
+static const struct config_choice spool_fulls[] = {
+	{"drop_oldest", SPOOL_FULL_DROP_OLDEST}, {"drop_newest", SPOOL_FULL_DROP_NEWEST}, {NULL, 0}};
 static const struct config_choice query[] = {
 	{"hash", REDACT_QUERY_HASH}, {"drop", REDACT_QUERY_DROP}, {"keep", REDACT_QUERY_KEEP}, {NULL, 0}};
 static const struct config_choice peers[] = {
@@ -322,6 +324,10 @@ static const struct config_key gateway_keys[] = {
 	 .fallback = "10000", .help = "How long an answer may take; milliseconds."},
 	{.path = "queue_events", .type = CONFIG_UINT32, .offset = AT_GATEWAY(queue_events), .min = 1, .max = 16777216,
 	 .fallback = "65536", .help = "Events that wait at most; what is beyond is counted and reported as loss."},
+	{.path = "spool", .type = CONFIG_SIZE64, .offset = AT_GATEWAY(spool), .max = 1024 * GIB, .fallback = "512MiB",
+	 .help = "batch: what waits is kept in so many bytes in the folder spool of state_dir, at least 8MiB. 0: only in memory."},
+	{.path = "spool_full", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(spool_full), .choices = spool_fulls, .fallback = "drop_oldest",
+	 .help = "batch: drop_oldest: a full spool gives up its oldest sixteenth. drop_newest: it takes no more."},
 	{.path = "verdicts", .type = CONFIG_BOOL, .offset = AT_GATEWAY(verdicts), .fallback = "true",
 	 .help = "Act on verdicts in its answers."},
 	{.path = "mode", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(mode), .choices = modes, .fallback = "enforce",

@@ -229,3 +229,24 @@ struct event *event_new_loss(const char *stage, const char *kind, uint64_t count
 	};
 	return e;
 }
+
+struct event *event_new_gap(const char *gateway, const char *run, uint64_t since_ns, uint64_t time_ns,
+			    uint64_t wall_ns)
+{
+	static const struct span stage = SPAN("restart"), kind = SPAN("event");
+	struct span g = span_from(gateway), of = span_from(run);
+	struct event *e = event_new(EVENT_LOSS, stage.len + kind.len + g.len + of.len);
+
+	if (!e)
+		return NULL;
+	e->time_ns = time_ns;
+	e->wall_ns = wall_ns;
+	e->loss = (struct event_loss){
+		.stage = event_tail_copy(e, stage),
+		.kind = event_tail_copy(e, kind),
+		.since_ns = since_ns,
+		.run = event_tail_copy(e, of),
+		.gateway = event_tail_copy(e, g),
+	};
+	return e;
+}

@@ -145,10 +145,14 @@ struct event_anomaly {
 };
 
 struct event_loss {
-	struct span stage; /* "ring", "share", "stream", "queue", "gateway", "tail" */
-	struct span kind;  /* what was lost: "data", "header", "event", "bytes" */
-	uint64_t count;
+	struct span stage;  /* "ring", "share", "stream", "queue", "gateway", "tail", "restart" */
+	struct span kind;   /* what was lost: "data", "header", "event", "bytes" */
+	uint64_t count;     /* 0: not known (restart) */
 	struct span source; /* the source whose share it was, "" if none */
+	/* restart: what was seen from since_ns (wall clock) on by the process of that run and was meant for
+	 * that gateway may be missing */
+	uint64_t since_ns;
+	struct span run, gateway;
 };
 
 enum decision_outcome {
@@ -214,5 +218,8 @@ const char *event_id_format(const struct event *e, char buf[static EVENT_ID_TEXT
 /* Events known from other modules' facts. All return NULL only when memory is out. */
 struct event *event_new_loss(const char *stage, const char *kind, uint64_t count, const char *source,
 			     uint64_t time_ns, uint64_t wall_ns);
+/* An earlier process ended at once: what it saw from since_ns on may be missing. */
+struct event *event_new_gap(const char *gateway, const char *run, uint64_t since_ns, uint64_t time_ns,
+			    uint64_t wall_ns);
 
 #endif

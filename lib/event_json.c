@@ -316,8 +316,13 @@ static void put_loss(struct json_writer *w, const struct event *e)
 	json_string(w, e->loss.stage);
 	KEY(w, "picket.loss.kind");
 	json_string(w, e->loss.kind);
-	PUT_UINT(w, "picket.loss.count", e->loss.count);
+	if (e->loss.count)
+		PUT_UINT(w, "picket.loss.count", e->loss.count);
 	PUT_SPAN(w, "picket.loss.source", e->loss.source);
+	PUT_SPAN(w, "picket.loss.run", e->loss.run);
+	PUT_SPAN(w, "picket.loss.gateway", e->loss.gateway);
+	if (e->loss.since_ns)
+		PUT_UINT_STRING(w, "picket.loss.since_unix_nano", e->loss.since_ns);
 }
 
 static void put_decision_verdict(struct json_writer *w, const struct verdict *v)

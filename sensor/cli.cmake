@@ -39,6 +39,8 @@ target_sources(picket_sensor PRIVATE
 	control_decision.c
 	control_events.c
 	control_forecast.c
+	control_crowdsec.c
+	control_gateways.c
 	control_lines.c
 	control_lists.c
 	control_metrics.c

@@ -73,6 +73,7 @@ int control_register(struct api *api, const struct control_parts *parts);
 /* control_pending.c */ int control_register_pending(struct api *api, const struct control_parts *parts);
 /* control_settings.c: mode, kill switch, proxies, config, gateways */
 int control_register_settings(struct api *api, const struct control_parts *parts);
+int control_register_gateways(struct api *api, const struct control_parts *parts);
 
 /* --- shared by the resources --- */
 
@@ -121,6 +122,8 @@ struct gateway_counts;
 /* As forwarder_counts, with those that are reached in other ways. */
 unsigned control_gateway_counts(const struct control_parts *parts, struct gateway_counts *ret,
 				unsigned count);
+/* "crowdsec": {...} of the gateway; nothing, if it gets no decisions of a LAPI. */
+void control_write_crowdsec(struct json_writer *w, const struct control_parts *parts, const char *gateway);
 /* The array of gateways, as status and gateways show it. */
 void control_write_gateways(struct json_writer *w, const struct control_parts *parts);
 /* The array of block lists, as status and lists show it. */

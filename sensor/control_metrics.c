@@ -256,6 +256,17 @@ static void put_gateways(struct buffer *b, const struct status *s)
 		{"gateway_bytes_total", "counter", "Bytes sent.", offsetof(struct gateway_counts, bytes)},
 		{"gateway_verdicts_total", "counter", "Verdicts that came back and could be read.",
 		 offsetof(struct gateway_counts, verdicts)},
+		{"gateway_spool_bytes", "gauge", "Bytes of its files on the disk.",
+		 offsetof(struct gateway_counts, spool.spool.bytes)},
+		{"gateway_spool_events", "gauge", "Events that wait there and not in memory.",
+		 offsetof(struct gateway_counts, spool.spool.waiting)},
+		{"gateway_spool_failed_total", "counter", "Batches that could not be written there.",
+		 offsetof(struct gateway_counts, spool.failed)},
+		{"gateway_spool_bypassed_total", "counter",
+		 "Batches that were sent without being safe there.",
+		 offsetof(struct gateway_counts, bypassed)},
+		{"gateway_spool_dropped_total", "counter", "Events dropped as it was full.",
+		 offsetof(struct gateway_counts, spool.spool.dropped)},
 	};
 
 	for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {

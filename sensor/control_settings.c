@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Mode, kill switch, proxies, gateways, configuration: what an operator may look at, and the little of it
+ * Mode, kill switch, proxies, configuration: what an operator may look at, and the little of it
  * that may be changed while picket runs. Each answer says whether what is changed here is kept over a
  * restart.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include "forwarder/mask.h"
 #include "lib/util.h"
 #include "sensor/control.h"
-#include "sensor/crowdsec_link.h"
 
 /* --- mode --- */
 
@@ -302,158 +300,6 @@ out:
 	cJSON_Delete(body);
 }
 
-/* --- gateways --- */
-
-#define GATEWAYS_MAX 64
-
-static void write_refused(struct json_writer *w, const struct gateway_counts *g)
-{
-	json_key(w, "verdicts_refused");
-	json_object_begin(w);
-	for (int e = 1; e < VERDICT_E_MAX; e++)
-		if (g->refused[e]) {
-			json_key(w, verdict_error_name((enum verdict_error)e));
-			json_uint(w, g->refused[e]);
-		}
-	json_object_end(w);
-}
-
-/* Where it is, and how far its verdicts go. */
-static void write_role(struct json_writer *w, const struct config_gateway *c)
-{
-	_cleanup_(buffer_free) struct buffer url = BUFFER_INIT(16 * 1024);
-
-	json_key(w, "url");
-	if (c && c->url && mask_url(&url, span_from(c->url)) == 0)
-		json_string(w, buffer_span(&url));
-	else
-		json_null(w);
-	json_key(w, "role");
-	json_text(w, !c ? NULL : !c->verdicts ? "listener" : config_mode_name(c->mode));
-}
-
-static const struct config_gateway *gateway_config(const struct config *config, const char *name)
-{
-	for (unsigned i = 0; i < config->gateway_count; i++)
-		if (strcmp(config->gateways[i].name, name) == 0)
-			return &config->gateways[i];
-	return NULL;
-}
-
-static void write_crowdsec(struct json_writer *w, const struct control_parts *parts, const char *name)
-{
-	struct crowdsec_link *link = crowdsec_links_find(parts->crowdsec, name);
-	struct crowdsec_bouncer *bouncer = link ? crowdsec_link_bouncer(link) : NULL;
-	struct crowdsec_count_row rows[CROWDSEC_COUNT_ROWS];
-
-	if (!bouncer)
-		return;
-	const struct crowdsec_bouncer_counts c = crowdsec_bouncer_counts(bouncer);
-	const struct {
-		const char *key;
-		uint64_t value;
-	} numbers[] = {
-		{"decisions", c.held},
-		{"pulls", c.pulls},
-		{"wholes", c.wholes},
-		{"untold", c.untold},
-		{"took_ms", c.took_ns / NS_PER_MS},
-	};
-	json_key(w, "crowdsec");
-	json_object_begin(w);
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-		json_key(w, numbers[i].key);
-		json_uint(w, numbers[i].value);
-	}
-	control_write_time(w, "answered", parts->clock, c.answered_ns);
-	json_key(w, "counts");
-	json_object_begin(w);
-	crowdsec_count_rows(&c.decisions, rows);
-	for (size_t i = 0; i < CROWDSEC_COUNT_ROWS; i++) {
-		json_key(w, rows[i].name);
-		json_uint(w, rows[i].value);
-	}
-	json_object_end(w);
-	json_object_end(w);
-}
-
-static void write_gateway(struct json_writer *w, const struct control_parts *parts,
-			  const struct gateway_counts *g)
-{
-	const struct config_gateway *config = gateway_config(parts->config, g->name);
-	uint64_t now_ns = clock_boot_ns(parts->clock);
-	const struct {
-		const char *key;
-		uint64_t value;
-	} numbers[] = {
-		{"last_status", g->last_status},
-		{"events_offered", g->events_offered},
-		{"events_delivered", g->events},
-		{"events_dropped", g->events_dropped},
-		{"events_held", g->events_held},
-		{"lag_ms", g->held_since_ns ? (now_ns - g->held_since_ns) / NS_PER_MS : 0},
-		{"batches", g->batches},
-		{"bytes", g->bytes},
-		{"attempts", g->attempts},
-		{"retries", g->retries},
-		{"connections", g->connections},
-		{"verdicts", g->verdicts},
-	};
-
-	json_object_begin(w);
-	json_key(w, "name");
-	json_text(w, g->name);
-	json_key(w, "protocol");
-	json_text(w, config_protocol_name(g->protocol));
-	write_role(w, config);
-	json_key(w, "state");
-	json_text(w, g->state);
-	json_key(w, "last_error");
-	json_text(w, g->last_error[0] ? g->last_error : NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-		json_key(w, numbers[i].key);
-		json_uint(w, numbers[i].value);
-	}
-	write_refused(w, g);
-	write_crowdsec(w, parts, g->name);
-	json_object_end(w);
-}
-
-unsigned control_gateway_counts(const struct control_parts *parts, struct gateway_counts *ret, unsigned count)
-{
-	unsigned n = forwarder_counts(parts->forwarder, ret, count);
-
-	for (unsigned i = 0; i < MIN(n, count); i++) {
-		struct crowdsec_link *link = crowdsec_links_find(parts->crowdsec, ret[i].name);
-		if (link)
-			crowdsec_link_counts(link, &ret[i]);
-	}
-	return n;
-}
-
-void control_write_gateways(struct json_writer *w, const struct control_parts *parts)
-{
-	struct gateway_counts counts[GATEWAYS_MAX];
-	unsigned n = control_gateway_counts(parts, counts, GATEWAYS_MAX);
-
-	json_array_begin(w);
-	for (unsigned i = 0; i < MIN(n, GATEWAYS_MAX); i++)
-		write_gateway(w, parts, &counts[i]);
-	json_array_end(w);
-}
-
-static void get_gateways(struct api_call *call, void *arg)
-{
-	struct buffer b = BUFFER_INIT(CONTROL_ANSWER_MAX);
-	struct json_writer w = JSON_WRITER(&b);
-
-	json_object_begin(&w);
-	json_key(&w, "gateways");
-	control_write_gateways(&w, arg);
-	json_object_end(&w);
-	control_reply(call, 200, &b);
-}
-
 /* --- configuration --- */
 
 static void get_config(struct api_call *call, void *arg)
@@ -486,7 +332,6 @@ int control_register_settings(struct api *api, const struct control_parts *parts
 		{"POST", "/v1/kill-switch", post_kill_switch, arg},
 		{"GET", "/v1/proxies", get_proxies, arg},
 		{"PUT", "/v1/proxies", put_proxies, arg},
-		{"GET", "/v1/gateways", get_gateways, arg},
 		{"GET", "/v1/config", get_config, arg},
 	};
 

@@ -173,9 +173,16 @@ static void hint_gateways(struct json_writer *w, const struct status *s)
 	for (unsigned i = 0; i < s->gateway_count; i++) {
 		const struct gateway_counts *g = &s->gateways[i];
 
-		if (!strcmp(g->state, "failed") || !strcmp(g->state, "backing off"))
+		if (!strcmp(g->state, "failed") || !strcmp(g->state, "backing off") ||
+		    !strcmp(g->state, "open"))
 			hint(w, "warning", "picket gateway list", "gateway %s is %s: %s", g->name, g->state,
 			     g->last_error[0] ? g->last_error : "no answer");
+		if (g->spool.error)
+			hint(w, "warning", "picket gateway list --json",
+			     "the spool of gateway %s cannot be used: %s; what waits is in memory, and a "
+			     "crash "
+			     "would lose it",
+			     g->name, strerror(-g->spool.error));
 	}
 }
 

@@ -122,8 +122,9 @@ int sandbox_replay(uid_t uid, gid_t gid)
 /*
  * What libcurl, libmicrohttpd, OpenSSL, glibc's resolver and our own threads use. Not among them: bpf,
  * ptrace, execve, kill, mount, setuid and their like; files open for reading only. ftruncate is for what was
- * opened before: a full audit file is emptied, and what a full disk took of a record is taken back. pwrite64
- * and fsync are SQLite's, on the files of the journal.
+ * opened before: a full audit file is emptied, a file of a spool that is done with, and what a full disk took
+ * of a record is taken back. pwrite64 and fsync are SQLite's, on the files of the journal; pwritev the
+ * spools'.
  */
 static const int allowed[] = {
 	SCMP_SYS(accept),
@@ -183,6 +184,7 @@ static const int allowed[] = {
 	SCMP_SYS(pread64),
 	SCMP_SYS(prlimit64),
 	SCMP_SYS(pwrite64),
+	SCMP_SYS(pwritev),
 	SCMP_SYS(read),
 	SCMP_SYS(readlink),
 	SCMP_SYS(readlinkat),

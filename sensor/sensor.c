@@ -74,7 +74,9 @@
 #define EVENTS_PER_TURN     4096 /* a verdict waits for no more than this many pushes */
 #define RESOLVE_INTERVAL_MS 60000
 #define FLUSH_MS            1000
-#define WITNESS_NS          (600 * NS_PER_S) /* how late a gateway may cite what a detection fired on */
+/* Behind the oldest event that capture may still hold: it waits for its answer, and for the reader. */
+#define HELD_NS    (ANSWERS_WAIT_NS + 100 * NS_PER_MS)
+#define WITNESS_NS (600 * NS_PER_S) /* how late a gateway may cite what a detection fired on */
 
 struct sensor {
 	const struct config *config;
@@ -377,7 +379,10 @@ static void judge_main(struct sensor *s)
 	judge_losses(s, false);
 	while (!judge_wake(s)) {
 		judge_verdicts(s);
+		uint64_t begun = clock_wall_ns(&clock_system);
 		bool more = judge_events(s);
+		if (!more)
+			forwarder_seen(s->forwarder, begun);
 		uint64_t now = clock_boot_ns(&clock_system);
 		if (now - tick >= NS_PER_S) {
 			enforcer_tick(s->enforcer);
@@ -505,6 +510,17 @@ static void on_routes_unsaved(int error)
 	log_warning("routes could not be kept", LOG_ERRNO(error));
 }
 
+/* Without one the gateway is served from memory. */
+static void open_spools(struct sensor *s, const struct config *c)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(65536);
+
+	forwarder_open_spools(s->forwarder, c->state_dir, &errors);
+	if (errors.len)
+		log_warning("what waits for gateways does not outlive a restart",
+			    LOG_SPAN("detail", buffer_span(&errors)));
+}
+
 /* Everything that needs rights or secrets; before they are given up. */
 static int open_privileged(struct sensor *s, const struct sensor_start *start)
 {
@@ -556,11 +572,14 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = journal_new(c, &clock_system, &s->journal);
 	if (!r)
 		r = memory_new(c, &clock_system, &s->memory);
-	struct forwarder_hooks hooks = {.verdict = on_gateway_verdict, .event = on_event, .arg = s};
+	struct forwarder_hooks hooks = {
+		.verdict = on_gateway_verdict, .event = on_event, .arg = s, .held_ns = HELD_NS};
 	if (!r)
 		r = forwarder_new(c, &clock_system, s->source, &hooks, &s->forwarder, &errors);
 	if (!r)
 		r = crowdsec_links_new(c, &clock_system, &s->crowdsec, &errors);
+	if (!r)
+		open_spools(s, c);
 	if (!r)
 		r = reader_new(start->kernel, on_record, s, &s->reader);
 	if (r)

@@ -39,6 +39,7 @@ for fd in "/proc/$sensor/fd/"*; do
 	"$DIR"/state/routes.[01]) ;; # what outlives a restart (policies/routes_state.h)
 	"$DIR"/state/journal.db | "$DIR"/state/journal.db-wal | "$DIR"/state/journal.damaged | "$DIR"/state/journal.damaged-wal) ;; # sensor/journal_file.h
 	"$DIR"/state/memory.db | "$DIR"/state/memory.db-wal | "$DIR"/state/memory.damaged | "$DIR"/state/memory.damaged-wal) ;; # sensor/memory_file.h
+	"$DIR"/state/spool/*/[01][0-9] | "$DIR"/state/spool/*/mark) ;; # what waits for gateways (forwarder/spool_files.h)
 	"$DIR"/state/audit | "$DIR"/state/audit/audit.[0-9]*) ;; # the audit log (sensor/audit_files.h)
 	anon_inode:bpf-map)
 		id=$(sed -n 's/^map_id:[[:space:]]*//p' "/proc/$sensor/fdinfo/$number")

@@ -139,8 +139,13 @@ struct event *event_sample_full(enum event_kind kind)
 		e->anomaly.client_source = CLIENT_BY_FORWARDED;
 		break;
 	case EVENT_LOSS:
-		e->loss =
-			(struct event_loss){text(e, "share"), text(e, "data"), 17, text(e, "198.51.100.200")};
+		e->loss = (struct event_loss){.stage = text(e, "share"),
+					      .kind = text(e, "data"),
+					      .count = 17,
+					      .source = text(e, "198.51.100.200"),
+					      .since_ns = 1795557000000000000,
+					      .run = text(e, "0f3c9a5be8d14c77"),
+					      .gateway = text(e, "main")};
 		break;
 	case EVENT_DECISION:
 		fill_verdict(&e->decision.verdict);
@@ -183,7 +188,8 @@ struct event *event_sample_minimal(enum event_kind kind)
 		e->anomaly.name = text(e, "x");
 		break;
 	case EVENT_LOSS:
-		e->loss = (struct event_loss){text(e, "queue"), text(e, "event"), 1, text(e, "")};
+		e->loss =
+			(struct event_loss){.stage = text(e, "queue"), .kind = text(e, "event"), .count = 1};
 		break;
 	case EVENT_DECISION:
 		e->decision.verdict.source = VERDICT_OPERATOR;

@@ -29,3 +29,8 @@ picket_unit(example_gateway picket_forwarder)
 set_tests_properties(unit/example_gateway PROPERTIES ENVIRONMENT PICKET_EXAMPLE_GATEWAY=$<TARGET_FILE:example-gateway>)
 add_dependencies(example_gateway_test example-gateway)
 add_subdirectory(${CMAKE_SOURCE_DIR}/tests/schema ${CMAKE_BINARY_DIR}/tests/schema)
+picket_unit(spool picket_forwarder)
+target_link_options(spool_test PRIVATE LINKER:--wrap=pwrite,--wrap=pwritev,--wrap=ftruncate,--wrap=fdatasync)
+picket_unit(forwarder_spool picket_forwarder PkgConfig::MHD)
+target_sources(forwarder_spool_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c
+	${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * forwarder_rig.h: a forwarder with one or two gateways, what came out of its hooks, and ways to run it until
- * something is so. Every look at its counts asserts that offered = delivered + dropped + held.
+ * something is so. Every look at its counts asserts that offered + recovered = delivered +
+ * dropped + held.
  */
 #ifndef PICKET_TEST_FORWARDER_RIG_H
 #define PICKET_TEST_FORWARDER_RIG_H
@@ -22,6 +23,9 @@ struct rig {
 	struct verdict verdict;
 	uint64_t losses, loss_events;
 	bool push_on_verdict;
+	const char *state_dir; /* NULL: no spool */
+	unsigned gaps;         /* events that tell of an earlier process's crash */
+	uint64_t gap_since_ns;
 };
 
 /* One gateway "main", protocol batch, at http://127.0.0.1:PORT/events; change what you like before rig_start.

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/* /v1/gateways: who judges, and how that goes. */
+#include <string.h>
+#include "forwarder/forwarder.h"
+#include "forwarder/mask.h"
+#include "lib/clock.h"
+#include "lib/util.h"
+#include "sensor/control.h"
+
+#define GATEWAYS_MAX 64
+
+static void write_refused(struct json_writer *w, const struct gateway_counts *g)
+{
+	json_key(w, "verdicts_refused");
+	json_object_begin(w);
+	for (int e = 1; e < VERDICT_E_MAX; e++)
+		if (g->refused[e]) {
+			json_key(w, verdict_error_name((enum verdict_error)e));
+			json_uint(w, g->refused[e]);
+		}
+	json_object_end(w);
+}
+
+/* Where it is, and how far its verdicts go. */
+static void write_role(struct json_writer *w, const struct config_gateway *c)
+{
+	_cleanup_(buffer_free) struct buffer url = BUFFER_INIT(16 * 1024);
+
+	json_key(w, "url");
+	if (c && c->url && mask_url(&url, span_from(c->url)) == 0)
+		json_string(w, buffer_span(&url));
+	else
+		json_null(w);
+	json_key(w, "role");
+	json_text(w, !c ? NULL : !c->verdicts ? "listener" : config_mode_name(c->mode));
+}
+
+static const char *spool_state(const struct gateway_counts *g)
+{
+	if (!g->spool_bytes_max)
+		return "none";
+	if (!g->spool.recovered)
+		return "reading";
+	return g->spool.error ? "failing" : "on";
+}
+
+static void write_spool(struct json_writer *w, const struct gateway_counts *g)
+{
+	const struct spooler_counts *c = &g->spool;
+	const struct {
+		const char *key;
+		uint64_t value;
+	} numbers[] = {
+		{"bytes", c->spool.bytes},
+		{"bytes_max", g->spool_bytes_max},
+		{"events", c->spool.waiting},
+		{"batches", c->spool.waiting_batches},
+		{"written", c->written},
+		{"failed", c->failed},
+		{"bypassed", g->bypassed},
+		{"sync_us_mean", c->syncs ? c->sync_ns / c->syncs / 1000 : 0},
+		{"events_recovered", g->events_recovered},
+		{"events_dropped", c->spool.dropped},
+		{"events_unread", c->spool.unread},
+		{"damaged_places", c->spool.damage.places},
+		{"damaged_bytes", c->spool.damage.bytes},
+	};
+
+	json_key(w, "spool");
+	json_object_begin(w);
+	json_key(w, "state");
+	json_text(w, spool_state(g));
+	json_key(w, "error");
+	json_text(w, c->error ? strerror(-c->error) : NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		json_key(w, numbers[i].key);
+		json_uint(w, numbers[i].value);
+	}
+	json_object_end(w);
+}
+
+static const struct config_gateway *gateway_config(const struct config *config, const char *name)
+{
+	for (unsigned i = 0; i < config->gateway_count; i++)
+		if (strcmp(config->gateways[i].name, name) == 0)
+			return &config->gateways[i];
+	return NULL;
+}
+
+static void write_gateway(struct json_writer *w, const struct control_parts *parts,
+			  const struct gateway_counts *g)
+{
+	uint64_t now_ns = clock_boot_ns(parts->clock);
+	const struct {
+		const char *key;
+		uint64_t value;
+	} numbers[] = {
+		{"last_status", g->last_status},
+		{"events_offered", g->events_offered},
+		{"events_delivered", g->events},
+		{"events_dropped", g->events_dropped},
+		{"events_held", g->events_held},
+		{"lag_ms", g->held_since_ns ? (now_ns - g->held_since_ns) / NS_PER_MS : 0},
+		{"batches", g->batches},
+		{"bytes", g->bytes},
+		{"attempts", g->attempts},
+		{"retries", g->retries},
+		{"connections", g->connections},
+		{"verdicts", g->verdicts},
+	};
+
+	json_object_begin(w);
+	json_key(w, "name");
+	json_text(w, g->name);
+	json_key(w, "protocol");
+	json_text(w, config_protocol_name(g->protocol));
+	write_role(w, gateway_config(parts->config, g->name));
+	json_key(w, "state");
+	json_text(w, g->state);
+	json_key(w, "last_error");
+	json_text(w, g->last_error[0] ? g->last_error : NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		json_key(w, numbers[i].key);
+		json_uint(w, numbers[i].value);
+	}
+	write_refused(w, g);
+	write_spool(w, g);
+	control_write_crowdsec(w, parts, g->name);
+	json_object_end(w);
+}
+
+void control_write_gateways(struct json_writer *w, const struct control_parts *parts)
+{
+	struct gateway_counts counts[GATEWAYS_MAX];
+	unsigned n = control_gateway_counts(parts, counts, GATEWAYS_MAX);
+
+	json_array_begin(w);
+	for (unsigned i = 0; i < MIN(n, GATEWAYS_MAX); i++)
+		write_gateway(w, parts, &counts[i]);
+	json_array_end(w);
+}
+
+static void get_gateways(struct api_call *call, void *arg)
+{
+	struct buffer b = BUFFER_INIT(CONTROL_ANSWER_MAX);
+	struct json_writer w = JSON_WRITER(&b);
+
+	json_object_begin(&w);
+	json_key(&w, "gateways");
+	control_write_gateways(&w, arg);
+	json_object_end(&w);
+	control_reply(call, 200, &b);
+}
+
+int control_register_gateways(struct api *api, const struct control_parts *parts)
+{
+	const struct api_route routes[] = {
+		{"GET", "/v1/gateways", get_gateways, (void *)parts},
+	};
+
+	return api_add(api, routes, ARRAY_SIZE(routes));
+}

@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The spool: order, bounds, damage, and power cuts. For those each write, truncation and sync is recorded
+ * (the linker puts ours before libc's), and each state that a disk can be left in is made of them.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "forwarder/spool.h"
+#include "lib/util.h"
+
+#define BYTES_MAX ((uint64_t)SPOOL_SEGMENTS * SPOOL_SEGMENT_MIN)
+
+/* --- what is written --- */
+
+enum op_kind { OP_WRITE, OP_TRUNCATE, OP_SYNC };
+
+struct op {
+	enum op_kind kind;
+	unsigned slot;
+	uint64_t at;
+	size_t len;
+	char *bytes;
+};
+
+static struct op *ops;
+static size_t op_count;
+static bool recording;
+static int slot_fds[SPOOL_SEGMENTS];
+static int write_error; /* errno of every write, 0 = none */
+
+ssize_t __real_pwrite(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __real_pwritev(int fd, const struct iovec *parts, int count, off_t at);
+ssize_t __wrap_pwritev(int fd, const struct iovec *parts, int count, off_t at);
+int __real_ftruncate(int fd, off_t len);
+int __wrap_ftruncate(int fd, off_t len);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+static void record(enum op_kind kind, int fd, uint64_t at, size_t len, char *bytes)
+{
+	struct op op = {.kind = kind, .at = at, .len = len, .bytes = bytes};
+
+	while (op.slot < SPOOL_SEGMENTS && slot_fds[op.slot] != fd)
+		op.slot++;
+	assert_true(op.slot < SPOOL_SEGMENTS);
+	ops = reallocarray(ops, op_count + 1, sizeof *ops);
+	assert_non_null(ops);
+	ops[op_count++] = op;
+}
+
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+	if (write_error) {
+		errno = write_error;
+		return -1;
+	}
+	if (recording) {
+		char *copy = malloc(len);
+		memcpy(copy, bytes, len);
+		record(OP_WRITE, fd, (uint64_t)at, len, copy);
+	}
+	return __real_pwrite(fd, bytes, len, at);
+}
+
+/* In one piece, or cut short: the rest then comes by pwrite. */
+ssize_t __wrap_pwritev(int fd, const struct iovec *parts, int count, off_t at)
+{
+	static unsigned calls;
+	size_t len = 0;
+
+	for (int i = 0; i < count; i++)
+		len += parts[i].iov_len;
+	char *all = malloc(len), *p = all;
+	for (int i = 0; i < count; i++)
+		p = mempcpy(p, parts[i].iov_base, parts[i].iov_len);
+	ssize_t n = __wrap_pwrite(fd, all, ++calls % 3 ? len : len / 2, at);
+	free(all);
+	return n;
+}
+
+int __wrap_ftruncate(int fd, off_t len)
+{
+	if (recording)
+		record(OP_TRUNCATE, fd, (uint64_t)len, 0, NULL);
+	return __real_ftruncate(fd, len);
+}
+
+int __wrap_fdatasync(int fd)
+{
+	if (recording)
+		record(OP_SYNC, fd, 0, 0, NULL);
+	return __real_fdatasync(fd);
+}
+
+/* --- rig --- */
+
+static void open_spool(struct spool *s, enum config_spool_full full)
+{
+	for (unsigned i = 0; i < SPOOL_SEGMENTS; i++) {
+		slot_fds[i] = memfd_create("slot", MFD_CLOEXEC);
+		assert_true(slot_fds[i] >= 0);
+	}
+	spool_init(s, slot_fds, BYTES_MAX, full);
+}
+
+/* The same files, as another process finds them. */
+static void reopen(struct spool *s)
+{
+	int fds[SPOOL_SEGMENTS];
+
+	for (unsigned i = 0; i < SPOOL_SEGMENTS; i++)
+		fds[i] = dup(slot_fds[i]);
+	spool_free(s);
+	memcpy(slot_fds, fds, sizeof fds);
+	spool_init(s, fds, BYTES_MAX, SPOOL_FULL_DROP_OLDEST);
+	assert_int_equal(spool_recover(s), 0);
+}
+
+/* Batch n: its content says which it is, `len` bytes and 1 + n % 7 events. */
+static struct batch *make(unsigned n, size_t len)
+{
+	char id[32], *text = malloc(len);
+	struct batch *b;
+
+	snprintf(id, sizeof id, "run-%u", n);
+	assert_int_equal(batch_new(id, len + 16, 0, &b), 0);
+	memset(text, 'a' + (int)(n % 26), len);
+	assert_int_equal(batch_add(b, (struct span){text, len}), 0);
+	batch_seal(b);
+	b->events = 1 + n % 7;
+	free(text);
+	return b;
+}
+
+static unsigned number_of(const struct batch *b)
+{
+	unsigned n;
+
+	assert_int_equal(sscanf(b->id, "run-%u", &n), 1);
+	return n;
+}
+
+static struct spool_place append(struct spool *s, unsigned n, size_t len)
+{
+	struct spool_place place;
+	struct batch *b = make(n, len);
+
+	assert_int_equal(spool_append(s, b, NS_PER_S * 1000, &place), 0);
+	batch_free(b);
+	return place;
+}
+
+/* What waits comes back in this order, whole. */
+static void assert_next(struct spool *s, unsigned n, size_t len)
+{
+	struct spool_place place;
+	struct batch *b, *like = make(n, len);
+
+	assert_int_equal(spool_next(s, &place, &b), 0);
+	assert_string_equal(b->id, like->id);
+	assert_int_equal(b->events, like->events);
+	assert_int_equal(b->json.len, like->json.len);
+	assert_memory_equal(b->json.data, like->json.data, b->json.len);
+	assert_int_equal(spool_ack(s, place), 0);
+	batch_free(b);
+	batch_free(like);
+}
+
+static void assert_none(struct spool *s)
+{
+	struct spool_place place;
+	struct batch *b;
+
+	assert_int_equal(spool_next(s, &place, &b), SPOOL_E_NONE);
+	assert_int_equal(s->counts.waiting, 0);
+	assert_int_equal(s->counts.waiting_batches, 0);
+}
+
+/* --- order and bounds --- */
+
+static void comes_back_in_order(void **state)
+{
+	struct spool s;
+	struct spool_place places[5];
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	for (unsigned i = 0; i < 5; i++)
+		places[i] = append(&s, i, 100 + 500 * i);
+	assert_int_equal(spool_sync(&s), 0);
+	assert_none(&s); /* their owner has them all */
+	spool_wait(&s, places[3]);
+	spool_wait(&s, places[1]);
+	spool_ack(&s, places[0]);
+	assert_int_equal(s.counts.waiting, 4 + 2);
+	assert_next(&s, 1, 600);
+	assert_next(&s, 3, 1600);
+	assert_none(&s);
+	reopen(&s); /* 2 and 4 were in memory alone, as far as anybody knows */
+	assert_int_equal(s.counts.recovered, 3 + 5);
+	assert_next(&s, 2, 1100);
+	assert_next(&s, 4, 2100);
+	assert_none(&s);
+	reopen(&s);
+	assert_int_equal(s.counts.recovered, 0);
+	assert_int_equal(s.counts.damage.places, 0);
+	spool_free(&s);
+}
+
+static void gives_space_back(void **state)
+{
+	struct spool s;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	/* Ten times what it holds. */
+	for (unsigned i = 0; i < 1600; i++) {
+		struct spool_place place = append(&s, i, 50000);
+		assert_int_equal(spool_sync(&s), 0);
+		assert_int_equal(spool_ack(&s, place), 0);
+		assert_true(s.counts.bytes <= 2 * (SPOOL_SEGMENT_MIN + SPOOL_RECORDS_AT));
+	}
+	assert_int_equal(s.counts.dropped, 0);
+	spool_free(&s);
+}
+
+static void drops_the_oldest(void **state)
+{
+	struct spool s;
+	uint64_t events = 0, left = 0;
+	unsigned n;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	for (n = 0; n < 200; n++) {
+		spool_wait(&s, append(&s, n, 50000));
+		events += 1 + n % 7;
+		assert_int_equal(s.counts.waiting + s.counts.dropped, events);
+		assert_true(s.counts.bytes <= BYTES_MAX);
+	}
+	assert_true(s.counts.dropped > 0);
+	struct spool_place place;
+	struct batch *b;
+	unsigned expect = 0;
+	while (spool_next(&s, &place, &b) == 0) {
+		unsigned i = number_of(b);
+		if (!left)
+			expect = i;
+		assert_int_equal(i, expect++);
+		left += b->events;
+		spool_ack(&s, place);
+		batch_free(b);
+	}
+	assert_int_equal(expect, n); /* the newest is there */
+	assert_int_equal(left + s.counts.dropped, events);
+	spool_free(&s);
+}
+
+static void refuses_the_newest(void **state)
+{
+	struct spool s;
+	unsigned n = 0;
+	int r = 0;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_NEWEST);
+	for (;; n++) {
+		struct spool_place place;
+		struct batch *b = make(n, 50000);
+
+		r = spool_append(&s, b, 0, &place);
+		batch_free(b);
+		if (r)
+			break;
+		spool_wait(&s, place);
+	}
+	assert_int_equal(r, SPOOL_E_REFUSED);
+	assert_int_equal(s.counts.refused, 1);
+	assert_int_equal(s.counts.dropped, 0);
+	for (unsigned i = 0; i < n; i++)
+		assert_next(&s, i, 50000);
+	assert_none(&s);
+	spool_wait(&s, append(&s, n, 50000)); /* there is room again */
+	assert_next(&s, n, 50000);
+	spool_free(&s);
+}
+
+/* A disk that is full for a while costs what came meanwhile, and nothing that was written before. */
+static void survives_a_full_disk(void **state)
+{
+	struct spool s;
+	struct spool_place place;
+	struct batch *b = make(7, 3000);
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	spool_wait(&s, append(&s, 1, 3000));
+	write_error = ENOSPC;
+	assert_int_equal(spool_append(&s, b, 0, &place), -ENOSPC);
+	write_error = 0;
+	spool_wait(&s, append(&s, 2, 3000));
+	assert_int_equal(spool_sync(&s), 0);
+	reopen(&s);
+	assert_int_equal(s.counts.damage.places, 0);
+	assert_next(&s, 1, 3000);
+	assert_next(&s, 2, 3000);
+	assert_none(&s);
+	batch_free(b);
+	spool_free(&s);
+}
+
+static void spoil(unsigned slot, uint64_t at, size_t len)
+{
+	char *bytes = malloc(len);
+
+	memset(bytes, 0xee, len);
+	assert_int_equal(__real_pwrite(slot_fds[slot], bytes, len, (off_t)at), len);
+	free(bytes);
+}
+
+/* A record's head, another's content: two are missing, the others are there. */
+static void passes_over_damage(void **state)
+{
+	struct spool s;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	for (unsigned i = 0; i < 5; i++)
+		append(&s, i, 2000); /* five sectors each */
+	assert_int_equal(spool_sync(&s), 0);
+	spoil(0, SPOOL_RECORDS_AT + 1 * 5 * SPOOL_SECTOR, 64);
+	spoil(0, SPOOL_RECORDS_AT + 3 * 5 * SPOOL_SECTOR + 1000, 1);
+	reopen(&s);
+	assert_int_equal(s.counts.damage.places, 1);
+	assert_int_equal(s.counts.damage.bytes, 5 * SPOOL_SECTOR);
+	assert_next(&s, 0, 2000);
+	assert_next(&s, 2, 2000);
+	assert_next(&s, 4, 2000);
+	assert_none(&s);
+	assert_int_equal(s.counts.unread, 1 + 3);
+	/* What comes now does not end up behind the damage of then. */
+	spool_wait(&s, append(&s, 9, 2000));
+	reopen(&s);
+	assert_next(&s, 9, 2000);
+	assert_none(&s);
+	spool_free(&s);
+}
+
+static void a_spoilt_head_is_no_segment(void **state)
+{
+	struct spool s;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	append(&s, 0, 2000);
+	spool_sync(&s);
+	spoil(0, 3, 1);
+	reopen(&s);
+	assert_int_equal(s.counts.damage.places, 1);
+	assert_none(&s);
+	spool_wait(&s, append(&s, 1, 10));
+	assert_next(&s, 1, 10);
+	spool_free(&s);
+}
+
+/* --- power cuts --- */
+
+#define BATCHES 400
+
+static struct {
+	size_t synced_op; /* index of the operation by whose end it was safe; SIZE_MAX: never */
+	size_t acked_op;  /* ... by which its ack was begun; SIZE_MAX: never */
+	size_t len;
+} truth[BATCHES];
+
+static unsigned draw(unsigned max)
+{
+	static uint64_t x = 0x9e3779b97f4a7c15;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (unsigned)(x >> 33) % max;
+}
+
+static void work(struct spool *s)
+{
+	struct spool_place places[BATCHES];
+	unsigned open[BATCHES], opens = 0, unsynced = 0;
+
+	for (unsigned n = 0; n < BATCHES; n++) {
+		truth[n].len = 1 + draw(n % 5 ? 3000 : 60000);
+		truth[n].synced_op = truth[n].acked_op = SIZE_MAX;
+		places[n] = append(s, n, truth[n].len);
+		open[opens++] = n;
+		if (draw(3) == 0) {
+			assert_int_equal(spool_sync(s), 0);
+			for (; unsynced <= n; unsynced++)
+				truth[unsynced].synced_op = op_count;
+		}
+		while (opens > 20 || (opens && draw(3) == 0)) {
+			unsigned i = draw(opens), done = open[i];
+			truth[done].acked_op = op_count;
+			assert_int_equal(spool_ack(s, places[done]), 0);
+			open[i] = open[--opens];
+		}
+	}
+	assert_int_equal(s->counts.dropped, 0);
+}
+
+struct image {
+	char *bytes;
+	size_t len, size;
+};
+
+static void image_write(struct image *m, uint64_t at, const char *bytes, size_t len)
+{
+	if (at + len > m->size) {
+		m->size = at + len + (1u << 20);
+		m->bytes = realloc(m->bytes, m->size);
+		assert_non_null(m->bytes);
+	}
+	if (at > m->len)
+		memset(m->bytes + m->len, 0, at - m->len);
+	memcpy(m->bytes + at, bytes, len);
+	m->len = MAX(m->len, at + len);
+}
+
+static void image_apply(struct image *m, const struct op *op)
+{
+	if (op->kind == OP_WRITE)
+		image_write(&m[op->slot], op->at, op->bytes, op->len);
+	else if (op->kind == OP_TRUNCATE)
+		m[op->slot].len = op->at;
+}
+
+/* The process that comes after the cut: what it must find, by what was synced, and acked at most, before. */
+static void recover_from(const struct image *m, size_t synced_op, size_t acked_op, uint64_t *damaged)
+{
+	struct spool s;
+	struct spool_place place;
+	struct batch *b;
+	static bool found[BATCHES];
+	int fds[SPOOL_SEGMENTS], r;
+
+	for (unsigned i = 0; i < SPOOL_SEGMENTS; i++) {
+		fds[i] = memfd_create("cut", MFD_CLOEXEC);
+		assert_int_equal(__real_pwrite(fds[i], m[i].bytes, m[i].len, 0), m[i].len);
+	}
+	memset(found, 0, sizeof found);
+	spool_init(&s, fds, BYTES_MAX, SPOOL_FULL_DROP_OLDEST);
+	assert_int_equal(spool_recover(&s), 0);
+	while ((r = spool_next(&s, &place, &b)) == 0) {
+		unsigned n = number_of(b);
+		struct batch *like = make(n, truth[n].len);
+
+		assert_false(found[n]);
+		found[n] = true;
+		assert_int_equal(b->json.len, like->json.len);
+		assert_memory_equal(b->json.data, like->json.data, b->json.len);
+		batch_free(b);
+		batch_free(like);
+	}
+	assert_int_equal(r, SPOOL_E_NONE);
+	*damaged += s.counts.damage.places || s.counts.unread;
+	spool_free(&s);
+	for (unsigned n = 0; n < BATCHES; n++) {
+		bool safe = truth[n].synced_op <= synced_op, done = truth[n].acked_op <= acked_op;
+		if (safe && !done && !found[n])
+			fail_msg("cut at operation %zu: batch %u was safe and is lost", acked_op, n);
+	}
+}
+
+/* The first `len` bytes of it arrived, and of the sector behind them nobody knows what it holds now. */
+static void image_tear(struct image *m, const struct op *op, size_t len)
+{
+	char noise[SPOOL_SECTOR];
+	uint64_t sector = (op->at + len) / SPOOL_SECTOR * SPOOL_SECTOR;
+
+	image_write(&m[op->slot], op->at, op->bytes, len);
+	for (size_t i = 0; i < sizeof noise; i++)
+		noise[i] = (char)draw(256);
+	image_write(&m[op->slot], sector, noise, sizeof noise);
+}
+
+static void copy_images(struct image *to, const struct image *from)
+{
+	for (unsigned i = 0; i < SPOOL_SEGMENTS; i++) {
+		to[i].len = 0;
+		if (from[i].len)
+			image_write(&to[i], 0, from[i].bytes, from[i].len);
+	}
+}
+
+static void free_images(struct image *m)
+{
+	for (unsigned i = 0; i < SPOOL_SEGMENTS; i++)
+		free(m[i].bytes);
+}
+
+static void a_power_cut_at_any_write(void **state)
+{
+	struct image whole[SPOOL_SEGMENTS] = {0}, torn[SPOOL_SEGMENTS] = {0};
+	struct spool s;
+	uint64_t damaged = 0;
+	unsigned cuts = 0;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	recording = true;
+	work(&s);
+	recording = false;
+	spool_free(&s);
+	for (size_t i = 0; i < op_count; i++) {
+		if (ops[i].kind == OP_WRITE) {
+			copy_images(torn, whole);
+			image_tear(torn, &ops[i], draw((unsigned)ops[i].len));
+			recover_from(torn, i, i, &damaged);
+			cuts++;
+		}
+		image_apply(whole, &ops[i]);
+		recover_from(whole, i, i, &damaged);
+		cuts++;
+	}
+	print_message("%zu operations, %u cuts, %u of them with damage\n", op_count, cuts, (unsigned)damaged);
+	assert_true(damaged > 0); /* else nothing was torn */
+	free_images(whole);
+	free_images(torn);
+}
+
+/* What was not synced reaches the disk in any order, or not at all. */
+static void a_power_cut_in_any_order(void **state)
+{
+	struct image synced[SPOOL_SEGMENTS] = {0}, cut[SPOOL_SEGMENTS] = {0};
+	uint64_t damaged = 0;
+	size_t first = 0; /* operations before it are applied to `synced` */
+
+	(void)state;
+	for (size_t i = 0; i < op_count; i++) {
+		if (ops[i].kind != OP_SYNC)
+			continue;
+		for (unsigned tries = 0; tries < 3; tries++) {
+			copy_images(cut, synced);
+			for (size_t k = first; k < i; k++)
+				if (draw(2))
+					image_apply(cut, &ops[k]);
+			recover_from(cut, first ? first - 1 : 0, i, &damaged);
+		}
+		for (; first <= i; first++)
+			image_apply(synced, &ops[first]);
+	}
+	free_images(synced);
+	free_images(cut);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(comes_back_in_order),
+		cmocka_unit_test(gives_space_back),
+		cmocka_unit_test(drops_the_oldest),
+		cmocka_unit_test(refuses_the_newest),
+		cmocka_unit_test(survives_a_full_disk),
+		cmocka_unit_test(passes_over_damage),
+		cmocka_unit_test(a_spoilt_head_is_no_segment),
+		cmocka_unit_test(a_power_cut_at_any_write),
+		cmocka_unit_test(a_power_cut_in_any_order),
+	};
+	int r = cmocka_run_group_tests(tests, NULL, NULL);
+
+	for (size_t i = 0; i < op_count; i++)
+		free(ops[i].bytes);
+	free(ops);
+	return r;
+}
