@@ -27,7 +27,7 @@ struct forwarder {
 	unsigned count;
 	struct buffer json; /* the event being handed out */
 	CURLM *multi;       /* NULL until started */
-	bool flushed;       /* nothing is pushed any more, and nothing was left unsafe */
+	bool in_order;      /* forwarder_end_in_order */
 	uint64_t untold;    /* dropped, not yet reported */
 	uint64_t loss_told_ns;
 	pthread_mutex_t lock; /* guards local_events */
@@ -110,7 +110,7 @@ void forwarder_free(struct forwarder *f)
 	if (!f)
 		return;
 	for (unsigned i = 0; f->gateways && i < f->count; i++)
-		gateway_free(f->gateways[i], f->flushed);
+		gateway_free(f->gateways[i], f->in_order);
 	free(f->gateways);
 	if (f->multi)
 		curl_multi_cleanup(f->multi);
@@ -153,6 +153,11 @@ static struct span encode(struct forwarder *f, const struct event *e)
 	return f->json.truncated ? SPAN_NULL : buffer_span(&f->json);
 }
 
+static bool is_gap_of(const struct event *e, const char *gateway)
+{
+	return e->kind == EVENT_LOSS && e->loss.since_ns && span_equal(e->loss.gateway, span_from(gateway));
+}
+
 void forwarder_push(struct forwarder *f, struct event *e)
 {
 	uint64_t now_ns = clock_boot_ns(f->clock);
@@ -176,6 +181,8 @@ void forwarder_push(struct forwarder *f, struct event *e)
 			encoded = true;
 		}
 		gateway_offer(g, gateway_has_room(g) ? json : SPAN_NULL, now_ns);
+		if (is_gap_of(e, f->configs[i].name))
+			gateway_offered_gap(g, now_ns);
 	}
 }
 
@@ -314,7 +321,11 @@ void forwarder_flush(struct forwarder *f, int timeout_ms)
 		if (run(f, -1, (int)((end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS), true))
 			return;
 	}
-	f->flushed = true;
+}
+
+void forwarder_end_in_order(struct forwarder *f)
+{
+	f->in_order = true;
 }
 
 /* --- counts --- */

@@ -84,6 +84,8 @@ unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsig
  * other threads.
  */
 bool forwarder_is_own(const struct forwarder *f, uint16_t local_port, uint16_t peer_port);
-void forwarder_free(struct forwarder *f); /* after a forwarder_flush the spools know that all was in order */
+/* The process ended in order: all that was seen has been pushed and flushed, spools need not tell a gap. */
+void forwarder_end_in_order(struct forwarder *f);
+void forwarder_free(struct forwarder *f);
 
 #endif

@@ -41,6 +41,8 @@ struct gateway {
 	struct outbox outbox;
 	char id_prefix[BATCH_ID_MAX - 24];
 	struct spooler_options spool; /* bytes_max 0: none, or its thread has it */
+	bool gap_untold;              /* the event that tells of an earlier process's crash is not safe yet */
+	uint64_t gap_offered_ns;
 	CURLM *multi;
 	struct backoff backoff;
 	uint64_t rest_until_ns; /* boot clock: nothing is sent before */
@@ -232,6 +234,11 @@ void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns)
 	pthread_mutex_unlock(&g->lock);
 }
 
+void gateway_offered_gap(struct gateway *g, uint64_t now_ns)
+{
+	g->gap_offered_ns = now_ns;
+}
+
 /* --- what the spool says --- */
 
 static void tell_gap(struct gateway *g)
@@ -242,6 +249,7 @@ static void tell_gap(struct gateway *g)
 	spooler_gap(g->outbox.spooler, &gap);
 	if (!gap.known || !g->hooks.event)
 		return;
+	g->gap_untold = true;
 	uint64_t since_ns = gap.seen_wall_ns - MIN(gap.seen_wall_ns, g->hooks.held_ns);
 	e = event_new_gap(g->config->name, gap.run, since_ns, clock_boot_ns(g->clock),
 			  clock_wall_ns(g->clock));
@@ -298,6 +306,10 @@ void gateway_seen(struct gateway *g, uint64_t wall_ns)
 
 	if (!g->outbox.spooler || !g->counts.spool.recovered)
 		return;
+	/* As long as that event itself could be lost the next process must tell the same gap. */
+	if (g->gap_untold && (!g->gap_offered_ns || unsafe_ns <= g->gap_offered_ns))
+		return;
+	g->gap_untold = false;
 	/* What is held and not safe came at that time. */
 	if (unsafe_ns != OUTBOX_NEVER) {
 		uint64_t ago_ns = now_ns - MIN(now_ns, unsafe_ns);
@@ -614,14 +626,14 @@ void gateway_counts(struct gateway *g, struct gateway_counts *ret)
 	pthread_mutex_unlock(&g->lock);
 }
 
-void gateway_free(struct gateway *g, bool clean)
+void gateway_free(struct gateway *g, bool in_order)
 {
 	if (!g)
 		return;
 	transport_free(g->live.transport);
 	transport_free(g->backlog.transport);
 	batch_free(g->backlog.batch);
-	outbox_free(&g->outbox, clean);
+	outbox_free(&g->outbox, in_order && !outbox_unsafe(&g->outbox));
 	if (g->spool.bytes_max)
 		spool_files_close(g->spool.fds, g->spool.mark_fd);
 	credentials_free(&g->credentials);

@@ -32,6 +32,8 @@ int gateway_start(struct gateway *g, CURLM *multi);
 bool gateway_has_room(const struct gateway *g);
 /* event: its JSON, copied; SPAN_NULL: it could not be written and counts as dropped. */
 void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns);
+/* What was just offered is the event of its own gap. */
+void gateway_offered_gap(struct gateway *g, uint64_t now_ns);
 /* When gateway_step will have something to do; UINT64_MAX: not before something else happens. */
 uint64_t gateway_due_ns(const struct gateway *g, bool flush);
 /* Sends what is due. flush: the age of a batch does not matter. 0 or -errno. */
@@ -47,7 +49,7 @@ void gateway_seen(struct gateway *g, uint64_t wall_ns);
 /* Is that one of its last connections? Safe from other threads. */
 bool gateway_is_own(const struct gateway *g, uint16_t local_port, uint16_t peer_port);
 void gateway_counts(struct gateway *g, struct gateway_counts *ret);
-/* clean: the process ends in order. */
-void gateway_free(struct gateway *g, bool clean);
+/* in_order: so the process ends, and all that was seen has been offered. */
+void gateway_free(struct gateway *g, bool in_order);
 
 #endif

@@ -112,6 +112,7 @@ struct sensor {
 	bool local; /* the built-in analysis is a gateway: it gives verdicts, and is no mere witness */
 
 	int epoll, signals, stop_fd;
+	bool told_to_end; /* by the warden; else it is gone, and nobody knows what was lost with it */
 	atomic_bool stop;
 	pthread_t capture_thread, resolver_thread;
 	bool capture_runs, resolver_runs;
@@ -364,7 +365,7 @@ static int judge_wake(struct sensor *s)
 	for (int i = 0; i < n; i++) {
 		if (ev[i].data.fd == s->signals) {
 			if (read(s->signals, &info, sizeof info) == sizeof info && info.ssi_signo == SIGTERM)
-				end = 1;
+				end = s->told_to_end = 1;
 		} else if (ev[i].data.fd != queue_fd(s->events) && ev[i].data.fd != queue_fd(s->verdicts)) {
 			end = 1; /* the warden hung up */
 		}
@@ -893,6 +894,8 @@ static void stop_parts(struct sensor *s)
 		while (judge_events(s))
 			forwarder_run(s->forwarder, -1, 0);
 		forwarder_flush(s->forwarder, FLUSH_MS);
+		if (s->told_to_end)
+			forwarder_end_in_order(s->forwarder);
 	}
 	api_free(s->api);
 	haproxy_stop(s);

@@ -197,6 +197,7 @@ static void a_crash_loses_nothing_that_was_kept(void **state)
 		events += stub_request(s, i)->events;
 	assert_int_equal(events, 120);
 	forwarder_flush(rig.f, 1000);
+	forwarder_end_in_order(rig.f);
 	forwarder_free(rig.f);
 
 	/* In order this time: nothing to tell, nothing left. */
@@ -221,6 +222,7 @@ static void what_waits_at_the_end_goes_at_the_next_start(void **state)
 	uint64_t begun = now_ms();
 	forwarder_flush(rig.f, 5000);
 	assert_true(now_ms() - begun < 3000); /* nobody waits for a gateway that is down */
+	forwarder_end_in_order(rig.f);
 	forwarder_free(rig.f);
 
 	struct stub *s = stub_start(port, &accepted, 1);
