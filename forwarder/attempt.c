@@ -27,6 +27,7 @@ int attempt_new(struct attempt *a, const char *key, enum config_transport transp
 
 	if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random)
 		return errno ? -errno : -EAGAIN;
+	a->form = 0;
 	snprintf(a->key, sizeof a->key, "%s", key);
 	write_base64url(random, a->nonce);
 	snprintf(a->lines[0], sizeof a->lines[0], "Idempotency-Key: %s", a->key);

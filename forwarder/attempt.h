@@ -17,6 +17,7 @@
 struct attempt {
 	char key[BATCH_ID_MAX];
 	char nonce[ATTEMPT_NONCE_MAX];
+	unsigned form; /* how it asks, where its protocol knows several ways (protocol_openai.c) */
 	/* "Idempotency-Key: KEY", "Picket-Nonce: NONCE", through Lunar also "x-lunar-sequence-id: KEY"; NULL
 	 */
 	char lines[ATTEMPT_HEADERS - 1][ATTEMPT_HEADER_MAX];

@@ -32,6 +32,8 @@ struct batch {
 	struct buffer json; /* "[a,b" while open, "[a,b]" when sealed */
 	unsigned events;
 	uint64_t opened_ns; /* boot clock: when its first event came */
+	unsigned attempts;  /* to deliver it, so far */
+	uint64_t sent_ns;   /* boot clock: the first of them */
 	bool sealed;
 	bool again; /* it was sent before */
 	bool gone;  /* done with, as soon as the spool gives it back */

@@ -22,10 +22,22 @@
 
 struct forwarder;
 
+/* Why events of a gateway were dropped. */
+enum gateway_drop {
+	GATEWAY_DROP_QUEUE,    /* no room, or an event larger than a batch */
+	GATEWAY_DROP_SPOOL,    /* the spool was full, or could not be read */
+	GATEWAY_DROP_REFUSED,  /* for good, by the gateway */
+	GATEWAY_DROP_ATTEMPTS, /* attempts_max were in vain */
+	GATEWAY_DROP_DEADLINE, /* deadline_ms has passed */
+	GATEWAY_DROP_BUDGET,   /* tokens_per_day are spent, or no room while requests_per_minute were */
+	GATEWAY_DROP_MAX,
+};
+const char *gateway_drop_name(enum gateway_drop reason); /* "queue", ... */
+
 struct gateway_counts {
 	const char *name;
 	enum config_gateway_protocol protocol;
-	const char *state;        /* "idle", "sending", "backing off", "failed" */
+	const char *state;        /* "idle", "sending", "backing off", "failed", "budget" */
 	char last_error[384];     /* "" if none; explained for people */
 	unsigned last_status;     /* HTTP */
 	uint64_t events, batches; /* delivered */
@@ -42,6 +54,9 @@ struct gateway_counts {
 	uint64_t spool_bytes_max; /* 0: it has no spool */
 	struct spooler_counts spool;
 	uint64_t bypassed; /* batches sent without being safe on the disk: it was slow, or refused them */
+	uint64_t dropped[GATEWAY_DROP_MAX]; /* events_dropped, by reason */
+	char model[96];                     /* openai: who answered last, "" = not known */
+	uint64_t tokens, tokens_today;      /* openai: spent, as far as told or guessed */
 };
 
 struct forwarder_hooks {

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include "forwarder/attempt.h"
 #include "forwarder/backoff.h"
+#include "forwarder/budget.h"
 #include "forwarder/credentials.h"
 #include "forwarder/fate.h"
 #include "forwarder/outbox.h"
@@ -16,6 +17,9 @@
 #include "lib/util.h"
 
 #define CONNECTIONS_KEPT 4
+/* What a protocol makes of the largest batch that it takes: each byte of a text may become an escape of an
+ * escape. */
+#define BODY_MAX (16u << 20)
 /* Kept in memory while the gateway answers, beside the one under way; more than that is read back. */
 #define LIVE_BATCHES 8
 /* So many failures in a row open the circuit: from then on each rest ends with one probe. */
@@ -30,6 +34,8 @@ struct lane {
 	struct transport *transport; /* NULL until started */
 	struct attempt attempt;      /* the one under way, or the last */
 	struct batch *batch;         /* live: the outbox's, while under way. backlog: ours, until done with */
+	struct buffer body;          /* what its protocol made of the batch, while under way */
+	uint64_t guessed;            /* tokens that it was taken to cost */
 };
 
 struct gateway {
@@ -46,6 +52,8 @@ struct gateway {
 	CURLM *multi;
 	struct backoff backoff;
 	uint64_t rest_until_ns; /* boot clock: nothing is sent before */
+	struct budget budget;
+	struct protocol_state protocol_state;
 	struct credentials credentials;
 
 	/* Ports of its last connections, ours and the gateway's; written by one thread, read by others. */
@@ -116,6 +124,7 @@ int gateway_new(const struct config_gateway *config, const struct clock *clock,
 	g->config = config;
 	g->protocol = protocol_of(config->protocol);
 	g->live.gateway = g->backlog.gateway = g;
+	budget_init(&g->budget, config->requests_per_minute, config->tokens_per_day);
 	g->clock = clock;
 	g->hooks = *hooks;
 	g->counts =
@@ -220,6 +229,13 @@ static void name_batches(struct gateway *g)
 		snprintf(g->id_prefix, sizeof g->id_prefix, "%s-%.40s", event_run_id(), g->config->name);
 }
 
+/* Call with the lock held. */
+static void count_dropped(struct gateway *g, enum gateway_drop reason, uint64_t events)
+{
+	g->counts.events_dropped += events;
+	g->counts.dropped[reason] += events;
+}
+
 void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns)
 {
 	name_batches(g);
@@ -228,7 +244,8 @@ void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns)
 	pthread_mutex_lock(&g->lock);
 	g->counts.events_offered++;
 	if (r)
-		g->counts.events_dropped++;
+		count_dropped(
+			g, budget_due_ns(&g->budget) > now_ns ? GATEWAY_DROP_BUDGET : GATEWAY_DROP_QUEUE, 1);
 	else if (g->counts.events_held++ == 0)
 		g->counts.held_since_ns = now_ns;
 	pthread_mutex_unlock(&g->lock);
@@ -265,7 +282,7 @@ static void take_over(struct gateway *g, const struct spooler_counts *now)
 	uint64_t lost = now->spool.dropped - before->dropped + now->spool.unread - before->unread;
 
 	g->counts.events_recovered += found;
-	g->counts.events_dropped += lost;
+	count_dropped(g, GATEWAY_DROP_SPOOL, lost);
 	g->counts.events_held += found - lost;
 	g->counts.spool = *now;
 }
@@ -341,7 +358,9 @@ static uint64_t lane_free_ns(const struct gateway *g, const struct lane *lane)
 {
 	bool probing = g->backoff.failures && busy(other(lane));
 
-	return !lane->transport || busy(lane) || probing ? UINT64_MAX : g->rest_until_ns;
+	if (!lane->transport || busy(lane) || probing)
+		return UINT64_MAX;
+	return MAX(g->rest_until_ns, budget_due_ns(&g->budget));
 }
 
 uint64_t gateway_due_ns(const struct gateway *g, bool flush)
@@ -358,21 +377,109 @@ uint64_t gateway_due_ns(const struct gateway *g, bool flush)
 	return due;
 }
 
+/* Call with the lock held: the lane's batch goes. Returns how many events it had. */
+static unsigned remove_batch(struct lane *lane)
+{
+	struct gateway *g = lane->gateway;
+	struct batch *b = lane->batch;
+	unsigned events = b->events;
+
+	g->counts.events_held -= events;
+	lane->batch = NULL;
+	if (lane == &g->live)
+		outbox_done(&g->outbox, b);
+	else
+		outbox_backlog_done(&g->outbox, b);
+	set_held_since(g);
+	return events;
+}
+
+/* The lane's batch will not be sent, or not again. why: NULL leaves what was said last. */
+static void give_up(struct lane *lane, enum gateway_drop reason, const char *state, const char *why)
+{
+	struct gateway *g = lane->gateway;
+
+	pthread_mutex_lock(&g->lock);
+	count_dropped(g, reason, remove_batch(lane));
+	g->counts.state = state;
+	if (why)
+		snprintf(g->counts.last_error, sizeof g->counts.last_error, "%s", why);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static bool is_late(const struct gateway *g, const struct batch *b, uint64_t now_ns)
+{
+	return g->config->deadline_ms && b->sent_ns &&
+	       now_ns - b->sent_ns > g->config->deadline_ms * NS_PER_MS;
+}
+
+enum { SEND_E_GIVEN_UP = 1 };
+
+/* What is sent for the lane's batch. 0, SEND_E_GIVEN_UP or -errno. */
+static int make_body(struct lane *lane, struct span *ret)
+{
+	struct gateway *g = lane->gateway;
+	int r = 0;
+
+	*ret = buffer_span(&lane->batch->json);
+	if (!g->protocol->write)
+		return 0;
+	buffer_free(&lane->body);
+	lane->body = BUFFER_INIT(BODY_MAX);
+	r = g->protocol->write(&g->protocol_state, g->config, lane->batch, &lane->attempt, &lane->body);
+	*ret = buffer_span(&lane->body);
+	if (r <= 0)
+		return r;
+	give_up(lane, GATEWAY_DROP_REFUSED, "failed", "a batch with nothing in it that can be asked about");
+	return SEND_E_GIVEN_UP;
+}
+
+/* Is there money for it? Else the batch goes: what it tells of will be long over when there is. */
+static int take_budget(struct lane *lane, size_t bytes)
+{
+	struct gateway *g = lane->gateway;
+	uint64_t wall_ns = clock_wall_ns(g->clock);
+
+	lane->guessed = g->protocol->write ? budget_tokens_of(bytes) : 0;
+	if (budget_is_spent(&g->budget, wall_ns, lane->guessed)) {
+		give_up(lane, GATEWAY_DROP_BUDGET, "budget",
+			"tokens_per_day are spent: nothing is sent until midnight UTC; raise it, or send "
+			"less");
+		return SEND_E_GIVEN_UP;
+	}
+	budget_spend(&g->budget, clock_boot_ns(g->clock), wall_ns, lane->guessed);
+	return 0;
+}
+
+/* 0, SEND_E_GIVEN_UP (the batch is gone) or -errno. */
 static int send_batch(struct lane *lane)
 {
 	struct gateway *g = lane->gateway;
 	struct batch *b = lane->batch;
+	uint64_t now_ns = clock_boot_ns(g->clock);
+	struct span body;
 
 	batch_seal(b);
+	if (is_late(g, b, now_ns)) {
+		give_up(lane, GATEWAY_DROP_DEADLINE, "idle", NULL);
+		return SEND_E_GIVEN_UP;
+	}
 	int r = attempt_new(&lane->attempt, b->id, g->config->transport);
 	if (!r)
-		r = transport_send(lane->transport, lane->attempt.headers, buffer_span(&b->json));
+		r = make_body(lane, &body);
+	if (!r)
+		r = take_budget(lane, body.len);
+	if (!r)
+		r = transport_send(lane->transport, lane->attempt.headers, body);
 	if (r)
 		return r;
+	if (!b->attempts++)
+		b->sent_ns = now_ns;
 	pthread_mutex_lock(&g->lock);
 	g->counts.attempts++;
 	g->counts.retries += b->again;
 	g->counts.state = "sending";
+	g->counts.tokens_today = g->budget.tokens;
 	pthread_mutex_unlock(&g->lock);
 	b->again = true;
 	return 0;
@@ -391,7 +498,7 @@ static int send_live(struct gateway *g, uint64_t now_ns, bool flush)
 	int r = send_batch(&g->live);
 	if (r) {
 		g->live.batch = NULL;
-		return r;
+		return r < 0 ? r : 0;
 	}
 	pthread_mutex_lock(&g->lock);
 	g->counts.bypassed += bypasses;
@@ -407,7 +514,8 @@ static int send_backlog(struct gateway *g, uint64_t now_ns)
 		return 0;
 	if (!lane->batch)
 		lane->batch = outbox_backlog(&g->outbox);
-	return lane->batch ? send_batch(lane) : 0;
+	int r = lane->batch ? send_batch(lane) : 0;
+	return r < 0 ? r : 0;
 }
 
 int gateway_step(struct gateway *g, uint64_t now_ns, bool flush)
@@ -440,22 +548,6 @@ static void take_rest(struct gateway *g, const struct transport_answer *a, uint6
 	g->rest_until_ns = clock_boot_ns(g->clock) + backoff_fail(&g->backoff, rest_ms, random) * NS_PER_MS;
 }
 
-/* Call with the lock held: the lane's batch goes, its events change the column. */
-static void remove_batch(struct lane *lane, uint64_t *column)
-{
-	struct gateway *g = lane->gateway;
-	struct batch *b = lane->batch;
-
-	g->counts.events_held -= b->events;
-	*column += b->events;
-	lane->batch = NULL;
-	if (lane == &g->live)
-		outbox_done(&g->outbox, b);
-	else
-		outbox_backlog_done(&g->outbox, b);
-	set_held_since(g);
-}
-
 static void on_delivered(struct lane *lane, const struct transport_answer *a)
 {
 	struct gateway *g = lane->gateway;
@@ -464,7 +556,7 @@ static void on_delivered(struct lane *lane, const struct transport_answer *a)
 	g->rest_until_ns = 0;
 	pthread_mutex_lock(&g->lock);
 	g->counts.bytes += lane->batch->json.len;
-	remove_batch(lane, &g->counts.events);
+	g->counts.events += remove_batch(lane);
 	g->counts.batches++;
 	g->counts.last_status = a->status;
 	g->counts.last_error[0] = 0;
@@ -477,11 +569,26 @@ static void on_retry(struct lane *lane, const struct transport_answer *a, uint64
 	struct gateway *g = lane->gateway;
 
 	take_rest(g, a, rest_ms);
+	pthread_mutex_lock(&g->lock);
+	if (g->config->attempts_max && lane->batch->attempts >= g->config->attempts_max)
+		count_dropped(g, GATEWAY_DROP_ATTEMPTS, remove_batch(lane));
 	if (lane == &g->live)
 		lane->batch = NULL; /* it is the outbox's first again, or goes to the backlog */
-	pthread_mutex_lock(&g->lock);
 	set_error(g, a);
 	g->counts.state = g->backoff.failures < CIRCUIT_FAILURES ? "backing off" : "open";
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* The same batch, at once, in a way that the gateway may take. */
+static void on_adapted(struct lane *lane)
+{
+	struct gateway *g = lane->gateway;
+
+	backoff_reset(&g->backoff);
+	if (lane == &g->live)
+		lane->batch = NULL;
+	pthread_mutex_lock(&g->lock);
+	g->counts.state = "idle";
 	pthread_mutex_unlock(&g->lock);
 }
 
@@ -493,7 +600,7 @@ static void on_refused(struct lane *lane, const struct transport_answer *a, uint
 
 	take_rest(g, a, rest_ms);
 	pthread_mutex_lock(&g->lock);
-	remove_batch(lane, &g->counts.events_dropped);
+	count_dropped(g, GATEWAY_DROP_REFUSED, remove_batch(lane));
 	set_error(g, a);
 	g->counts.state = "failed";
 	pthread_mutex_unlock(&g->lock);
@@ -533,36 +640,77 @@ static void count_refused(struct gateway *g, enum situation situation,
 			 situation_words(situation)->mend);
 }
 
-/* Verdicts are handed over without the lock: who takes them may push events. */
-static int read_verdicts(struct gateway *g, const struct attempt *attempt, const struct transport_answer *a)
+struct reading {
+	uint64_t refused[VERDICT_E_MAX];
+	struct acceptance acceptance;
+	enum situation situation;
+};
+
+/* Verdicts are handed over without the lock: who takes them may push events. 0 or -ENOMEM. */
+static int read_verdicts(struct lane *lane, const struct transport_answer *a, struct reading *ret)
 {
-	uint64_t refused[VERDICT_E_MAX] = {0};
-	struct acceptance acceptance = {.g = g};
+	struct gateway *g = lane->gateway;
 	const struct protocol_answer answer = {
 		.config = g->config,
-		.attempt = attempt,
+		.batch = lane->batch,
+		.attempt = &lane->attempt,
+		.state = &g->protocol_state,
 		.answer = a,
 		.verify = &g->credentials.verify,
 		.now_s = (int64_t)(clock_wall_ns(g->clock) / NS_PER_S),
 		.accept = on_verdict,
-		.arg = &acceptance,
-		.refused = refused,
+		.arg = &ret->acceptance,
+		.refused = ret->refused,
 	};
-	enum situation situation = SITUATION_TOO_LONG;
-	int r = 0;
 
+	*ret = (struct reading){.acceptance.g = g, .situation = SITUATION_TOO_LONG};
 	if (!g->config->verdicts || a->status == 204 ||
 	    (!a->too_large && !situation_is_taken(situation_of(a))))
 		return 0;
-	if (a->too_large)
-		refused[VERDICT_E_TOO_LARGE]++;
-	else
-		r = protocol_read(g->protocol, &answer, &situation);
-	pthread_mutex_lock(&g->lock);
-	g->counts.verdicts += acceptance.accepted;
-	count_refused(g, situation, refused);
-	pthread_mutex_unlock(&g->lock);
+	if (a->too_large) {
+		ret->refused[VERDICT_E_TOO_LARGE]++;
+		return 0;
+	}
+	if (is_late(g, lane->batch, a->received_ns)) {
+		ret->refused[VERDICT_E_LATE]++;
+		ret->situation = SITUATION_LATE;
+		return 0;
+	}
+	int r = protocol_read(g->protocol, &answer, &ret->situation);
 	return r < 0 ? r : 0;
+}
+
+/* What the answer cost: as it says, or by its length. */
+static void settle(struct lane *lane, const struct transport_answer *a)
+{
+	struct gateway *g = lane->gateway;
+	uint64_t tokens = g->protocol_state.tokens;
+
+	if (!g->protocol->write)
+		return;
+	if (!tokens)
+		tokens = lane->guessed + budget_tokens_of(a->body.len);
+	budget_settle(&g->budget, lane->guessed, tokens);
+	lane->guessed = tokens;
+}
+
+static int finish_delivered(struct lane *lane, const struct transport_answer *a)
+{
+	struct gateway *g = lane->gateway;
+	struct reading reading;
+
+	g->protocol_state.tokens = 0;
+	int r = read_verdicts(lane, a, &reading);
+	settle(lane, a);
+	on_delivered(lane, a);
+	pthread_mutex_lock(&g->lock);
+	g->counts.verdicts += reading.acceptance.accepted;
+	g->counts.tokens += lane->guessed;
+	g->counts.tokens_today = g->budget.tokens;
+	snprintf(g->counts.model, sizeof g->counts.model, "%s", g->protocol_state.model);
+	count_refused(g, reading.situation, reading.refused);
+	pthread_mutex_unlock(&g->lock);
+	return r;
 }
 
 int gateway_finish(struct lane *lane, CURLcode result)
@@ -577,19 +725,33 @@ int gateway_finish(struct lane *lane, CURLcode result)
 	pthread_mutex_unlock(&g->lock);
 	switch (fate_of(&a, &rest_ms)) {
 	case FATE_DELIVERED:
-		on_delivered(lane, &a);
-		return read_verdicts(g, &lane->attempt, &a);
+		return finish_delivered(lane, &a);
 	case FATE_RETRY:
 		on_retry(lane, &a, rest_ms);
 		break;
 	case FATE_REFUSED:
-		on_refused(lane, &a, rest_ms);
+		if (g->protocol->adapt &&
+		    g->protocol->adapt(&g->protocol_state, g->config, &lane->attempt, &a))
+			on_adapted(lane);
+		else
+			on_refused(lane, &a, rest_ms);
 		break;
 	}
 	return 0;
 }
 
 /* --- counts --- */
+
+const char *gateway_drop_name(enum gateway_drop reason)
+{
+	static const char *const names[GATEWAY_DROP_MAX] = {
+		[GATEWAY_DROP_QUEUE] = "queue",       [GATEWAY_DROP_SPOOL] = "spool",
+		[GATEWAY_DROP_REFUSED] = "refused",   [GATEWAY_DROP_ATTEMPTS] = "attempts",
+		[GATEWAY_DROP_DEADLINE] = "deadline", [GATEWAY_DROP_BUDGET] = "budget",
+	};
+
+	return (unsigned)reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
+}
 
 uint64_t gateway_dropped(struct gateway *g)
 {
@@ -632,6 +794,8 @@ void gateway_free(struct gateway *g, bool in_order)
 		return;
 	transport_free(g->live.transport);
 	transport_free(g->backlog.transport);
+	buffer_free(&g->live.body);
+	buffer_free(&g->backlog.body);
 	batch_free(g->backlog.batch);
 	outbox_free(&g->outbox, in_order && !outbox_unsafe(&g->outbox));
 	if (g->spool.bytes_max)

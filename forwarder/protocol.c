@@ -8,6 +8,8 @@ const struct protocol *protocol_of(enum config_gateway_protocol protocol)
 	switch (protocol) {
 	case GATEWAY_BATCH:
 		return &protocol_batch;
+	case GATEWAY_OPENAI:
+		return &protocol_openai;
 	case GATEWAY_LOCAL:
 	case GATEWAY_CROWDSEC:
 		break;

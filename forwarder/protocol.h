@@ -13,9 +13,24 @@
 #include "forwarder/verdict_parse.h"
 #include "lib/config.h"
 
+#define PROTOCOL_MODEL_MAX 96
+
+/* What a protocol remembers of one gateway; all zero at first. */
+struct protocol_state {
+	unsigned form; /* openai: which enum openai_form the model takes, as far as known */
+	/* Of the last answer that was read: who gave it, and what it says it cost; "" and 0: it does not say.
+	 */
+	char model[PROTOCOL_MODEL_MAX];
+	uint64_t tokens;
+};
+
+enum { PROTOCOL_E_NOTHING = 1 /* the batch holds nothing that it could send */ };
+
 struct protocol_answer {
 	const struct config_gateway *config;
+	const struct batch *batch; /* that was sent */
 	const struct attempt *attempt;
+	struct protocol_state *state;
 	const struct transport_answer *answer; /* 2xx, not 204, and whole */
 	const struct signature_keys *verify;   /* of config->verify_key_file */
 	int64_t now_s;                         /* wall clock, since 1970 */
@@ -27,13 +42,25 @@ struct protocol_answer {
 struct protocol {
 	const char *content_type, *accept; /* of the request */
 	/*
+	 * What is sent for a batch, appended to ret; NULL: its JSON as it is. 0, PROTOCOL_E_NOTHING,
+	 * BUFFER_E_FULL or -ENOMEM.
+	 */
+	int (*write)(const struct protocol_state *state, const struct config_gateway *config,
+		     const struct batch *batch, struct attempt *attempt, struct buffer *ret);
+	/*
+	 * The answer refuses what was sent: can the same be asked in another way, at once? Then the state
+	 * says which, and write makes it so. NULL: never.
+	 */
+	bool (*adapt)(struct protocol_state *state, const struct config_gateway *config,
+		      const struct attempt *attempt, const struct transport_answer *answer);
+	/*
 	 * Hands the verdicts of an answer to accept, raises refused, says in which situation that leaves the
 	 * gateway. 0, the fault of the whole document (VERDICT_E_*), or -ENOMEM.
 	 */
 	int (*read)(const struct protocol_answer *a, enum situation *ret);
 };
 
-extern const struct protocol protocol_batch;
+extern const struct protocol protocol_batch, protocol_openai;
 
 /* The same, of an answer that may have come from somewhere between us and the gateway. */
 int protocol_read(const struct protocol *p, const struct protocol_answer *a, enum situation *ret);

@@ -156,6 +156,8 @@ static const struct situation_words words[SITUATION_MAX] = {
 		 "docs/gateway-batch.md has the form; verdicts: false if nothing is to be read"},
 	[SITUATION_SOME_REFUSED] = {"some_refused", "some of its verdicts cannot be used",
 				    "docs/gateway-batch.md explains the reasons"},
+	[SITUATION_LATE] = {"late", "its answer came after deadline_ms, and counts for nothing",
+			    "is the model overloaded? A smaller batch_events is answered sooner"},
 	[SITUATION_NO_COMPLETION] = {"no_completion", "the model's answer cannot be used",
 				     "docs/gateway-openai.md explains the reasons"},
 	[SITUATION_TAKEN] = {"taken", "it took the batch", ""},

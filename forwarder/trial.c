@@ -10,6 +10,7 @@
 
 #define EVENT_MAX (16 * 1024)
 #define HEAD_MAX  (64 * 1024)
+#define SENT_MAX  (256 * 1024)
 #define POLL_MS   1000
 
 /* Addresses and name that nobody has: those for documentation. */
@@ -82,6 +83,7 @@ struct trial_setting {
 	const struct config_gateway *config;
 	const struct credentials *credentials;
 	const struct clock *clock;
+	const struct batch *batch;
 };
 
 static int understand(struct trial *t, const struct trial_setting *s, const struct attempt *attempt,
@@ -90,7 +92,9 @@ static int understand(struct trial *t, const struct trial_setting *s, const stru
 	const struct config_gateway *config = s->config;
 	const struct protocol_answer answer = {
 		.config = config,
+		.batch = s->batch,
 		.attempt = attempt,
+		.state = &t->state,
 		.answer = a,
 		.verify = &s->credentials->verify,
 		.now_s = (int64_t)(clock_wall_ns(s->clock) / NS_PER_S),
@@ -149,25 +153,48 @@ static int mask(struct trial *t, const struct config_gateway *config, const stru
 	return r < 0 ? r : r ? -ENOBUFS : 0;
 }
 
-static int send_and_hear(struct trial *t, const struct trial_setting *s, struct transport *transport,
-			 CURLM *multi, struct span batch)
+/* One request, and what comes back. */
+static int send_once(struct trial *t, const struct trial_setting *s, struct transport *transport,
+		     CURLM *multi, struct attempt *attempt, struct transport_answer *ret)
 {
-	char key[64];
-	struct attempt attempt;
-	struct transport_answer a;
+	const struct protocol *protocol = protocol_of(s->config->protocol);
+	struct span body = buffer_span(&s->batch->json);
 	CURLcode code;
-	int r;
+	int r = attempt_new(attempt, s->batch->id, s->config->transport);
 
-	snprintf(key, sizeof key, "%s-test", event_run_id());
-	uint64_t begun_ns = clock_boot_ns(s->clock);
-	r = attempt_new(&attempt, key, s->config->transport);
-	if (!r)
-		r = transport_send(transport, attempt.headers, batch);
+	buffer_reset(&t->sent);
+	buffer_reset(&t->request);
+	buffer_reset(&t->answer);
+	if (!r && protocol->write) {
+		r = protocol->write(&t->state, s->config, s->batch, attempt, &t->sent);
+		body = buffer_span(&t->sent);
+	}
+	if (r)
+		return r < 0 ? r : -ENOBUFS;
+	r = transport_send(transport, attempt->headers, body);
 	if (!r)
 		r = exchange(multi, &code);
-	if (r)
-		return r;
-	transport_finish(transport, code, &a);
+	if (!r)
+		transport_finish(transport, code, ret);
+	return r;
+}
+
+static int send_and_hear(struct trial *t, const struct trial_setting *s, struct transport *transport,
+			 CURLM *multi)
+{
+	const struct protocol *protocol = protocol_of(s->config->protocol);
+	struct attempt attempt;
+	struct transport_answer a;
+	uint64_t begun_ns;
+	int r;
+
+	/* As the daemon does: another way of asking, where this one is not taken. */
+	do {
+		begun_ns = clock_boot_ns(s->clock);
+		r = send_once(t, s, transport, multi, &attempt, &a);
+		if (r)
+			return r;
+	} while (protocol->adapt && protocol->adapt(&t->state, s->config, &attempt, &a));
 	t->took_ns = clock_boot_ns(s->clock) - begun_ns;
 	r = understand(t, s, &attempt, &a);
 	return r ? r : buffer_append(&t->body, a.body.ptr, a.body.len);
@@ -176,9 +203,9 @@ static int send_and_hear(struct trial *t, const struct trial_setting *s, struct 
 int trial_run(const struct config_gateway *config, const struct clock *clock, const char *source,
 	      struct trial *t, struct buffer *errors)
 {
-	_cleanup_(buffer_free) struct buffer batch = BUFFER_INIT(EVENT_MAX);
+	struct batch batch = {.json = BUFFER_INIT(EVENT_MAX), .events = 1, .sealed = true};
 	struct credentials credentials;
-	const struct trial_setting setting = {config, &credentials, clock};
+	const struct trial_setting setting = {config, &credentials, clock, &batch};
 	struct wire wire;
 	struct transport *transport = NULL;
 	CURLM *multi = NULL;
@@ -188,10 +215,12 @@ int trial_run(const struct config_gateway *config, const struct clock *clock, co
 		.request = BUFFER_INIT(HEAD_MAX),
 		.answer = BUFFER_INIT(HEAD_MAX),
 		.body = BUFFER_INIT(VERDICT_BODY_MAX * 2),
+		.sent = BUFFER_INIT(SENT_MAX),
 	};
 	r = credentials_read(config, &credentials, errors);
 	if (!r)
-		r = write_batch(clock, source, &batch);
+		r = write_batch(clock, source, &batch.json);
+	snprintf(batch.id, sizeof batch.id, "%s-test", event_run_id());
 	if (!r) {
 		wire_make(config, protocol_of(config->protocol), &credentials, clock, &wire);
 		wire.options.request_head = &t->request;
@@ -200,12 +229,13 @@ int trial_run(const struct config_gateway *config, const struct clock *clock, co
 		r = multi ? transport_new(multi, &wire.options, &transport) : -ENOMEM;
 	}
 	if (!r)
-		r = send_and_hear(t, &setting, transport, multi, buffer_span(&batch));
+		r = send_and_hear(t, &setting, transport, multi);
 	transport_free(transport);
 	curl_multi_cleanup(multi);
 	if (!r)
 		r = mask(t, config, &credentials);
 	credentials_free(&credentials);
+	buffer_free(&batch.json);
 	return r;
 }
 
@@ -214,4 +244,5 @@ void trial_free(struct trial *t)
 	buffer_free(&t->request);
 	buffer_free(&t->answer);
 	buffer_free(&t->body);
+	buffer_free(&t->sent);
 }

@@ -7,6 +7,7 @@
 #ifndef PICKET_TRIAL_H
 #define PICKET_TRIAL_H
 
+#include "forwarder/protocol.h"
 #include "forwarder/situation.h"
 #include "forwarder/verdict_parse.h"
 #include "lib/clock.h"
@@ -17,8 +18,10 @@
 struct trial {
 	struct buffer request, answer; /* heads as they went over the wire, secrets masked; empty: none did */
 	struct buffer body;            /* of the answer, masked likewise */
-	unsigned status;               /* 0: no answer came */
-	char error[256];               /* libcurl's, or "" */
+	struct buffer sent;            /* the body, where the protocol makes one of its own; else empty */
+	struct protocol_state state;
+	unsigned status; /* 0: no answer came */
+	char error[256]; /* libcurl's, or "" */
 	enum situation situation;
 	uint64_t took_ns;
 	struct verdict verdicts[TRIAL_VERDICTS_MAX]; /* the first of them */
@@ -27,8 +30,9 @@ struct trial {
 };
 
 /*
- * Blocks for at most config->timeout_ms. The gateway's protocol is not local. CONFIG_E_INVALID: see errors,
- * one message a line, as credentials_read. Whatever the result, trial_free.
+ * Blocks for config->timeout_ms at most, four times that where a way to ask has to be found. The gateway's
+ * protocol is not local. CONFIG_E_INVALID: see errors, one message a line, as credentials_read. Whatever the
+ * result, trial_free.
  */
 int trial_run(const struct config_gateway *config, const struct clock *clock, const char *source,
 	      struct trial *ret, struct buffer *errors);

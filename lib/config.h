@@ -38,9 +38,31 @@ enum config_alert {
 	CONFIG_ALERT_LOSS = 16,
 	CONFIG_ALERT_MENDED = 32,
 };
-enum config_gateway_protocol { GATEWAY_LOCAL = 1, GATEWAY_BATCH = 2, GATEWAY_CROWDSEC = 3 };
+enum config_gateway_protocol {
+	GATEWAY_LOCAL = 1,
+	GATEWAY_BATCH = 2,
+	GATEWAY_CROWDSEC = 3,
+	GATEWAY_OPENAI = 4
+};
 enum config_transport { TRANSPORT_DIRECT = 0, TRANSPORT_LUNAR };
-enum config_profile { PROFILE_NONE = 0, PROFILE_LUNAR, PROFILE_CROWDSEC };
+enum config_profile {
+	PROFILE_NONE = 0,
+	PROFILE_LUNAR,
+	PROFILE_APIPARK,
+	PROFILE_OPENAI,
+	PROFILE_PORTKEY,
+	PROFILE_LITELLM,
+	PROFILE_CROWDSEC,
+};
+enum config_max_tokens_key { MAX_TOKENS = 0, MAX_COMPLETION_TOKENS };
+/* RESPONSE_AUTO: from the first to the last, each when the one before was refused. */
+enum config_response_format {
+	RESPONSE_AUTO = 0,
+	RESPONSE_JSON_SCHEMA,
+	RESPONSE_JSON_OBJECT,
+	RESPONSE_TOOL,
+	RESPONSE_PLAIN,
+};
 enum config_spool_full { SPOOL_FULL_DROP_OLDEST = 0, SPOOL_FULL_DROP_NEWEST };
 enum config_auth_scheme { AUTH_BEARER = 0, AUTH_RAW };
 enum config_list_format {
@@ -75,11 +97,21 @@ struct config_gateway {
 	char *lunar_url;                       /* transport lunar: that of the proxy */
 	char *lunar_tag;                       /* x-lunar-consumer-tag */
 	char *lunar_key_file;                  /* x-lunar-api-key; NULL: none */
-	struct config_strings headers;         /* "Name: value" */
-	struct config_strings header_files;    /* "Name: PATH" */
-	char *token_file;                      /* batch: "Authorization: Bearer <content>"; read at start */
-	char *auth_header;                     /* NULL: Authorization */
-	enum config_auth_scheme auth_scheme;   /* bearer */
+	/* openai */
+	char *model;
+	uint32_t max_tokens;
+	enum config_max_tokens_key max_tokens_key;
+	bool send_temperature;
+	enum config_response_format response_format;
+	uint32_t attempts_max;               /* posts of one batch; 0: any */
+	uint32_t deadline_ms;                /* from its first post on: then nothing of it counts; 0: none */
+	uint32_t requests_per_minute;        /* 0: any */
+	uint32_t tokens_per_day;             /* 0: any */
+	struct config_strings headers;       /* "Name: value" */
+	struct config_strings header_files;  /* "Name: PATH" */
+	char *token_file;                    /* batch: "Authorization: Bearer <content>"; read at start */
+	char *auth_header;                   /* NULL: Authorization */
+	enum config_auth_scheme auth_scheme; /* bearer */
 	char *ca_file;
 	char *cert_file, *key_file;        /* what we show the gateway; both or none */
 	char *pin;                         /* "sha256//BASE64", several by ; */
@@ -171,7 +203,17 @@ struct config {
 	struct {
 		bool disabled; /* redact.disabled, false; true: texts leave as they were sent */
 		enum config_redact_query query; /* redact.query: hash (default) | drop | keep */
-		struct config_strings headers;  /* allow list, lower case; empty: as the rules say */
+						/* openai */
+		char *model;
+		uint32_t max_tokens;
+		enum config_max_tokens_key max_tokens_key;
+		bool send_temperature;
+		enum config_response_format response_format;
+		uint32_t attempts_max;        /* posts of one batch; 0: any */
+		uint32_t deadline_ms;         /* from its first post on: then nothing of it counts; 0: none */
+		uint32_t requests_per_minute; /* 0: any */
+		uint32_t tokens_per_day;      /* 0: any */
+		struct config_strings headers; /* allow list, lower case; empty: as the rules say */
 		struct config_strings
 			policies; /* redact.policies: at most one file; empty: the shipped one */
 		char *key_file;   /* default STATE_DIR/redact.key, made 0600 at first start */
@@ -279,7 +321,7 @@ int config_schema(struct buffer *out);
 int config_manual(struct buffer *out);
 
 const char *config_mode_name(enum config_mode m);
-/* "local", "batch", "crowdsec" */
+/* "local", "batch", ... */
 const char *config_protocol_name(enum config_gateway_protocol p);
 int config_mode_parse(struct span text, enum config_mode *ret); /* 0 or 1 */
 /* "auto", "xdp-native", "xdp-generic", "tc", "off" */

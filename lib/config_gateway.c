@@ -15,10 +15,26 @@ static const struct {
 	{"profile", "lunar", "protocol", "batch"},
 	{"profile", "lunar", "transport", "lunar"},
 	{"profile", "crowdsec", "protocol", "crowdsec"},
+	{"profile", "apipark", "protocol", "openai"},
+	{"profile", "openai", "protocol", "openai"},
+	{"profile", "portkey", "protocol", "openai"},
+	{"profile", "litellm", "protocol", "openai"},
+	/* Each request costs, and an answer to what is long over is worth nothing. */
+	{"protocol", "openai", "batch_events", "50"},
+	{"protocol", "openai", "batch_bytes", "24KiB"},
+	{"protocol", "openai", "linger_ms", "10000"},
+	{"protocol", "openai", "timeout_ms", "20000"},
+	{"protocol", "openai", "queue_events", "2000"},
+	{"protocol", "openai", "spool", "0"},
+	{"protocol", "openai", "attempts_max", "3"},
+	{"protocol", "openai", "deadline_ms", "30000"},
+	{"protocol", "openai", "requests_per_minute", "6"},
+	{"protocol", "openai", "tokens_per_day", "1000000"},
 	/* What of a larger body a flow sees is not known (Lunar's buffer has 32 KiB); a shorter time than its
 	 * own 50 s would send again what may still arrive. */
 	{"transport", "lunar", "batch_bytes", "24KiB"},
 	{"transport", "lunar", "timeout_ms", "60000"},
+	{"profile", "apipark", "auth_scheme", "raw"},
 };
 
 /* Headers that a profile sends beside those of `headers`, unless they stand there as well. */
@@ -26,7 +42,8 @@ static const struct {
 	enum config_profile profile;
 	const char *line;
 } header_rows[] = {
-	{PROFILE_NONE, NULL},
+	/* It drops all others on the way to the provider. */
+	{PROFILE_PORTKEY, "x-portkey-forward-headers: idempotency-key, picket-nonce"},
 };
 
 static const char *scalar(const struct yaml_node *node, const char *key)
@@ -91,8 +108,7 @@ static bool has_header(const struct config_strings *lines, const char *line)
 int config_gateway_headers(struct config_gateway *g)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(header_rows); i++) {
-		if (!header_rows[i].line || header_rows[i].profile != g->profile ||
-		    has_header(&g->headers, header_rows[i].line))
+		if (header_rows[i].profile != g->profile || has_header(&g->headers, header_rows[i].line))
 			continue;
 		char **more = realloc(g->headers.items, (g->headers.count + 1) * sizeof *more);
 		if (!more)
@@ -128,6 +144,7 @@ static const char *check_local(const struct config_gateway *g, char text[static 
 		{"header_files", g->header_files.count},
 		{"transport", g->transport != TRANSPORT_DIRECT},
 		{"profile", g->profile != PROFILE_NONE},
+		{"model", g->model},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wire); i++) {
@@ -188,7 +205,26 @@ static const char *check_token(const struct config_gateway *g)
 		return NULL;
 	if (g->auth_header)
 		return "has an auth_header, but no token_file to send";
-	return g->auth_scheme != AUTH_BEARER ? "has an auth_scheme, but no token_file to send" : NULL;
+	/* A profile knows of no file. */
+	return g->auth_scheme != AUTH_BEARER && g->profile == PROFILE_NONE
+		       ? "has an auth_scheme, but no token_file to send"
+		       : NULL;
+}
+
+/* A model is asked about all of a batch at once; how many events that can be, openai_events.h says. */
+#define MODEL_EVENTS_MAX 1000
+
+static const char *check_openai(const struct config_gateway *g)
+{
+	if (g->protocol != GATEWAY_OPENAI)
+		return g->model ? "has a model, but not protocol: openai" : NULL;
+	if (!g->model)
+		return "has protocol openai and needs a model";
+	if (g->batch_events > MODEL_EVENTS_MAX)
+		return "has protocol openai: batch_events is at most 1000 there";
+	if (g->spool)
+		return "has protocol openai, which has no spool: nobody asks about the past";
+	return g->batch_bytes > 1024 * 1024 ? "has protocol openai: batch_bytes is at most 1MiB there" : NULL;
 }
 
 /* Of "http://HOST:PORT/PATH", "[ADDRESS]" with its brackets; empty if a name or password stands before it. */
@@ -274,7 +310,7 @@ const char *config_gateway_check(const struct config_gateway *g, char text[stati
 	const char *other = g->protocol == GATEWAY_CROWDSEC ? NULL : crowdsec_key(g);
 
 	if (!g->protocol)
-		return "needs a protocol: local, batch or crowdsec";
+		return "needs a protocol (local, batch, openai, crowdsec) or a profile";
 	if (other) {
 		snprintf(text, CONFIG_GATEWAY_TEXT_MAX, "has protocol %s, which knows no %s",
 			 config_protocol_name(g->protocol), other);
@@ -287,7 +323,9 @@ const char *config_gateway_check(const struct config_gateway *g, char text[stati
 			 config_protocol_name(g->protocol));
 		return text;
 	}
-	wrong = g->protocol == GATEWAY_CROWDSEC ? check_crowdsec(g) : NULL;
+	wrong = check_openai(g);
+	if (!wrong && g->protocol == GATEWAY_CROWDSEC)
+		wrong = check_crowdsec(g);
 	if (!wrong)
 		wrong = check_lunar(g);
 	if (!wrong)

@@ -42,10 +42,23 @@ static const struct config_choice abouts[] = {{"block", CONFIG_ALERT_BLOCK},
 					      {"loss", CONFIG_ALERT_LOSS},
 					      {"mended", CONFIG_ALERT_MENDED},
 					      {NULL, 0}};
-static const struct config_choice protocols[] = {
-	{"local", GATEWAY_LOCAL}, {"batch", GATEWAY_BATCH}, {"crowdsec", GATEWAY_CROWDSEC}, {NULL, 0}};
-static const struct config_choice profiles[] = {
-	{"none", PROFILE_NONE}, {"lunar", PROFILE_LUNAR}, {"crowdsec", PROFILE_CROWDSEC}, {NULL, 0}};
+static const struct config_choice protocols[] = {{"local", GATEWAY_LOCAL},
+						 {"batch", GATEWAY_BATCH},
+						 {"openai", GATEWAY_OPENAI},
+						 {"crowdsec", GATEWAY_CROWDSEC},
+						 {NULL, 0}};
+static const struct config_choice profiles[] = {{"none", PROFILE_NONE},         {"lunar", PROFILE_LUNAR},
+						{"apipark", PROFILE_APIPARK},   {"openai", PROFILE_OPENAI},
+						{"portkey", PROFILE_PORTKEY},   {"litellm", PROFILE_LITELLM},
+						{"crowdsec", PROFILE_CROWDSEC}, {NULL, 0}};
+static const struct config_choice max_tokens_keys[] = {
+	{"max_tokens", MAX_TOKENS}, {"max_completion_tokens", MAX_COMPLETION_TOKENS}, {NULL, 0}};
+static const struct config_choice response_formats[] = {{"auto", RESPONSE_AUTO},
+							{"json_schema", RESPONSE_JSON_SCHEMA},
+							{"json_object", RESPONSE_JSON_OBJECT},
+							{"tool", RESPONSE_TOOL},
+							{"plain", RESPONSE_PLAIN},
+							{NULL, 0}};
 static const struct config_choice transports[] = {
 	{"direct", TRANSPORT_DIRECT}, {"lunar", TRANSPORT_LUNAR}, {NULL, 0}};
 static const struct config_choice auth_schemes[] = {{"bearer", AUTH_BEARER}, {"raw", AUTH_RAW}, {NULL, 0}};
@@ -279,7 +292,7 @@ static const struct config_key gateway_keys[] = {
 	{.path = "profile", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(profile), .choices = profiles, .fallback = "none",
 	 .help = "Sets what else has a default right for one kind of gateway; what is written out wins. docs/gateways.md has the list."},
 	{.path = "protocol", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(protocol), .choices = protocols,
-	 .help = "local: the built-in analysis. batch: events by HTTP POST, verdicts in the answer. crowdsec: decisions of a CrowdSec "
+	 .help = "local: the built-in analysis. batch: events by HTTP POST, verdicts in the answer. openai: chat completions of a model. crowdsec: decisions of a CrowdSec "
 	 "LAPI, and our own told to it (docs/crowdsec.md)."},
 	{.path = "url", .type = CONFIG_TEXT, .offset = AT_GATEWAY(url), .form = FORM_URL, .max = 2048,
 	 .help = "batch: where to POST, http:// or https://. crowdsec: the LAPI, such as http://127.0.0.1:8080."},
@@ -291,6 +304,26 @@ static const struct config_key gateway_keys[] = {
 	 .help = "lunar: x-lunar-consumer-tag, by which its flows group quotas and its log names us."},
 	{.path = "lunar_key_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(lunar_key_file), .form = FORM_PATH, .max = 1024,
 	 .help = "lunar: file whose content is sent as x-lunar-api-key, which hosted proxies ask for; read at start."},
+	{.path = "model", .type = CONFIG_TEXT, .offset = AT_GATEWAY(model), .form = FORM_ANY, .max = 128,
+	 .help = "openai: the model that is asked, as the gateway names it; APIPark: PROVIDER/MODEL."},
+	{.path = "response_format", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(response_format), .choices = response_formats,
+	 .fallback = "auto", .help = "openai: how the model is held to JSON: json_schema, json_object, tool (a forced call of a function), "
+	 "plain (by words alone). auto: each, when the one before was refused."},
+	{.path = "max_tokens", .type = CONFIG_UINT32, .offset = AT_GATEWAY(max_tokens), .min = 64, .max = 65536, .fallback = "1024",
+	 .help = "openai: length of an answer at most; one that is cut counts for nothing."},
+	{.path = "max_tokens_key", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(max_tokens_key), .choices = max_tokens_keys,
+	 .fallback = "max_tokens", .help = "openai: under which name that is sent; newer models want max_completion_tokens."},
+	{.path = "send_temperature", .type = CONFIG_BOOL, .offset = AT_GATEWAY(send_temperature), .fallback = "true",
+	 .help = "openai: whether temperature 0 is asked for; false for models that allow none."},
+	{.path = "attempts_max", .type = CONFIG_UINT32, .offset = AT_GATEWAY(attempts_max), .max = 1000, .fallback = "0",
+	 .help = "How often a batch is sent at most before it is dropped; each time may cost. 0: until it is taken. openai: 3."},
+	{.path = "deadline_ms", .type = CONFIG_UINT32, .offset = AT_GATEWAY(deadline_ms), .max = 3600000, .fallback = "0",
+	 .help = "How long after a batch was first sent an answer counts; then it is dropped. 0: for ever. openai: 30000."},
+	{.path = "requests_per_minute", .type = CONFIG_UINT32, .offset = AT_GATEWAY(requests_per_minute), .max = 600, .fallback = "0",
+	 .help = "Requests within a minute at most; what comes meanwhile waits. 0: any. openai: 6."},
+	{.path = "tokens_per_day", .type = CONFIG_UINT32, .offset = AT_GATEWAY(tokens_per_day), .max = UINT32_MAX, .fallback = "0",
+	 .help = "Tokens of the model a day (UTC) at most, by what its answers say, else bytes / 4; then nothing is sent until the next. "
+	 "0: any. openai: 1000000."},
 	{.path = "headers", .type = CONFIG_TEXTS, .offset = AT_GATEWAY(headers), .form = FORM_HEADER_LINE, .max = 16, .fallback = "[]",
 	 .help = "More headers of every request, \"Name: value\", or as a section. Secrets belong into header_files."},
 	{.path = "header_files", .type = CONFIG_TEXTS, .offset = AT_GATEWAY(header_files), .form = FORM_HEADER_SECRET, .max = 8,

@@ -40,6 +40,19 @@ static void show_gateway(struct table_view *t, const cJSON *g)
 	table_view_uint(t, cli_uint(g, "verdicts"));
 }
 
+/* Who really answers, where a gateway chooses among models, and what it costs. */
+static void show_models(const cJSON *gateways)
+{
+	const cJSON *g;
+
+	cJSON_ArrayForEach(g, gateways)
+	{
+		if (*cli_text(g, "model"))
+			printf("  %s: %s answered last; %" PRIu64 " tokens today\n", cli_text(g, "name"),
+			       cli_text(g, "model"), cli_uint(g, "tokens_today"));
+	}
+}
+
 /* Errors are sentences: below the table, where they are not cut. */
 static void show_errors(const cJSON *gateways)
 {
@@ -79,6 +92,7 @@ static int list(const struct cli *cli)
 		cJSON_ArrayForEach(g, gateways) show_gateway(t, g);
 		table_view_print(t, stdout, cli->color);
 		table_view_free(t);
+		show_models(gateways);
 		show_errors(gateways);
 	}
 	cJSON_Delete(answer);

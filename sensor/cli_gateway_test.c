@@ -129,11 +129,18 @@ static int print_json(const struct config_gateway *g, struct span url, const str
 		json_key(&w, texts[i].key);
 		json_text(&w, texts[i].text);
 	}
+	json_key(&w, "model");
+	json_text(&w, t->state.model[0] ? t->state.model : NULL);
 	json_key(&w, "status");
 	json_uint(&w, t->status);
 	json_key(&w, "took_ms");
 	json_uint(&w, t->took_ns / NS_PER_MS);
 	write_lines(&w, "request", buffer_span(&t->request));
+	json_key(&w, "sent");
+	if (t->sent.len)
+		json_string(&w, buffer_span(&t->sent));
+	else
+		json_null(&w);
 	write_lines(&w, "answer", buffer_span(&t->answer));
 	json_key(&w, "body");
 	json_string(&w, buffer_span(&t->body));
@@ -175,6 +182,19 @@ static struct span trimmed(const struct buffer *b)
 	return s;
 }
 
+/* What the protocol made of the batch; a batch as it is needs no showing. */
+static void print_sent(const struct trial *t)
+{
+	if (!t->sent.len) {
+		puts("  (and a batch of one event, marked picket.test)");
+		return;
+	}
+	putchar('\n');
+	print_indented((struct span){t->sent.data, MIN(t->sent.len, BODY_SHOWN)});
+	if (t->sent.len > BODY_SHOWN)
+		printf("  (%zu bytes more)\n", t->sent.len - BODY_SHOWN);
+}
+
 static void print_exchange(const struct trial *t)
 {
 	struct span body = trimmed(&t->body);
@@ -182,7 +202,7 @@ static void print_exchange(const struct trial *t)
 	if (t->request.len) {
 		puts("sent:");
 		print_indented(trimmed(&t->request));
-		puts("  (and a batch of one event, marked picket.test)");
+		print_sent(t);
 	} else {
 		puts("sent: nothing, it did not come to that");
 	}
@@ -208,6 +228,8 @@ static void print_verdicts(const struct config_gateway *g, const struct trial *t
 		puts("understood: its answers are not read (verdicts: false)");
 		return;
 	}
+	if (t->state.model[0])
+		printf("answered by: %s\n", t->state.model);
 	printf("understood: %" PRIu64 " verdicts, %" PRIu64 " refused; none is acted on, this was a test\n",
 	       t->verdict_count, refused_of(t));
 	for (unsigned i = 0; i < MIN(t->verdict_count, TRIAL_VERDICTS_MAX); i++) {

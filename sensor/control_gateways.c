@@ -21,6 +21,18 @@ static void write_refused(struct json_writer *w, const struct gateway_counts *g)
 	json_object_end(w);
 }
 
+static void write_dropped(struct json_writer *w, const struct gateway_counts *g)
+{
+	json_key(w, "events_dropped_by");
+	json_object_begin(w);
+	for (int d = 0; d < GATEWAY_DROP_MAX; d++)
+		if (g->dropped[d]) {
+			json_key(w, gateway_drop_name((enum gateway_drop)d));
+			json_uint(w, g->dropped[d]);
+		}
+	json_object_end(w);
+}
+
 /* Where it is, and how far its verdicts go. */
 static void write_role(struct json_writer *w, const struct config_gateway *c)
 {
@@ -107,6 +119,8 @@ static void write_gateway(struct json_writer *w, const struct control_parts *par
 		{"retries", g->retries},
 		{"connections", g->connections},
 		{"verdicts", g->verdicts},
+		{"tokens", g->tokens},
+		{"tokens_today", g->tokens_today},
 	};
 
 	json_object_begin(w);
@@ -123,6 +137,9 @@ static void write_gateway(struct json_writer *w, const struct control_parts *par
 		json_key(w, numbers[i].key);
 		json_uint(w, numbers[i].value);
 	}
+	json_key(w, "model");
+	json_text(w, g->model[0] ? g->model : NULL);
+	write_dropped(w, g);
 	write_refused(w, g);
 	write_spool(w, g);
 	control_write_crowdsec(w, parts, g->name);

@@ -637,7 +637,8 @@ static void gateway_must_be_whole(void **state)
 	refuse("gateways:\n- {name: a, protocol: local}\n- {name: a, protocol: local}\n",
 	       ":3: gateways: \"a\" is the name of two gateways");
 	refuse("gateways: [{protocol: local}]\n", ":1: gateways: a gateway needs a name");
-	refuse("gateways: [{name: a}]\n", ":1: gateways: \"a\" needs a protocol: local, batch or crowdsec");
+	refuse("gateways: [{name: a}]\n",
+	       ":1: gateways: \"a\" needs a protocol (local, batch, openai, crowdsec) or a profile");
 	refuse("gateways: [local]\n", ":1: gateways: each gateway is a section with name, protocol, ...");
 	refuse("gateways: local\n", ":1: gateways: must be a list; write a line \"- name: ...\" for each");
 	refuse("gateways: [{name: a, protocol: batch, url: 'ftp://a/'}]\n",
@@ -1078,10 +1079,10 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 
 	(void)state;
 	assert_string_equal(json_get_text(schema, "$schema"), "https://json-schema.org/draft/2020-12/schema");
-	/* Every key but those whose default follows from others (5) or that have none (15 of a gateway, 2 of
+	/* Every key but those whose default follows from others (5) or that have none (16 of a gateway, 2 of
 	 * a list, 3 of an haproxy).
 	 */
-	assert_int_equal(check_schema(schema), 111);
+	assert_int_equal(check_schema(schema), 119);
 	cJSON_Delete(schema);
 }
 

@@ -21,6 +21,8 @@ target_sources(signature_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/signature_r
 target_compile_definitions(signature_test PRIVATE GATEWAY_BATCH_MD="${CMAKE_SOURCE_DIR}/docs/gateway-batch.md")
 picket_unit(situation picket_forwarder)
 picket_unit(lunar picket_forwarder)
+picket_unit(openai picket_forwarder)
+picket_unit(gateway_budget picket_forwarder)
 picket_unit(mask picket_forwarder)
 picket_unit(trial picket_forwarder PkgConfig::MHD)
 target_sources(trial_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c
@@ -29,6 +31,9 @@ picket_unit(example_gateway picket_forwarder)
 set_tests_properties(unit/example_gateway PROPERTIES ENVIRONMENT PICKET_EXAMPLE_GATEWAY=$<TARGET_FILE:example-gateway>)
 add_dependencies(example_gateway_test example-gateway)
 add_subdirectory(${CMAKE_SOURCE_DIR}/tests/schema ${CMAKE_BINARY_DIR}/tests/schema)
+picket_unit(forwarder_openai picket_forwarder PkgConfig::MHD)
+target_sources(forwarder_openai_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c
+	${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c)
 picket_unit(spool picket_forwarder)
 target_link_options(spool_test PRIVATE LINKER:--wrap=pwrite,--wrap=pwritev,--wrap=ftruncate,--wrap=fdatasync)
 picket_unit(forwarder_spool picket_forwarder PkgConfig::MHD)

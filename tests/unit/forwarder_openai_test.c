@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A gateway to a model, against a real HTTP server: how it is asked, how often, at what cost, and what
+ * counts. */
+#include "lib/util.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "forwarder_rig.h"
+#include "gateway_stub.h"
+
+#define NO_FORMAT "{\"error\":{\"message\":\"'response_format' is not supported\"}}"
+
+static void push_request(struct rig *rig, const char *client)
+{
+	struct event *e = event_new(EVENT_HTTP_REQUEST, 0);
+
+	assert_non_null(e);
+	e->wall_ns = clock_wall_ns(&clock_system);
+	assert_int_equal(addr_parse(span_from(client), &e->flow.peer.addr), 0);
+	e->flow.peer.port = 4711;
+	e->flow.local = e->flow.peer;
+	e->request.client = e->flow.peer;
+	e->request.method = SPAN("GET");
+	e->request.target = e->request.path = SPAN("/login");
+	forwarder_push(rig->f, e);
+	event_unref(e);
+}
+
+static void openai_rig(struct rig *rig, struct stub *s)
+{
+	rig_init(rig, stub_port(s));
+	rig->gateways[0].protocol = GATEWAY_OPENAI;
+	rig->gateways[0].model = (char *)(uintptr_t) "m-1";
+	rig->gateways[0].max_tokens = 1024;
+	rig->gateways[0].batch_events = 1;
+	rig->gateways[0].attempts_max = 3;
+}
+
+/* What the model says of the run's batch n: that client s1 be blocked. Free it. */
+static char *completion(unsigned n, const char *usage)
+{
+	char *body = NULL;
+
+	assert_true(asprintf(&body,
+			     "{\"model\":\"m-1\",\"choices\":[{\"message\":{\"content\":\"{\\\"batch_id\\\":"
+			     "\\\"%s-main-%u\\\","
+			     "\\\"verdicts\\\":[{\\\"src\\\":\\\"s1\\\",\\\"action\\\":\\\"block\\\","
+			     "\\\"confidence\\\":0.9,"
+			     "\\\"category\\\":\\\"scan\\\",\\\"ttl_s\\\":60,\\\"evidence\\\":[\\\"e1\\\"],"
+			     "\\\"reason\\\":\\\"x\\\"}]}\"},"
+			     "\"finish_reason\":\"stop\"}]%s}",
+			     event_run_id(), n, usage) > 0);
+	return body;
+}
+
+static bool asks_for(struct stub *s, unsigned request, const char *what)
+{
+	const struct stub_request *r = stub_request(s, request);
+
+	return memmem(r->body, r->len, what, strlen(what)) != NULL;
+}
+
+static void verdict_names_who_was_in_the_batch(void **state)
+{
+	char *body = completion(1, ",\"usage\":{\"total_tokens\":77}"), text[PREFIX_TEXT_MAX];
+	const struct stub_reply reply = {.status = 200, .body = body, .header = "X-AI-Model: real-model"};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig_start(&rig);
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, batches_delivered, 1);
+	assert_int_equal(rig.verdicts, 1);
+	assert_string_equal(prefix_format(&rig.verdict.target, text), "192.0.2.77");
+	assert_string_equal(rig.verdict.reason, "scan: x (real-model)");
+	assert_string_equal(counts(&rig).model, "real-model");
+	assert_int_equal(counts(&rig).tokens, 77);
+	assert_int_equal(counts(&rig).tokens_today, 77);
+	assert_string_equal(stub_request(s, 0)->content_type, "application/json");
+	assert_false(asks_for(s, 0, "192.0.2.77"));
+	forwarder_free(rig.f);
+	stub_stop(s);
+	free(body);
+}
+
+static void answer_to_another_batch_is_no_verdict(void **state)
+{
+	char *body = completion(1, "");
+	const struct stub_reply reply = {.status = 200, .body = body};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig_start(&rig);
+	push_request(&rig, "192.0.2.77");
+	push_request(&rig, "192.0.2.78");
+	run_until(&rig, batches_delivered, 2);
+	assert_int_equal(rig.verdicts, 1);
+	assert_int_equal(counts(&rig).refused[VERDICT_E_OTHER_BATCH], 1);
+	forwarder_free(rig.f);
+	stub_stop(s);
+	free(body);
+}
+
+static void form_that_is_not_taken_leads_to_the_next_and_is_remembered(void **state)
+{
+	static const struct stub_reply replies[] = {
+		{.status = 400, .body = NO_FORMAT}, {.status = 400, .body = NO_FORMAT}, {.status = 204}};
+	struct stub *s = stub_start(0, replies, ARRAY_SIZE(replies));
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig_start(&rig);
+	uint64_t begun_ms = now_ms();
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, batches_delivered, 1);
+	assert_true(now_ms() - begun_ms < 1000); /* at once, no rest between */
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, batches_delivered, 2);
+	assert_int_equal(stub_count(s), 4);
+	assert_true(asks_for(s, 0, "\"json_schema\""));
+	assert_true(asks_for(s, 1, "\"json_object\""));
+	assert_true(asks_for(s, 2, "\"tool_choice\""));
+	assert_true(asks_for(s, 3, "\"tool_choice\""));
+	assert_int_equal(counts(&rig).events_dropped, 0);
+	forwarder_free(rig.f);
+	stub_stop(s);
+}
+
+static void other_refusals_lead_to_no_other_form(void **state)
+{
+	static const struct stub_reply replies[] = {{.status = 401, .body = "no response_format for you"},
+						    {.status = 400, .body = "bad temperature"}};
+	struct rig rig;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {
+		struct stub *s = stub_start(0, &replies[i], 1);
+
+		openai_rig(&rig, s);
+		rig_start(&rig);
+		push_request(&rig, "192.0.2.77");
+		run_until(&rig, events_dropped, 1);
+		assert_int_equal(stub_count(s), 1);
+		assert_int_equal(counts(&rig).dropped[GATEWAY_DROP_REFUSED], 1);
+		forwarder_free(rig.f);
+		stub_stop(s);
+	}
+}
+
+static void form_that_was_chosen_is_kept(void **state)
+{
+	static const struct stub_reply reply = {.status = 400, .body = NO_FORMAT};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig.gateways[0].response_format = RESPONSE_JSON_OBJECT;
+	rig_start(&rig);
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, events_dropped, 1);
+	assert_int_equal(stub_count(s), 1);
+	assert_true(asks_for(s, 0, "\"json_object\""));
+	assert_non_null(strstr(counts(&rig).last_error, "response_format"));
+	forwarder_free(rig.f);
+	stub_stop(s);
+}
+
+static void no_more_attempts_than_were_allowed(void **state)
+{
+	static const struct stub_reply reply = {.status = 503};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig.gateways[0].attempts_max = 2;
+	rig_start(&rig);
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, events_dropped, 1);
+	run_for(&rig, 300);
+	assert_int_equal(stub_count(s), 2);
+	assert_int_equal(counts(&rig).dropped[GATEWAY_DROP_ATTEMPTS], 1);
+	assert_int_equal(counts(&rig).events_held, 0);
+	forwarder_free(rig.f);
+	stub_stop(s);
+}
+
+static void answer_after_the_deadline_counts_for_nothing(void **state)
+{
+	char *body = completion(1, "");
+	const struct stub_reply reply = {.status = 200, .body = body, .delay_ms = 600};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig.gateways[0].deadline_ms = 300;
+	rig_start(&rig);
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, batches_delivered, 1);
+	assert_int_equal(rig.verdicts, 0);
+	assert_int_equal(counts(&rig).refused[VERDICT_E_LATE], 1);
+	forwarder_free(rig.f);
+	stub_stop(s);
+	free(body);
+}
+
+static void batch_whose_deadline_passed_is_not_sent_again(void **state)
+{
+	static const struct stub_reply reply = {.status = 503, .header = "Retry-After: 1"};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig.gateways[0].deadline_ms = 300;
+	rig_start(&rig);
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, events_dropped, 1);
+	assert_int_equal(stub_count(s), 1);
+	assert_int_equal(counts(&rig).dropped[GATEWAY_DROP_DEADLINE], 1);
+	forwarder_free(rig.f);
+	stub_stop(s);
+}
+
+static void tokens_of_the_day_are_a_hard_stop(void **state)
+{
+	char *body = completion(1, ",\"usage\":{\"total_tokens\":5000}");
+	const struct stub_reply reply = {.status = 200, .body = body};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig.gateways[0].tokens_per_day = 5000;
+	rig_start(&rig);
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, batches_delivered, 1);
+	push_request(&rig, "192.0.2.77");
+	push_request(&rig, "192.0.2.78");
+	run_until(&rig, events_dropped, 2);
+	assert_int_equal(stub_count(s), 1);
+	assert_int_equal(counts(&rig).dropped[GATEWAY_DROP_BUDGET], 2);
+	assert_string_equal(counts(&rig).state, "budget");
+	assert_non_null(strstr(counts(&rig).last_error, "tokens_per_day"));
+	forwarder_free(rig.f);
+	stub_stop(s);
+	free(body);
+}
+
+static void requests_of_the_minute_let_the_next_wait(void **state)
+{
+	static const struct stub_reply reply = {.status = 204};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig.gateways[0].requests_per_minute = 2;
+	rig.gateways[0].queue_events = 3;
+	rig_start(&rig);
+	for (unsigned i = 0; i < 2; i++) {
+		push_request(&rig, "192.0.2.77");
+		run_until(&rig, batches_delivered, i + 1);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		push_request(&rig, "192.0.2.77");
+	run_for(&rig, 300);
+	assert_int_equal(stub_count(s), 2);
+	assert_int_equal(counts(&rig).events_held, 3);
+	assert_int_equal(counts(&rig).dropped[GATEWAY_DROP_BUDGET], 2);
+	forwarder_free(rig.f);
+	stub_stop(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(verdict_names_who_was_in_the_batch),
+		cmocka_unit_test(answer_to_another_batch_is_no_verdict),
+		cmocka_unit_test(form_that_is_not_taken_leads_to_the_next_and_is_remembered),
+		cmocka_unit_test(other_refusals_lead_to_no_other_form),
+		cmocka_unit_test(form_that_was_chosen_is_kept),
+		cmocka_unit_test(no_more_attempts_than_were_allowed),
+		cmocka_unit_test(answer_after_the_deadline_counts_for_nothing),
+		cmocka_unit_test(batch_whose_deadline_passed_is_not_sent_again),
+		cmocka_unit_test(tokens_of_the_day_are_a_hard_stop),
+		cmocka_unit_test(requests_of_the_minute_let_the_next_wait),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
