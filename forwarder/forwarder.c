@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sys/random.h>
+#include "forwarder/filter.h"
 #include "forwarder/gateway.h"
 #include "forwarder/protocol.h"
 #include "forwarder/transport_direct.h"
@@ -30,6 +32,8 @@ struct forwarder {
 	bool in_order;      /* forwarder_end_in_order */
 	uint64_t untold;    /* dropped, not yet reported */
 	uint64_t loss_told_ns;
+	struct suspects *suspects;
+	uint64_t seed;        /* of samples, and of the table of suspects */
 	pthread_mutex_t lock; /* guards local_events */
 	uint64_t local_events;
 };
@@ -69,6 +73,11 @@ int forwarder_new(const struct config *config, const struct clock *clock, const 
 	f->gateways = calloc(config->gateway_count + 1, sizeof *f->gateways);
 	if (!f->source || !f->gateways)
 		r = -ENOMEM;
+	/* Without randomness an attacker may know who is sampled: no reason not to start. */
+	if (getrandom(&f->seed, sizeof f->seed, GRND_NONBLOCK) < 0)
+		f->seed = clock_boot_ns(clock);
+	if (!r)
+		r = suspects_new(f->seed, &f->suspects);
 	/* Every gateway's faults are told at once, not one a start. */
 	for (unsigned i = 0; i < config->gateway_count && r >= 0; i++) {
 		r = add_gateway(f, &config->gateways[i], errors);
@@ -115,6 +124,7 @@ void forwarder_free(struct forwarder *f)
 	if (f->multi)
 		curl_multi_cleanup(f->multi);
 	buffer_free(&f->json);
+	suspects_free(f->suspects);
 	pthread_mutex_destroy(&f->lock);
 	free(f->source);
 	free(f);
@@ -158,6 +168,11 @@ static bool is_gap_of(const struct event *e, const char *gateway)
 	return e->kind == EVENT_LOSS && e->loss.since_ns && span_equal(e->loss.gateway, span_from(gateway));
 }
 
+void forwarder_suspect(struct forwarder *f, const struct addr *client)
+{
+	suspects_add(f->suspects, client, clock_boot_ns(f->clock));
+}
+
 void forwarder_push(struct forwarder *f, struct event *e)
 {
 	uint64_t now_ns = clock_boot_ns(f->clock);
@@ -173,6 +188,10 @@ void forwarder_push(struct forwarder *f, struct event *e)
 			pthread_mutex_lock(&f->lock);
 			f->local_events++;
 			pthread_mutex_unlock(&f->lock);
+			continue;
+		}
+		if (!filter_passes(&f->configs[i], f->suspects, f->seed, e, now_ns)) {
+			gateway_filtered(g);
 			continue;
 		}
 		/* Written once for all, and not at all when nobody has room: a flood should cost little. */

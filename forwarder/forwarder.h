@@ -41,10 +41,11 @@ struct gateway_counts {
 	char last_error[384];     /* "" if none; explained for people */
 	unsigned last_status;     /* HTTP */
 	uint64_t events, batches; /* delivered */
-	/* offered + recovered = delivered + dropped + held */
+	/* offered + recovered = delivered + dropped + filtered + held */
 	uint64_t events_offered;
 	uint64_t events_recovered;               /* of an earlier process, found in the spool */
 	uint64_t events_dropped;                 /* queue or spool full, unreadable there, refused for good */
+	uint64_t events_filtered;                /* not for this gateway, by its configuration */
 	uint64_t events_held;                    /* queued, in the spool, or in flight */
 	uint64_t held_since_ns;                  /* boot clock: the oldest of them; 0 = none is held */
 	uint64_t attempts, retries, connections; /* connections: new TCP connections made */
@@ -56,7 +57,9 @@ struct gateway_counts {
 	uint64_t bypassed; /* batches sent without being safe on the disk: it was slow, or refused them */
 	uint64_t dropped[GATEWAY_DROP_MAX]; /* events_dropped, by reason */
 	char model[96];                     /* openai: who answered last, "" = not known */
-	uint64_t tokens, tokens_today;      /* openai: spent, as far as told or guessed */
+	char last_verdict[PREFIX_TEXT_MAX + VERDICT_TEXT_MAX +
+			  64];         /* the last that it gave, for people; "" if none */
+	uint64_t tokens, tokens_today; /* openai: spent, as far as told or guessed */
 };
 
 struct forwarder_hooks {
@@ -82,6 +85,8 @@ void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct bu
 /* All that was seen before this time (wall clock, less held_ns) has been pushed: after a crash it is not
  * missing. */
 void forwarder_seen(struct forwarder *f, uint64_t wall_ns);
+/* A detection fired of that client: gateways with clients: suspicious get its events. Any thread. */
+void forwarder_suspect(struct forwarder *f, const struct addr *client);
 /* Borrows. The event is written as JSON at once; no reference is kept. */
 void forwarder_push(struct forwarder *f, struct event *e);
 /*

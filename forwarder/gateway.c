@@ -236,6 +236,14 @@ static void count_dropped(struct gateway *g, enum gateway_drop reason, uint64_t 
 	g->counts.dropped[reason] += events;
 }
 
+void gateway_filtered(struct gateway *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->counts.events_offered++;
+	g->counts.events_filtered++;
+	pthread_mutex_unlock(&g->lock);
+}
+
 void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns)
 {
 	name_batches(g);
@@ -609,13 +617,27 @@ static void on_refused(struct lane *lane, const struct transport_answer *a, uint
 struct acceptance {
 	struct gateway *g;
 	uint64_t accepted;
+	char last[sizeof((struct gateway_counts *)NULL)->last_verdict];
 };
+
+/* Of several in one answer the first: for people, to see what kind of thing it says. */
+static void describe(const struct verdict *v, char ret[static sizeof((struct acceptance *)NULL)->last])
+{
+	char target[PREFIX_TEXT_MAX];
+
+	prefix_format(&v->target, target);
+	snprintf(ret, sizeof((struct acceptance *)NULL)->last, "%s %s, confidence %.2f%s%s",
+		 verdict_action_name(v->action), target, v->confidence, v->reason[0] ? ": " : "", v->reason);
+}
 
 static void on_verdict(void *arg, const struct verdict *v)
 {
 	struct acceptance *a = arg;
 
-	a->accepted++;
+	if (!a->accepted++)
+		describe(v, a->last);
+	if (a->g->config->role == ROLE_OBSERVE)
+		return;
 	if (a->g->hooks.verdict)
 		a->g->hooks.verdict(a->g->hooks.arg, v);
 }
@@ -705,6 +727,9 @@ static int finish_delivered(struct lane *lane, const struct transport_answer *a)
 	on_delivered(lane, a);
 	pthread_mutex_lock(&g->lock);
 	g->counts.verdicts += reading.acceptance.accepted;
+	if (reading.acceptance.accepted)
+		snprintf(g->counts.last_verdict, sizeof g->counts.last_verdict, "%s",
+			 reading.acceptance.last);
 	g->counts.tokens += lane->guessed;
 	g->counts.tokens_today = g->budget.tokens;
 	snprintf(g->counts.model, sizeof g->counts.model, "%s", g->protocol_state.model);

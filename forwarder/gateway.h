@@ -30,6 +30,8 @@ int gateway_open_spool(struct gateway *g, const char *state_dir);
 int gateway_start(struct gateway *g, CURLM *multi);
 
 bool gateway_has_room(const struct gateway *g);
+/* There is an event that its configuration leaves out. */
+void gateway_filtered(struct gateway *g);
 /* event: its JSON, copied; SPAN_NULL: it could not be written and counts as dropped. */
 void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns);
 /* What was just offered is the event of its own gap. */

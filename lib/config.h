@@ -54,6 +54,8 @@ enum config_profile {
 	PROFILE_LITELLM,
 	PROFILE_CROWDSEC,
 };
+enum config_role { ROLE_DECIDE = 0, ROLE_OBSERVE };
+enum config_clients { CLIENTS_ALL = 0, CLIENTS_SUSPICIOUS };
 enum config_max_tokens_key { MAX_TOKENS = 0, MAX_COMPLETION_TOKENS };
 /* RESPONSE_AUTO: from the first to the last, each when the one before was refused. */
 enum config_response_format {
@@ -97,6 +99,10 @@ struct config_gateway {
 	char *lunar_url;                       /* transport lunar: that of the proxy */
 	char *lunar_tag;                       /* x-lunar-consumer-tag */
 	char *lunar_key_file;                  /* x-lunar-api-key; NULL: none */
+	unsigned events;                       /* bits 1 << enum event_kind; 0: all */
+	double sample;                         /* share of the clients, 1: all */
+	enum config_clients clients;           /* all */
+	enum config_role role;                 /* decide; observe: its verdicts are read and counted */
 	/* openai */
 	char *model;
 	uint32_t max_tokens;

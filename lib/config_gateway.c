@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "lib/event.h"
 #include "lib/util.h"
 
 /* --- defaults --- */
@@ -26,6 +27,8 @@ static const struct {
 	{"protocol", "openai", "timeout_ms", "20000"},
 	{"protocol", "openai", "queue_events", "2000"},
 	{"protocol", "openai", "spool", "0"},
+	{"protocol", "openai", "events", "[http.request, net.connection, tcp.anomaly, http.anomaly]"},
+	{"protocol", "openai", "clients", "suspicious"},
 	{"protocol", "openai", "attempts_max", "3"},
 	{"protocol", "openai", "deadline_ms", "30000"},
 	{"protocol", "openai", "requests_per_minute", "6"},
@@ -220,6 +223,8 @@ static const char *check_openai(const struct config_gateway *g)
 		return g->model ? "has a model, but not protocol: openai" : NULL;
 	if (!g->model)
 		return "has protocol openai and needs a model";
+	if (!g->events || g->events & (1u << EVENT_LOSS | 1u << EVENT_DECISION))
+		return "has protocol openai: events may only have names of events that name a client";
 	if (g->batch_events > MODEL_EVENTS_MAX)
 		return "has protocol openai: batch_events is at most 1000 there";
 	if (g->spool)

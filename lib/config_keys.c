@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include "lib/event.h"
 #include "lib/util.h"
 
 static const struct config_choice modes[] = {
@@ -51,6 +52,14 @@ static const struct config_choice profiles[] = {{"none", PROFILE_NONE},         
 						{"apipark", PROFILE_APIPARK},   {"openai", PROFILE_OPENAI},
 						{"portkey", PROFILE_PORTKEY},   {"litellm", PROFILE_LITELLM},
 						{"crowdsec", PROFILE_CROWDSEC}, {NULL, 0}};
+static const struct config_choice event_kinds[] = {
+	{"http.request", 1 << EVENT_HTTP_REQUEST}, {"net.connection", 1 << EVENT_CONNECTION},
+	{"tcp.header", 1 << EVENT_TCP_HEADER},     {"tcp.anomaly", 1 << EVENT_TCP_ANOMALY},
+	{"http.anomaly", 1 << EVENT_HTTP_ANOMALY}, {"picket.loss", 1 << EVENT_LOSS},
+	{"picket.decision", 1 << EVENT_DECISION},  {NULL, 0}};
+static const struct config_choice clients[] = {
+	{"all", CLIENTS_ALL}, {"suspicious", CLIENTS_SUSPICIOUS}, {NULL, 0}};
+static const struct config_choice roles[] = {{"decide", ROLE_DECIDE}, {"observe", ROLE_OBSERVE}, {NULL, 0}};
 static const struct config_choice max_tokens_keys[] = {
 	{"max_tokens", MAX_TOKENS}, {"max_completion_tokens", MAX_COMPLETION_TOKENS}, {NULL, 0}};
 static const struct config_choice response_formats[] = {{"auto", RESPONSE_AUTO},
@@ -304,6 +313,14 @@ static const struct config_key gateway_keys[] = {
 	 .help = "lunar: x-lunar-consumer-tag, by which its flows group quotas and its log names us."},
 	{.path = "lunar_key_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(lunar_key_file), .form = FORM_PATH, .max = 1024,
 	 .help = "lunar: file whose content is sent as x-lunar-api-key, which hosted proxies ask for; read at start."},
+	{.path = "role", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(role), .choices = roles, .fallback = "decide",
+	 .help = "decide: its verdicts go to the guard. observe: they are read, counted and shown, and decide nothing."},
+	{.path = "events", .type = CONFIG_CHOICES, .offset = AT_GATEWAY(events), .choices = event_kinds, .max = CONFIG_LIST_MAX,
+	 .fallback = "[]", .help = "Names of the events that it gets; []: all. openai: those that name a client."},
+	{.path = "sample", .type = CONFIG_FRACTION, .offset = AT_GATEWAY(sample), .fallback = "1",
+	 .help = "Share of the clients whose events it gets; a client is in it wholly or not at all, as long as picket runs."},
+	{.path = "clients", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(clients), .choices = clients, .fallback = "all",
+	 .help = "suspicious: only events of clients of which a detection fired within ten minutes. openai: suspicious."},
 	{.path = "model", .type = CONFIG_TEXT, .offset = AT_GATEWAY(model), .form = FORM_ANY, .max = 128,
 	 .help = "openai: the model that is asked, as the gateway names it; APIPark: PROVIDER/MODEL."},
 	{.path = "response_format", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(response_format), .choices = response_formats,

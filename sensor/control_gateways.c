@@ -44,7 +44,10 @@ static void write_role(struct json_writer *w, const struct config_gateway *c)
 	else
 		json_null(w);
 	json_key(w, "role");
-	json_text(w, !c ? NULL : !c->verdicts ? "listener" : config_mode_name(c->mode));
+	json_text(w, !c                        ? NULL
+		     : !c->verdicts            ? "listener"
+		     : c->role == ROLE_OBSERVE ? "observer"
+					       : config_mode_name(c->mode));
 }
 
 static const char *spool_state(const struct gateway_counts *g)
@@ -111,6 +114,7 @@ static void write_gateway(struct json_writer *w, const struct control_parts *par
 		{"events_offered", g->events_offered},
 		{"events_delivered", g->events},
 		{"events_dropped", g->events_dropped},
+		{"events_filtered", g->events_filtered},
 		{"events_held", g->events_held},
 		{"lag_ms", g->held_since_ns ? (now_ns - g->held_since_ns) / NS_PER_MS : 0},
 		{"batches", g->batches},
@@ -139,6 +143,8 @@ static void write_gateway(struct json_writer *w, const struct control_parts *par
 	}
 	json_key(w, "model");
 	json_text(w, g->model[0] ? g->model : NULL);
+	json_key(w, "last_verdict");
+	json_text(w, g->last_verdict[0] ? g->last_verdict : NULL);
 	write_dropped(w, g);
 	write_refused(w, g);
 	write_spool(w, g);

@@ -66,7 +66,8 @@ unsigned status_stages_read(const struct status *s, struct stage ret[static STAG
 	for (unsigned i = 0; i < s->gateway_count; i++) {
 		const struct gateway_counts *g = &s->gateways[i];
 
-		ret[n++] = counted_stage("gateway", g->name, g->events_offered + g->events_recovered,
+		ret[n++] = counted_stage("gateway", g->name,
+					 g->events_offered - g->events_filtered + g->events_recovered,
 					 g->events, g->events_dropped, g->events_held);
 	}
 	return n;

@@ -162,6 +162,9 @@ static void on_local_verdict(void *arg, const struct verdict *v)
 	struct sensor *s = arg;
 	struct verdict *copy = s->local ? malloc(sizeof *copy) : NULL;
 
+	/* Before its event is handed on: that is the first that a gateway for suspicious clients gets. */
+	if (target_is_net(&v->target) && v->target.bits == addr_bits(&v->target.addr))
+		forwarder_suspect(s->forwarder, &v->target.addr);
 	if (!copy)
 		return;
 	*copy = *v;
@@ -412,7 +415,8 @@ static bool has_local_analysis(const struct config *c)
 	return false;
 }
 
-/* Detections run where they give verdicts, and where those of a gateway need them as witness. */
+/* Detections run where they give verdicts, where those of a gateway need them as witness, and where one is to
+ * hear of suspicious clients only. */
 static bool needs_detection(const struct config *c)
 {
 	for (unsigned i = 0; i < c->gateway_count; i++)

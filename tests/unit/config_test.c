@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "lib/config.h"
+#include "lib/event.h"
 #include "lib/json_read.h"
 #include "lib/util.h"
 
@@ -280,6 +281,63 @@ static void profile_sets_what_has_a_default(void **state)
 	     "batch, verdicts: false}]\n");
 	assert_int_equal(config->gateways[0].timeout_ms, 60000);
 	assert_int_equal(config->gateways[0].profile, PROFILE_NONE);
+}
+
+static void model_is_asked_within_bounds(void **state)
+{
+	(void)state;
+	load("gateways:\n  - name: m\n    profile: apipark\n    url: http://gw:8099/ai/chat/completions\n"
+	     "    model: moonshot/moonshot-v1-8k\n    linger_ms: 5000\n    headers: {x-a: b}\n");
+	const struct config_gateway *g = &config->gateways[0];
+	assert_int_equal(g->protocol, GATEWAY_OPENAI);
+	assert_int_equal(g->auth_scheme, AUTH_RAW);
+	assert_int_equal(g->linger_ms, 5000);
+	assert_int_equal(g->batch_bytes, 24 * 1024);
+	assert_int_equal(g->attempts_max, 3);
+	assert_int_equal(g->deadline_ms, 30000);
+	assert_int_equal(g->requests_per_minute, 6);
+	assert_int_equal(g->tokens_per_day, 1000000);
+	assert_int_equal(g->spool, 0);
+	assert_int_equal(g->clients, CLIENTS_SUSPICIOUS);
+	assert_false(g->events & 1u << EVENT_LOSS);
+	assert_int_equal(g->headers.count, 1);
+	/* What a profile sends stands beside what is written, unless that is the same. */
+	load("gateways: [{name: p, profile: portkey, url: 'http://gw/', model: m, headers: "
+	     "{x-portkey-provider: openai}}]\n");
+	assert_int_equal(config->gateways[0].headers.count, 2);
+	assert_string_equal(config->gateways[0].headers.items[1],
+			    "x-portkey-forward-headers: idempotency-key, picket-nonce");
+	load("gateways: [{name: p, profile: portkey, url: 'http://gw/', model: m, headers: "
+	     "{X-Portkey-Forward-Headers: "
+	     "x}}]\n");
+	assert_int_equal(config->gateways[0].headers.count, 1);
+	/* Through Lunar, with its own longer time. */
+	load("gateways: [{name: p, profile: openai, transport: lunar, lunar_url: 'http://l', url: "
+	     "'http://gw/', model: m}]\n");
+	assert_int_equal(config->gateways[0].timeout_ms, 60000);
+}
+
+#define MODEL "gateways: [{name: a, protocol: openai, url: 'http://a/', "
+
+static void model_settings_that_contradict(void **state)
+{
+	(void)state;
+	refuse(MODEL "max_tokens: 100}]\n", ":1: gateways: \"a\" has protocol openai and needs a model");
+	refuse(BATCH "model: m}]\n", ":1: gateways: \"a\" has a model, but not protocol: openai");
+	refuse(MODEL "model: m, events: [http.request, picket.loss]}]\n",
+	       ":1: gateways: \"a\" has protocol openai: events may only have names of events that name a "
+	       "client");
+	refuse(MODEL "model: m, events: []}]\n", ":1: gateways: \"a\" has protocol openai: events may only "
+						 "have names of events that name a client");
+	refuse(MODEL "model: m, batch_events: 1001}]\n",
+	       ":1: gateways: \"a\" has protocol openai: batch_events is at most 1000 there");
+	refuse(MODEL "model: m, batch_bytes: 2MiB}]\n",
+	       ":1: gateways: \"a\" has protocol openai: batch_bytes is at most 1MiB there");
+	refuse(MODEL "model: m, spool: 8MiB}]\n",
+	       ":1: gateways: \"a\" has protocol openai, which has no spool: nobody asks about the past");
+	refuse(MODEL "model: m, clients: some}]\n",
+	       ":1: gateways.clients: \"some\" is none of all, suspicious");
+	refuse(MODEL "model: m, sample: 2}]\n", ":1: gateways.sample: \"2\" is no number from 0 to 1");
 }
 
 static void headers_in_three_ways(void **state)
@@ -1082,7 +1140,7 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 	/* Every key but those whose default follows from others (5) or that have none (16 of a gateway, 2 of
 	 * a list, 3 of an haproxy).
 	 */
-	assert_int_equal(check_schema(schema), 119);
+	assert_int_equal(check_schema(schema), 123);
 	cJSON_Delete(schema);
 }
 
@@ -1265,6 +1323,8 @@ int main(void)
 		STORY(gateway_is_read_with_its_own_defaults),
 		STORY(gateway_says_how_it_is_reached),
 		STORY(profile_sets_what_has_a_default),
+		STORY(model_is_asked_within_bounds),
+		STORY(model_settings_that_contradict),
 		STORY(headers_in_three_ways),
 		STORY(lunar_settings_that_contradict),
 		STORY(gateway_settings_that_contradict),

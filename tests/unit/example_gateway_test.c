@@ -81,6 +81,7 @@ static void start_forwarder(struct rig *rig)
 	static char name[] = "example";
 
 	rig->gateway = (struct config_gateway){
+		.sample = 1,
 		.name = name,
 		.protocol = GATEWAY_BATCH,
 		.url = rig->url,

@@ -39,3 +39,6 @@ target_link_options(spool_test PRIVATE LINKER:--wrap=pwrite,--wrap=pwritev,--wra
 picket_unit(forwarder_spool picket_forwarder PkgConfig::MHD)
 target_sources(forwarder_spool_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c
 	${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c)
+picket_unit(filter picket_forwarder PkgConfig::MHD)
+target_sources(filter_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c
+	${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c)
