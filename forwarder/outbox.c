@@ -111,12 +111,15 @@ static void take_back(struct outbox *o)
 	}
 }
 
-static bool to_be_given(const struct batch *b, uint64_t now_ns)
+/*
+ * In their order, so that they lie in it: behind one that was refused nothing is given before it is offered
+ * again. When that is; 0: it need not wait, OUTBOX_NEVER: there is nothing to give.
+ */
+static uint64_t to_be_given_ns(const struct batch *b)
 {
-	if (!b->sealed)
-		return false;
-	return b->kept == BATCH_UNKEPT ||
-	       (b->kept == BATCH_REFUSED && now_ns >= b->asked_ns + OUTBOX_SPOOL_SLOW_NS);
+	if (b->kept == BATCH_REFUSED)
+		return b->asked_ns + OUTBOX_SPOOL_SLOW_NS;
+	return b->kept == BATCH_UNKEPT && b->sealed ? 0 : OUTBOX_NEVER;
 }
 
 void outbox_keep(struct outbox *o, uint64_t now_ns, bool flush)
@@ -129,8 +132,12 @@ void outbox_keep(struct outbox *o, uint64_t now_ns, bool flush)
 		batch_seal(o->last);
 	unsigned again = 0;
 	for (struct batch *b = o->first; b && again < OFFERED_AGAIN; b = b->next) {
-		if (!to_be_given(b, now_ns))
+		uint64_t due_ns = to_be_given_ns(b);
+
+		if (due_ns == OUTBOX_NEVER)
 			continue;
+		if (due_ns > now_ns)
+			break;
 		again += b->kept == BATCH_REFUSED;
 		b->asked_ns = now_ns;
 		spooler_put(o->spooler, b);
@@ -146,10 +153,10 @@ uint64_t outbox_keep_due_ns(const struct outbox *o)
 	if (o->last && o->last->events && !o->last->sealed)
 		due = o->last->opened_ns + o->limits.linger_ns;
 	for (const struct batch *b = o->first; b; b = b->next) {
-		if (b->kept == BATCH_REFUSED)
-			due = MIN(due, b->asked_ns + OUTBOX_SPOOL_SLOW_NS);
-		else if (b->kept == BATCH_UNKEPT && b->sealed)
-			return 0;
+		uint64_t given_ns = to_be_given_ns(b);
+
+		if (given_ns != OUTBOX_NEVER)
+			return MIN(due, given_ns);
 	}
 	return due;
 }
