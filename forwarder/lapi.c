@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include "lib/util.h"
 
+#ifndef PICKET_VERSION
+#define PICKET_VERSION "unknown"
+#endif
+
 #define URL_MAX    8192
 #define BEARER_MAX 4096
 #define POLL_MS    1000
@@ -56,7 +60,8 @@ void lapi_stop(struct lapi *l)
 static int transport_make(const struct lapi *l, CURLM *multi, size_t answer_max, struct transport **ret)
 {
 	static const char *const headers[] = {"Content-Type: application/json", "Accept: application/json",
-					      "User-Agent: picket", NULL};
+					      "User-Agent: picket/" PICKET_VERSION,
+					      /* without a version: 401 */ NULL};
 	const struct config_gateway *c = l->parts.config;
 	const struct credentials *k = l->parts.credentials;
 	const struct transport_options options = {

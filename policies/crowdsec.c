@@ -543,6 +543,11 @@ int crowdsec_list(struct crowdsec *c, uint64_t now_s, struct list **ret, struct 
 	return 0;
 }
 
+int crowdsec_time_parse(struct span text, uint64_t *ret_s)
+{
+	return list_time_parse(text, ret_s);
+}
+
 /* --- questions --- */
 
 uint64_t crowdsec_count(const struct crowdsec *c)

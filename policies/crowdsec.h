@@ -68,6 +68,9 @@ int crowdsec_list(struct crowdsec *c, uint64_t now_s, struct list **ret, struct 
 uint64_t crowdsec_count(const struct crowdsec *c); /* decisions held */
 struct crowdsec_counts crowdsec_counts(const struct crowdsec *c);
 
+/* RFC 3339, with any offset: 0 and seconds since 1970, or 1. */
+int crowdsec_time_parse(struct span text, uint64_t *ret_s);
+
 /* The counts by name, for who shows them. */
 #define CROWDSEC_COUNT_ROWS 13
 struct crowdsec_count_row {

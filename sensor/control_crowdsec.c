@@ -17,6 +17,14 @@ unsigned control_gateway_counts(const struct control_parts *parts, struct gatewa
 	return n;
 }
 
+static void write_numbers(struct json_writer *w, const struct crowdsec_count_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		json_key(w, rows[i].name);
+		json_uint(w, rows[i].value);
+	}
+}
+
 static void write_counts(struct json_writer *w, const struct crowdsec_counts *c)
 {
 	struct crowdsec_count_row rows[CROWDSEC_COUNT_ROWS];
@@ -24,38 +32,55 @@ static void write_counts(struct json_writer *w, const struct crowdsec_counts *c)
 	crowdsec_count_rows(c, rows);
 	json_key(w, "counts");
 	json_object_begin(w);
-	for (size_t i = 0; i < CROWDSEC_COUNT_ROWS; i++) {
-		json_key(w, rows[i].name);
-		json_uint(w, rows[i].value);
-	}
+	write_numbers(w, rows, CROWDSEC_COUNT_ROWS);
 	json_object_end(w);
 }
 
-void control_write_crowdsec(struct json_writer *w, const struct control_parts *parts, const char *gateway)
+static void write_bouncer(struct json_writer *w, const struct control_parts *parts,
+			  struct crowdsec_bouncer *b)
 {
-	struct crowdsec_link *link = crowdsec_links_find(parts->crowdsec, gateway);
-	struct crowdsec_bouncer *bouncer = link ? crowdsec_link_bouncer(link) : NULL;
-
-	if (!bouncer)
-		return;
-	const struct crowdsec_bouncer_counts c = crowdsec_bouncer_counts(bouncer);
-	const struct {
-		const char *key;
-		uint64_t value;
-	} numbers[] = {
+	const struct crowdsec_bouncer_counts c = crowdsec_bouncer_counts(b);
+	const struct crowdsec_count_row rows[] = {
 		{"decisions", c.held},
 		{"pulls", c.pulls},
 		{"wholes", c.wholes},
 		{"untold", c.untold},
 		{"took_ms", c.took_ns / NS_PER_MS},
 	};
-	json_key(w, "crowdsec");
-	json_object_begin(w);
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-		json_key(w, numbers[i].key);
-		json_uint(w, numbers[i].value);
-	}
+
+	write_numbers(w, rows, ARRAY_SIZE(rows));
 	control_write_time(w, "answered", parts->clock, c.answered_ns);
 	write_counts(w, &c.decisions);
+}
+
+static void write_machine(struct json_writer *w, struct crowdsec_machine *m)
+{
+	const struct crowdsec_machine_counts c = crowdsec_machine_counts(m);
+	const struct crowdsec_count_row rows[] = {
+		{"bans", c.bans},         {"records", c.records}, {"deleted", c.deleted},
+		{"repeated", c.repeated}, {"late", c.late},       {"dropped", c.dropped},
+		{"cannot", c.cannot},     {"refused", c.refused}, {"undeleted", c.undeleted},
+		{"waiting", c.waiting},   {"logins", c.logins},   {"heartbeats", c.heartbeats},
+		{"failures", c.failures},
+	};
+
+	json_key(w, "machine");
+	json_object_begin(w);
+	write_numbers(w, rows, ARRAY_SIZE(rows));
+	json_object_end(w);
+}
+
+void control_write_crowdsec(struct json_writer *w, const struct control_parts *parts, const char *gateway)
+{
+	struct crowdsec_link *link = crowdsec_links_find(parts->crowdsec, gateway);
+
+	if (!link)
+		return;
+	json_key(w, "crowdsec");
+	json_object_begin(w);
+	if (crowdsec_link_bouncer(link))
+		write_bouncer(w, parts, crowdsec_link_bouncer(link));
+	if (crowdsec_link_machine(link))
+		write_machine(w, crowdsec_link_machine(link));
 	json_object_end(w);
 }

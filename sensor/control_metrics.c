@@ -301,6 +301,31 @@ static void put_crowdsec_gateway(struct buffer *b, const char *name, const struc
 		sample_of2(b, "crowdsec_told_total", "gateway", name, "what", rows[i].name, rows[i].value);
 }
 
+static void put_crowdsec_machines(struct buffer *b, const struct status *s)
+{
+	bool begun = false;
+
+	for (unsigned i = 0; i < s->gateway_count; i++) {
+		const char *name = s->gateways[i].name;
+		struct crowdsec_link *link = crowdsec_links_find(s->parts->crowdsec, name);
+		struct crowdsec_machine *machine = link ? crowdsec_link_machine(link) : NULL;
+		if (!machine)
+			continue;
+		const struct crowdsec_machine_counts c = crowdsec_machine_counts(machine);
+		const struct crowdsec_count_row rows[] = {
+			{"bans", c.bans},         {"records", c.records}, {"deleted", c.deleted},
+			{"repeated", c.repeated}, {"late", c.late},       {"dropped", c.dropped},
+			{"cannot", c.cannot},     {"refused", c.refused}, {"undeleted", c.undeleted},
+		};
+		if (!begun)
+			family(b, "crowdsec_alerts_total", "counter", "What a LAPI was told, or was not.");
+		begun = true;
+		for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
+			sample_of2(b, "crowdsec_alerts_total", "gateway", name, "what", rows[k].name,
+				   rows[k].value);
+	}
+}
+
 static void put_crowdsec(struct buffer *b, const struct status *s)
 {
 	struct crowdsec_bouncer_counts counts[CONFIG_LISTS_MAX];
@@ -366,6 +391,7 @@ static void get_metrics(struct api_call *call, void *arg)
 	put_haproxy(&b, s);
 	put_gateways(&b, s);
 	put_crowdsec(&b, s);
+	put_crowdsec_machines(&b, s);
 	put_records(&b, s);
 	status_free(s);
 	if (b.truncated)

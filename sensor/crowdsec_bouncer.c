@@ -291,12 +291,19 @@ int crowdsec_bouncer_start(struct crowdsec_bouncer *b)
 	return r;
 }
 
+void crowdsec_bouncer_join(struct crowdsec_bouncer *b)
+{
+	if (b && b->runs)
+		pthread_join(b->thread, NULL);
+	if (b)
+		b->runs = false;
+}
+
 void crowdsec_bouncer_free(struct crowdsec_bouncer *b)
 {
 	if (!b)
 		return;
-	if (b->runs)
-		pthread_join(b->thread, NULL);
+	crowdsec_bouncer_join(b);
 	crowdsec_free(b->decisions);
 	buffer_free(&b->path);
 	pthread_mutex_destroy(&b->lock);

@@ -39,7 +39,8 @@ struct crowdsec_bouncer;
 
 int crowdsec_bouncer_new(const struct crowdsec_bouncer_parts *parts, struct crowdsec_bouncer **ret);
 int crowdsec_bouncer_start(struct crowdsec_bouncer *b);
-/* Waits for its thread, whose stop_fd is readable and whose LAPI was stopped. Accepts NULL. */
+/* Waits for its thread, whose stop_fd is readable and whose LAPI was stopped. Accepts NULL, as the next. */
+void crowdsec_bouncer_join(struct crowdsec_bouncer *b);
 void crowdsec_bouncer_free(struct crowdsec_bouncer *b);
 
 /* From any thread, as the next. */

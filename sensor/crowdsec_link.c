@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/crowdsec_link.h"
 #include <errno.h>
-#include "lib/log.h"
+#include "forwarder/secret.h"
 #include "lib/util.h"
 
-#define PORTS_KEPT 8
+#define PORTS_KEPT   8
+#define PASSWORD_MAX 1024
 
 struct crowdsec_link {
 	const struct config_gateway *config;
 	struct credentials credentials;
-	struct lapi *lapi; /* of the bouncer's thread */
+	struct buffer password;
+	struct lapi *lapi, *machine_lapi; /* of the two threads */
 	struct crowdsec_bouncer *bouncer;
+	struct crowdsec_machine *machine;
 	unsigned list;
 	/* Ports of its last connections, ours and the LAPI's; written by its threads, read by others. */
 	uint32_t ports[PORTS_KEPT];
@@ -33,6 +36,22 @@ static unsigned list_of(const struct config *c, const struct config_gateway *g)
 	return i;
 }
 
+static int password_read(const struct config_gateway *g, struct buffer *ret, struct buffer *errors)
+{
+	bool shared = false;
+
+	if (!g->password_file)
+		return 0;
+	int r = secret_read_token(g->password_file, ret, &shared);
+	if (r > 0)
+		buffer_printf(errors, "gateways: %s: password_file: %s %s\n", g->name, g->password_file,
+			      secret_error_text(r));
+	else if (shared)
+		buffer_printf(errors, "gateways: %s: password_file: others may read %s: chmod 600 it\n",
+			      g->name, g->password_file);
+	return r > 0 ? CONFIG_E_INVALID : r;
+}
+
 int crowdsec_links_new(const struct config *config, const struct clock *clock, struct crowdsec_links **ret,
 		       struct buffer *errors)
 {
@@ -51,7 +70,11 @@ int crowdsec_links_new(const struct config *config, const struct clock *clock, s
 		struct crowdsec_link *k = &l->items[l->count++];
 		k->config = g;
 		k->list = list_of(config, g);
+		k->password = BUFFER_INIT(PASSWORD_MAX);
 		r = credentials_read(g, &k->credentials, errors);
+		all = r ? r : all;
+		if (r >= 0)
+			r = password_read(g, &k->password, errors);
 		all = r ? r : all;
 	}
 	if (r < 0 || all) {
@@ -107,11 +130,37 @@ static int bouncer_start(struct crowdsec_links *l, struct crowdsec_link *k,
 	return r ? r : crowdsec_bouncer_start(k->bouncer);
 }
 
+static int machine_start(struct crowdsec_links *l, struct crowdsec_link *k,
+			 const struct crowdsec_links_parts *parts)
+{
+	const struct lapi_parts lapi = {k->config, &k->credentials, l->clock, k, on_connected};
+	int r = lapi_new(&lapi, &k->machine_lapi);
+
+	if (r)
+		return r;
+	const struct crowdsec_machine_parts machine = {
+		.config = k->config,
+		.clock = l->clock,
+		.lapi = k->machine_lapi,
+		.bouncer = k->bouncer,
+		.password = buffer_span(&k->password),
+		.stop_fd = parts->stop_fd,
+	};
+	struct crowdsec_machine *m;
+	r = crowdsec_machine_new(&machine, &m);
+	if (r)
+		return r;
+	__atomic_store_n(&k->machine, m, __ATOMIC_RELEASE); /* events may be there already */
+	return crowdsec_machine_start(m);
+}
+
 int crowdsec_links_start(struct crowdsec_links *l, const struct crowdsec_links_parts *parts)
 {
 	for (unsigned i = 0; i < l->count; i++) {
 		struct crowdsec_link *k = &l->items[i];
 		int r = config_gateway_has_list(k->config) ? bouncer_start(l, k, parts) : 0;
+		if (!r && k->config->machine_id)
+			r = machine_start(l, k, parts);
 		if (r)
 			return r;
 	}
@@ -120,12 +169,15 @@ int crowdsec_links_start(struct crowdsec_links *l, const struct crowdsec_links_p
 
 void crowdsec_links_stop(struct crowdsec_links *l)
 {
-	for (unsigned i = 0; l && i < l->count; i++)
+	for (unsigned i = 0; l && i < l->count; i++) {
 		if (l->items[i].lapi)
 			lapi_stop(l->items[i].lapi);
+		if (l->items[i].machine_lapi)
+			lapi_stop(l->items[i].machine_lapi);
+	}
 	for (unsigned i = 0; l && i < l->count; i++) {
-		crowdsec_bouncer_free(l->items[i].bouncer);
-		l->items[i].bouncer = NULL;
+		crowdsec_machine_join(l->items[i].machine);
+		crowdsec_bouncer_join(l->items[i].bouncer);
 	}
 }
 
@@ -135,20 +187,27 @@ void crowdsec_links_free(struct crowdsec_links *l)
 		return;
 	crowdsec_links_stop(l);
 	for (unsigned i = 0; i < l->count; i++) {
-		lapi_free(l->items[i].lapi);
-		credentials_free(&l->items[i].credentials);
+		struct crowdsec_link *k = &l->items[i];
+		crowdsec_machine_free(k->machine);
+		crowdsec_bouncer_free(k->bouncer);
+		lapi_free(k->lapi);
+		lapi_free(k->machine_lapi);
+		credentials_free(&k->credentials);
+		if (k->password.data)
+			explicit_bzero(k->password.data, k->password.size);
+		buffer_free(&k->password);
 	}
 	free(l);
 }
 
 unsigned crowdsec_links_count(const struct crowdsec_links *l)
 {
-	return l->count;
+	return l ? l->count : 0;
 }
 
 bool crowdsec_links_is_own(const struct crowdsec_links *l, uint16_t local_port, uint16_t peer_port)
 {
-	for (unsigned i = 0; i < l->count; i++)
+	for (unsigned i = 0; l && i < l->count; i++)
 		if (link_is_own(&l->items[i], local_port, peer_port))
 			return true;
 	return false;
@@ -167,18 +226,53 @@ struct crowdsec_bouncer *crowdsec_link_bouncer(struct crowdsec_link *k)
 	return k->bouncer;
 }
 
+struct crowdsec_machine *crowdsec_link_machine(struct crowdsec_link *k)
+{
+	return __atomic_load_n(&k->machine, __ATOMIC_ACQUIRE);
+}
+
+void crowdsec_links_note(struct crowdsec_links *l, struct event *e)
+{
+	if (e->kind != EVENT_DECISION)
+		return;
+	for (unsigned i = 0; l && i < l->count; i++) {
+		struct crowdsec_machine *m = crowdsec_link_machine(&l->items[i]);
+		if (m)
+			crowdsec_machine_note(m, e);
+	}
+}
+
+static void machine_counts(struct crowdsec_link *k, struct gateway_counts *ret)
+{
+	const struct crowdsec_machine_counts c = crowdsec_machine_counts(k->machine);
+
+	ret->attempts += c.bans + c.records + c.failures;
+	ret->retries += c.failures;
+	ret->connections += c.connections;
+	if (!c.error[0])
+		return;
+	ret->state = "backing off";
+	ret->last_status = c.status;
+	snprintf(ret->last_error, sizeof ret->last_error, "%s", c.error);
+}
+
 void crowdsec_link_counts(struct crowdsec_link *k, struct gateway_counts *ret)
 {
 	*ret = (struct gateway_counts){
 		.name = k->config->name, .protocol = k->config->protocol, .state = "idle"};
+	if (crowdsec_link_machine(k))
+		machine_counts(k, ret);
 	if (!k->bouncer)
 		return;
 	struct crowdsec_bouncer_counts c = crowdsec_bouncer_counts(k->bouncer);
-	ret->state = c.error[0] ? "backing off" : "idle";
-	ret->last_status = c.status;
-	ret->attempts = c.pulls + c.failures;
-	ret->retries = c.failures;
-	ret->connections = c.connections;
+	ret->attempts += c.pulls + c.failures;
+	ret->retries += c.failures;
+	ret->connections += c.connections;
 	ret->bytes = c.bytes;
+	if (!ret->last_status || c.error[0])
+		ret->last_status = c.status;
+	if (!c.error[0])
+		return;
+	ret->state = "backing off";
 	snprintf(ret->last_error, sizeof ret->last_error, "%s", c.error);
 }

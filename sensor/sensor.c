@@ -151,6 +151,7 @@ static void on_event(void *arg, struct event *e)
 		regulars_note(s->regulars, e);
 	}
 	forecast_note(s->forecast, e);
+	crowdsec_links_note(s->crowdsec, e);
 	alerts_note(alert_send_alerts(s->alert_send), e);
 	tail_put(s->tail, e);
 	if (!s->wire || queue_push_sized(s->events, e, e->size))
@@ -911,6 +912,7 @@ static void stop_parts(struct sensor *s)
 	reader_free(s->reader);
 	forwarder_free(s->forwarder);
 	crowdsec_links_free(s->crowdsec);
+	s->crowdsec = NULL;       /* events may still come */
 	journal_free(s->journal); /* asks the enforcer for the last of it */
 	memory_free(s->memory);   /* ... and whoever remembers */
 	enforcer_free(s->enforcer);

@@ -534,3 +534,15 @@ struct crowdsec_bouncer_counts crowdsec_bouncer_counts(struct crowdsec_bouncer *
 	(void)b;
 	return (struct crowdsec_bouncer_counts){0};
 }
+
+struct crowdsec_machine *crowdsec_link_machine(struct crowdsec_link *k)
+{
+	(void)k;
+	return NULL;
+}
+
+struct crowdsec_machine_counts crowdsec_machine_counts(struct crowdsec_machine *m)
+{
+	(void)m;
+	return (struct crowdsec_machine_counts){0};
+}

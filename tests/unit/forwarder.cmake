@@ -11,6 +11,7 @@ target_sources(forwarder_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stu
 picket_unit(forwarder_wire picket_forwarder PkgConfig::MHD)
 target_sources(forwarder_wire_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c
 	${CMAKE_SOURCE_DIR}/tests/unit/certificate_rig.c)
+picket_unit(crowdsec_alert picket_forwarder)
 picket_unit(crowdsec_stream picket_forwarder)
 picket_unit(credentials picket_forwarder)
 target_sources(credentials_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/certificate_rig.c)
