@@ -3,10 +3,12 @@
 """A model behind an OpenAI-compatible API, for tests: model.py PORT LOG MODE-FILE [NAME=VALUE...]
 
 Each POST is answered as MODE-FILE says at that moment, and appended to LOG as one JSON object: path, head, body. NAME=VALUE are
-headers of every answer. Modes:
+headers of every answer; but auth=TEXT is the Authorization that it wants (401 as APIPark says it), and apipark=1 has it name the
+provider and model that were asked for in headers. Modes:
 
     ok             judges: whoever asked for a path with "login" is to be blocked
     form=NAME      the same, but takes no other form of JSON than json_schema, json_object, tool or plain (400, as OpenAI says it)
+    ignores        response_format is ignored, and only a forced call is JSON, as with Anthropic's compatible API
     mad            obeys the form and makes no sense: sources nobody sent, another batch's id, evidence of others
     prose, cut, refusal, error, page, stream
                    200, and no verdict
@@ -24,6 +26,8 @@ import time
 
 port, log_path, mode_path = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 extra = [a.split("=", 1) for a in sys.argv[4:]]
+settings = {name: value for name, value in extra if name in ("auth", "apipark")}
+extra = [pair for pair in extra if pair[0] not in settings]
 log = open(log_path, "ab", buffering=0)
 lock = threading.Lock()
 
@@ -65,7 +69,7 @@ def completion(asked, mode):
     if form_of(asked) == "tool":
         call = {"id": "call_1", "type": "function", "function": {"name": "verdict", "arguments": text}}
         message, finish = {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
-    if mode == "prose":
+    if mode == "prose" or (mode == "ignores" and form_of(asked) != "tool"):
         message["content"] = "Certainly! Here is my judgment: " + text
     if mode == "refusal":
         message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
@@ -81,7 +85,7 @@ def error(message, kind):
 
 
 def answer_to(asked, mode):
-    """Status, content type, body, more headers."""
+    """Status and body: text, or what becomes JSON."""
     if mode.startswith("form=") and form_of(asked) != mode[5:]:
         return 400, error("Invalid parameter: 'response_format' of this type is not supported with this model.", "invalid_request_error")
     if mode == "quota":
@@ -97,7 +101,7 @@ def answer_to(asked, mode):
     return 200, completion(asked, mode)
 
 
-def reply(connection, status, content):
+def reply(connection, asked, status, content):
     kind = "application/json"
     if isinstance(content, str):
         kind = "text/html" if content.startswith("<") else "text/event-stream"
@@ -105,7 +109,9 @@ def reply(connection, status, content):
     head = "HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %d\r\n" % (status, kind, len(body))
     if status == 429:
         head += "Retry-After: 1\r\n"
-    for name, value in extra:
+    provider, _, model = asked.get("model", "").partition("/")
+    named = [("X-AI-Provider", provider), ("X-AI-Model", model)] if "apipark" in settings else []
+    for name, value in extra + named:
         head += "%s: %s\r\n" % (name, value)
     connection.sendall(head.encode() + b"\r\n" + body)
 
@@ -136,7 +142,10 @@ def serve(connection):
                 return
             if mode == "hang":
                 time.sleep(3600)
-            reply(connection, *answer_to(asked, mode))
+            if "auth" in settings and head.get("authorization") != settings["auth"]:
+                reply(connection, asked, 401, "missing or invalid token")
+                continue
+            reply(connection, asked, *answer_to(asked, mode))
     except (ConnectionError, ValueError) as e:
         print(repr(e), file=sys.stderr, flush=True)
     finally:
