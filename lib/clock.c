@@ -67,13 +67,44 @@ uint64_t clock_wall_of_boot(const struct clock *c, uint64_t boot_ns)
 	return clock_wall_ns(c) - clock_boot_ns(c) + boot_ns;
 }
 
+/* The digits of v, of which there are n, at `at`. */
+static char *put_digits(char *at, uint64_t v, unsigned n)
+{
+	for (unsigned i = n; i > 0; i--) {
+		at[i - 1] = (char)('0' + v % 10);
+		v /= 10;
+	}
+	return at + n;
+}
+
+/*
+ * By hand: strftime and snprintf took a third of the time that an event takes. A year of the calendar here
+ * begins in March, so that the day that comes and goes is its last; 719468 days lie between March of year 0
+ * and 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
+ */
 const char *clock_format(uint64_t wall_ns, char buf[static CLOCK_TEXT_MAX])
 {
-	time_t s = (time_t)(wall_ns / NS_PER_S);
-	struct tm tm;
+	uint64_t s = wall_ns / NS_PER_S, days = s / 86400 + 719468, of_day = s % 86400;
+	uint64_t era = days / 146097, of_era = days % 146097;
+	uint64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	uint64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	uint64_t from_march = (5 * of_year + 2) / 153, day = of_year - (153 * from_march + 2) / 5 + 1;
+	uint64_t month = from_march < 10 ? from_march + 3 : from_march - 9;
+	char *at = put_digits(buf, year_of_era + era * 400 + (month <= 2), 4);
 
-	gmtime_r(&s, &tm);
-	size_t n = strftime(buf, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, CLOCK_TEXT_MAX - n, ".%09" PRIu64 "Z", (uint64_t)(wall_ns % NS_PER_S));
+	*at++ = '-';
+	at = put_digits(at, month, 2);
+	*at++ = '-';
+	at = put_digits(at, day, 2);
+	*at++ = 'T';
+	at = put_digits(at, of_day / 3600, 2);
+	*at++ = ':';
+	at = put_digits(at, of_day / 60 % 60, 2);
+	*at++ = ':';
+	at = put_digits(at, of_day % 60, 2);
+	*at++ = '.';
+	at = put_digits(at, wall_ns % NS_PER_S, 9);
+	*at++ = 'Z';
+	*at = 0;
 	return buf;
 }

@@ -130,7 +130,18 @@ const char *event_run_id(void)
 
 const char *event_id_format(const struct event *e, char buf[static EVENT_ID_TEXT_MAX])
 {
-	snprintf(buf, EVENT_ID_TEXT_MAX, "%s-%" PRIu64, event_run_id(), e->id);
+	char digits[20], *first = digits + sizeof digits;
+	uint64_t v = e->id;
+	size_t run = sizeof identity.run_id - 1;
+
+	do
+		*--first = (char)('0' + v % 10);
+	while (v /= 10);
+	size_t len = (size_t)(digits + sizeof digits - first);
+	memcpy(buf, event_run_id(), run);
+	buf[run] = '-';
+	memcpy(buf + run + 1, first, len);
+	buf[run + 1 + len] = 0;
 	return buf;
 }
 

@@ -15,7 +15,7 @@ DEMO="iproute2 util-linux procps curl jq nginx-light haproxy"
 TEST="$DEMO clang-format clang-tidy libclang-rt-14-dev shellcheck nghttp2-client apache2-utils hping3 tcpdump
 	python3 python3-cryptography python3-scapy python3-yaml python3-jsonschema openssl qemu-system-x86 busybox-static cpio xz-utils
 	node-llhttp mandoc zsh fish ca-certificates"
-BENCH="$DEMO wrk bpftool nftables ipset iptables xdp-tools"
+BENCH="$DEMO wrk bpftool nftables ipset iptables xdp-tools syslog-ng-core syslog-ng-mod-http openssl"
 
 if [ "${PICKET_NO_INSTALL:-0}" = 1 ]; then
 	exit 0

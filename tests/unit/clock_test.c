@@ -52,9 +52,25 @@ static void system_clock_goes_on(void **state)
 	assert_true(wall > 1600000000 * NS_PER_S);
 }
 
+/* Each day that 64 bits of nanoseconds reach, as the C library has it. */
+static void test_every_day(void **state)
+{
+	char buf[CLOCK_TEXT_MAX], expected[CLOCK_TEXT_MAX];
+
+	(void)state;
+	for (uint64_t s = 3661; s < UINT64_MAX / NS_PER_S; s += 86400) {
+		time_t t = (time_t)s;
+		struct tm tm;
+		gmtime_r(&t, &tm);
+		strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S.000000007Z", &tm);
+		assert_string_equal(clock_format(s * NS_PER_S + 7, buf), expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_day),
 		cmocka_unit_test(boot_stamp_becomes_wall_time),
 		cmocka_unit_test(time_is_printed_in_utc_to_the_nanosecond),
 		cmocka_unit_test(system_clock_goes_on),
