@@ -13,6 +13,7 @@
 #define ATTEMPT_NONCE_MAX  23 /* 128 bits, base64url without padding, and NUL */
 #define ATTEMPT_HEADERS    4
 #define ATTEMPT_HEADER_MAX 128
+#define ATTEMPT_NONCE_LINE 1
 
 struct attempt {
 	char key[BATCH_ID_MAX];

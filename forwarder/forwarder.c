@@ -248,10 +248,8 @@ static int finish_all(struct forwarder *f)
 	while ((message = curl_multi_info_read(f->multi, &left))) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		/* Both are gone once the handle is removed. */
-		struct lane *lane = transport_owner(message->easy_handle);
-		CURLcode result = message->data.result;
-		int r = gateway_finish(lane, result);
+		/* The message is gone once the handle is removed. */
+		int r = transport_finished(message->easy_handle, message->data.result);
 		if (r)
 			return r;
 		finished++;

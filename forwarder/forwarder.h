@@ -18,6 +18,7 @@
 #include "lib/event.h"
 #include "lib/verdict.h"
 #include "forwarder/spooler.h"
+#include "forwarder/long_poll.h"
 #include "forwarder/verdict_parse.h"
 
 struct forwarder;
@@ -52,7 +53,8 @@ struct gateway_counts {
 	uint64_t bytes;
 	uint64_t verdicts; /* accepted by the parser */
 	uint64_t refused[VERDICT_E_MAX];
-	uint64_t spool_bytes_max; /* 0: it has no spool */
+	struct long_poll_counts poll; /* what verdicts and refused hold of it is counted there as well */
+	uint64_t spool_bytes_max;     /* 0: it has no spool */
 	struct spooler_counts spool;
 	uint64_t bypassed; /* batches sent without being safe on the disk: it was slow, or refused them */
 	uint64_t dropped[GATEWAY_DROP_MAX]; /* events_dropped, by reason */

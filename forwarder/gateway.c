@@ -9,6 +9,7 @@
 #include "forwarder/budget.h"
 #include "forwarder/credentials.h"
 #include "forwarder/fate.h"
+#include "forwarder/long_poll.h"
 #include "forwarder/outbox.h"
 #include "forwarder/protocol.h"
 #include "forwarder/situation.h"
@@ -16,7 +17,7 @@
 #include "forwarder/wire.h"
 #include "lib/util.h"
 
-#define CONNECTIONS_KEPT 4
+#define CONNECTIONS_KEPT 6
 /* What a protocol makes of the largest batch that it takes: each byte of a text may become an escape of an
  * escape. */
 #define BODY_MAX (16u << 20)
@@ -62,6 +63,7 @@ struct gateway {
 
 	pthread_mutex_t lock;         /* guards what follows */
 	struct gateway_counts counts; /* events_held is filled in when asked */
+	struct long_poll *poll;       /* NULL: no verdicts_url, or not started; set once */
 	uint64_t dropped_told;
 };
 
@@ -143,6 +145,14 @@ int gateway_new(const struct config_gateway *config, const struct clock *clock,
 	return 0;
 }
 
+static void on_polled(void *arg, const struct verdict *v)
+{
+	struct gateway *g = arg;
+
+	if (g->hooks.verdict)
+		g->hooks.verdict(g->hooks.arg, v);
+}
+
 static uint32_t port_pair(uint16_t local_port, uint16_t peer_port)
 {
 	return (uint32_t)local_port << 16 | peer_port;
@@ -195,6 +205,34 @@ static int start_spool(struct gateway *g)
 	return spooler_new(&options, &g->outbox.spooler);
 }
 
+static int start_poll(struct gateway *g)
+{
+	const struct long_poll_options options = {
+		.config = g->config,
+		.credentials = &g->credentials,
+		.clock = g->clock,
+		.owner = &g->live,
+		.connected = on_connected,
+		.verdict = on_polled,
+		.arg = g,
+	};
+
+	struct long_poll *poll;
+	int r;
+
+	if (!g->config->verdicts_url)
+		return 0;
+	r = long_poll_new(g->multi, &options, &poll);
+	if (r)
+		return r;
+	pthread_mutex_lock(&g->lock);
+	g->poll = poll;
+	pthread_mutex_unlock(&g->lock);
+	return 0;
+}
+
+static int finished(void *owner, CURLcode result);
+
 int gateway_start(struct gateway *g, CURLM *multi)
 {
 	struct lane *const lanes[] = {&g->live, &g->backlog};
@@ -204,11 +242,14 @@ int gateway_start(struct gateway *g, CURLM *multi)
 	g->multi = multi;
 	wire_make(g->config, g->protocol, &g->credentials, g->clock, &wire);
 	wire.options.connected = on_connected;
+	wire.options.finished = finished;
 	for (unsigned i = 0; i < ARRAY_SIZE(lanes) && !r; i++) {
 		wire.options.owner = lanes[i];
 		if (i == 0 || g->spool.bytes_max)
 			r = transport_new(multi, &wire.options, &lanes[i]->transport);
 	}
+	if (!r)
+		r = start_poll(g);
 	return r ? r : start_spool(g);
 }
 
@@ -382,6 +423,8 @@ uint64_t gateway_due_ns(const struct gateway *g, bool flush)
 	}
 	if (g->backlog.batch)
 		due = MIN(due, lane_free_ns(g, &g->backlog));
+	if (g->poll && !flush)
+		due = MIN(due, long_poll_due_ns(g->poll));
 	return due;
 }
 
@@ -533,7 +576,9 @@ int gateway_step(struct gateway *g, uint64_t now_ns, bool flush)
 	/* While nothing gets through, what is safe on the disk needs no memory. */
 	outbox_let_go(&g->outbox, g->backoff.failures ? 0 : LIVE_BATCHES, g->live.batch);
 	int r = send_live(g, now_ns, flush);
-	return r ? r : send_backlog(g, now_ns);
+	if (!r)
+		r = send_backlog(g, now_ns);
+	return r || !g->poll || flush ? r : long_poll_step(g->poll, now_ns);
 }
 
 /* --- answers --- */
@@ -738,8 +783,10 @@ static int finish_delivered(struct lane *lane, const struct transport_answer *a)
 	return r;
 }
 
-int gateway_finish(struct lane *lane, CURLcode result)
+/* The exchange has ended. 0 or -ENOMEM. */
+static int finished(void *owner, CURLcode result)
 {
+	struct lane *lane = owner;
 	struct gateway *g = lane->gateway;
 	struct transport_answer a;
 	uint64_t rest_ms;
@@ -808,15 +855,23 @@ bool gateway_is_own(const struct gateway *g, uint16_t local_port, uint16_t peer_
 
 void gateway_counts(struct gateway *g, struct gateway_counts *ret)
 {
+	struct long_poll *poll;
+
 	pthread_mutex_lock(&g->lock);
 	*ret = g->counts;
+	poll = g->poll;
 	pthread_mutex_unlock(&g->lock);
+	long_poll_counts(poll, &ret->poll);
+	ret->verdicts += ret->poll.verdicts;
+	for (unsigned e = 1; e < VERDICT_E_MAX; e++)
+		ret->refused[e] += ret->poll.refused[e];
 }
 
 void gateway_free(struct gateway *g, bool in_order)
 {
 	if (!g)
 		return;
+	long_poll_free(g->poll);
 	transport_free(g->live.transport);
 	transport_free(g->backlog.transport);
 	buffer_free(&g->live.body);

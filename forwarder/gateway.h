@@ -13,7 +13,6 @@
 #include "forwarder/forwarder.h"
 
 struct gateway;
-struct lane; /* one connection of a gateway: the owner of its transport */
 
 /* Bytes of events that may wait for one gateway, beside the count that the configuration sets. */
 #define GATEWAY_QUEUE_BYTES (64u << 20)
@@ -38,10 +37,9 @@ void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns);
 void gateway_offered_gap(struct gateway *g, uint64_t now_ns);
 /* When gateway_step will have something to do; UINT64_MAX: not before something else happens. */
 uint64_t gateway_due_ns(const struct gateway *g, bool flush);
-/* Sends what is due. flush: the age of a batch does not matter. 0 or -errno. */
+/* Sends what is due; verdicts are handed over by transport_finished. flush: the age of a batch does not
+ * matter. 0 or -errno. */
 int gateway_step(struct gateway *g, uint64_t now_ns, bool flush);
-/* The exchange has ended; verdicts are handed over in here. 0 or -ENOMEM. */
-int gateway_finish(struct lane *lane, CURLcode result);
 /* Events dropped since this was last asked. */
 uint64_t gateway_dropped(struct gateway *g);
 /* Events that a process which ends should wait for. */

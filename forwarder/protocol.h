@@ -7,7 +7,7 @@
 #define PICKET_PROTOCOL_H
 
 #include "forwarder/attempt.h"
-#include "forwarder/signature_key.h"
+#include "forwarder/signature.h"
 #include "forwarder/situation.h"
 #include "forwarder/transport_direct.h"
 #include "forwarder/verdict_parse.h"
@@ -61,6 +61,9 @@ struct protocol {
 };
 
 extern const struct protocol protocol_batch, protocol_openai;
+/* Its document of verdicts, in an answer that is bound to these of its request; as protocol.read. */
+int protocol_batch_read(const struct protocol_answer *a, const struct signature_bound *bound,
+			unsigned bound_count, enum situation *ret);
 
 /* The same, of an answer that may have come from somewhere between us and the gateway. */
 int protocol_read(const struct protocol *p, const struct protocol_answer *a, enum situation *ret);

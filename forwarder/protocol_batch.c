@@ -11,17 +11,15 @@ static bool is_blank(struct span body)
 	return body.len == 0;
 }
 
-/* Without keys nothing is acted on, unless that was asked for: lib/config_value.c allows it on loopback. */
-static int verify(const struct protocol_answer *a)
+/* Without keys nothing is acted on, unless that was asked for: lib/config_gateway.c allows it on loopback. */
+static int verify(const struct protocol_answer *a, const struct signature_bound *bound, unsigned bound_count)
 {
-	const struct signature_bound bound[] = {{"idempotency-key", span_from(a->attempt->key)},
-						{"picket-nonce", span_from(a->attempt->nonce)}};
 	const struct signed_answer answer = {
 		.status = a->answer->status,
 		.head = a->answer->head,
 		.body = a->answer->body,
 		.bound = bound,
-		.bound_count = ARRAY_SIZE(bound),
+		.bound_count = bound_count,
 	};
 
 	if (a->config->unsigned_verdicts)
@@ -30,11 +28,12 @@ static int verify(const struct protocol_answer *a)
 				(int64_t)(a->config->signature_window_ms / 1000));
 }
 
-static int read_verdicts(const struct protocol_answer *a, enum situation *ret)
+int protocol_batch_read(const struct protocol_answer *a, const struct signature_bound *bound,
+			unsigned bound_count, enum situation *ret)
 {
 	const struct transport_answer *answer = a->answer;
 	/* An empty answer asks for nothing: nobody needs to sign that. */
-	int r = is_blank(answer->body) ? 0 : verify(a);
+	int r = is_blank(answer->body) ? 0 : verify(a, bound, bound_count);
 
 	if (r)
 		a->refused[r]++;
@@ -43,6 +42,14 @@ static int read_verdicts(const struct protocol_answer *a, enum situation *ret)
 				  a->refused);
 	*ret = situation_of_body(answer->body, r, a->refused);
 	return r;
+}
+
+static int read_verdicts(const struct protocol_answer *a, enum situation *ret)
+{
+	const struct signature_bound bound[] = {{"idempotency-key", span_from(a->attempt->key)},
+						{"picket-nonce", span_from(a->attempt->nonce)}};
+
+	return protocol_batch_read(a, bound, ARRAY_SIZE(bound), ret);
 }
 
 const struct protocol protocol_batch = {

@@ -14,6 +14,7 @@ struct transport {
 	CURL *handle;
 	const struct clock *clock;
 	void *owner;
+	int (*finished)(void *owner, CURLcode result);
 	void (*connected)(void *owner, uint16_t local_port, uint16_t peer_port);
 	struct buffer *request_head, *answer_head; /* or NULL */
 	struct curl_slist *headers;                /* of every POST */
@@ -214,6 +215,7 @@ int transport_new(CURLM *multi, const struct transport_options *o, struct transp
 	t->multi = multi;
 	t->clock = o->clock;
 	t->owner = o->owner;
+	t->finished = o->finished;
 	t->connected = o->connected;
 	t->request_head = o->request_head;
 	t->answer_head = o->answer_head;
@@ -347,12 +349,26 @@ void transport_finish(struct transport *t, CURLcode result, struct transport_ans
 	};
 }
 
-void *transport_owner(CURL *handle)
+static struct transport *transport_of(CURL *handle)
 {
 	char *private = NULL;
 
 	curl_easy_getinfo(handle, CURLINFO_PRIVATE, &private);
-	return private ? ((struct transport *)(void *)private)->owner : NULL;
+	return (struct transport *)(void *)private;
+}
+
+void *transport_owner(CURL *handle)
+{
+	const struct transport *t = transport_of(handle);
+
+	return t ? t->owner : NULL;
+}
+
+int transport_finished(CURL *handle, CURLcode result)
+{
+	const struct transport *t = transport_of(handle);
+
+	return t->finished(t->owner, result);
 }
 
 void transport_free(struct transport *t)

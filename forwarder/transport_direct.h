@@ -35,7 +35,9 @@ struct transport_options {
 	 * looks. */
 	struct buffer *request_head, *answer_head;
 	const struct clock *clock;
-	void *owner; /* transport_owner gives it back, connected gets it */
+	void *owner; /* transport_owner gives it back; connected and finished get it */
+	/* What transport_finished calls, where several owners have one multi handle. 0 or -errno. */
+	int (*finished)(void *owner, CURLcode result);
 	/* A new connection is made; its first request follows. NULL: nobody asks. */
 	void (*connected)(void *owner, uint16_t local_port, uint16_t peer_port);
 };
@@ -72,6 +74,8 @@ bool transport_busy(const struct transport *t);
 /* libcurl says this handle is done. */
 void transport_finish(struct transport *t, CURLcode result, struct transport_answer *ret);
 void *transport_owner(CURL *handle);
+/* The same: its owner is told, who calls transport_finish. What the owner says. */
+int transport_finished(CURL *handle, CURLcode result);
 /* Aborts what is under way. */
 void transport_free(struct transport *t);
 

@@ -136,6 +136,7 @@ struct config_gateway {
 			   */
 	char *verify_key_file;        /* batch: forwarder/signature_key.h */
 	uint64_t signature_window_ms; /* default 5 min */
+	char *verdicts_url;           /* batch: long poll; NULL: verdicts come in answers only */
 	bool unsigned_verdicts;       /* default false: act on answers that nobody signed; loopback only */
 	/* crowdsec: the LAPI at url; docs/crowdsec.md */
 	uint64_t interval_ms;        /* 10 s: how often its decisions are asked for */

@@ -142,7 +142,6 @@ static const char *check_local(const struct config_gateway *g, char text[static 
 		{"key_file", g->key_file},
 		{"pin", g->pin},
 		{"proxy", g->proxy},
-		{"verify_key_file", g->verify_key_file},
 		{"headers", g->headers.count},
 		{"header_files", g->header_files.count},
 		{"transport", g->transport != TRANSPORT_DIRECT},
@@ -262,13 +261,27 @@ static bool is_loopback(const char *url)
 	return addr_parse(host, &a) == 0 && a.family == ADDR_IPV4 && a.bytes[0] == 127;
 }
 
+static const char *check_verdicts_url(const struct config_gateway *g)
+{
+	if (!g->verdicts_url)
+		return NULL;
+	if (!g->verdicts)
+		return "has a verdicts_url, and verdicts: false";
+	if (g->transport != TRANSPORT_DIRECT)
+		return "has a verdicts_url, which only transport: direct can ask";
+	if (is_https(g->url) != is_https(g->verdicts_url))
+		return "has a url and a verdicts_url of which only one begins with https://";
+	return NULL;
+}
+
 /* Who may say so that somebody is blocked. */
 static const char *check_verdicts(const struct config_gateway *g)
 {
 	if (g->unsigned_verdicts && g->verify_key_file)
 		return "has a verify_key_file, and unsigned_verdicts: true, which would make nothing of "
 		       "it: leave out one of them";
-	if (g->unsigned_verdicts && (g->proxy || g->transport != TRANSPORT_DIRECT || !is_loopback(g->url)))
+	if (g->unsigned_verdicts && (g->proxy || g->transport != TRANSPORT_DIRECT || !is_loopback(g->url) ||
+				     (g->verdicts_url && !is_loopback(g->verdicts_url))))
 		return "has unsigned_verdicts: true, which is for gateways on this host "
 		       "(http://127.0.0.1, http://[::1], http://localhost, no proxy): set verify_key_file";
 	if (g->verdicts && !g->unsigned_verdicts && !g->verify_key_file)
@@ -279,7 +292,7 @@ static const char *check_verdicts(const struct config_gateway *g)
 			       : "may have clients blocked by its answers, and nothing shows that they are "
 				 "its own: set verify_key_file, or verdicts: false if they are not to be "
 				 "acted on";
-	return NULL;
+	return check_verdicts_url(g);
 }
 
 /* What only the protocol crowdsec knows; NULL: it has nothing of it. */
@@ -291,6 +304,15 @@ static const char *crowdsec_key(const struct config_gateway *g)
 	       : g->scenarios_containing.count     ? "scenarios_containing"
 	       : g->scenarios_not_containing.count ? "scenarios_not_containing"
 						   : NULL;
+}
+
+/* Likewise of batch. */
+static const char *batch_key(const struct config_gateway *g)
+{
+	return g->verify_key_file     ? "verify_key_file"
+	       : g->verdicts_url      ? "verdicts_url"
+	       : g->unsigned_verdicts ? "unsigned_verdicts"
+				      : NULL;
 }
 
 static const char *check_crowdsec(const struct config_gateway *g)
@@ -314,6 +336,8 @@ const char *config_gateway_check(const struct config_gateway *g, char text[stati
 	const char *wrong;
 	const char *other = g->protocol == GATEWAY_CROWDSEC ? NULL : crowdsec_key(g);
 
+	if (!other && g->protocol != GATEWAY_BATCH)
+		other = batch_key(g);
 	if (!g->protocol)
 		return "needs a protocol (local, batch, openai, crowdsec) or a profile";
 	if (other) {

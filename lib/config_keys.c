@@ -387,6 +387,9 @@ static const struct config_key gateway_keys[] = {
 	{.path = "verify_key_file", .type = CONFIG_TEXT, .offset = AT_GATEWAY(verify_key_file), .form = FORM_PATH, .max = 1024,
 	 .help = "batch: keys by which answers with verdicts must be signed: Ed25519 public keys in PEM, lines \"hmac: BASE64\", a line "
 	 "\"keyid: NAME\" before each if there are several; read at start."},
+	{.path = "verdicts_url", .type = CONFIG_TEXT, .offset = AT_GATEWAY(verdicts_url), .form = FORM_URL, .max = 2048,
+	 .help = "batch: where to ask for verdicts that come with no answer to a batch: one GET at a time, which the gateway answers when it "
+	 "has one."},
 	{.path = "signature_window", .type = CONFIG_TIME64, .offset = AT_GATEWAY(signature_window_ms), .min = 1000, .max = DAY,
 	 .fallback = "5m", .help = "batch: how long before or after now a signature may be made, by this host's clock."},
 	{.path = "unsigned_verdicts", .type = CONFIG_BOOL, .offset = AT_GATEWAY(unsigned_verdicts), .fallback = "false",

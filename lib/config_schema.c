@@ -151,8 +151,8 @@ static void put_properties(struct json_writer *w, const struct config_key *keys,
 static void put_gateway_rules(struct json_writer *w)
 {
 	static const char *const wire[] = {
-		"url", "token_file", "auth_header",     "ca_file",    "cert_file",    "key_file",
-		"pin", "proxy",      "verify_key_file", "machine_id", "password_file"};
+		"url", "token_file", "auth_header",     "ca_file",    "cert_file",     "key_file",
+		"pin", "proxy",      "verify_key_file", "machine_id", "password_file", "verdicts_url"};
 
 	json_key(w, "required");
 	json_raw(w, SPAN("[\"name\"]"));

@@ -118,8 +118,10 @@ static void find_gateway_endpoints(struct finder *f)
 	struct addr a;
 
 	for (unsigned i = 0; i < f->in->config->gateway_count; i++) {
-		const char *url = f->in->config->gateways[i].url;
-		if (url && !addr_parse(url_host(url), &a))
+		const struct config_gateway *g = &f->in->config->gateways[i];
+		if (g->url && !addr_parse(url_host(g->url), &a))
+			found(f, &a, "gateway endpoint");
+		if (g->verdicts_url && !addr_parse(url_host(g->verdicts_url), &a))
 			found(f, &a, "gateway endpoint");
 	}
 }

@@ -54,18 +54,27 @@ static void show_models(const cJSON *gateways)
 }
 
 /* Errors are sentences: below the table, where they are not cut. */
+static void show_error(const char *name, const char *where, const char *error)
+{
+	char text[640];
+
+	snprintf(text, sizeof text, "%s: %s%s", name, where, error);
+	fputs("  ", stdout);
+	print_wrapped(stdout, 2, text);
+}
+
 static void show_errors(const cJSON *gateways)
 {
 	const cJSON *g;
-	char text[640];
 
 	cJSON_ArrayForEach(g, gateways)
 	{
-		if (!*cli_text(g, "last_error"))
-			continue;
-		snprintf(text, sizeof text, "%s: %s", cli_text(g, "name"), cli_text(g, "last_error"));
-		fputs("  ", stdout);
-		print_wrapped(stdout, 2, text);
+		const cJSON *poll = cJSON_GetObjectItemCaseSensitive(g, "poll");
+
+		if (*cli_text(g, "last_error"))
+			show_error(cli_text(g, "name"), "", cli_text(g, "last_error"));
+		if (*cli_text(poll, "last_error"))
+			show_error(cli_text(g, "name"), "verdicts_url: ", cli_text(poll, "last_error"));
 	}
 }
 

@@ -94,6 +94,26 @@ static void write_spool(struct json_writer *w, const struct gateway_counts *g)
 	json_object_end(w);
 }
 
+/* Always there: a program need not ask whether it is. */
+static void write_poll(struct json_writer *w, const struct gateway_counts *g)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} numbers[] = {
+		{"asked", g->poll.asked}, {"answered", g->poll.answered}, {"verdicts", g->poll.verdicts}};
+
+	json_key(w, "poll");
+	json_object_begin(w);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		json_key(w, numbers[i].key);
+		json_uint(w, numbers[i].value);
+	}
+	json_key(w, "last_error");
+	json_text(w, g->poll.last_error[0] ? g->poll.last_error : NULL);
+	json_object_end(w);
+}
+
 static const struct config_gateway *gateway_config(const struct config *config, const char *name)
 {
 	for (unsigned i = 0; i < config->gateway_count; i++)
@@ -147,6 +167,7 @@ static void write_gateway(struct json_writer *w, const struct control_parts *par
 	json_text(w, g->last_verdict[0] ? g->last_verdict : NULL);
 	write_dropped(w, g);
 	write_refused(w, g);
+	write_poll(w, g);
 	write_spool(w, g);
 	control_write_crowdsec(w, parts, g->name);
 	json_object_end(w);

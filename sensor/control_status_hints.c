@@ -177,6 +177,9 @@ static void hint_gateways(struct json_writer *w, const struct status *s)
 		    !strcmp(g->state, "open"))
 			hint(w, "warning", "picket gateway list", "gateway %s is %s: %s", g->name, g->state,
 			     g->last_error[0] ? g->last_error : "no answer");
+		if (g->poll.last_error[0])
+			hint(w, "warning", "picket gateway list",
+			     "gateway %s is not heard at its verdicts_url: %s", g->name, g->poll.last_error);
 		if (g->spool.error)
 			hint(w, "warning", "picket gateway list --json",
 			     "the spool of gateway %s cannot be used: %s; what waits is in memory, and a "

@@ -248,6 +248,8 @@ static void resolve_gateway(struct sensor *s, const struct config_gateway *g)
 {
 	if (g->url)
 		resolve_peer(s, g->url);
+	if (g->verdicts_url)
+		resolve_peer(s, g->verdicts_url);
 	if (g->proxy)
 		resolve_peer(s, g->proxy);
 }

@@ -3,16 +3,20 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 1024
 #define IDLE_S          75
+
+#define HELD_MS 25 /* what is held is looked at again so often */
 
 struct service {
 	service_handler handler;
@@ -20,11 +24,19 @@ struct service {
 	size_t body_max;
 };
 
+/* Connections that are held: from the server's thread to the one that wakes them. */
+static struct {
+	pthread_mutex_t lock;
+	struct MHD_Connection *list[CONNECTIONS_MAX];
+	unsigned count;
+} held = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
 /* What is kept of one request between the calls of libmicrohttpd. */
 struct pending {
 	char *body;
 	size_t len, size;
 	bool too_large;
+	long long since_ms; /* when it was whole; 0: not yet */
 };
 
 union address {
@@ -117,9 +129,47 @@ static bool pending_append(struct pending *p, const char *bytes, size_t len)
 	return true;
 }
 
+static long long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* A connection that waits is not read from: only by this its end is noticed. */
+static bool has_ended(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	char byte;
+
+	return info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+enum MHD_Result service_hold(const struct service_request *request)
+{
+	if (has_ended(request->connection))
+		return MHD_NO;
+	pthread_mutex_lock(&held.lock);
+	/* There is room: no more connections than that are accepted. */
+	held.list[held.count++] = request->connection;
+	MHD_suspend_connection(request->connection);
+	pthread_mutex_unlock(&held.lock);
+	return MHD_YES;
+}
+
+static void wake_held(void)
+{
+	pthread_mutex_lock(&held.lock);
+	while (held.count)
+		MHD_resume_connection(held.list[--held.count]);
+	pthread_mutex_unlock(&held.lock);
+}
+
 /*
- * libmicrohttpd calls this at the head (state is NULL), for each piece of the body (upload_len > 0), and once
- * more when the request is whole.
+ * libmicrohttpd calls this at the head (state is NULL), for each piece of the body (upload_len > 0), once
+ * more when the request is whole, and again each time it was held.
  */
 static enum MHD_Result serve(void *cls, struct MHD_Connection *connection, const char *path,
 			     const char *method, const char *version, const char *upload, size_t *upload_len,
@@ -142,10 +192,13 @@ static enum MHD_Result serve(void *cls, struct MHD_Connection *connection, const
 		*upload_len = 0;
 		return MHD_YES;
 	}
+	if (!p->since_ms)
+		p->since_ms = now_ms();
 	struct service_request request = {
 		.connection = connection,
 		.method = method,
 		.path = path,
+		.held_ms = (unsigned)(now_ms() - p->since_ms),
 		.body = p->body ? p->body : "",
 		.body_len = p->len,
 	};
@@ -189,8 +242,9 @@ int service_listen(const char *listen, int *ret_fd)
 int service_run(const char *listen, size_t body_max, service_handler handler, void *arg)
 {
 	struct service s = {handler, arg, body_max};
+	const struct timespec pause = {.tv_nsec = HELD_MS * 1000000L};
 	sigset_t stop;
-	int fd, signal_number;
+	int fd;
 	int r = service_listen(listen, &fd);
 
 	if (r)
@@ -203,17 +257,19 @@ int service_run(const char *listen, size_t body_max, service_handler handler, vo
 	signal(SIGPIPE, SIG_IGN);
 
 	struct MHD_Daemon *daemon =
-		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, serve, &s,
-				 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-				 MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-				 IDLE_S, MHD_OPTION_END);
+		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME,
+				 0, NULL, NULL, serve, &s, MHD_OPTION_LISTEN_SOCKET, fd,
+				 MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+				 CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_END);
 	if (!daemon) {
 		fprintf(stderr, "the HTTP server does not start\n");
 		close(fd);
 		return 1;
 	}
 	service_announce(fd);
-	sigwait(&stop, &signal_number);
+	while (sigtimedwait(&stop, NULL, &pause) < 0)
+		wake_held();
+	wake_held();
 	MHD_stop_daemon(daemon);
 	return 0;
 }

@@ -14,11 +14,13 @@ struct service_request {
 	struct MHD_Connection *connection;
 	const char *method;
 	const char *path; /* without the query */
+	unsigned held_ms; /* since it was first shown to the handler */
 	const char *body; /* body_len bytes and a zero */
 	size_t body_len;
 };
 
-/* Called once a request is whole. It answers exactly once through service_reply. */
+/* Called once a request is whole. It answers exactly once through service_reply, or has it wait by
+ * service_hold. */
 typedef enum MHD_Result (*service_handler)(void *arg, const struct service_request *request);
 
 /*
@@ -35,6 +37,8 @@ void service_announce(int fd); /* prints "listening on ADDR:PORT" */
 /* header may be NULL, else "Name: value", several divided by "\n". json is copied. */
 enum MHD_Result service_reply(const struct service_request *request, unsigned status, const char *header,
 			      const char *json, size_t len);
+/* The handler gets it again a little later, with more held_ms. Others are served meanwhile. */
+enum MHD_Result service_hold(const struct service_request *request);
 /* {"error":"..."}; message: plain ASCII of ours. */
 enum MHD_Result service_error(const struct service_request *request, unsigned status, const char *header,
 			      const char *message);

@@ -4,6 +4,7 @@
  * events by POST, answers with verdicts. README.md says how to run it and where to put your own analysis.
  *
  *     POST /events     a batch; answers {"verdicts": [...]}
+ *     GET  /verdicts   answers when there are some (--poll)
  *     GET  /healthz    what it did so far
  */
 #include <errno.h>
@@ -23,6 +24,8 @@
 #define BODY_MAX    (8 * 1024 * 1024)
 #define CLIENTS_MAX 10000
 #define TOKEN_MAX   1024
+#define WAITING_MAX 1000 /* verdicts; what is beyond is not given */
+#define WAIT_MAX_S  60
 
 struct gateway {
 	struct analysis_options limits;
@@ -31,6 +34,7 @@ struct gateway {
 	char token[TOKEN_MAX]; /* "": none is asked for */
 	struct signer *signer; /* NULL: answers are not signed */
 	const char *chaos;     /* NULL: it behaves */
+	cJSON *waiting;        /* verdicts, for GET /verdicts; NULL: they go into answers */
 	struct analysis *analysis;
 	struct answers answers;
 	unsigned long long batches, repeated, events, requests, verdicts;
@@ -53,6 +57,10 @@ static uint64_t time_of(const cJSON *data)
 
 static void add_verdict(struct gateway *g, cJSON *verdicts, const struct analysis_finding *f)
 {
+	if (g->waiting)
+		verdicts = g->waiting;
+	if (cJSON_GetArraySize(verdicts) >= WAITING_MAX)
+		return;
 	cJSON *verdict = cJSON_CreateObject(), *target, *evidence;
 	char id[48];
 
@@ -118,12 +126,13 @@ static enum MHD_Result reply(const struct gateway *g, const struct service_reque
 		.body = json,
 		.body_len = strlen(json),
 		.key = service_header(q, "Idempotency-Key"),
+		.path = q->path,
 		.nonce = service_header(q, "Picket-Nonce"),
 		.created = time(NULL),
 	};
 	char fields[SIGN_FIELDS_MAX];
 
-	if (!g->signer || !a.key || !a.nonce)
+	if (!g->signer || !a.nonce)
 		return service_reply(q, MHD_HTTP_OK, NULL, json, a.body_len);
 	if (signer_fields(g->signer, &a, fields))
 		return service_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL, "cannot sign");
@@ -209,6 +218,42 @@ static enum MHD_Result events(struct gateway *g, const struct service_request *q
 	return reply(g, q, answer);
 }
 
+/* "Prefer: wait=30" (RFC 7240), in milliseconds. */
+static unsigned wait_ms(const struct service_request *q)
+{
+	const char *prefer = service_header(q, "Prefer"), *wait = prefer ? strstr(prefer, "wait=") : NULL;
+	unsigned long s = wait ? strtoul(wait + 5, NULL, 10) : 0;
+
+	return (unsigned)(s < WAIT_MAX_S ? s : WAIT_MAX_S) * 1000;
+}
+
+/* What is given is forgotten: whether it arrived, the event picket.decision tells. */
+static enum MHD_Result verdicts(struct gateway *g, const struct service_request *q)
+{
+	cJSON *answer;
+	char *json;
+
+	if (!authorized(g, q))
+		return service_error(q, MHD_HTTP_UNAUTHORIZED, "WWW-Authenticate: Bearer",
+				     "wrong or no token");
+	if (!g->waiting)
+		return service_error(q, MHD_HTTP_NOT_FOUND, NULL,
+				     "verdicts are in the answers; start with --poll");
+	if (!cJSON_GetArraySize(g->waiting))
+		return q->held_ms < wait_ms(q) ? service_hold(q)
+					       : service_reply(q, MHD_HTTP_NO_CONTENT, NULL, "", 0);
+	answer = cJSON_CreateObject();
+	cJSON_AddItemToObject(answer, "verdicts", g->waiting);
+	g->waiting = cJSON_CreateArray();
+	json = cJSON_PrintUnformatted(answer);
+	cJSON_Delete(answer);
+	if (!json || !g->waiting)
+		return MHD_NO;
+	enum MHD_Result r = reply(g, q, json);
+	free(json);
+	return r;
+}
+
 static enum MHD_Result health(const struct gateway *g, const struct service_request *q)
 {
 	char json[256];
@@ -225,6 +270,8 @@ static enum MHD_Result answer(void *arg, const struct service_request *q)
 {
 	if (strcmp(q->path, "/events") == 0)
 		return events(arg, q);
+	if (strcmp(q->path, "/verdicts") == 0)
+		return verdicts(arg, q);
 	if (strcmp(q->path, "/healthz") == 0)
 		return health(arg, q);
 	return service_error(q, MHD_HTTP_NOT_FOUND, NULL, "events go to /events");
@@ -237,6 +284,7 @@ static const char usage[] =
 	"  --log FILE         append every event to FILE, one JSON object a line\n"
 	"  --token-file FILE  ask for \"Authorization: Bearer\" with the token in FILE\n"
 	"  --sign-key FILE    sign answers: a private Ed25519 key in PEM, or \"hmac: BASE64\"\n"
+	"  --poll             give verdicts to GET /verdicts, and not in answers\n"
 	"  --chaos MODE,...   misbehave, each request in the next of these ways; all: in all of them\n"
 	"  --logins N         login attempts of one client that make an attack (5)\n"
 	"  --probes N         different listed paths that make one (3)\n"
@@ -282,11 +330,17 @@ static int read_number(const char *text, unsigned *ret)
 static int read_options(struct gateway *g, int argc, char **argv, const char **ret_listen)
 {
 	static const struct option options[] = {
-		{"listen", required_argument, NULL, 'l'},     {"log", required_argument, NULL, 'o'},
-		{"token-file", required_argument, NULL, 't'}, {"sign-key", required_argument, NULL, 's'},
-		{"chaos", required_argument, NULL, 'c'},      {"logins", required_argument, NULL, 'n'},
-		{"probes", required_argument, NULL, 'p'},     {"window", required_argument, NULL, 'w'},
-		{"ttl", required_argument, NULL, 'T'},        {0},
+		{"listen", required_argument, NULL, 'l'},
+		{"log", required_argument, NULL, 'o'},
+		{"token-file", required_argument, NULL, 't'},
+		{"sign-key", required_argument, NULL, 's'},
+		{"poll", no_argument, NULL, 'P'},
+		{"chaos", required_argument, NULL, 'c'},
+		{"logins", required_argument, NULL, 'n'},
+		{"probes", required_argument, NULL, 'p'},
+		{"window", required_argument, NULL, 'w'},
+		{"ttl", required_argument, NULL, 'T'},
+		{0},
 	};
 	int c, r = 0;
 
@@ -304,6 +358,9 @@ static int read_options(struct gateway *g, int argc, char **argv, const char **r
 		case 's':
 			g->signer = signer_read(optarg);
 			r = g->signer ? 0 : 2;
+			break;
+		case 'P':
+			g->waiting = cJSON_CreateArray();
 			break;
 		case 'c':
 			g->chaos = optarg;
@@ -349,6 +406,7 @@ int main(int argc, char **argv)
 	analysis_free(g.analysis);
 	answers_free(&g.answers);
 	signer_free(g.signer);
+	cJSON_Delete(g.waiting);
 	if (g.log)
 		fclose(g.log);
 	return r;

@@ -15,9 +15,6 @@
 #define DIGEST_MAX 160 /* "sha-256=:", base64, ":" */
 #define BASE64_MAX 128 /* of a signature */
 
-/* Of the request, and so bound to it: its fields with ";req". */
-static const char covered[] = "\"@status\" \"content-digest\" \"idempotency-key\";req \"picket-nonce\";req";
-
 struct signer {
 	char id[ID_MAX];
 	EVP_PKEY *key; /* NULL: the secret is used */
@@ -139,29 +136,33 @@ static int sign(const struct signer *s, const char *base, char ret[static BASE64
 int signer_fields(const struct signer *s, const struct sign_answer *a, char ret[static SIGN_FIELDS_MAX])
 {
 	char parameters[512], digest[DIGEST_MAX], base[BASE_MAX], signature[BASE64_MAX];
+	/* ";req": of the request, and so the answer is bound to it. */
+	const char *bound = a->key ? "\"idempotency-key\";req" : "\"@path\";req";
 	int n;
 
 	write_digest(a, digest);
 	snprintf(parameters, sizeof parameters,
-		 "(%s);created=%lld;keyid=\"%s\";alg=\"%s\";tag=\"picket-verdicts\"", covered,
-		 (long long)a->created, s->id, s->key ? "ed25519" : "hmac-sha256");
-	/* One line for each name in `covered`, in that order, then the parameters (RFC 9421 section 2.5). */
+		 "(\"@status\" \"content-digest\" %s "
+		 "\"picket-nonce\";req);created=%lld;keyid=\"%s\";alg=\"%s\";"
+		 "tag=\"picket-verdicts\"",
+		 bound, (long long)a->created, s->id, s->key ? "ed25519" : "hmac-sha256");
+	/* One line for each name in the brackets, in that order, then all of that (RFC 9421 section 2.5). */
 	n = snprintf(base, sizeof base,
 		     "\"@status\": %u\n"
 		     "\"content-digest\": %s\n"
-		     "\"idempotency-key\";req: %s\n"
+		     "%s: %s\n"
 		     "\"picket-nonce\";req: %s\n"
 		     "\"@signature-params\": %s",
-		     a->status, digest, a->key, a->nonce, parameters);
+		     a->status, digest, bound, a->key ? a->key : a->path, a->nonce, parameters);
 	if (n >= (int)sizeof base || sign(s, base, signature))
 		return -1;
-	/* The last two tell picket what this answers, should something on the way have mixed answers up. */
+	/* The last ones tell picket what this answers, should something on the way have mixed answers up. */
 	n = snprintf(ret, SIGN_FIELDS_MAX,
 		     "Content-Digest: %s\n"
 		     "Signature-Input: verdicts=%s\n"
 		     "Signature: verdicts=:%s:\n"
-		     "Idempotency-Key: %s\n"
-		     "Picket-Nonce: %s",
-		     digest, parameters, signature, a->key, a->nonce);
+		     "Picket-Nonce: %s%s%s",
+		     digest, parameters, signature, a->nonce, a->key ? "\nIdempotency-Key: " : "",
+		     a->key ? a->key : "");
 	return n < SIGN_FIELDS_MAX ? 0 : -1;
 }

@@ -18,7 +18,9 @@ struct sign_answer {
 	unsigned status;
 	const char *body;
 	size_t body_len;
-	const char *key, *nonce; /* of the request: Idempotency-Key, Picket-Nonce */
+	/* Of the request: what it is bound to. A batch has a key (Idempotency-Key); who asks for verdicts has
+	 * none, and is told by the path. */
+	const char *key, *path, *nonce; /* nonce: Picket-Nonce */
 	time_t created;
 };
 

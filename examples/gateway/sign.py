@@ -15,8 +15,6 @@ import http.server
 import sys
 import time
 
-COVERED = '"@status" "content-digest" "idempotency-key";req "picket-nonce";req'
-
 
 def read_key(path):
     """(keyid, algorithm, function that signs bytes), from a file as the gateway in C reads it."""
@@ -33,29 +31,30 @@ def read_key(path):
     return keyid, "ed25519", load_pem_private_key(content[content.index(b"-----BEGIN") :], None).sign
 
 
-def signed_fields(key, status, body, request):
-    """The fields that go with an answer. request: the fields of the request, as http.server has them."""
+def signed_fields(key, status, body, request, path=None):
+    """The fields that go with an answer. request: the fields of the request, as http.server has them; path: of a request
+    for verdicts, which has no Idempotency-Key."""
     keyid, algorithm, sign = key
     digest = "sha-256=:%s:" % base64.b64encode(hashlib.sha256(body).digest()).decode()
-    parameters = '(%s);created=%d;keyid="%s";alg="%s";tag="picket-verdicts"' % (COVERED, time.time(), keyid, algorithm)
-    # One line for each name in COVERED, in that order, then the parameters (RFC 9421 section 2.5).
-    base = "\n".join(
-        [
-            '"@status": %d' % status,
-            '"content-digest": ' + digest,
-            '"idempotency-key";req: ' + request["Idempotency-Key"],
-            '"picket-nonce";req: ' + request["Picket-Nonce"],
-            '"@signature-params": ' + parameters,
-        ]
+    covered = {
+        '"@status"': str(status),
+        '"content-digest"': digest,
+        '"@path";req' if path else '"idempotency-key";req': path or request["Idempotency-Key"],
+        '"picket-nonce";req': request["Picket-Nonce"],
+    }
+    parameters = '(%s);created=%d;keyid="%s";alg="%s";tag="picket-verdicts"' % (
+        " ".join(covered), time.time(), keyid, algorithm
     )
-    return {
+    # One line for each name, in that order, then the parameters (RFC 9421 section 2.5).
+    base = "".join("%s: %s\n" % line for line in covered.items()) + '"@signature-params": ' + parameters
+    fields = {
         "Content-Digest": digest,
         "Signature-Input": "verdicts=" + parameters,
         "Signature": "verdicts=:%s:" % base64.b64encode(sign(base.encode())).decode(),
-        # What this answers, should something on the way mix answers up.
-        "Idempotency-Key": request["Idempotency-Key"],
-        "Picket-Nonce": request["Picket-Nonce"],
     }
+    # What this answers, should something on the way mix answers up.
+    fields.update((name, request[name]) for name in ("Idempotency-Key", "Picket-Nonce") if request[name])
+    return fields
 
 
 class Gateway(http.server.BaseHTTPRequestHandler):

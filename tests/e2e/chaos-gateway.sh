@@ -72,7 +72,6 @@ gateways:
     corroborate: false
     linger_ms: 20
 $(for mode in "$@"; do chaos_yaml "$mode"; done)"
-	events_start
 }
 of() { pk gateway list --json | jq -r --arg n "$1" "select(.name == \$n) | $2"; }
 
@@ -99,6 +98,7 @@ attackers() { # COUNT: sets times to the median and the longest of their times f
 
 # --- alone: what is to be compared with -----------------------------------------------------------------------------------
 with
+events_start
 attackers 10
 read -r alone alone_longest <<<"$times"
 good_up $D4 $S4 $PORT
@@ -116,10 +116,11 @@ row() { # MODE: does picket's account say what the table does?
 		(if $reason == "" then .verdicts_refused == {} else (.verdicts_refused | keys) == [$reason] and .verdicts_refused[$reason] >= 3 end))' >/dev/null
 }
 more_requests() { in_c curl -s -o /dev/null "http://$S4:$PORT/more" && row "$1"; }
-threads() { ls "/proc/$PICKET_PID/task" "/proc/$(sensor_pid)/task" | grep -c '^[0-9]'; }
+threads() { find "/proc/$PICKET_PID/task" "/proc/$(sensor_pid)/task" -mindepth 1 -maxdepth 1 | wc -l; }
 misbehave() { # MODES
 	local mode before begun
 	with "$@"
+	events_start
 	before=$(threads)
 	attackers 10
 	for mode in "$@"; do

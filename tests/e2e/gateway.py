@@ -4,8 +4,9 @@
 
 Appends every event it gets as one JSON line to LOG. Each POST is answered by the first file ANSWERS/*.answer in name order,
 which is then renamed to *.done; with none there, by 204. An answer file is: status, newline, content type, newline, body.
-With GATEWAY_HEADS in the environment, the head of each request is appended to that file as one JSON object a line;
-with GATEWAY_SIGN_KEY, answers are signed by the key in that file.
+With GATEWAY_HEADS in the environment, the head of each request is appended to that file as one JSON object a line.
+A GET is answered by the first file ANSWERS/*.poll, once there is one, or by 204 after as many seconds as it prefers to wait.
+With GATEWAY_SIGN_KEY, answers are signed by the key in that file.
 """
 import glob
 import json
@@ -13,6 +14,7 @@ import os
 import socket
 import sys
 import threading
+import time
 
 port, log_path, answers = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 address = sys.argv[4] if len(sys.argv) > 4 else "127.0.0.1"
@@ -28,20 +30,30 @@ if "GATEWAY_SIGN_KEY" in os.environ:
     sign_key = read_key(os.environ["GATEWAY_SIGN_KEY"])
 
 
-def next_answer():
-    for path in sorted(glob.glob(os.path.join(answers, "*.answer"))):
+def next_answer(suffix="answer"):
+    for path in sorted(glob.glob(os.path.join(answers, "*." + suffix))):
         with open(path, "rb") as f:
             status, kind, body = f.read().split(b"\n", 2)
-        os.rename(path, path[: -len("answer")] + "done")
+        os.rename(path, path[: -len(suffix)] + "done")
         return int(status), kind, body
     return 204, b"", b""
 
 
-def signature(status, body, head):
-    if not sign_key:
+def poll_answer(head):
+    end = time.monotonic() + int(head.get(b"prefer", b"wait=0").partition(b"=")[2])
+    while True:
+        with lock:
+            found = next_answer("poll")
+        if found[0] != 204 or time.monotonic() >= end:
+            return found
+        time.sleep(0.02)
+
+
+def signature(status, body, head, path=None):
+    if not sign_key or status == 204:
         return b""
     request = {name: head.get(name.lower().encode(), b"").decode() for name in ("Idempotency-Key", "Picket-Nonce")}
-    return "".join("%s: %s\r\n" % field for field in signed_fields(sign_key, status, body, request).items()).encode()
+    return "".join("%s: %s\r\n" % field for field in signed_fields(sign_key, status, body, request, path).items()).encode()
 
 
 def read_head(stream):
@@ -76,8 +88,11 @@ def serve(connection):
                     fields = {name.decode(): value.decode() for name, value in head.items()}
                     fields[""] = first.decode().strip()
                     heads.write(json.dumps(fields).encode() + b"\n")
-                status, kind, answer = next_answer()
-            fields = signature(status, answer, head)
+                get = first.startswith(b"GET ")
+                status, kind, answer = (204, b"", b"") if get else next_answer()
+            if get:
+                status, kind, answer = poll_answer(head)
+            fields = signature(status, answer, head, first.split()[1].decode().partition("?")[0] if get else None)
             head = b"HTTP/1.1 %d X\r\n" % status + fields
             if status != 204:
                 head += b"Content-Length: %d\r\nContent-Type: %s\r\n" % (len(answer), kind)

@@ -470,10 +470,24 @@ static void verdicts_are_signed_or_come_from_this_host(void **state)
 	       ":1: gateways: \"a\" " NOT_HERE);
 	refuse(WHO "http://127.0.0.1', transport: lunar, lunar_url: 'http://l', unsigned_verdicts: true}]\n",
 	       ":1: gateways: \"a\" " NOT_HERE);
+	refuse(WHO "http://127.0.0.1', verdicts_url: 'http://a/', unsigned_verdicts: true}]\n",
+	       ":1: gateways: \"a\" " NOT_HERE);
+	refuse(WHO "http://a/', verdicts_url: 'https://a/', verify_key_file: /v}]\n",
+	       ":1: gateways: \"a\" has a url and a verdicts_url of which only one begins with https://");
+	refuse(WHO "http://a/', verdicts_url: 'http://a/', verdicts: false}]\n",
+	       ":1: gateways: \"a\" has a verdicts_url, and verdicts: false");
+	refuse(WHO "http://a/', verdicts_url: 'http://a/', transport: lunar, lunar_url: 'http://l', "
+		   "verify_key_file: /v}]\n",
+	       ":1: gateways: \"a\" has a verdicts_url, which only transport: direct can ask");
+	load(WHO "http://a/', verdicts_url: 'http://b/verdicts', verify_key_file: /v}]\n");
+	assert_string_equal(config->gateways[0].verdicts_url, "http://b/verdicts");
 	refuse(WHO "http://127.0.0.1', verify_key_file: /v, unsigned_verdicts: true}]\n",
 	       ":1: gateways: \"a\" has a verify_key_file, and unsigned_verdicts: true, which would make "
 	       "nothing of it: "
 	       "leave out one of them");
+	refuse("gateways: [{name: a, protocol: openai, url: 'http://127.0.0.1', model: m, verdicts_url: "
+	       "'http://127.0.0.1'}]\n",
+	       ":1: gateways: \"a\" has protocol openai, which knows no verdicts_url");
 	refuse("gateways: [{name: a, protocol: local, verify_key_file: /v}]\n",
 	       ":1: gateways: \"a\" has protocol local, which knows no verify_key_file");
 }

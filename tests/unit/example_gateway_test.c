@@ -21,7 +21,8 @@
 static const char *program;
 
 struct rig {
-	char dir[32], log[64], token[64], sign[64], verify[64], url[64];
+	char dir[32], log[64], token[64], sign[64], verify[64], url[64], verdicts_url[64];
+	bool poll; /* verdicts come by long poll */
 	pid_t pid;
 	FILE *out; /* the program goes on writing to it */
 	struct config config;
@@ -53,7 +54,8 @@ static void start_gateway(struct rig *rig)
 		close(ends[0]);
 		close(ends[1]);
 		execl(program, program, "--listen", "127.0.0.1:0", "--log", rig->log, "--token-file",
-		      rig->token, "--ttl", "120", "--sign-key", rig->sign, (char *)NULL);
+		      rig->token, "--ttl", "120", "--sign-key", rig->sign,
+		      rig->poll ? "--poll" : (char *)NULL, (char *)NULL);
 		_exit(127);
 	}
 	close(ends[1]);
@@ -63,6 +65,7 @@ static void start_gateway(struct rig *rig)
 	line[strcspn(line, "\n")] = 0;
 	assert_int_equal(strncmp(line, "listening on ", 13), 0);
 	snprintf(rig->url, sizeof rig->url, "http://%.40s/events", line + 13);
+	snprintf(rig->verdicts_url, sizeof rig->verdicts_url, "http://%.40s/verdicts", line + 13);
 }
 
 static void write_file(const char *path, const char *text)
@@ -93,6 +96,7 @@ static void start_forwarder(struct rig *rig)
 		.queue_events = 1000,
 		.verdicts = true,
 		.verify_key_file = rig->verify,
+		.verdicts_url = rig->poll ? rig->verdicts_url : NULL,
 		.signature_window_ms = 300000,
 	};
 	rig->config.gateways = &rig->gateway;
@@ -102,7 +106,7 @@ static void start_forwarder(struct rig *rig)
 	assert_int_equal(errors.len, 0);
 }
 
-static int setup_keys(void **state, const char *sign, const char *verify)
+static int setup_with(void **state, bool poll, const char *sign, const char *verify)
 {
 	struct rig *rig = calloc(1, sizeof *rig);
 
@@ -116,10 +120,21 @@ static int setup_keys(void **state, const char *sign, const char *verify)
 	write_file(rig->token, "s3cret\n");
 	write_file(rig->sign, sign);
 	write_file(rig->verify, verify);
+	rig->poll = poll;
 	start_gateway(rig);
 	start_forwarder(rig);
 	*state = rig;
 	return 0;
+}
+
+static int setup_keys(void **state, const char *sign, const char *verify)
+{
+	return setup_with(state, false, sign, verify);
+}
+
+static int setup_poll(void **state)
+{
+	return setup_with(state, true, "keyid: a\n" RFC_ED25519_PRIVATE, RFC_ED25519_PUBLIC);
 }
 
 static int setup(void **state)
@@ -212,6 +227,24 @@ static void test_login_guessing_is_answered_with_a_verdict(void **state)
 	assert_int_equal(counts(rig).events, 25);
 }
 
+/* The batch was answered without one: it comes by the question that was left open. */
+static void test_a_verdict_comes_by_long_poll(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(forwarder_run(rig->f, -1, 50), 0);
+	for (int i = 0; i < 5; i++)
+		request(rig, "192.0.2.7", "POST", "/api/v1/login");
+	for (int i = 0; i < 100 && !rig->verdicts; i++)
+		assert_int_equal(forwarder_run(rig->f, -1, 50), 0);
+	assert_int_equal(rig->verdicts, 1);
+	assert_int_equal(counts(rig).batches, 1);
+	assert_int_equal(counts(rig).poll.asked, 1);
+	assert_int_equal(counts(rig).poll.verdicts, 1);
+	assert_int_equal(counts(rig).verdicts, 1);
+	assert_string_equal(counts(rig).poll.last_error, "");
+}
+
 /* Its events are taken, its verdicts are not. */
 static void test_verdicts_by_another_key_are_refused(void **state)
 {
@@ -281,6 +314,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_login_guessing_is_answered_with_a_verdict, setup_secret,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_a_verdict_comes_by_long_poll, setup_poll, teardown),
 		cmocka_unit_test_setup_teardown(test_verdicts_by_another_key_are_refused, setup_other_secret,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_path_scanning_is_answered_with_a_verdict, setup,
