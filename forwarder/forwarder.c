@@ -104,6 +104,9 @@ static int start(struct forwarder *f)
 	f->multi = curl_multi_init();
 	if (!f->multi)
 		return -ENOMEM;
+	/* No two requests over one HTTP/2 connection at once: that nobody answers there would be seen of one
+	 * only after the other was given to it as well. */
+	curl_multi_setopt(f->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	for (unsigned i = 0; i < f->count; i++) {
 		if (!f->gateways[i])
 			continue;

@@ -22,7 +22,8 @@ pin=sha256//$(openssl x509 -in "$DIR/server.pem" -noout -pubkey | openssl pkey -
 printf '%s\n' $KEY >"$DIR/token"
 chmod 600 "$DIR/token" "$DIR/client.key"
 
-# The gateways: nginx takes every batch. Behind 9446 is somebody who takes connections and never answers.
+# The gateways: nginx takes every batch. 9448 is another 9443: two gateways at one place, that differ in http2 alone, would use each
+# other's connections. Behind 9446 is somebody who takes connections and never answers.
 net_up
 start_s "$PYTHON" -c 'import socket, time
 s = socket.create_server(("127.0.0.1", 9911), backlog=64)
@@ -34,6 +35,7 @@ tls_server() { # PORT CERTIFICATE LINES
 NGINX_FULL='$server_port $connection $server_protocol $ssl_client_verify $status key=$http_x_key'
 nginx_up "}
 	$(tls_server 9443 server "ssl_client_certificate $DIR/ca.pem; ssl_verify_client on; location / { return 204; }")
+	$(tls_server 9448 server "ssl_client_certificate $DIR/ca.pem; ssl_verify_client on; location / { return 204; }")
 	$(tls_server 9444 expired "location / { return 204; }")
 	$(tls_server 9445 elsewhere "location / { return 204; }")
 	$(tls_server 9446 server "location / { proxy_pass http://127.0.0.1:9911; }")
@@ -47,7 +49,7 @@ gateway() { # NAME URL [MORE LINES]
 ours=("cert_file: $DIR/client.pem" "key_file: $DIR/client.key" "token_file: $DIR/token" "auth_header: X-Key" "auth_scheme: raw")
 picket_up "gateways:
 $(gateway two https://127.0.0.1:9443/ "${ours[@]}" "pin: $pin")
-$(gateway one https://127.0.0.1:9443/one "${ours[@]}" "pin: $pin" "http2: false")
+$(gateway one https://127.0.0.1:9448/ "${ours[@]}" "pin: $pin" "http2: false")
 $(gateway bare https://127.0.0.1:9443/)
 $(gateway mispinned https://127.0.0.1:9443/ "${ours[@]}" "pin: sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 $(gateway expired https://127.0.0.1:9444/)
@@ -62,7 +64,7 @@ for i in $(seq 40); do
 	wait_until 10 "batch $i over HTTP/2" delivered two "$i"
 	wait_until 10 "batch $i over HTTP/1.1" delivered one "$i"
 done
-lines() { grep "^9443 .*$1" "$DIR/access.full"; }
+lines() { grep "^944[38] .*$1" "$DIR/access.full"; }
 equal "batches sent twice" "0 0" "$(of two .retries) $(of one .retries)"
 for protocol in HTTP/2.0 HTTP/1.1; do
 	at_least "batches over $protocol" 40 "$(lines "$protocol SUCCESS 204 key=$KEY" | wc -l)"
