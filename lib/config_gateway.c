@@ -127,6 +127,48 @@ int config_gateway_headers(struct config_gateway *g)
 
 /* --- what belongs together --- */
 
+bool config_gateway_knows(const struct config_gateway *g, const struct config_key *key)
+{
+	/* Keys of one protocol or transport; all others are everybody's but the built-in analysis's. */
+	static const struct {
+		const char *key;
+		enum config_gateway_protocol protocol; /* 0: any */
+		enum config_transport transport;
+	} own[] = {
+		{"lunar_url", 0, TRANSPORT_LUNAR},
+		{"lunar_tag", 0, TRANSPORT_LUNAR},
+		{"lunar_key_file", 0, TRANSPORT_LUNAR},
+		{"model", GATEWAY_OPENAI, 0},
+		{"response_format", GATEWAY_OPENAI, 0},
+		{"max_tokens", GATEWAY_OPENAI, 0},
+		{"max_tokens_key", GATEWAY_OPENAI, 0},
+		{"send_temperature", GATEWAY_OPENAI, 0},
+		{"verify_key_file", GATEWAY_BATCH, 0},
+		{"signature_window", GATEWAY_BATCH, 0},
+		{"unsigned_verdicts", GATEWAY_BATCH, 0},
+		{"interval", GATEWAY_CROWDSEC, 0},
+		{"resync", GATEWAY_CROWDSEC, 0},
+		{"usage_interval", GATEWAY_CROWDSEC, 0},
+		{"types", GATEWAY_CROWDSEC, 0},
+		{"origins", GATEWAY_CROWDSEC, 0},
+		{"scenarios_containing", GATEWAY_CROWDSEC, 0},
+		{"scenarios_not_containing", GATEWAY_CROWDSEC, 0},
+		{"action", GATEWAY_CROWDSEC, 0},
+		{"scope", GATEWAY_CROWDSEC, 0},
+		{"machine_id", GATEWAY_CROWDSEC, 0},
+		{"password_file", GATEWAY_CROWDSEC, 0},
+	};
+
+	if (g->protocol == GATEWAY_LOCAL)
+		return !strcmp(key->path, "name") || !strcmp(key->path, "protocol") ||
+		       !strcmp(key->path, "mode");
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (!strcmp(own[i].key, key->path))
+			return (!own[i].protocol || own[i].protocol == g->protocol) &&
+			       (!own[i].transport || own[i].transport == g->transport);
+	return true;
+}
+
 /* The built-in analysis knows no wire. */
 static const char *check_local(const struct config_gateway *g, char text[static CONFIG_GATEWAY_TEXT_MAX])
 {

@@ -16,6 +16,9 @@ int config_gateway_defaults(struct config_gateway *g, const struct yaml_node *no
 /* Adds the headers of its profile which the section does not have; after its own keys. 0 or -ENOMEM. */
 int config_gateway_headers(struct config_gateway *g);
 
+/* Does that key say anything for such a gateway? */
+bool config_gateway_knows(const struct config_gateway *g, const struct config_key *key);
+
 /* What is wrong with it, to stand behind its name, in text or elsewhere; NULL: nothing. */
 #define CONFIG_GATEWAY_TEXT_MAX 160
 const char *config_gateway_check(const struct config_gateway *g, char text[static CONFIG_GATEWAY_TEXT_MAX]);

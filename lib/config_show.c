@@ -2,6 +2,7 @@
 /* The effective configuration as YAML that loads again to the same. */
 #include <errno.h>
 #include <string.h>
+#include "lib/config_gateway.h"
 #include "lib/config_keys.h"
 
 static size_t section_len(const char *path)
@@ -16,11 +17,13 @@ static bool is_unset(const struct config_key *key, const void *base)
 	return key->type == CONFIG_TEXT && !*(char *const *)((const char *)base + key->offset);
 }
 
-/* Of an item: what need not be written. */
-static bool is_left_out(const struct config_key *key, const void *base)
+/* Of an item: what need not be written, or says nothing for one of its kind. */
+static bool is_left_out(const struct config_items *items, const struct config_key *key, const void *base)
 {
 	const struct config_strings *texts = (const void *)((const char *)base + key->offset);
 
+	if (items == &config_gateways && !config_gateway_knows(base, key))
+		return true;
 	return is_unset(key, base) || (key->type == CONFIG_TEXTS && !texts->count);
 }
 
@@ -49,7 +52,7 @@ static void show_items(const struct config_key *section, const struct config *c,
 		const char *lead = "  - ";
 		for (unsigned k = 0; k < items->key_count; k++) {
 			const struct config_key *key = &items->keys[k];
-			if (is_left_out(key, array + i * items->size))
+			if (is_left_out(items, key, array + i * items->size))
 				continue;
 			buffer_printf(out, "%s%s: ", lead, key->path);
 			config_value_print(key, array + i * items->size, out);

@@ -119,10 +119,11 @@ static void find_gateway_endpoints(struct finder *f)
 
 	for (unsigned i = 0; i < f->in->config->gateway_count; i++) {
 		const struct config_gateway *g = &f->in->config->gateways[i];
-		if (g->url && !addr_parse(url_host(g->url), &a))
-			found(f, &a, "gateway endpoint");
-		if (g->verdicts_url && !addr_parse(url_host(g->verdicts_url), &a))
-			found(f, &a, "gateway endpoint");
+		const char *const urls[] = {g->url, g->proxy, g->lunar_url, g->verdicts_url};
+
+		for (size_t k = 0; k < ARRAY_SIZE(urls); k++)
+			if (urls[k] && !addr_parse(url_host(urls[k]), &a))
+				found(f, &a, "gateway endpoint");
 	}
 }
 

@@ -256,6 +256,11 @@ static void put_gateways(struct buffer *b, const struct status *s)
 		{"gateway_bytes_total", "counter", "Bytes sent.", offsetof(struct gateway_counts, bytes)},
 		{"gateway_verdicts_total", "counter", "Verdicts that came back and could be read.",
 		 offsetof(struct gateway_counts, verdicts)},
+		{"gateway_events_filtered_total", "counter",
+		 "Events that were not for it: events, sample, clients.",
+		 offsetof(struct gateway_counts, events_filtered)},
+		{"gateway_tokens_total", "counter", "Tokens of its model, told or guessed.",
+		 offsetof(struct gateway_counts, tokens)},
 		{"gateway_spool_bytes", "gauge", "Bytes of its files on the disk.",
 		 offsetof(struct gateway_counts, spool.spool.bytes)},
 		{"gateway_spool_events", "gauge", "Events that wait there and not in memory.",
@@ -276,6 +281,12 @@ static void put_gateways(struct buffer *b, const struct status *s)
 				  *(const uint64_t *)(const void *)((const char *)&s->gateways[i] +
 								    columns[c].at));
 	}
+	family(b, "gateway_events_dropped_total", "counter", "Events that it will not get, by reason.");
+	for (unsigned i = 0; i < s->gateway_count; i++)
+		for (int d = 0; d < GATEWAY_DROP_MAX; d++)
+			sample_of2(b, "gateway_events_dropped_total", "gateway", s->gateways[i].name,
+				   "reason", gateway_drop_name((enum gateway_drop)d),
+				   s->gateways[i].dropped[d]);
 	family(b, "gateway_verdicts_refused_total", "counter", "Answers that were no verdicts.");
 	for (unsigned i = 0; i < s->gateway_count; i++) {
 		uint64_t refused = 0;

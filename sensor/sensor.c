@@ -243,7 +243,7 @@ static void resolve_peer(struct sensor *s, const char *url)
 		freeaddrinfo(list);
 }
 
-/* Where there is a proxy, its address is the one that picket talks to. */
+/* Where there is a proxy on the way, its address is the one that picket talks to. */
 static void resolve_gateway(struct sensor *s, const struct config_gateway *g)
 {
 	if (g->url)
@@ -252,6 +252,8 @@ static void resolve_gateway(struct sensor *s, const struct config_gateway *g)
 		resolve_peer(s, g->verdicts_url);
 	if (g->proxy)
 		resolve_peer(s, g->proxy);
+	if (g->lunar_url)
+		resolve_peer(s, g->lunar_url);
 }
 
 static void *resolver_main(void *arg)

@@ -968,6 +968,42 @@ static void what_is_shown_loads_to_the_same(void **state)
 	buffer_free(&second);
 }
 
+static bool shown(const struct buffer *b, const char *line)
+{
+	return memmem(b->data, b->len, line, strlen(line)) != NULL;
+}
+
+/* Of each gateway what it knows, with what follows from its profile; and that loads to the same. */
+static void gateways_are_shown_with_what_they_know(void **state)
+{
+	struct buffer first = BUFFER_INIT(65536), second = BUFFER_INIT(65536);
+
+	(void)state;
+	load("gateways: [{name: local, protocol: local}]\n");
+	assert_int_equal(config_show(config, false, &first), 0);
+	assert_true(
+		shown(&first, "gateways:\n  - name: local\n    protocol: local\n    mode: enforce\nlists"));
+	buffer_reset(&first);
+	load("gateways: [{name: p, profile: portkey, url: 'http://gw/', model: m, transport: lunar, "
+	     "lunar_url: 'http://l', "
+	     "headers: {x-a: 'b: c'}}]\n");
+	assert_int_equal(config_show(config, false, &first), 0);
+	assert_true(shown(&first,
+			  "    headers: [\"x-a: b: c\", \"x-portkey-forward-headers: idempotency-key, "
+			  "picket-nonce\"]\n"));
+	assert_true(shown(&first, "    model: m\n"));
+	assert_true(shown(&first, "    timeout_ms: 60000\n"));
+	assert_true(shown(&first, "    lunar_tag: picket\n"));
+	assert_false(shown(&first, "signature_window"));
+	buffer_append_char(&first, 0);
+	load(first.data);
+	assert_int_equal(config_show(config, false, &second), 0);
+	assert_int_equal(first.len, second.len + 1);
+	assert_memory_equal(first.data, second.data, second.len);
+	buffer_free(&first);
+	buffer_free(&second);
+}
+
 /* --- schema: a small validator of the keywords that it uses, and no others --- */
 
 static bool type_fits(const char *type, const cJSON *v)
@@ -1363,6 +1399,7 @@ int main(void)
 		STORY(relative_paths_start_where_they_are_written),
 		STORY(show_names_where_each_value_came_from),
 		STORY(what_is_shown_loads_to_the_same),
+		STORY(gateways_are_shown_with_what_they_know),
 		STORY(schema_is_sound_and_its_defaults_fit),
 		STORY(schema_judges_as_the_check_does),
 		cmocka_unit_test(durations_read_and_print),

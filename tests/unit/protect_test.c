@@ -136,6 +136,8 @@ static void configuration_and_gateways_are_protected(void **state)
 		{.name = "f", .url = "http://"},
 		{.name = "g", .url = "203.0.113.104:80"},
 		{.name = "h", .url = "http://["},
+		{.name = "i", .url = "http://gateway.test/", .proxy = "http://203.0.113.105:3128"},
+		{.name = "j", .url = "http://gateway.test/", .lunar_url = "http://203.0.113.106:8000"},
 	};
 
 	f->config.limits.protect = (struct config_prefixes){&configured, 1};
@@ -153,6 +155,8 @@ static void configuration_and_gateways_are_protected(void **state)
 	assert_protected(f, "203.0.113.102", "gateway endpoint");
 	assert_protected(f, "203.0.113.103", "gateway endpoint");
 	assert_protected(f, "203.0.113.104", "gateway endpoint");
+	assert_protected(f, "203.0.113.105", "gateway endpoint");
+	assert_protected(f, "203.0.113.106", "gateway endpoint");
 	assert_protected(f, "2001:db8:99::1", "gateway endpoint");
 	assert_open(f, "203.0.113.110");
 }
