@@ -145,12 +145,23 @@ int gateway_new(const struct config_gateway *config, const struct clock *clock,
 	return 0;
 }
 
+/* One that could be read, by whatever way: kept in words, and handed on by whom is to decide. */
+static void take_verdict(struct gateway *g, const struct verdict *v)
+{
+	char target[PREFIX_TEXT_MAX];
+
+	prefix_format(&v->target, target);
+	pthread_mutex_lock(&g->lock);
+	snprintf(g->counts.last_verdict, sizeof g->counts.last_verdict, "%s %s, confidence %.2f%s%s",
+		 verdict_action_name(v->action), target, v->confidence, v->reason[0] ? ": " : "", v->reason);
+	pthread_mutex_unlock(&g->lock);
+	if (g->hooks.verdict && g->config->role == ROLE_DECIDE)
+		g->hooks.verdict(g->hooks.arg, v);
+}
+
 static void on_polled(void *arg, const struct verdict *v)
 {
-	struct gateway *g = arg;
-
-	if (g->hooks.verdict)
-		g->hooks.verdict(g->hooks.arg, v);
+	take_verdict(arg, v);
 }
 
 static uint32_t port_pair(uint16_t local_port, uint16_t peer_port)
@@ -662,29 +673,14 @@ static void on_refused(struct lane *lane, const struct transport_answer *a, uint
 struct acceptance {
 	struct gateway *g;
 	uint64_t accepted;
-	char last[sizeof((struct gateway_counts *)NULL)->last_verdict];
 };
-
-/* Of several in one answer the first: for people, to see what kind of thing it says. */
-static void describe(const struct verdict *v, char ret[static sizeof((struct acceptance *)NULL)->last])
-{
-	char target[PREFIX_TEXT_MAX];
-
-	prefix_format(&v->target, target);
-	snprintf(ret, sizeof((struct acceptance *)NULL)->last, "%s %s, confidence %.2f%s%s",
-		 verdict_action_name(v->action), target, v->confidence, v->reason[0] ? ": " : "", v->reason);
-}
 
 static void on_verdict(void *arg, const struct verdict *v)
 {
 	struct acceptance *a = arg;
 
-	if (!a->accepted++)
-		describe(v, a->last);
-	if (a->g->config->role == ROLE_OBSERVE)
-		return;
-	if (a->g->hooks.verdict)
-		a->g->hooks.verdict(a->g->hooks.arg, v);
+	a->accepted++;
+	take_verdict(a->g, v);
 }
 
 /* Call with the lock held. */
@@ -772,9 +768,6 @@ static int finish_delivered(struct lane *lane, const struct transport_answer *a)
 	on_delivered(lane, a);
 	pthread_mutex_lock(&g->lock);
 	g->counts.verdicts += reading.acceptance.accepted;
-	if (reading.acceptance.accepted)
-		snprintf(g->counts.last_verdict, sizeof g->counts.last_verdict, "%s",
-			 reading.acceptance.last);
 	g->counts.tokens += lane->guessed;
 	g->counts.tokens_today = g->budget.tokens;
 	snprintf(g->counts.model, sizeof g->counts.model, "%s", g->protocol_state.model);

@@ -50,6 +50,21 @@ static bool refused(struct rig *r, uint64_t n)
 	return counts(r).refused[VERDICT_E_UNSIGNED] >= n;
 }
 
+static void observer_is_polled_and_decides_nothing(void **state)
+{
+	static const struct stub_reply replies[] = {{.status = 200, .body = VERDICTS},
+						    {.status = 204, .delay_ms = 2000}};
+
+	(void)state;
+	start(replies, ARRAY_SIZE(replies));
+	rig.gateways[0].role = ROLE_OBSERVE;
+	rig_start(&rig);
+	run_until(&rig, asked, 2);
+	assert_int_equal(rig.verdicts, 0);
+	assert_int_equal(counts(&rig).verdicts, 1);
+	assert_string_equal(counts(&rig).last_verdict, "block 192.0.2.7, confidence 1.00");
+}
+
 static void a_verdict_without_a_batch(void **state)
 {
 	static const struct stub_reply replies[] = {
@@ -146,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(a_verdict_without_a_batch),
+		STORY(observer_is_polled_and_decides_nothing),
 		STORY(an_open_question_holds_nothing_up),
 		STORY(a_gateway_that_does_not_wait_is_not_asked_all_the_time),
 		STORY(failures_are_told_and_rested_after),
