@@ -16,6 +16,7 @@
 #include "lib/clock.h"
 #include "lib/config.h"
 #include "lib/event.h"
+#include "lib/histogram.h"
 #include "lib/verdict.h"
 #include "forwarder/spooler.h"
 #include "forwarder/long_poll.h"
@@ -62,6 +63,10 @@ struct gateway_counts {
 	char last_verdict[PREFIX_TEXT_MAX + VERDICT_TEXT_MAX +
 			  64];         /* the last that it gave, for people; "" if none */
 	uint64_t tokens, tokens_today; /* openai: spent, as far as told or guessed */
+	uint64_t answers[6];           /* by class: [2] counts 2xx; [0] no answer came */
+	struct histogram answer_time;  /* from sending a batch to the last byte of its answer, 2xx only */
+	struct histogram verdict_time; /* from a batch's oldest event to each verdict in its answer, unless it
+					  was read back */
 };
 
 struct forwarder_hooks {

@@ -37,6 +37,7 @@ struct lane {
 	struct batch *batch;         /* live: the outbox's, while under way. backlog: ours, until done with */
 	struct buffer body;          /* what its protocol made of the batch, while under way */
 	uint64_t guessed;            /* tokens that it was taken to cost */
+	uint64_t sent_ns;            /* boot clock */
 };
 
 struct gateway {
@@ -535,6 +536,7 @@ static int send_batch(struct lane *lane)
 		r = transport_send(lane->transport, lane->attempt.headers, body);
 	if (r)
 		return r;
+	lane->sent_ns = now_ns;
 	if (!b->attempts++)
 		b->sent_ns = now_ns;
 	pthread_mutex_lock(&g->lock);
@@ -584,8 +586,11 @@ int gateway_step(struct gateway *g, uint64_t now_ns, bool flush)
 {
 	outbox_keep(&g->outbox, now_ns, flush);
 	look_at_spool(g);
-	/* While nothing gets through, what is safe on the disk needs no memory. */
-	outbox_let_go(&g->outbox, g->backoff.failures ? 0 : LIVE_BATCHES, g->live.batch);
+	/* While nothing gets through, what is safe on the disk needs no memory; but what was tried is tried
+	 * again. */
+	const struct batch *first = outbox_first(&g->outbox);
+	outbox_let_go(&g->outbox, g->backoff.failures ? 0 : LIVE_BATCHES,
+		      first && first->again ? first : g->live.batch);
 	int r = send_live(g, now_ns, flush);
 	if (!r)
 		r = send_backlog(g, now_ns);
@@ -637,7 +642,7 @@ static void on_retry(struct lane *lane, const struct transport_answer *a, uint64
 	if (g->config->attempts_max && lane->batch->attempts >= g->config->attempts_max)
 		count_dropped(g, GATEWAY_DROP_ATTEMPTS, remove_batch(lane));
 	if (lane == &g->live)
-		lane->batch = NULL; /* it is the outbox's first again, or goes to the backlog */
+		lane->batch = NULL; /* it is the outbox's first again */
 	set_error(g, a);
 	g->counts.state = g->backoff.failures < CIRCUIT_FAILURES ? "backing off" : "open";
 	pthread_mutex_unlock(&g->lock);
@@ -764,16 +769,32 @@ static int finish_delivered(struct lane *lane, const struct transport_answer *a)
 
 	g->protocol_state.tokens = 0;
 	int r = read_verdicts(lane, a, &reading);
+	uint64_t opened_ns = lane->batch->opened_ns; /* 0: it was read back from the spool */
 	settle(lane, a);
 	on_delivered(lane, a);
 	pthread_mutex_lock(&g->lock);
 	g->counts.verdicts += reading.acceptance.accepted;
+	for (uint64_t i = 0; opened_ns && i < reading.acceptance.accepted; i++)
+		histogram_add(&g->counts.verdict_time, a->received_ns - MIN(a->received_ns, opened_ns));
 	g->counts.tokens += lane->guessed;
 	g->counts.tokens_today = g->budget.tokens;
 	snprintf(g->counts.model, sizeof g->counts.model, "%s", g->protocol_state.model);
 	count_refused(g, reading.situation, reading.refused);
 	pthread_mutex_unlock(&g->lock);
 	return r;
+}
+
+static void count_answer(struct lane *lane, const struct transport_answer *a)
+{
+	struct gateway_counts *c = &lane->gateway->counts;
+	unsigned class = a->error == CURLE_OK || a->too_large ? MIN(a->status / 100, 5u) : 0;
+
+	pthread_mutex_lock(&lane->gateway->lock);
+	c->connections += a->connections;
+	c->answers[class]++;
+	if (class == 2)
+		histogram_add(&c->answer_time, a->received_ns - MIN(a->received_ns, lane->sent_ns));
+	pthread_mutex_unlock(&lane->gateway->lock);
 }
 
 /* The exchange has ended. 0 or -ENOMEM. */
@@ -785,9 +806,7 @@ static int finished(void *owner, CURLcode result)
 	uint64_t rest_ms;
 
 	transport_finish(lane->transport, result, &a);
-	pthread_mutex_lock(&g->lock);
-	g->counts.connections += a.connections;
-	pthread_mutex_unlock(&g->lock);
+	count_answer(lane, &a);
 	switch (fate_of(&a, &rest_ms)) {
 	case FATE_DELIVERED:
 		return finish_delivered(lane, &a);

@@ -178,6 +178,7 @@ struct config {
 	char *instance;        /* default "default"; letters, digits, - and _ */
 	enum config_mode mode; /* observe */
 	char *control;         /* control socket path; default /run/picket/INSTANCE/control.sock */
+	uint32_t metrics_port; /* metrics.port: on 127.0.0.1; 0: none */
 	char *decide;          /* decision socket path; default decide.sock beside the control socket */
 	char *state_dir;       /* default /var/lib/picket/INSTANCE */
 	char *user;            /* sensor's user; default picket, else nobody */

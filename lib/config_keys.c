@@ -108,6 +108,8 @@ const struct config_key config_keys[] = {
 	{.path = "user", .type = CONFIG_TEXT, .offset = AT(user), .form = FORM_USER, .max = 32, .fallback = "{user}",
 	 .help = "User that the sensor process runs as. Default: picket if there is such a user, else nobody."},
 
+	{.path = "metrics.port", .type = CONFIG_UINT32, .offset = AT(metrics_port), .max = 65535, .fallback = "0",
+	 .help = "Port on 127.0.0.1 where metrics are served as http://127.0.0.1:PORT/metrics; 0: only on the control socket."},
 	{.path = "log.level", .type = CONFIG_CHOICE, .offset = AT(log.level), .choices = levels, .fallback = "info",
 	 .help = "Least severe level that is logged."},
 	{.path = "log.format", .type = CONFIG_CHOICE, .offset = AT(log.format), .choices = formats, .fallback = "logfmt",

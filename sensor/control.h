@@ -63,6 +63,8 @@ struct control_parts {
 
 int control_register(struct api *api, const struct control_parts *parts);
 /* control_metrics.c */ int control_register_metrics(struct api *api, const struct control_parts *parts);
+/* The same at /metrics, and nothing else: for an api that anybody on this host may ask. */
+int control_register_metrics_point(struct api *api, const struct control_parts *parts);
 /* control_status.c */ int control_register_status(struct api *api, const struct control_parts *parts);
 /* control_events.c */ int control_register_events(struct api *api, const struct control_parts *parts);
 /* control_blocks.c */ int control_register_blocks(struct api *api, const struct control_parts *parts);

@@ -114,6 +114,45 @@ static void write_poll(struct json_writer *w, const struct gateway_counts *g)
 	json_object_end(w);
 }
 
+static void write_answers(struct json_writer *w, const struct gateway_counts *g)
+{
+	static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+
+	json_key(w, "answers");
+	json_object_begin(w);
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		if (i == 1)
+			continue; /* never the final one */
+		json_key(w, classes[i]);
+		json_uint(w, g->answers[i]);
+	}
+	json_object_end(w);
+}
+
+static void write_times(struct json_writer *w, const char *key, const struct histogram *h)
+{
+	json_key(w, key);
+	json_object_begin(w);
+	json_key(w, "count");
+	json_uint(w, h->count);
+	json_key(w, "mean_us");
+	json_uint(w, h->count ? h->sum_us / h->count : 0);
+	json_key(w, "buckets");
+	json_array_begin(w);
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (!h->buckets[i])
+			continue;
+		json_object_begin(w);
+		json_key(w, "up_to_ms");
+		json_uint(w, histogram_bounds_ms[i]);
+		json_key(w, "count");
+		json_uint(w, h->buckets[i]);
+		json_object_end(w);
+	}
+	json_array_end(w);
+	json_object_end(w);
+}
+
 static const struct config_gateway *gateway_config(const struct config *config, const char *name)
 {
 	for (unsigned i = 0; i < config->gateway_count; i++)
@@ -168,6 +207,9 @@ static void write_gateway(struct json_writer *w, const struct control_parts *par
 	write_dropped(w, g);
 	write_refused(w, g);
 	write_poll(w, g);
+	write_answers(w, g);
+	write_times(w, "answer_time", &g->answer_time);
+	write_times(w, "verdict_time", &g->verdict_time);
 	write_spool(w, g);
 	control_write_crowdsec(w, parts, g->name);
 	json_object_end(w);

@@ -241,6 +241,54 @@ static void put_lists(struct buffer *b, const struct status *s)
 			  lists[i].http.requests);
 }
 
+static void put_histograms(struct buffer *b, const struct status *s, const char *name, const char *help,
+			   size_t at)
+{
+	family(b, name, "histogram", help);
+	for (unsigned i = 0; i < s->gateway_count; i++) {
+		const struct histogram *h = (const void *)((const char *)&s->gateways[i] + at);
+		const char *gateway = s->gateways[i].name;
+		uint64_t sum = 0;
+
+		for (size_t k = 0; k < HISTOGRAM_BUCKETS; k++) {
+			sum += h->buckets[k];
+			buffer_printf(b, "picket_%s_bucket{gateway=\"%s\",le=\"%g\"} %llu\n", name, gateway,
+				      histogram_bounds_ms[k] / 1e3, (unsigned long long)sum);
+		}
+		buffer_printf(b,
+			      "picket_%s_bucket{gateway=\"%s\",le=\"+Inf\"} %llu\n"
+			      "picket_%s_sum{gateway=\"%s\"} %g\n"
+			      "picket_%s_count{gateway=\"%s\"} %llu\n",
+			      name, gateway, (unsigned long long)h->count, name, gateway,
+			      (double)h->sum_us / 1e6, name, gateway, (unsigned long long)h->count);
+	}
+}
+
+static void put_gateway_answers(struct buffer *b, const struct status *s)
+{
+	static const char *const classes[] = {"none", NULL, "2xx", "3xx", "4xx", "5xx"};
+
+	family(b, "gateway_answers_total", "counter",
+	       "Answers by class of status; none: no whole answer came.");
+	for (unsigned i = 0; i < s->gateway_count; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(classes); k++)
+			if (classes[k])
+				sample_of2(b, "gateway_answers_total", "gateway", s->gateways[i].name,
+					   "class", classes[k], s->gateways[i].answers[k]);
+	put_histograms(b, s, "gateway_answer_seconds",
+		       "From sending a batch to the last byte of its 2xx answer.",
+		       offsetof(struct gateway_counts, answer_time));
+	put_histograms(b, s, "gateway_verdict_seconds",
+		       "From the oldest event of a batch to each verdict in its answer.",
+		       offsetof(struct gateway_counts, verdict_time));
+	family(b, "gateway_lag_seconds", "gauge", "How long the oldest event waits.");
+	for (unsigned i = 0; i < s->gateway_count; i++) {
+		uint64_t since_ns = s->gateways[i].held_since_ns;
+		sample_of(b, "gateway_lag_seconds", "gateway", s->gateways[i].name,
+			  since_ns && s->now_ns > since_ns ? (s->now_ns - since_ns) / NS_PER_S : 0);
+	}
+}
+
 static void put_gateways(struct buffer *b, const struct status *s)
 {
 	static const struct {
@@ -294,6 +342,7 @@ static void put_gateways(struct buffer *b, const struct status *s)
 			refused += s->gateways[i].refused[k];
 		sample_of(b, "gateway_verdicts_refused_total", "gateway", s->gateways[i].name, refused);
 	}
+	put_gateway_answers(b, s);
 }
 
 static struct crowdsec_bouncer *bouncer_of(const struct status *s, const char *gateway)
@@ -410,6 +459,15 @@ static void get_metrics(struct api_call *call, void *arg)
 	else
 		api_reply_text(call, "text/plain; version=0.0.4; charset=utf-8", buffer_span(&b));
 	buffer_free(&b);
+}
+
+int control_register_metrics_point(struct api *api, const struct control_parts *parts)
+{
+	const struct api_route routes[] = {
+		{"GET", "/metrics", get_metrics, (void *)parts},
+	};
+
+	return api_add(api, routes, ARRAY_SIZE(routes));
 }
 
 int control_register_metrics(struct api *api, const struct control_parts *parts)

@@ -55,6 +55,7 @@
 #include "sensor/http_point.h"
 #include "sensor/list_watch.h"
 #include "sensor/memory.h"
+#include "sensor/metrics_point.h"
 #include "sensor/reader.h"
 #include "sensor/sandbox.h"
 #include "sensor/tail.h"
@@ -106,7 +107,7 @@ struct sensor {
 	struct forecast *forecast;
 	struct alert_send *alert_send; /* NULL: nobody is told */
 	struct tail *tail;
-	struct api *api;
+	struct api *api, *metrics_api; /* the second or NULL */
 	struct queue *events, *verdicts;
 	bool wire;  /* a gateway other than the built-in one wants the events */
 	bool local; /* the built-in analysis is a gateway: it gives verdicts, and is no mere witness */
@@ -862,6 +863,8 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = api_start(s->api, start->listen_socket, API_CONNECTIONS);
 	if (!r)
+		r = metrics_point_start(&s->control, &s->metrics_api);
+	if (!r)
 		r = -pthread_create(&s->capture_thread, NULL, capture_main, s);
 	s->capture_runs = r == 0;
 	if (!r && s->routes_state)
@@ -906,6 +909,7 @@ static void stop_parts(struct sensor *s)
 		if (s->told_to_end)
 			forwarder_end_in_order(s->forwarder);
 	}
+	api_free(s->metrics_api);
 	api_free(s->api);
 	haproxy_stop(s);
 	http_point_free(s->http_point);

@@ -1516,9 +1516,28 @@ static void forecast_says_who_would_have_been_dropped(void **state)
 
 /* --- metrics --- */
 
+/* The name of a sample of that family: of a histogram it has an end of its own. */
+static void check_sample_name(const char *name, size_t len, const char *family, bool histogram)
+{
+	static const char *const ends[] = {"_bucket", "_sum", "_count"};
+	size_t head = strlen(family);
+
+	assert_true(len >= head);
+	assert_memory_equal(name, family, head);
+	if (!histogram) {
+		assert_int_equal(len, head);
+		return;
+	}
+	for (size_t i = 0; i < 3; i++)
+		if (len - head == strlen(ends[i]) && memcmp(name + head, ends[i], len - head) == 0)
+			return;
+	fail_msg("no sample of a histogram: %.*s", (int)len, name);
+}
+
 /* One line of the text format: a sample follows the two comments of its family, and no family comes twice. */
 static void check_metrics_line(const char *line, char family[static 128], char known[static 16384])
 {
+	static bool histogram;
 	char name[128], type[16], value[32];
 	int end = 0;
 
@@ -1531,16 +1550,16 @@ static void check_metrics_line(const char *line, char family[static 128], char k
 		snprintf(family, 128, "%s", name);
 	} else if (sscanf(line, "# TYPE %127s %15s", name, type) == 2) {
 		assert_string_equal(name, family);
-		assert_true(!strcmp(type, "gauge") || !strcmp(type, "counter"));
+		histogram = !strcmp(type, "histogram");
+		assert_true(!strcmp(type, "gauge") || !strcmp(type, "counter") || histogram);
 		size_t len = strlen(name);
 		assert_int_equal(!strcmp(type, "counter"), len > 6 && !strcmp(name + len - 6, "_total"));
 	} else {
 		size_t len = strcspn(line, "{ ");
-		assert_int_equal(len, strlen(family));
-		assert_memory_equal(line, family, len);
+		check_sample_name(line, len, family, histogram);
 		const char *rest = line[len] == '{' ? strchr(line, '}') : line + len - 1;
 		assert_non_null(rest);
-		if (sscanf(rest + 1, " %31[0-9]%n", value, &end) != 1 || rest[1 + end])
+		if (sscanf(rest + 1, " %31[0-9.e+-]%n", value, &end) != 1 || rest[1 + end])
 			fail_msg("no sample: %s", line);
 	}
 }
@@ -1562,6 +1581,9 @@ static void metrics_are_in_the_text_format(void **state)
 	says(out, "\npicket_stage_lost_total{stage=\"queue\",kind=\"events\"} ");
 	says(out, "\npicket_blocks{point=\"haproxy/edge\",state=\"missing\"} 1\n");
 	says(out, "\npicket_haproxy_up{haproxy=\"edge\"} 1\n");
+	says(out, "\npicket_gateway_answers_total{gateway=\"local\",class=\"2xx\"} ");
+	says(out, "\npicket_gateway_verdict_seconds_bucket{gateway=\"local\",le=\"0.15\"} ");
+	says(out, "\npicket_gateway_verdict_seconds_bucket{gateway=\"local\",le=\"+Inf\"} ");
 	f.parts.haproxy_count = 0;
 	for (char *line = strtok_r(out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		check_metrics_line(line, family, known);
