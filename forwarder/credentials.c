@@ -89,6 +89,17 @@ static int read_headers(const struct config_gateway *c, struct buffer *ret, stru
 	unsigned n = 0;
 	int r = 0;
 
+	for (unsigned i = 0; i < c->headers.count; i++) {
+		const char *line = c->headers.items[i], *value = strchr(line, ':') + 1;
+
+		if (c->transport == TRANSPORT_LUNAR && strchr(value, ':'))
+			buffer_printf(errors,
+				      "gateways: %s: headers: the value of %.*s holds a ':', and Lunar may "
+				      "cut what "
+				      "comes behind it\n",
+				      c->name, (int)strcspn(line, ":"), line);
+	}
+
 	if (c->lunar_key_file)
 		r = read_header(c, "lunar_key_file", c->lunar_key_file, "x-lunar-api-key: ", &ret[n++],
 				errors);

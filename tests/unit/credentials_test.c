@@ -114,6 +114,51 @@ static void certificate_with_its_key(void **state)
 	credentials_free(&got);
 }
 
+static void secrets_of_other_headers(void **state)
+{
+	char line[128], *lines[1] = {line};
+
+	(void)state;
+	snprintf(line, sizeof line, "X-Api-Key: %s", key);
+	config.header_files = (struct config_strings){lines, 1};
+	write_private(key, "k3y\n");
+	assert_read(0, "");
+	assert_string_equal(got.headers[0].data, "X-Api-Key: k3y");
+	assert_int_equal(got.headers[1].len, 0);
+	credentials_free(&got);
+	chmod(key, 0644);
+	assert_read(0, "header_files: others may read");
+	credentials_free(&got);
+	unlink(key);
+	assert_read(CONFIG_E_INVALID, "header_files: ");
+	credentials_free(&got);
+}
+
+static void what_lunar_may_cut_is_a_warning(void **state)
+{
+	char line[] = "x-one: a:b", *lines[1] = {line};
+
+	(void)state;
+	config.transport = TRANSPORT_LUNAR;
+	config.token_file = token;
+	config.lunar_key_file = key;
+	write_private(token, "t0:ken\n");
+	write_private(key, "k3y\n");
+	assert_read(0, "token_file: ");
+	assert_string_equal(got.headers[0].data, "x-lunar-api-key: k3y");
+	credentials_free(&got);
+	write_private(token, "t0ken\n");
+	assert_read(0, "");
+	credentials_free(&got);
+	config.headers = (struct config_strings){lines, 1};
+	assert_read(0, "headers: the value of x-one holds a ':'");
+	credentials_free(&got);
+	config.transport = TRANSPORT_DIRECT;
+	config.lunar_key_file = NULL;
+	assert_read(0, "");
+	credentials_free(&got);
+}
+
 static void certificate_that_has_expired_is_a_warning(void **state)
 {
 	(void)state;
@@ -189,6 +234,8 @@ int main(void)
 		STORY(token_in_the_header_that_is_asked_for),
 		STORY(keys_that_verify_answers),
 		STORY(certificate_with_its_key),
+		STORY(secrets_of_other_headers),
+		STORY(what_lunar_may_cut_is_a_warning),
 		STORY(certificate_that_has_expired_is_a_warning),
 		STORY(key_that_others_may_read),
 		STORY(key_of_another_certificate),
