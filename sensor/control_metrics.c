@@ -304,6 +304,8 @@ static void put_gateways(struct buffer *b, const struct status *s)
 		{"gateway_bytes_total", "counter", "Bytes sent.", offsetof(struct gateway_counts, bytes)},
 		{"gateway_verdicts_total", "counter", "Verdicts that came back and could be read.",
 		 offsetof(struct gateway_counts, verdicts)},
+		{"gateway_polls_total", "counter", "Questions for verdicts, to its verdicts_url.",
+		 offsetof(struct gateway_counts, poll.asked)},
 		{"gateway_events_filtered_total", "counter",
 		 "Events that were not for it: events, sample, clients.",
 		 offsetof(struct gateway_counts, events_filtered)},
