@@ -582,6 +582,21 @@ static int send_backlog(struct gateway *g, uint64_t now_ns)
 	return r < 0 ? r : 0;
 }
 
+/* A batch that only waits for the next minute is not idleness. */
+static void note_waiting(struct gateway *g, uint64_t now_ns)
+{
+	const struct batch *first = outbox_first(&g->outbox);
+	bool waits =
+		budget_due_ns(&g->budget) > now_ns && first && outbox_ready_ns(&g->outbox, first) <= now_ns;
+
+	if (!waits || busy(&g->live))
+		return;
+	pthread_mutex_lock(&g->lock);
+	if (!strcmp(g->counts.state, "idle"))
+		g->counts.state = "budget";
+	pthread_mutex_unlock(&g->lock);
+}
+
 int gateway_step(struct gateway *g, uint64_t now_ns, bool flush)
 {
 	outbox_keep(&g->outbox, now_ns, flush);
@@ -594,6 +609,7 @@ int gateway_step(struct gateway *g, uint64_t now_ns, bool flush)
 	int r = send_live(g, now_ns, flush);
 	if (!r)
 		r = send_backlog(g, now_ns);
+	note_waiting(g, now_ns);
 	return r || !g->poll || flush ? r : long_poll_step(g->poll, now_ns);
 }
 

@@ -279,6 +279,7 @@ static void requests_of_the_minute_let_the_next_wait(void **state)
 	assert_int_equal(stub_count(s), 2);
 	assert_int_equal(counts(&rig).events_held, 3);
 	assert_int_equal(counts(&rig).dropped[GATEWAY_DROP_BUDGET], 2);
+	assert_string_equal(counts(&rig).state, "budget");
 	forwarder_free(rig.f);
 	stub_stop(s);
 }
