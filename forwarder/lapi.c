@@ -13,6 +13,8 @@
 #define BEARER_MAX 4096
 #define POLL_MS    1000
 
+const char *const lapi_version = PICKET_VERSION;
+
 struct lapi {
 	struct lapi_parts parts;
 	CURLM *multi;

@@ -16,6 +16,8 @@
 #define LAPI_ANSWER_MAX (1u << 20)  /* of any other answer */
 #define LAPI_ERROR_MAX  384
 
+extern const char *const lapi_version; /* ours, as it is told */
+
 struct lapi;
 
 struct lapi_parts {

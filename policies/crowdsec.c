@@ -22,6 +22,7 @@ struct record {
 	struct prefix target;
 	uint32_t end_s;
 	uint64_t id;
+	uint64_t packets, bytes;   /* dropped, as last heard */
 	uint16_t origin, scenario; /* words */
 	uint8_t type;              /* of the configured ones */
 	uint8_t absent;            /* whole lists in a row that lacked it */
@@ -40,6 +41,8 @@ struct words {
 	char *items[CROWDSEC_WORDS_MAX];
 	uint16_t slots[WORD_SLOTS]; /* number of a word; 0: free */
 	unsigned count;
+	/* Of origins, and not told yet: by word and family. */
+	uint64_t packets[CROWDSEC_WORDS_MAX][2], bytes[CROWDSEC_WORDS_MAX][2];
 };
 
 struct crowdsec {
@@ -558,6 +561,79 @@ uint64_t crowdsec_count(const struct crowdsec *c)
 struct crowdsec_counts crowdsec_counts(const struct crowdsec *c)
 {
 	return c->counts;
+}
+
+/* --- what they dropped --- */
+
+static unsigned family_of(const struct prefix *p)
+{
+	return p->addr.family == ADDR_IPV6;
+}
+
+/* What the kernel counts begins anew when its entry does. */
+static uint64_t since(uint64_t now, uint64_t before)
+{
+	return now >= before ? now - before : now;
+}
+
+void crowdsec_hit(struct crowdsec *c, const struct prefix *target, uint64_t packets, uint64_t bytes)
+{
+	struct record *longest = NULL;
+
+	for (struct record *r = record_first(c, target); r; r = record_next(c, r))
+		if (!r->own && (!longest || r->end_s > longest->end_s))
+			longest = r;
+	if (!longest)
+		return;
+	unsigned family = family_of(target);
+	c->words.packets[longest->origin][family] += since(packets, longest->packets);
+	c->words.bytes[longest->origin][family] += since(bytes, longest->bytes);
+	longest->packets = packets;
+	longest->bytes = bytes;
+}
+
+static void active_count(const struct crowdsec *c, uint32_t active[][2])
+{
+	for (size_t i = 0; i <= c->records.mask; i++) {
+		for (const struct table_node *n = c->records.slots[i]; n; n = n->next) {
+			const struct record *r =
+				table_owner((struct table_node *)(uintptr_t)n, struct record, node);
+			active[r->origin][family_of(&r->target)]++;
+		}
+	}
+}
+
+unsigned crowdsec_usage(const struct crowdsec *c, struct crowdsec_origin *ret, unsigned max)
+{
+	uint32_t(*active)[2] = calloc(CROWDSEC_WORDS_MAX, sizeof *active);
+	unsigned n = 0;
+
+	if (!active)
+		return 0;
+	active_count(c, active);
+	for (unsigned i = 0; i < c->words.count && n < max; i++) {
+		const uint64_t *packets = c->words.packets[i], *bytes = c->words.bytes[i];
+		if (!active[i][0] && !active[i][1] && !packets[0] && !packets[1])
+			continue;
+		ret[n++] = (struct crowdsec_origin){
+			.name = c->words.items[i],
+			.active = {active[i][0], active[i][1]},
+			.packets = {packets[0], packets[1]},
+			.bytes = {bytes[0], bytes[1]},
+		};
+	}
+	free(active);
+	return n;
+}
+
+void crowdsec_usage_told(struct crowdsec *c, const struct crowdsec_origin *told, unsigned count)
+{
+	for (unsigned i = 0; i < c->words.count; i++)
+		for (unsigned k = 0; k < count; k++)
+			for (unsigned family = 0; family < 2 && told[k].name == c->words.items[i]; family++) {
+				c->words.packets[i][family] -= told[k].packets[family];
+				c->words.bytes[i][family] -= told[k].bytes[family];
+			}
 }
 
 void crowdsec_count_rows(const struct crowdsec_counts *c,

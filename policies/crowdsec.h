@@ -18,7 +18,7 @@
 #include "lib/crowdsec.h"
 #include "policies/list.h"
 
-#define CROWDSEC_DECISIONS_MAX 1000000u /* 64 bytes each */
+#define CROWDSEC_DECISIONS_MAX 1000000u /* 80 bytes each */
 #define CROWDSEC_WORDS_MAX     4096u
 #define CROWDSEC_ABSENT        2
 #define CROWDSEC_ABSENT_MANY   3 /* more than half of more than CROWDSEC_MANY_MIN */
@@ -79,6 +79,19 @@ struct crowdsec_count_row {
 };
 void crowdsec_count_rows(const struct crowdsec_counts *c,
 			 struct crowdsec_count_row ret[static CROWDSEC_COUNT_ROWS]);
+
+/* What the kernel has dropped of that target, in all. Counts for the decision on it that ends last. */
+void crowdsec_hit(struct crowdsec *c, const struct prefix *target, uint64_t packets, uint64_t bytes);
+
+/* An origin: its decisions, now, and what they dropped since crowdsec_usage_told; of IPv4 and of IPv6. */
+struct crowdsec_origin {
+	const char *name; /* lives as long as c */
+	uint64_t active[2], packets[2], bytes[2];
+};
+/* Those that have anything to tell; at most max, the first ones. Returns how many. */
+unsigned crowdsec_usage(const struct crowdsec *c, struct crowdsec_origin *ret, unsigned max);
+/* What crowdsec_usage gave was told: its drops are counted anew, from what came meanwhile on. */
+void crowdsec_usage_told(struct crowdsec *c, const struct crowdsec_origin *told, unsigned count);
 
 struct crowdsec_told {
 	uint64_t id;

@@ -46,6 +46,7 @@ static void write_bouncer(struct json_writer *w, const struct control_parts *par
 		{"wholes", c.wholes},
 		{"untold", c.untold},
 		{"took_ms", c.took_ns / NS_PER_MS},
+		{"usage_told", c.usage_told},
 	};
 
 	write_numbers(w, rows, ARRAY_SIZE(rows));

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include "forwarder/backoff.h"
 #include "forwarder/crowdsec_stream.h"
+#include "forwarder/crowdsec_usage.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -31,7 +32,11 @@ struct crowdsec_bouncer {
 	uint64_t whole_ns; /* everything is due */
 	uint64_t rest_ns;  /* ... and not before this */
 	uint64_t tidied_ns;
-	bool put;             /* the enforcer has a list */
+	bool put;          /* the enforcer has a list */
+	uint64_t usage_ns; /* it was told, or the start */
+	uint64_t usage_tried_ns;
+	uint64_t processed; /* ... packets by then */
+	uint64_t started_s;
 	pthread_mutex_t lock; /* guards what follows */
 	struct crowdsec *decisions;
 	struct crowdsec_bouncer_counts counts;
@@ -234,6 +239,80 @@ static uint64_t pull(struct crowdsec_bouncer *b, bool whole)
 	return interval - interval / 10 + random % (interval / 5 + 1);
 }
 
+/* --- telling what they did --- */
+
+#define USAGE_MAX (256u << 10)
+
+static uint64_t packets_processed(struct crowdsec_bouncer *b)
+{
+	_cleanup_free_ struct warden_reply *reply = malloc(sizeof *reply);
+	struct warden_request q = {.op = WARDEN_STATUS};
+	bool known = reply && warden_call(b->parts.warden, &q, reply) == 0 && !reply->result;
+
+	return known ? reply->status.stats[PK_C_PACKETS] : b->processed;
+}
+
+static void usage_fill(const struct crowdsec_bouncer *b, const struct crowdsec_origin *origins,
+		       unsigned count, struct crowdsec_usage *ret)
+{
+	*ret = (struct crowdsec_usage){
+		.version = lapi_version,
+		.os_name = b->parts.os_name,
+		.os_version = b->parts.os_version,
+		.started_s = b->started_s,
+		.now_s = wall_s(b),
+		.window_s = (now_ns(b) - b->usage_ns) / NS_PER_S,
+		.count = count,
+	};
+	for (unsigned i = 0; i < count; i++) {
+		ret->origins[i].name = origins[i].name;
+		memcpy(ret->origins[i].active, origins[i].active, sizeof origins[i].active);
+		memcpy(ret->origins[i].packets, origins[i].packets, sizeof origins[i].packets);
+		memcpy(ret->origins[i].bytes, origins[i].bytes, sizeof origins[i].bytes);
+	}
+}
+
+/* A LAPI that does not know it is an old one: it is not asked again, and nothing is wrong. */
+static void usage_send(struct crowdsec_bouncer *b)
+{
+	_cleanup_(buffer_free) struct buffer json = BUFFER_INIT(USAGE_MAX);
+	struct lapi_request q = {.method = TRANSPORT_POST, .path = "/v1/usage-metrics"};
+	struct crowdsec_origin origins[CROWDSEC_USAGE_ORIGINS];
+	struct json_writer w = JSON_WRITER(&json);
+	struct transport_answer a;
+	struct crowdsec_usage usage;
+	uint64_t processed = packets_processed(b);
+
+	pthread_mutex_lock(&b->lock);
+	unsigned count = crowdsec_usage(b->decisions, origins, CROWDSEC_USAGE_ORIGINS);
+	pthread_mutex_unlock(&b->lock);
+	usage_fill(b, origins, count, &usage);
+	usage.processed = processed >= b->processed ? processed - b->processed : processed;
+	crowdsec_usage_write(&w, &usage);
+	q.json = buffer_span(&json);
+	if (json.truncated || lapi_call(b->parts.lapi, &q, &a) || a.error != CURLE_OK)
+		return;
+	pthread_mutex_lock(&b->lock);
+	b->counts.usage_unknown = a.status == 404 || a.status == 405;
+	if (a.status / 100 == 2) {
+		crowdsec_usage_told(b->decisions, origins, count);
+		b->counts.usage_told++;
+		b->processed = processed;
+		b->usage_ns = now_ns(b);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void usage_if_due(struct crowdsec_bouncer *b)
+{
+	uint64_t now = now_ns(b), interval_ns = b->parts.config->usage_interval_ms * NS_PER_MS;
+
+	if (b->failed || b->counts.usage_unknown || now - MAX(b->usage_ns, b->usage_tried_ns) < interval_ns)
+		return;
+	b->usage_tried_ns = now;
+	usage_send(b);
+}
+
 static bool whole_is_due(const struct crowdsec_bouncer *b)
 {
 	uint64_t now = now_ns(b);
@@ -274,9 +353,13 @@ static void *bouncer_main(void *arg)
 	struct pollfd stop = {.fd = b->parts.stop_fd, .events = POLLIN};
 	uint64_t wait_ms;
 
+	b->usage_ns = now_ns(b);
+	b->started_s = wall_s(b);
+	b->processed = packets_processed(b);
 	adopt(b);
 	do {
 		wait_ms = pull(b, whole_is_due(b));
+		usage_if_due(b);
 	} while (poll(&stop, 1, (int)wait_ms) <= 0);
 	return NULL;
 }
@@ -318,6 +401,15 @@ struct crowdsec_bouncer_counts crowdsec_bouncer_counts(struct crowdsec_bouncer *
 	c.held = crowdsec_count(b->decisions);
 	pthread_mutex_unlock(&b->lock);
 	return c;
+}
+
+void crowdsec_bouncer_hit(struct crowdsec_bouncer *b, const struct prefix *target, uint64_t packets,
+			  uint64_t bytes)
+{
+	if (pthread_mutex_trylock(&b->lock))
+		return; /* what is counted is what there is in all: the next time has it */
+	crowdsec_hit(b->decisions, target, packets, bytes);
+	pthread_mutex_unlock(&b->lock);
 }
 
 void crowdsec_bouncer_own(struct crowdsec_bouncer *b, const struct prefix *target, uint64_t end_s)

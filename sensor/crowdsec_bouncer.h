@@ -19,7 +19,8 @@ struct crowdsec_bouncer_parts {
 	struct enforcer *enforcer;
 	struct warden_client *warden;
 	unsigned list; /* the gateway's, in struct config */
-	int stop_fd;   /* readable: end */
+	const char *os_name, *os_version;
+	int stop_fd; /* readable: end */
 };
 
 struct crowdsec_bouncer_counts {
@@ -31,6 +32,8 @@ struct crowdsec_bouncer_counts {
 	uint64_t untold;      /* of decisions.missed: between whole lists that were not parted by a failure */
 	uint64_t answered_ns; /* boot clock: the last good answer; 0: none */
 	uint64_t took_ns;     /* ... from asking until it was in force */
+	uint64_t usage_told;  /* how often it was told what its decisions did */
+	bool usage_unknown;   /* it is too old for that */
 	unsigned status;      /* HTTP, of the last one */
 	char error[LAPI_ERROR_MAX]; /* "": the last one was good */
 };
@@ -45,6 +48,9 @@ void crowdsec_bouncer_free(struct crowdsec_bouncer *b);
 
 /* From any thread, as the next. */
 struct crowdsec_bouncer_counts crowdsec_bouncer_counts(struct crowdsec_bouncer *b);
+/* As crowdsec_hit; does not wait: while a list is made, nothing is counted. */
+void crowdsec_bouncer_hit(struct crowdsec_bouncer *b, const struct prefix *target, uint64_t packets,
+			  uint64_t bytes);
 /* As crowdsec_own, crowdsec_find, crowdsec_each. */
 void crowdsec_bouncer_own(struct crowdsec_bouncer *b, const struct prefix *target, uint64_t end_s);
 unsigned crowdsec_bouncer_find(struct crowdsec_bouncer *b, const struct prefix *target,

@@ -25,6 +25,7 @@ struct crowdsec_links {
 	const struct clock *clock;
 	struct crowdsec_link items[CONFIG_LISTS_MAX];
 	unsigned count;
+	char os_name[64], os_version[64];
 };
 
 static unsigned list_of(const struct config *c, const struct config_gateway *g)
@@ -34,6 +35,30 @@ static unsigned list_of(const struct config *c, const struct config_gateway *g)
 	while (i < c->list_count && (c->lists[i].path || strcmp(c->lists[i].name, g->name) != 0))
 		i++;
 	return i;
+}
+
+/* A line of os-release(5): NAME=value or NAME="value". */
+static void os_take(const char *line, const char *name, char *ret, size_t size)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(line, name, n) != 0 || line[n] != '=')
+		return;
+	line += n + 1;
+	line += *line == '"';
+	snprintf(ret, size, "%.*s", (int)strcspn(line, "\"\n"), line);
+}
+
+static void os_read(struct crowdsec_links *l)
+{
+	_cleanup_fclose_ FILE *f = fopen("/etc/os-release", "re");
+	char line[256];
+
+	snprintf(l->os_name, sizeof l->os_name, "linux");
+	while (f && fgets(line, sizeof line, f)) {
+		os_take(line, "ID", l->os_name, sizeof l->os_name);
+		os_take(line, "VERSION_ID", l->os_version, sizeof l->os_version);
+	}
 }
 
 static int password_read(const struct config_gateway *g, struct buffer *ret, struct buffer *errors)
@@ -62,6 +87,7 @@ int crowdsec_links_new(const struct config *config, const struct clock *clock, s
 		return -ENOMEM;
 	l->config = config;
 	l->clock = clock;
+	os_read(l);
 	/* Every gateway's faults are told at once. */
 	for (unsigned i = 0; i < config->gateway_count && r >= 0; i++) {
 		const struct config_gateway *g = &config->gateways[i];
@@ -124,10 +150,16 @@ static int bouncer_start(struct crowdsec_links *l, struct crowdsec_link *k,
 		.enforcer = parts->enforcer,
 		.warden = parts->warden,
 		.list = k->list,
+		.os_name = l->os_name,
+		.os_version = l->os_version,
 		.stop_fd = parts->stop_fd,
 	};
-	r = crowdsec_bouncer_new(&bouncer, &k->bouncer);
-	return r ? r : crowdsec_bouncer_start(k->bouncer);
+	struct crowdsec_bouncer *b;
+	r = crowdsec_bouncer_new(&bouncer, &b);
+	if (r)
+		return r;
+	__atomic_store_n(&k->bouncer, b, __ATOMIC_RELEASE); /* questions may be there already */
+	return crowdsec_bouncer_start(b);
 }
 
 static int machine_start(struct crowdsec_links *l, struct crowdsec_link *k,
@@ -223,12 +255,22 @@ struct crowdsec_link *crowdsec_links_find(const struct crowdsec_links *l, const 
 
 struct crowdsec_bouncer *crowdsec_link_bouncer(struct crowdsec_link *k)
 {
-	return k->bouncer;
+	return __atomic_load_n(&k->bouncer, __ATOMIC_ACQUIRE);
 }
 
 struct crowdsec_machine *crowdsec_link_machine(struct crowdsec_link *k)
 {
 	return __atomic_load_n(&k->machine, __ATOMIC_ACQUIRE);
+}
+
+void crowdsec_links_hit(struct crowdsec_links *l, const struct prefix *target, uint64_t packets,
+			uint64_t bytes)
+{
+	for (unsigned i = 0; l && i < l->count; i++) {
+		struct crowdsec_bouncer *b = crowdsec_link_bouncer(&l->items[i]);
+		if (b)
+			crowdsec_bouncer_hit(b, target, packets, bytes);
+	}
 }
 
 void crowdsec_links_note(struct crowdsec_links *l, struct event *e)

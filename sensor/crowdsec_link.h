@@ -33,6 +33,9 @@ bool crowdsec_links_is_own(const struct crowdsec_links *l, uint16_t local_port, 
 /* The gateway of that name; NULL: none of these. */
 struct crowdsec_link *crowdsec_links_find(const struct crowdsec_links *l, const char *name);
 void crowdsec_link_counts(struct crowdsec_link *k, struct gateway_counts *ret);
+/* What the kernel dropped of a target, in all. Does not wait. */
+void crowdsec_links_hit(struct crowdsec_links *l, const struct prefix *target, uint64_t packets,
+			uint64_t bytes);
 /* A picket.decision event, for all of them. Any event may come. */
 void crowdsec_links_note(struct crowdsec_links *l, struct event *e);
 /* NULL: it tells of none. */

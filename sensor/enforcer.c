@@ -765,7 +765,10 @@ static void hits_read(struct enforcer *e)
 	if (ask(e, &q) || e->reply.result)
 		return;
 	for (uint32_t i = 0; i < e->reply.count; i++) {
-		struct block *b = blocks_find(e->desired.kernel, &e->reply.hits[i].target);
+		const struct deny_hit *hit = &e->reply.hits[i];
+		struct block *b = blocks_find(e->desired.kernel, &hit->target);
+		if (!b && e->parts.list_hit)
+			e->parts.list_hit(e->parts.arg, &hit->target, hit->hit.packets, hit->hit.bytes);
 		if (!b)
 			continue;
 		b->packets = e->reply.hits[i].hit.packets;

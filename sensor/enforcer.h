@@ -44,6 +44,9 @@ struct enforcer_parts {
 	void (*http_changed)(void *arg, const struct prefix *target);
 	struct regulars *regulars; /* who is served here regularly; NULL: nobody is known */
 	struct witness *witness;   /* on what the built-in analysis fired; NULL: it does not run */
+	/* What the kernel dropped, in all, of a target that a list wants. Must not wait. NULL: nobody counts.
+	 */
+	void (*list_hit)(void *arg, const struct prefix *target, uint64_t packets, uint64_t bytes);
 	struct warden_client *warden;
 	struct audit *audit;                       /* NULL: none */
 	struct journal *journal;                   /* NULL: none */

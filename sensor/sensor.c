@@ -683,6 +683,11 @@ static void on_http_changed(void *arg, const struct prefix *target)
 		haproxy_point_note(s->haproxy[i], target);
 }
 
+static void on_list_hit(void *arg, const struct prefix *target, uint64_t packets, uint64_t bytes)
+{
+	crowdsec_links_hit(((struct sensor *)arg)->crowdsec, target, packets, bytes);
+}
+
 static bool on_haproxy_found(void *arg, const struct prefix *target, uint64_t end_ns)
 {
 	return enforcer_adopt_http(((struct sensor *)arg)->enforcer, target, end_ns);
@@ -775,6 +780,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.warden = s->warden,
 		.http = http_is_asked,
 		.http_changed = on_http_changed,
+		.list_hit = on_list_hit,
 		.audit = s->audit,
 		.journal = s->journal,
 		.event = on_event,

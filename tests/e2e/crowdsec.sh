@@ -24,7 +24,7 @@ cs decisions add -i $D6 -d 1h >/dev/null
 cs decisions add --scope AS --value 64500 -d 1h >/dev/null
 cs decisions add --scope Country --value XX -d 1h --type captcha >/dev/null
 cs decisions add -i 203.0.113.9 -d 1h --type captcha >/dev/null
-picket_up "$(lapi_gateway "interval: 1s, resync: 5s")"
+picket_up "$(lapi_gateway "interval: 1s, resync: 5s, usage_interval: 1s")"
 wait_until 10 "three decisions are in force" of_is .in_force 3
 if served $D4; then fail "a banned client gets an answer"; fi
 if served6 $D6; then fail "a banned IPv6 client gets an answer"; fi
@@ -67,6 +67,11 @@ cs decisions delete --id "$(pk why 198.51.100.1 --json | jq -r '.lists[0].decisi
 wait_until 10 "the ban of the address is gone" of_is .in_force 3
 if served 198.51.100.1; then fail "the delete of an address took the range that covers it"; fi
 tell "a delete takes what it names, and no range and no neighbour with it"
+
+# This version knows no usage metrics.
+equal "times that it was told of its use" 1 "$(grep -c 'POST /v1/usage-metrics.* 404 ' "$DIR/lapi/lapi.log")"
+equal "state of the gateway" "idle null" "$(pk gateway list --json | jq -r 'select(.name == "crowdsec") | "\(.state) \(.last_error)"')"
+tell "an old LAPI that knows no usage metrics is told once, and nothing is wrong"
 
 lapi_stop
 wait_until 10 "status tells that the LAPI is gone" sh -c "'$PICKET_ASK' status --json | jq -e '.hints | map(select(.text | contains(\"gateway crowdsec is backing off\"))) | length == 1'"

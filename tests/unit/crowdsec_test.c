@@ -470,6 +470,47 @@ static void more_words_than_are_kept(void **state)
 	assert_int_equal(crowdsec_find(crowdsec, &p, told, 1), 1);
 }
 
+static void what_they_dropped(void **state)
+{
+	struct crowdsec_decision d = of(3, "Ip", "2001:db8::1", "1h");
+	struct crowdsec_origin told[4];
+	struct prefix p, other;
+
+	(void)state;
+	whole();
+	is_new(1, "192.0.2.1", "10m");
+	is_new(2, "192.0.2.0/24", "10m");
+	d.origin = SPAN("CAPI");
+	crowdsec_take(crowdsec, CROWDSEC_NEW, &d, now);
+	assert_int_equal(prefix_parse(SPAN("192.0.2.1"), &p), 0);
+	assert_int_equal(prefix_parse(SPAN("2001:db8::1"), &other), 0);
+	crowdsec_hit(crowdsec, &p, 5, 500);
+	crowdsec_hit(crowdsec, &p, 7, 700);
+	crowdsec_hit(crowdsec, &other, 1, 90);
+	assert_int_equal(crowdsec_usage(crowdsec, told, 4), 2);
+	assert_string_equal(told[0].name, "cscli");
+	assert_int_equal(told[0].active[0], 2);
+	assert_int_equal(told[0].packets[0], 7);
+	assert_int_equal(told[0].bytes[0], 700);
+	assert_string_equal(told[1].name, "CAPI");
+	assert_int_equal(told[1].active[1], 1);
+	assert_int_equal(told[1].packets[1], 1);
+	crowdsec_hit(crowdsec, &p, 9, 900); /* while it was told */
+	crowdsec_usage_told(crowdsec, told, 2);
+	crowdsec_hit(crowdsec, &p, 1, 100); /* the kernel's entry was made anew */
+	assert_int_equal(crowdsec_usage(crowdsec, told, 4), 2);
+	assert_int_equal(told[0].packets[0], 3);
+	assert_int_equal(told[0].bytes[0], 300);
+	assert_int_equal(told[1].packets[1], 0);
+	/* What is gone is told once more, if it dropped anything. */
+	crowdsec_begin(crowdsec, false);
+	is_deleted(1, "192.0.2.1");
+	is_deleted(2, "192.0.2.0/24");
+	assert_int_equal(crowdsec_usage(crowdsec, told, 4), 2);
+	assert_int_equal(told[0].active[0], 0);
+	assert_int_equal(crowdsec_usage(crowdsec, told, 1), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -495,6 +536,7 @@ int main(void)
 		TEST(what_was_in_force_before_the_start),
 		TEST(why_tells_the_longest_first),
 		TEST(more_words_than_are_kept),
+		TEST(what_they_dropped),
 	};
 
 	return cmocka_run_group_tests_name("crowdsec", tests, NULL, NULL);
