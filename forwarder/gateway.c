@@ -18,9 +18,6 @@
 #include "lib/util.h"
 
 #define CONNECTIONS_KEPT 6
-/* What a protocol makes of the largest batch that it takes: each byte of a text may become an escape of an
- * escape. */
-#define BODY_MAX (16u << 20)
 /* Kept in memory while the gateway answers, beside the one under way; more than that is read back. */
 #define LIVE_BATCHES 8
 /* So many failures in a row open the circuit: from then on each rest ends with one probe. */
@@ -482,15 +479,8 @@ enum { SEND_E_GIVEN_UP = 1 };
 static int make_body(struct lane *lane, struct span *ret)
 {
 	struct gateway *g = lane->gateway;
-	int r = 0;
+	int r = wire_body(&g->protocol_state, g->config, lane->batch, &lane->attempt, &lane->body, ret);
 
-	*ret = buffer_span(&lane->batch->json);
-	if (!g->protocol->write)
-		return 0;
-	buffer_free(&lane->body);
-	lane->body = BUFFER_INIT(BODY_MAX);
-	r = g->protocol->write(&g->protocol_state, g->config, lane->batch, &lane->attempt, &lane->body);
-	*ret = buffer_span(&lane->body);
 	if (r <= 0)
 		return r;
 	give_up(lane, GATEWAY_DROP_REFUSED, "failed", "a batch with nothing in it that can be asked about");

@@ -124,8 +124,9 @@ static const struct situation_words words[SITUATION_MAX] = {
 			       "picket sends the batch again"},
 	[SITUATION_TOO_MUCH] = {"too_much", "the batch is too large for it",
 				"lower batch_events or batch_bytes"},
-	[SITUATION_CONTENT_TYPE] = {"content_type", "it does not take application/cloudevents-batch+json",
-				    "is url that of a gateway that speaks the protocol batch?"},
+	[SITUATION_CONTENT_TYPE] =
+		{"content_type", "it does not take application/cloudevents-batch+json, or not compressed",
+		 "is url that of a gateway that speaks the protocol batch? Else leave out compression"},
 	[SITUATION_SLOW_DOWN] = {"slow_down", "it asks us to slow down",
 				 "raise batch_events and linger_ms, or picket's quota at the gateway"},
 	[SITUATION_FAILED] = {"failed", "the gateway failed",

@@ -10,7 +10,6 @@
 
 #define EVENT_MAX (16 * 1024)
 #define HEAD_MAX  (64 * 1024)
-#define SENT_MAX  (256 * 1024)
 #define POLL_MS   1000
 
 /* Addresses and name that nobody has: those for documentation. */
@@ -158,17 +157,15 @@ static int send_once(struct trial *t, const struct trial_setting *s, struct tran
 		     CURLM *multi, struct attempt *attempt, struct transport_answer *ret)
 {
 	const struct protocol *protocol = protocol_of(s->config->protocol);
-	struct span body = buffer_span(&s->batch->json);
+	struct buffer *made = protocol->write ? &t->sent : &t->compressed;
+	struct span body;
 	CURLcode code;
 	int r = attempt_new(attempt, s->batch->id, s->config->transport);
 
-	buffer_reset(&t->sent);
 	buffer_reset(&t->request);
 	buffer_reset(&t->answer);
-	if (!r && protocol->write) {
-		r = protocol->write(&t->state, s->config, s->batch, attempt, &t->sent);
-		body = buffer_span(&t->sent);
-	}
+	if (!r)
+		r = wire_body(&t->state, s->config, s->batch, attempt, made, &body);
 	if (r)
 		return r < 0 ? r : -ENOBUFS;
 	r = transport_send(transport, attempt->headers, body);
@@ -215,7 +212,6 @@ int trial_run(const struct config_gateway *config, const struct clock *clock, co
 		.request = BUFFER_INIT(HEAD_MAX),
 		.answer = BUFFER_INIT(HEAD_MAX),
 		.body = BUFFER_INIT(VERDICT_BODY_MAX * 2),
-		.sent = BUFFER_INIT(SENT_MAX),
 	};
 	r = credentials_read(config, &credentials, errors);
 	if (!r)
@@ -241,6 +237,7 @@ int trial_run(const struct config_gateway *config, const struct clock *clock, co
 
 void trial_free(struct trial *t)
 {
+	buffer_free(&t->compressed);
 	buffer_free(&t->request);
 	buffer_free(&t->answer);
 	buffer_free(&t->body);

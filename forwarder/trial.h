@@ -19,6 +19,7 @@ struct trial {
 	struct buffer request, answer; /* heads as they went over the wire, secrets masked; empty: none did */
 	struct buffer body;            /* of the answer, masked likewise */
 	struct buffer sent;            /* the body, where the protocol makes one of its own; else empty */
+	struct buffer compressed;      /* the body, where it is sent compressed; else empty */
 	struct protocol_state state;
 	unsigned status; /* 0: no answer came */
 	char error[256]; /* libcurl's, or "" */

@@ -12,12 +12,18 @@
 struct wire {
 	struct transport_options options; /* owner, connected and heads are the caller's to set */
 	const char *headers[WIRE_HEADERS];
-	char content_type[96], accept[64];
+	char content_type[96], accept[64], coding[40];
 	struct lunar lunar; /* transport lunar */
 };
 
 /* ret borrows of all of it, and points into itself: it must not be moved. */
 void wire_make(const struct config_gateway *config, const struct protocol *protocol,
 	       const struct credentials *credentials, const struct clock *clock, struct wire *ret);
+/*
+ * The body that is sent for a batch, in *ret: the batch's own bytes, or what the protocol or the compression
+ * of the configuration made of them, in made. 0, PROTOCOL_E_NOTHING, BUFFER_E_FULL or -ENOMEM.
+ */
+int wire_body(const struct protocol_state *state, const struct config_gateway *config, const struct batch *b,
+	      struct attempt *attempt, struct buffer *made, struct span *ret);
 
 #endif

@@ -65,6 +65,7 @@ enum config_response_format {
 	RESPONSE_TOOL,
 	RESPONSE_PLAIN,
 };
+enum config_compression { COMPRESSION_NONE = 0, COMPRESSION_GZIP, COMPRESSION_ZSTD };
 enum config_spool_full { SPOOL_FULL_DROP_OLDEST = 0, SPOOL_FULL_DROP_NEWEST };
 enum config_auth_scheme { AUTH_BEARER = 0, AUTH_RAW };
 enum config_list_format {
@@ -119,18 +120,19 @@ struct config_gateway {
 	char *auth_header;                   /* NULL: Authorization */
 	enum config_auth_scheme auth_scheme; /* bearer */
 	char *ca_file;
-	char *cert_file, *key_file;        /* what we show the gateway; both or none */
-	char *pin;                         /* "sha256//BASE64", several by ; */
-	char *proxy;                       /* http://HOST:PORT; NULL: none */
-	bool http2;                        /* default true: over https, where the gateway can */
-	uint32_t batch_events;             /* default 500 */
-	uint32_t batch_bytes;              /* default 512 KiB */
-	uint32_t linger_ms;                /* default 100: a batch leaves on size or at this age */
-	uint32_t timeout_ms;               /* default 10000 */
-	uint32_t queue_events;             /* default 65536 */
-	uint64_t spool;                    /* default 512 MiB: bytes on the disk; 0: none */
-	enum config_spool_full spool_full; /* drop_oldest */
-	bool verdicts;                     /* default true: act on verdicts in its answers */
+	char *cert_file, *key_file;          /* what we show the gateway; both or none */
+	char *pin;                           /* "sha256//BASE64", several by ; */
+	char *proxy;                         /* http://HOST:PORT; NULL: none */
+	enum config_compression compression; /* batch: none */
+	bool http2;                          /* default true: over https, where the gateway can */
+	uint32_t batch_events;               /* default 500 */
+	uint32_t batch_bytes;                /* default 512 KiB */
+	uint32_t linger_ms;                  /* default 100: a batch leaves on size or at this age */
+	uint32_t timeout_ms;                 /* default 10000 */
+	uint32_t queue_events;               /* default 65536 */
+	uint64_t spool;                      /* default 512 MiB: bytes on the disk; 0: none */
+	enum config_spool_full spool_full;   /* drop_oldest */
+	bool verdicts;                       /* default true: act on verdicts in its answers */
 	enum config_mode mode; /* default enforce: how far its verdicts go, never further than config.mode */
 	bool corroborate; /* default true: its blocks need a detection of our own on the events that it cites
 			   */

@@ -26,6 +26,8 @@ static const struct config_choice encapsulations[] = {
 	{"ipip", CAPTURE_IPIP}, {"gre", CAPTURE_GRE}, {"vxlan", CAPTURE_VXLAN}, {NULL, 0}};
 static const struct config_choice sources[] = {
 	{"auto", CAPTURE_AUTO}, {"ring", CAPTURE_RING}, {"perf", CAPTURE_PERF}, {NULL, 0}};
+static const struct config_choice compressions[] = {
+	{"none", COMPRESSION_NONE}, {"gzip", COMPRESSION_GZIP}, {"zstd", COMPRESSION_ZSTD}, {NULL, 0}};
 static const struct config_choice spool_fulls[] = {
 	{"drop_oldest", SPOOL_FULL_DROP_OLDEST}, {"drop_newest", SPOOL_FULL_DROP_NEWEST}, {NULL, 0}};
 static const struct config_choice query[] = {
@@ -366,6 +368,8 @@ static const struct config_key gateway_keys[] = {
 	 .help = "HTTP proxy on the way to the gateway. None is taken from the environment."},
 	{.path = "http2", .type = CONFIG_BOOL, .offset = AT_GATEWAY(http2), .fallback = "true",
 	 .help = "HTTP/2 over https, where the gateway offers it."},
+	{.path = "compression", .type = CONFIG_CHOICE, .offset = AT_GATEWAY(compression), .choices = compressions, .fallback = "none",
+	 .help = "batch: content coding of what is sent. Not every gateway takes one: gateway test says so."},
 	{.path = "batch_events", .type = CONFIG_UINT32, .offset = AT_GATEWAY(batch_events), .min = 1, .max = 100000,
 	 .fallback = "500", .help = "Events in a batch at most."},
 	{.path = "batch_bytes", .type = CONFIG_SIZE32, .offset = AT_GATEWAY(batch_bytes), .min = 4 * KIB, .max = 64 * MIB,

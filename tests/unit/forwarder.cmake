@@ -38,6 +38,7 @@ add_subdirectory(${CMAKE_SOURCE_DIR}/tests/schema ${CMAKE_BINARY_DIR}/tests/sche
 picket_unit(forwarder_openai picket_forwarder PkgConfig::MHD)
 target_sources(forwarder_openai_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c
 	${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c)
+picket_unit(compress picket_forwarder)
 picket_unit(spool picket_forwarder)
 target_link_options(spool_test PRIVATE LINKER:--wrap=pwrite,--wrap=pwritev,--wrap=ftruncate,--wrap=fdatasync)
 picket_unit(forwarder_spool picket_forwarder PkgConfig::MHD)

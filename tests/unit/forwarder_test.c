@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <cmocka.h>
+#include <zstd.h>
 #include "forwarder/forwarder.h"
 #include "forwarder_rig.h"
 #include "gateway_stub.h"
@@ -82,6 +83,32 @@ static void test_delivery_by_age(void **state)
 	run_until(&rig, batches_delivered, 1);
 	assert_in_range(now_ms() - start, 150, 2000);
 	assert_int_equal(stub_request(s, 0)->events, 3);
+	forwarder_free(rig.f);
+	stub_stop(s);
+}
+
+static void test_a_compressed_batch(void **state)
+{
+	struct stub *s = stub_start(0, &accepted, 1);
+	struct rig rig;
+	char text[32], json[65536];
+
+	(void)state;
+	rig_init(&rig, stub_port(s));
+	rig.gateways[0].compression = COMPRESSION_ZSTD;
+	rig_start(&rig);
+	push(&rig, 20);
+	run_until(&rig, batches_delivered, 1);
+	const struct stub_request *q = stub_request(s, 0);
+	assert_string_equal(q->content_encoding, "zstd");
+	snprintf(text, sizeof text, "%zu", q->len);
+	assert_string_equal(q->content_length, text);
+	size_t n = ZSTD_decompress(json, sizeof json, q->body, q->len);
+	assert_false(ZSTD_isError(n));
+	assert_true(q->len < n / 4);
+	assert_int_equal(json[0], '[');
+	assert_int_equal(json[n - 1], ']');
+	assert_int_equal(counts(&rig).events, 20);
 	forwarder_free(rig.f);
 	stub_stop(s);
 }
@@ -787,6 +814,7 @@ int main(void)
 		cmocka_unit_test(test_delivery_by_bytes),
 		cmocka_unit_test(test_delivery_by_age),
 		cmocka_unit_test(test_what_a_request_looks_like),
+		cmocka_unit_test(test_a_compressed_batch),
 		cmocka_unit_test(test_a_hundred_batches_over_one_connection),
 		cmocka_unit_test(test_one_request_in_flight),
 		cmocka_unit_test(test_flush_sends_what_is_not_yet_due),

@@ -65,6 +65,7 @@ static void keep(struct stub *s, struct MHD_Connection *c, const char *path, str
 		struct stub_request *q = &s->requests[s->count];
 		copy_header(c, "Idempotency-Key", q->key, sizeof q->key);
 		copy_header(c, "Content-Type", q->content_type, sizeof q->content_type);
+		copy_header(c, "Content-Encoding", q->content_encoding, sizeof q->content_encoding);
 		copy_header(c, "Authorization", q->authorization, sizeof q->authorization);
 		copy_header(c, "Content-Length", q->content_length, sizeof q->content_length);
 		copy_header(c, "Expect", text, sizeof text);

@@ -22,7 +22,8 @@ struct stub_reply {
 #define STUB_REQUESTS_MAX 256
 
 struct stub_request {
-	char key[128], content_type[64], authorization[64], content_length[32], path[64];
+	char key[128], content_type[64], content_encoding[32], authorization[64], content_length[32],
+		path[64];
 	bool expect, transfer_encoding;
 	char *body;
 	size_t len;
