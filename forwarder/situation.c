@@ -60,6 +60,9 @@ static const struct situation_words words[SITUATION_MAX] = {
 	[SITUATION_LUNAR_NOT_ALLOWED] =
 		{"lunar_not_allowed", "the Lunar proxy may not send to the host in url",
 		 "see allowed_domains and blocked_domains in its gateway_config.yaml"},
+	[SITUATION_HAPROXY_DENIED] =
+		{"haproxy_denied", "an HAProxy on the way does not let it through",
+		 "Lunar's is one: see allowed_domains and blocked_domains in its gateway_config.yaml"},
 	[SITUATION_LUNAR_ENDING] = {"lunar_ending", "the Lunar proxy is shutting down",
 				    "picket sends the batch again"},
 	[SITUATION_LUNAR_OTHER] = {"lunar_other", "the Lunar proxy failed",
@@ -98,8 +101,9 @@ static const struct situation_words words[SITUATION_MAX] = {
 	[SITUATION_APIPARK_PROVIDER] =
 		{"apipark_provider", "APIPark has no provider or key for that model",
 		 "model is PROVIDER/MODEL by its names; set the provider's key up there"},
-	[SITUATION_APIPARK_UPSTREAM] = {"apipark_upstream", "the gateway has nobody to send it to",
-					"see the upstream of its service"},
+	[SITUATION_NO_UPSTREAM] = {"apipark_upstream",
+				   "the gateway has nobody to send it to, or takes no POST",
+				   "check the path in url; at APIPark, the upstream of the service"},
 	[SITUATION_QUOTA] = {"quota", "the model's provider says that the money or quota is used up",
 			     "pay or raise it there; picket asks again after an hour"},
 	[SITUATION_CONTENT_FILTER] = {"content_filter",
@@ -249,7 +253,7 @@ static const struct row {
 	{CURLE_OK, 401, 401, "apikey error", SITUATION_APIPARK_KEY},
 	{CURLE_OK, 401, 401, "is disabled", SITUATION_APIPARK_KEY},
 	{CURLE_OK, 401, 401, NULL, SITUATION_TOKEN},
-	{CURLE_OK, 403, 403, "Request forbidden by administrative rules", SITUATION_LUNAR_NOT_ALLOWED},
+	{CURLE_OK, 403, 403, "Request forbidden by administrative rules", SITUATION_HAPROXY_DENIED},
 	{CURLE_OK, 403, 403, NULL, SITUATION_FORBIDDEN},
 	{CURLE_OK, 404, 404, "router disable", SITUATION_APIPARK_ROUTE},
 	{CURLE_OK, 404, 405, NULL, SITUATION_NOT_FOUND},
@@ -259,7 +263,7 @@ static const struct row {
 	{CURLE_OK, 429, 429, NULL, SITUATION_SLOW_DOWN},
 	{CURLE_OK, 446, 446, NULL, SITUATION_GUARDRAIL},
 	{CURLE_OK, 500, 500, "html-message", SITUATION_PROVIDER_UNREACHABLE},
-	{CURLE_OK, 501, 501, NULL, SITUATION_APIPARK_UPSTREAM},
+	{CURLE_OK, 501, 501, NULL, SITUATION_NO_UPSTREAM},
 	{CURLE_OK, 500, 999, NULL, SITUATION_FAILED},
 	{CURLE_OK, 0, 999, NULL, SITUATION_REFUSED},
 };

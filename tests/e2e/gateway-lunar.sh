@@ -72,7 +72,7 @@ tried 1 stripped lunar_no_host
 tried 1 unresolved lunar_unresolved
 tried 1 down lunar_unreachable
 tried 1 slow lunar_timeout
-tried 1 blocked lunar_not_allowed
+tried 1 blocked haproxy_denied
 tried 1 quota lunar_quota
 tried 1 mocked lunar_answered
 tried 0 later lunar_enqueued

@@ -87,7 +87,7 @@ static void marks_say_who_answered_and_what_becomes_of_the_batch(void **state)
 		{403, "x-lunar-error: 6\r\n", "", SITUATION_LUNAR_NOT_ALLOWED, FATE_REFUSED, 30},
 		{403, "x-lunar-error: 7\r\n", "", SITUATION_LUNAR_NOT_ALLOWED, FATE_REFUSED, 30},
 		{403, "", "<h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n",
-		 SITUATION_LUNAR_NOT_ALLOWED, FATE_REFUSED, 30},
+		 SITUATION_HAPROXY_DENIED, FATE_REFUSED, 30},
 		{503, "x-lunar-error: 10\r\n", "", SITUATION_LUNAR_ENDING, FATE_RETRY, 0},
 		{503, "x-lunar-error: 8\r\n", "", SITUATION_LUNAR_OTHER, FATE_RETRY, 0},
 		{429, "x-lunar-generated: true\r\n", "", SITUATION_LUNAR_QUOTA, FATE_RETRY, 0},

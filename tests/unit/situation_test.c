@@ -71,6 +71,8 @@ static const struct {
 	{CURLE_OK, "", 429, SITUATION_SLOW_DOWN},
 	{CURLE_OK, "", 503, SITUATION_FAILED},
 	{CURLE_OK, "", 499, SITUATION_REFUSED},
+	{CURLE_OK, "<h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n", 403,
+	 SITUATION_HAPROXY_DENIED},
 	/* As Portkey 1.x says it. */
 	{CURLE_OK, "{\"hook_results\":{}}", 446, SITUATION_GUARDRAIL},
 	{CURLE_OK, "{\"choices\":[]}", 246, SITUATION_GUARDRAIL_PASSED},
@@ -84,7 +86,7 @@ static const struct {
 	{CURLE_OK, "router disable", 404, SITUATION_APIPARK_ROUTE},
 	{CURLE_OK, "provider not found", 400, SITUATION_APIPARK_PROVIDER},
 	{CURLE_OK, "all key resources for provider x is invalid", 400, SITUATION_APIPARK_PROVIDER},
-	{CURLE_OK, "", 501, SITUATION_APIPARK_UPSTREAM},
+	{CURLE_OK, "", 501, SITUATION_NO_UPSTREAM},
 	/* Providers, passed through. */
 	{CURLE_OK, "{\"error\":{\"type\":\"exceeded_current_quota_error\"}}", 429, SITUATION_QUOTA},
 	{CURLE_OK, "{\"error\":{\"code\":\"insufficient_quota\"}}", 429, SITUATION_QUOTA},
