@@ -10,6 +10,7 @@
 #include "lib/util.h"
 
 #define MARK_EVERY_NS (100 * NS_PER_MS)
+#define IDLE_NS       (500 * NS_PER_MS) /* until then nobody may have said what was seen */
 
 enum order_kind { ORDER_PUT, ORDER_WAIT, ORDER_ACK };
 
@@ -263,8 +264,10 @@ static void wait_for_work(struct spooler *s)
 	struct timespec until;
 	int r = 0;
 
+	bool seen = atomic_load_explicit(&s->seen_wall_ns, memory_order_relaxed) != s->mark.seen_wall_ns;
+
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)MARK_EVERY_NS;
+	until.tv_nsec += (long)(seen ? MARK_EVERY_NS : IDLE_NS);
 	if (until.tv_nsec >= (long)NS_PER_S) {
 		until.tv_nsec -= (long)NS_PER_S;
 		until.tv_sec++;
