@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * routes_state.h: keeps what is known of routes over restarts of the daemon, in two files, DIRECTORY/routes.0
- * and routes.1. The sensor that knows the routes may open no file for writing and rename none, once it has
- * given up its rights; so both are opened before, and written in turn: the older one, always. A file that a
- * crash cut short fails its checksum, and the other is whole.
- *
- *     picket-state 1 GENERATION LENGTH SHA-256\n     the numbers of 64 bits, hexadecimal, zeros in front;
- *                                                   then LENGTH bytes
+ * routes_state.h: keeps what is known of routes over restarts of the daemon (lib/state_file.h), in
+ * DIRECTORY/routes.0 and routes.1.
  *
  * A thread of its own writes, every half minute if something changed, and at the end.
  */
