@@ -314,6 +314,9 @@ int crowdsec_adopt(struct crowdsec *c, const struct prefix *target, uint64_t end
 {
 	const struct crowdsec_decision d = {.origin = SPAN("adopted")};
 
+	for (const struct record *r = record_first(c, target); r; r = record_next(c, r))
+		if (r->end_s + LIST_END_SLACK_S >= end_s)
+			return 0;
 	return record_add(c, &d, target, 0, (uint32_t)MIN(end_s, (uint64_t)UINT32_MAX));
 }
 

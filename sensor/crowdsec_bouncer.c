@@ -14,6 +14,7 @@
 #include "forwarder/crowdsec_usage.h"
 #include "lib/log.h"
 #include "lib/util.h"
+#include "sensor/crowdsec_state.h"
 
 #define PATH_MAX_LEN  8192
 #define REST_TIMES    10 /* everything is asked for no sooner than after so many times its cost */
@@ -33,6 +34,9 @@ struct crowdsec_bouncer {
 	uint64_t rest_ns;  /* ... and not before this */
 	uint64_t tidied_ns;
 	bool put;          /* the enforcer has a list */
+	uint64_t kept_ns;  /* what is known was written */
+	bool unkept;       /* ... and has changed since */
+	bool keep_failed;  /* that was told */
 	uint64_t usage_ns; /* it was told, or the start */
 	uint64_t usage_tried_ns;
 	uint64_t processed; /* ... packets by then */
@@ -87,7 +91,7 @@ static void apply(struct crowdsec_bouncer *b, uint64_t since_ns)
 		return;
 	}
 	enforcer_list_put(b->parts.enforcer, b->parts.list, list, &report, since_ns);
-	b->put = true;
+	b->put = b->unkept = true;
 	pthread_mutex_lock(&b->lock);
 	b->counts.took_ns = now_ns(b) - since_ns;
 	pthread_mutex_unlock(&b->lock);
@@ -320,6 +324,62 @@ static bool whole_is_due(const struct crowdsec_bouncer *b)
 	return b->failed || ((b->soon || now >= b->whole_ns) && now >= b->rest_ns);
 }
 
+/* --- what outlives the process --- */
+
+#define KEEP_NS         (10 * NS_PER_S)
+#define KEEP_PER_SECOND 1000 /* ... and a second more for each so many decisions */
+
+static void keep(struct crowdsec_bouncer *b)
+{
+	_cleanup_(buffer_free) struct buffer out = BUFFER_INIT(CROWDSEC_STATE_MAX);
+	int r = state_file_begin(&out);
+
+	b->kept_ns = now_ns(b);
+	b->unkept = false;
+	pthread_mutex_lock(&b->lock);
+	if (!r)
+		r = crowdsec_state_write(b->decisions, &out);
+	pthread_mutex_unlock(&b->lock);
+	if (!r)
+		r = state_file_save(b->parts.state, &out);
+	if (r && !b->keep_failed)
+		log_warning("decisions are not kept over a restart", LOG_S("gateway", b->parts.config->name),
+			    LOG_ERRNO(r > 0 ? -EFBIG : r));
+	b->keep_failed = r != 0;
+}
+
+static void keep_if_due(struct crowdsec_bouncer *b)
+{
+	uint64_t pause_ns = KEEP_NS + crowdsec_count(b->decisions) / KEEP_PER_SECOND * NS_PER_S;
+
+	if (b->parts.state && b->unkept && (!b->kept_ns || now_ns(b) - b->kept_ns >= pause_ns))
+		keep(b);
+}
+
+static int on_kept(void *arg, struct span text)
+{
+	struct crowdsec_bouncer *b = arg;
+
+	return crowdsec_state_read(b->decisions, text);
+}
+
+static void recall(struct crowdsec_bouncer *b)
+{
+	uint64_t since_ns = now_ns(b);
+
+	if (!b->parts.state)
+		return;
+	pthread_mutex_lock(&b->lock);
+	int r = state_file_load(b->parts.state, on_kept, b);
+	uint64_t count = crowdsec_count(b->decisions);
+	pthread_mutex_unlock(&b->lock);
+	if (r && r != STATE_FILE_E_NONE)
+		log_warning("what was kept of decisions is damaged", LOG_S("gateway", b->parts.config->name),
+			    LOG_U("decisions", count));
+	if (count)
+		apply(b, since_ns);
+}
+
 /* --- what was in force before --- */
 
 /* The kernel may hold decisions of before this process: a list that was cut short must not take them out. */
@@ -356,11 +416,15 @@ static void *bouncer_main(void *arg)
 	b->usage_ns = now_ns(b);
 	b->started_s = wall_s(b);
 	b->processed = packets_processed(b);
+	recall(b);
 	adopt(b);
 	do {
 		wait_ms = pull(b, whole_is_due(b));
 		usage_if_due(b);
+		keep_if_due(b);
 	} while (poll(&stop, 1, (int)wait_ms) <= 0);
+	if (b->parts.state && b->unkept)
+		keep(b);
 	return NULL;
 }
 

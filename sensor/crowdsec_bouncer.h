@@ -9,6 +9,7 @@
 #define PICKET_CROWDSEC_BOUNCER_H
 
 #include "forwarder/lapi.h"
+#include "lib/state_file.h"
 #include "policies/crowdsec.h"
 #include "sensor/enforcer.h"
 
@@ -20,7 +21,8 @@ struct crowdsec_bouncer_parts {
 	struct warden_client *warden;
 	unsigned list; /* the gateway's, in struct config */
 	const char *os_name, *os_version;
-	int stop_fd; /* readable: end */
+	struct state_file *state; /* what outlives the process; NULL: nothing */
+	int stop_fd;              /* readable: end */
 };
 
 struct crowdsec_bouncer_counts {

@@ -2,7 +2,9 @@
 #include "sensor/crowdsec_link.h"
 #include <errno.h>
 #include "forwarder/secret.h"
+#include "lib/log.h"
 #include "lib/util.h"
+#include "sensor/crowdsec_state.h"
 
 #define PORTS_KEPT   8
 #define PASSWORD_MAX 1024
@@ -14,6 +16,7 @@ struct crowdsec_link {
 	struct lapi *lapi, *machine_lapi; /* of the two threads */
 	struct crowdsec_bouncer *bouncer;
 	struct crowdsec_machine *machine;
+	struct state_file *state; /* NULL: nothing is kept */
 	unsigned list;
 	/* Ports of its last connections, ours and the LAPI's; written by its threads, read by others. */
 	uint32_t ports[PORTS_KEPT];
@@ -111,6 +114,23 @@ int crowdsec_links_new(const struct config *config, const struct clock *clock, s
 	return 0;
 }
 
+void crowdsec_links_open(struct crowdsec_links *l, const char *state_dir)
+{
+	char name[64];
+
+	for (unsigned i = 0; i < l->count; i++) {
+		struct crowdsec_link *k = &l->items[i];
+		if (!config_gateway_has_list(k->config))
+			continue;
+		snprintf(name, sizeof name, "crowdsec-%.40s", k->config->name);
+		int r = state_file_open(state_dir, name, CROWDSEC_STATE_MAX + 4096, &k->state);
+		if (r)
+			log_warning("decisions are not kept over a restart",
+				    LOG_S("gateway", k->config->name), LOG_S("folder", state_dir),
+				    LOG_ERRNO(r));
+	}
+}
+
 static uint32_t port_pair(uint16_t local_port, uint16_t peer_port)
 {
 	return (uint32_t)local_port << 16 | peer_port;
@@ -150,6 +170,7 @@ static int bouncer_start(struct crowdsec_links *l, struct crowdsec_link *k,
 		.enforcer = parts->enforcer,
 		.warden = parts->warden,
 		.list = k->list,
+		.state = k->state,
 		.os_name = l->os_name,
 		.os_version = l->os_version,
 		.stop_fd = parts->stop_fd,
@@ -224,6 +245,7 @@ void crowdsec_links_free(struct crowdsec_links *l)
 		crowdsec_bouncer_free(k->bouncer);
 		lapi_free(k->lapi);
 		lapi_free(k->machine_lapi);
+		state_file_free(k->state);
 		credentials_free(&k->credentials);
 		if (k->password.data)
 			explicit_bzero(k->password.data, k->password.size);

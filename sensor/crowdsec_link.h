@@ -22,6 +22,9 @@ struct crowdsec_links_parts {
  * result 0 its lines are warnings. */
 int crowdsec_links_new(const struct config *config, const struct clock *clock, struct crowdsec_links **ret,
 		       struct buffer *errors);
+/* Before rights are given up: opens what outlives the process, in that folder. A failure is logged, and
+ * nothing is kept. */
+void crowdsec_links_open(struct crowdsec_links *l, const char *state_dir);
 int crowdsec_links_start(struct crowdsec_links *l, const struct crowdsec_links_parts *parts);
 /* Ends the threads, whose stop_fd is readable; questions are answered still. Accepts NULL. */
 void crowdsec_links_stop(struct crowdsec_links *l);

@@ -590,6 +590,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = crowdsec_links_new(c, &clock_system, &s->crowdsec, &errors);
 	if (!r)
+		crowdsec_links_open(s->crowdsec, c->state_dir);
+	if (!r)
 		open_spools(s, c);
 	if (!r)
 		r = reader_new(start->kernel, on_record, s, &s->reader);

@@ -88,6 +88,24 @@ sleep 3
 if served $D4; then fail "a new sensor unblocked a client while the LAPI was away"; fi
 tell "the LAPI is away: bans stay, also when the sensor process is started anew"
 
+picket_down
+picket_again
+wait_until 10 "after a start without the LAPI the ban is in force" dropped $D4
+left_is_over 192.0.2.50 60 || fail "after a start without the LAPI a ban has another end: $(pk why 192.0.2.50)"
+pk why $D4 --json | jq -e '.lists[0].decisions[0] | .origin == "cscli" and .id > 0' >/dev/null ||
+	fail "after a start without the LAPI nobody knows who wanted it: $(pk why $D4)"
+tell "picket is started while the LAPI is away: what was known is in force again, with who wanted it and until when"
+
+sed -i '$ a enforcement: {pin: true}' "$DIR/picket.yaml"
+picket_down
+picket_again
+wait_until 10 "with enforcement.pin the ban is in force" dropped $D4
+picket_down
+if served $D4; then fail "with enforcement.pin a stop unblocked a client"; fi
+picket_again
+if served $D4; then fail "with enforcement.pin a start unblocked a client"; fi
+tell "with enforcement.pin a stop unblocks nobody either"
+
 lapi_start
 cs decisions add -i $C4 -d 1h >/dev/null
 wait_until 30 "what was decided meanwhile is in force" dropped $C4

@@ -19,6 +19,7 @@ picket_unit(tail picket_sensor)
 picket_unit(refused picket_sensor)
 picket_unit(http_point picket_sensor)
 picket_unit(alert_send picket_sensor)
+picket_unit(crowdsec_state picket_sensor)
 picket_unit(haproxy_point picket_sensor)
 
 # Prints what a request costs user space; run by hand.
