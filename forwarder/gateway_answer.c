@@ -48,6 +48,9 @@ static void on_delivered(struct lane *lane, const struct transport_answer *a)
 
 	backoff_reset(&g->backoff);
 	g->rest_until_ns = 0;
+	/* The backlog takes half of the gateway's time at most: it may have one processor for both. */
+	if (lane == &g->backlog)
+		lane->pause_until_ns = 2 * a->received_ns - MIN(a->received_ns, lane->sent_ns);
 	pthread_mutex_lock(&g->lock);
 	g->counts.bytes += lane->batch->json.len;
 	g->counts.events += gateway_remove_batch(lane);

@@ -30,6 +30,7 @@ struct lane {
 	struct buffer body;          /* what its protocol made of the batch, while under way */
 	uint64_t guessed;            /* tokens that it was taken to cost */
 	uint64_t sent_ns;            /* boot clock */
+	uint64_t pause_until_ns;     /* backlog: what is new has its turn */
 };
 
 struct gateway {

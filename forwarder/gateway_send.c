@@ -106,7 +106,7 @@ static uint64_t lane_free_ns(const struct gateway *g, const struct lane *lane)
 
 	if (!lane->transport || lane_is_busy(lane) || probing)
 		return UINT64_MAX;
-	return MAX(g->rest_until_ns, budget_due_ns(&g->budget));
+	return MAX(MAX(g->rest_until_ns, lane->pause_until_ns), budget_due_ns(&g->budget));
 }
 
 uint64_t gateway_due_ns(const struct gateway *g, bool flush)
@@ -252,10 +252,11 @@ static int send_backlog(struct gateway *g, uint64_t now_ns)
 {
 	struct lane *lane = &g->backlog;
 
-	if (lane_free_ns(g, lane) > now_ns)
-		return 0;
+	/* At hand before its turn comes, so that gateway_due_ns knows when. */
 	if (!lane->batch)
 		lane->batch = outbox_backlog(&g->outbox);
+	if (lane_free_ns(g, lane) > now_ns)
+		return 0;
 	int r = lane->batch ? send_batch(lane) : 0;
 	return r < 0 ? r : 0;
 }
