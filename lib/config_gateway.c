@@ -373,6 +373,8 @@ static const char *check_crowdsec(const struct config_gateway *g)
 			 "machine_id, to tell of blocks";
 }
 
+#define HEADERS_MAX 16
+
 const char *config_gateway_check(const struct config_gateway *g, char text[static CONFIG_GATEWAY_TEXT_MAX])
 {
 	const char *wrong;
@@ -394,6 +396,8 @@ const char *config_gateway_check(const struct config_gateway *g, char text[stati
 			 config_protocol_name(g->protocol));
 		return text;
 	}
+	if (g->headers.count > HEADERS_MAX)
+		return "has more than 16 headers, those of its profile counted";
 	wrong = check_openai(g);
 	if (!wrong && g->protocol == GATEWAY_CROWDSEC)
 		wrong = check_crowdsec(g);

@@ -361,6 +361,11 @@ static void headers_in_three_ways(void **state)
 		snprintf(expected, sizeof expected, "x-key: %s/key", directory);
 		assert_string_equal(g->header_files.items[0], expected);
 	}
+	refuse("gateways: [{name: a, profile: portkey, url: 'http://a/', model: m, headers: ['a: 1', 'b: 1', "
+	       "'c: 1', 'd: 1', "
+	       "'e: 1', 'f: 1', 'g: 1', 'h: 1', 'i: 1', 'j: 1', 'k: 1', 'l: 1', 'm: 1', 'n: 1', 'o: 1', 'p: "
+	       "1']}]\n",
+	       ":1: gateways: \"a\" has more than 16 headers, those of its profile counted");
 	refuse(BATCH "headers: [a]}]\n", ":1: gateways.headers: \"a\" is no header; write \"Name: value\"");
 	refuse(BATCH "headers: {x: [1]}}]\n", ":1: gateways.headers: may hold plain values only");
 	refuse(BATCH "headers: {x-lunar-host: a}}]\n",
