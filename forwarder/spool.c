@@ -254,6 +254,15 @@ int spool_sync(struct spool *s)
 	return r;
 }
 
+/* One that could not be read at an earlier start: its number was given again then. Or it is a copy. */
+static bool another_has_its_generation(const struct spool *s, const struct spool_segment *g)
+{
+	for (const struct spool_segment *other = s->segments; other < g; other++)
+		if (other->generation == g->generation)
+			return true;
+	return false;
+}
+
 int spool_recover(struct spool *s)
 {
 	int first = 0;
@@ -266,6 +275,9 @@ int spool_recover(struct spool *s)
 		int r = spool_segment_recover(g, &s->counts.damage);
 		if (r == SPOOL_E_EMPTY)
 			r = spool_segment_empty(g);
+		/* What is taken out has its place by this; when the other is empty, a start finds it. */
+		if (!r && g->generation && another_has_its_generation(s, g))
+			r = -EEXIST;
 		if (r) {
 			/* Not to be written over. */
 			first = first ? first : r;

@@ -17,6 +17,7 @@ struct image {
 	uint64_t sequence;
 	uint32_t crc; /* of what is before it */
 };
+#define IMAGE_BYTES (offsetof(struct image, crc) + sizeof(uint32_t))
 
 static uint32_t crc_of(const struct image *i)
 {
@@ -38,7 +39,8 @@ int spool_mark_read(int fd, struct spool_mark *ret)
 		ssize_t n = pread(fd, &image, sizeof image, at);
 		if (n < 0)
 			return -errno;
-		if (n != sizeof image || !is_whole(&image) || (found && image.sequence < ret->sequence))
+		if (n < (ssize_t)IMAGE_BYTES || !is_whole(&image) ||
+		    (found && image.sequence < ret->sequence))
 			continue;
 		found = true;
 		*ret = (struct spool_mark){

@@ -214,6 +214,9 @@ int spool_segment_ack(struct spool_segment *s, uint32_t number)
 	if (record->state == SPOOL_DONE)
 		return 0;
 	set_done(s, number);
+	/* Only damage fills their place before all are done with: behind it the records begin. */
+	if (s->acks >= SPOOL_RECORDS_MAX)
+		return -ENOSPC;
 	int r = write_at(s->fd, &ack, sizeof ack, SPOOL_SECTOR + 4ull * s->acks);
 	if (!r)
 		s->acks++;
@@ -248,7 +251,8 @@ static bool head_is_whole(const struct record_head *h, uint64_t generation)
 
 	copy.head_crc = 0;
 	return h->magic == RECORD_MAGIC && h->generation == generation && h->len <= PAYLOAD_MAX &&
-	       !h->id[sizeof h->id - 1] && h->head_crc == crc_of(&copy, sizeof copy);
+	       h->number < SPOOL_RECORDS_MAX && !h->id[sizeof h->id - 1] &&
+	       h->head_crc == crc_of(&copy, sizeof copy);
 }
 
 static int read_segment_head(struct spool_segment *s)
@@ -333,8 +337,9 @@ static int recover_acks(struct spool_segment *s)
 	for (uint32_t i = 0; !r && i < (uint32_t)n / sizeof *acks; i++) {
 		uint32_t number = acks[i] & 0xffff;
 
-		if (acks[i])
-			s->acks = i + 1; /* behind it, whatever it is */
+		if (!acks[i])
+			continue;
+		s->acks = i + 1; /* behind it, whatever it is */
 		if (acks[i] == (number | ~number << 16) && number < s->count &&
 		    s->records[number].state != SPOOL_DONE) {
 			set_done(s, number);

@@ -114,8 +114,8 @@ static void open_spool(struct spool *s, enum config_spool_full full)
 	spool_init(s, slot_fds, BYTES_MAX, full);
 }
 
-/* The same files, as another process finds them. */
-static void reopen(struct spool *s)
+/* The same files, as another process finds them. What spool_recover says. */
+static int recover(struct spool *s)
 {
 	int fds[SPOOL_SEGMENTS];
 
@@ -124,7 +124,12 @@ static void reopen(struct spool *s)
 	spool_free(s);
 	memcpy(slot_fds, fds, sizeof fds);
 	spool_init(s, fds, BYTES_MAX, SPOOL_FULL_DROP_OLDEST);
-	assert_int_equal(spool_recover(s), 0);
+	return spool_recover(s);
+}
+
+static void reopen(struct spool *s)
+{
+	assert_int_equal(recover(s), 0);
 }
 
 /* Batch n: its content says which it is, `len` bytes and 1 + n % 7 events. */
@@ -374,6 +379,60 @@ static void a_spoilt_head_is_no_segment(void **state)
 	spool_free(&s);
 }
 
+/* Damage says that all places of acks are taken: the next one must not be written over a record. */
+static void acks_end_where_records_begin(void **state)
+{
+	struct spool s;
+	struct spool_place place;
+	struct batch *b;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	append(&s, 0, 2000);
+	append(&s, 1, 2000);
+	spoil(0, SPOOL_RECORDS_AT - 4, 4);
+	reopen(&s);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(spool_next(&s, &place, &b), 0);
+		batch_free(b);
+	}
+	assert_int_equal(spool_ack(&s, place), -ENOSPC);
+	reopen(&s); /* the second comes again, and the first is not missing */
+	assert_int_equal(s.counts.damage.places, 0);
+	assert_int_equal(spool_next(&s, &place, &b), 0);
+	assert_int_equal(number_of(b), 0);
+	batch_free(b);
+	spool_free(&s);
+}
+
+/*
+ * A file that could not be read at one start, and whose generation was given again, or a copy: one of both
+ * is taken, the other stays as it is until a start finds it alone.
+ */
+static void two_files_of_one_generation(void **state)
+{
+	static char bytes[SPOOL_RECORDS_AT + 8 * SPOOL_SECTOR];
+	struct spool s;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	append(&s, 0, 2000);
+	ssize_t n = pread(slot_fds[0], bytes, sizeof bytes, 0);
+	assert_true(n > SPOOL_RECORDS_AT);
+	assert_int_equal(__real_pwrite(slot_fds[5], bytes, (size_t)n, 0), n);
+	int kept = dup(slot_fds[5]);
+	assert_int_equal(recover(&s), -EEXIST);
+	slot_fds[5] = kept; /* the spool closed its own */
+	assert_next(&s, 0, 2000);
+	assert_none(&s);
+	spool_wait(&s, append(&s, 1, 2000));
+	reopen(&s);
+	assert_next(&s, 0, 2000);
+	assert_next(&s, 1, 2000);
+	assert_none(&s);
+	spool_free(&s);
+}
+
 /* --- power cuts --- */
 
 #define BATCHES 400
@@ -574,6 +633,8 @@ int main(void)
 		cmocka_unit_test(survives_a_full_disk),
 		cmocka_unit_test(passes_over_damage),
 		cmocka_unit_test(a_spoilt_head_is_no_segment),
+		cmocka_unit_test(acks_end_where_records_begin),
+		cmocka_unit_test(two_files_of_one_generation),
 		cmocka_unit_test(a_power_cut_at_any_write),
 		cmocka_unit_test(a_power_cut_in_any_order),
 	};
