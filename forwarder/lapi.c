@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include "lib/json_read.h"
+#include "lib/json_write.h"
 #include "lib/util.h"
 
 #ifndef PICKET_VERSION
@@ -12,6 +14,7 @@
 #define URL_MAX    8192
 #define BEARER_MAX 4096
 #define POLL_MS    1000
+#define LOGIN_MAX  8192
 
 const char *const lapi_version = PICKET_VERSION;
 
@@ -162,6 +165,51 @@ int lapi_call(struct lapi *l, const struct lapi_request *q, struct transport_ans
 	bool over = exchange(l, &code);
 	transport_finish(t, over ? code : CURLE_ABORTED_BY_CALLBACK, ret);
 	return over ? 0 : LAPI_E_STOPPED;
+}
+
+/* --- who we are --- */
+
+static void token_read(struct span body, struct lapi_token *ret)
+{
+	const struct json_limits limits = {LAPI_ANSWER_MAX, 8, 1000};
+	cJSON *root = NULL;
+
+	if (json_parse(body, &limits, &root, NULL))
+		return;
+	const char *token = json_get_text(root, "token"), *expire = json_get_text(root, "expire");
+	if (token && strlen(token) < sizeof ret->text && !token[strcspn(token, " \r\n")])
+		snprintf(ret->text, sizeof ret->text, "%s", token);
+	if (expire)
+		snprintf(ret->expire, sizeof ret->expire, "%s", expire);
+	if (token) /* cJSON's copy */
+		explicit_bzero((char *)(uintptr_t)token, strlen(token));
+	cJSON_Delete(root);
+}
+
+int lapi_login(struct lapi *l, struct span password, struct transport_answer *ret,
+	       struct lapi_token *ret_token)
+{
+	struct lapi_request q = {.method = TRANSPORT_POST, .path = "/v1/watchers/login", .anonymous = true};
+	struct buffer json = BUFFER_INIT(LOGIN_MAX);
+	struct json_writer w = JSON_WRITER(&json);
+
+	ret_token->text[0] = ret_token->expire[0] = 0;
+	json_object_begin(&w);
+	json_key(&w, "machine_id");
+	json_text(&w, l->parts.config->machine_id);
+	json_key(&w, "password");
+	json_string(&w, password);
+	json_key(&w, "scenarios");
+	json_raw(&w, SPAN("[\"picket\"]"));
+	json_object_end(&w);
+	q.json = buffer_span(&json);
+	int r = json.truncated ? -ENOMEM : lapi_call(l, &q, ret);
+	if (!r && ret->error == CURLE_OK && ret->status / 100 == 2)
+		token_read(ret->body, ret_token);
+	if (json.data)
+		explicit_bzero(json.data, json.size);
+	buffer_free(&json);
+	return r;
 }
 
 /* --- what it asks --- */

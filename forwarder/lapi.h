@@ -48,6 +48,14 @@ struct lapi_request {
 enum { LAPI_E_STOPPED = 1 };
 /* 0: *ret is what came of it, also if nothing came; valid until the next call. LAPI_E_STOPPED, -errno. */
 int lapi_call(struct lapi *l, const struct lapi_request *request, struct transport_answer *ret);
+#define LAPI_TOKEN_MAX 4096
+struct lapi_token {
+	char text[LAPI_TOKEN_MAX]; /* empty: the answer holds none */
+	char expire[64];           /* RFC 3339, as it is written there; empty: it is not told */
+};
+/* POST /v1/watchers/login as the machine of the configuration; as lapi_call. ret_token: wipe it. */
+int lapi_login(struct lapi *l, struct span password, struct transport_answer *ret,
+	       struct lapi_token *ret_token);
 /* What is wrong with an answer that is no 2xx, and what mends it: "HTTP 403: ...". */
 void lapi_explain(const struct transport_answer *answer, bool machine, char ret[static LAPI_ERROR_MAX]);
 

@@ -17,6 +17,7 @@ target_sources(picket_sensor PRIVATE
 	cli_export.c
 	cli_forecast.c
 	cli_gateway.c
+	cli_crowdsec_test.c
 	cli_gateway_test.c
 	cli_help.c
 	cli_import.c

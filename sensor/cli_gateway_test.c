@@ -17,6 +17,7 @@
 #include "lib/json_write.h"
 #include "lib/util.h"
 #include "sensor/cli.h"
+#include "sensor/cli_gateway.h"
 #include "sensor/cli_print.h"
 
 #define ERRORS_MAX (256 * 1024)
@@ -301,7 +302,8 @@ static int test_all(const struct cli *cli, const struct config *config, const ch
 			continue;
 		if (tried++ && !cli->json)
 			putchar('\n');
-		worst = MAX(worst, test_one(cli, g));
+		worst = MAX(worst,
+			    g->protocol == GATEWAY_CROWDSEC ? cli_crowdsec_test(cli, g) : test_one(cli, g));
 		fflush(stdout);
 	}
 	if (name && !found)

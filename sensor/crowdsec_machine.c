@@ -13,7 +13,6 @@
 
 #define BATCH_ALERTS   100 /* LAPI takes 500 in two seconds */
 #define BATCH_BYTES    (2u << 20)
-#define TOKEN_MAX      4096
 #define TOKEN_EARLY_S  300  /* a new one so long before it ends, */
 #define TOKEN_OF_S     3600 /* ... or so long after the login where its end cannot be read */
 #define HEARTBEAT_NS   (60 * NS_PER_S)
@@ -42,10 +41,10 @@ struct crowdsec_machine {
 	bool runs;
 	/* Of its thread alone. */
 	struct backoff backoff;
-	char token[TOKEN_MAX];  /* empty: not logged in */
-	uint64_t token_until_s; /* wall clock */
-	uint64_t rest_ns;       /* nothing is asked before */
-	uint64_t heartbeat_ns;  /* when it is due */
+	struct lapi_token token; /* empty: not logged in */
+	uint64_t token_until_s;  /* wall clock */
+	uint64_t rest_ns;        /* nothing is asked before */
+	uint64_t heartbeat_ns;   /* when it is due */
 	uint64_t held_since_ns;
 	struct held held[BATCH_ALERTS]; /* oldest first */
 	unsigned held_count;
@@ -122,14 +121,13 @@ static bool is_lasting(const struct transport_answer *a)
 }
 
 /* What came of it for who asked; a token that is no longer known is forgotten. */
-static int call(struct crowdsec_machine *m, const struct lapi_request *q, struct transport_answer *a)
+static int judge(struct crowdsec_machine *m, int result, bool by_token, const struct transport_answer *a)
 {
 	char error[LAPI_ERROR_MAX];
-	int r = lapi_call(m->parts.lapi, q, a);
 
-	if (r == LAPI_E_STOPPED)
+	if (result == LAPI_E_STOPPED)
 		return CALL_STOPPED;
-	if (r) {
+	if (result) {
 		tell_error(m, "no memory");
 		rest(m, 0);
 		return CALL_AGAIN;
@@ -144,13 +142,20 @@ static int call(struct crowdsec_machine *m, const struct lapi_request *q, struct
 		return CALL_OK;
 	}
 	bool unknown = a->status == 401 || a->status == 403;
-	if (unknown && q->bearer)
-		explicit_bzero(m->token, sizeof m->token);
+	if (unknown && by_token)
+		explicit_bzero(&m->token, sizeof m->token);
 	lapi_explain(a, true, error);
 	tell_error(m, error);
-	if (!unknown || !q->bearer) /* a token that has ended is no reason to wait: the login will tell */
+	if (!unknown || !by_token) /* a token that has ended is no reason to wait: the login will tell */
 		rest(m, a->retry_after_ms);
 	return is_lasting(a) && !unknown ? CALL_REFUSED : CALL_AGAIN;
+}
+
+static int call(struct crowdsec_machine *m, const struct lapi_request *q, struct transport_answer *a)
+{
+	int r = lapi_call(m->parts.lapi, q, a);
+
+	return judge(m, r, true, a);
 }
 
 static cJSON *answer_parse(struct span body)
@@ -163,59 +168,36 @@ static cJSON *answer_parse(struct span body)
 
 /* --- login --- */
 
-static void token_take(struct crowdsec_machine *m, struct span body)
-{
-	cJSON *root = answer_parse(body);
-	const char *token = json_get_text(root, "token"), *expire = json_get_text(root, "expire");
-	uint64_t now_s = wall_s(m), end_s;
-
-	if (token && strlen(token) < sizeof m->token && !token[strcspn(token, " \r\n")]) {
-		snprintf(m->token, sizeof m->token, "%s", token);
-		if (crowdsec_time_parse(span_from(expire), &end_s) || end_s <= now_s)
-			end_s = now_s + TOKEN_OF_S;
-		m->token_until_s = end_s;
-		count(m, &m->counts.logins, 1);
-	} else {
-		tell_error(m, "its answer to the login holds no token: is url that of a LAPI?");
-		rest(m, 0);
-	}
-	if (token) /* cJSON's copy */
-		explicit_bzero((char *)(uintptr_t)token, strlen(token));
-	cJSON_Delete(root);
-}
-
 static void login(struct crowdsec_machine *m)
 {
-	struct lapi_request q = {.method = TRANSPORT_POST, .path = "/v1/watchers/login", .anonymous = true};
-	struct json_writer w = JSON_WRITER(&m->json);
 	struct transport_answer a;
+	uint64_t now_s = wall_s(m), end_s;
+	int r = lapi_login(m->parts.lapi, m->parts.password, &a, &m->token);
 
-	buffer_reset(&m->json);
-	json_object_begin(&w);
-	json_key(&w, "machine_id");
-	json_text(&w, m->parts.config->machine_id);
-	json_key(&w, "password");
-	json_string(&w, m->parts.password);
-	json_key(&w, "scenarios");
-	json_raw(&w, SPAN("[\"picket\"]"));
-	json_object_end(&w);
-	q.json = buffer_span(&m->json);
-	if (call(m, &q, &a) == CALL_OK)
-		token_take(m, a.body);
-	explicit_bzero(m->json.data, m->json.len);
-	buffer_reset(&m->json);
+	if (judge(m, r, false, &a) != CALL_OK)
+		return;
+	if (!m->token.text[0]) {
+		tell_error(m, "its answer to the login holds no token: is url that of a LAPI?");
+		rest(m, 0);
+		return;
+	}
+	if (crowdsec_time_parse(span_from(m->token.expire), &end_s) || end_s <= now_s)
+		end_s = now_s + TOKEN_OF_S;
+	m->token_until_s = end_s;
+	count(m, &m->counts.logins, 1);
 }
 
 static bool is_logged_in(const struct crowdsec_machine *m)
 {
 	uint64_t now_s = wall_s(m);
 
-	return m->token[0] && now_s + TOKEN_EARLY_S < m->token_until_s;
+	return m->token.text[0] && now_s + TOKEN_EARLY_S < m->token_until_s;
 }
 
 static void heartbeat(struct crowdsec_machine *m)
 {
-	const struct lapi_request q = {.method = TRANSPORT_GET, .path = "/v1/heartbeat", .bearer = m->token};
+	const struct lapi_request q = {
+		.method = TRANSPORT_GET, .path = "/v1/heartbeat", .bearer = m->token.text};
 	struct transport_answer a;
 
 	m->heartbeat_ns = now_ns(m) + HEARTBEAT_NS;
@@ -364,7 +346,7 @@ static unsigned batch_length(struct crowdsec_machine *m)
 
 static void post(struct crowdsec_machine *m)
 {
-	struct lapi_request q = {.method = TRANSPORT_POST, .path = "/v1/alerts", .bearer = m->token};
+	struct lapi_request q = {.method = TRANSPORT_POST, .path = "/v1/alerts", .bearer = m->token.text};
 	struct transport_answer a;
 	unsigned n = batch_length(m);
 
@@ -386,7 +368,7 @@ static void post(struct crowdsec_machine *m)
 
 static int decision_delete(struct crowdsec_machine *m, uint64_t id)
 {
-	struct lapi_request q = {.method = TRANSPORT_DELETE, .bearer = m->token};
+	struct lapi_request q = {.method = TRANSPORT_DELETE, .bearer = m->token.text};
 	struct transport_answer a;
 
 	buffer_reset(&m->path);
@@ -404,7 +386,7 @@ static int decision_delete(struct crowdsec_machine *m, uint64_t id)
 /* The decisions of our alert, as the LAPI numbered them. */
 static int alert_decisions(struct crowdsec_machine *m, const char *alert, uint64_t *ids, unsigned *ret)
 {
-	struct lapi_request q = {.method = TRANSPORT_GET, .bearer = m->token};
+	struct lapi_request q = {.method = TRANSPORT_GET, .bearer = m->token.text};
 	struct transport_answer a;
 	const cJSON *d;
 	int64_t id;
@@ -523,7 +505,7 @@ void crowdsec_machine_free(struct crowdsec_machine *m)
 	queue_free(m->queue, (void (*)(void *))event_unref);
 	buffer_free(&m->json);
 	buffer_free(&m->path);
-	explicit_bzero(m->token, sizeof m->token);
+	explicit_bzero(&m->token, sizeof m->token);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }

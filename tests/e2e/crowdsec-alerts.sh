@@ -21,6 +21,31 @@ seconds() { # of Go's duration, as "14m58.2s"
 	awk -v d="$1" 'BEGIN { n = split(d, part, /[hms]/); s = 0; if (d ~ /h/) { s += part[1] * 3600; i = 1 } if (d ~ /m/) s += part[++i] * 60; print int(s + part[++i]) }'
 }
 
+# The example, with this LAPI's port and secrets.
+mkdir "$DIR/etc"
+cp "$DIR/lapi/key" "$DIR/etc/crowdsec.key"
+cp "$DIR/lapi/password" "$DIR/etc/crowdsec.password"
+sed "s,/etc/picket,$DIR/etc,; s,127.0.0.1:8080,127.0.0.1:$LAPI_PORT," "$E2E/../../examples/gateways/crowdsec.yaml" >"$DIR/example.yaml"
+exits 0 pk config check "$DIR/example.yaml"
+try() { in_s "$PICKET_BIN" gateway test -c "$DIR/example.yaml" "$@"; }
+exits 0 try
+grep -q 'knows us' "$DIR/out" || fail "gateway test says: $(cat "$DIR/out")"
+equal "what gateway test asks" "key 200 login 200 heartbeat 200" "$(try --json | jq -r '.steps | map("\(.step) \(.status)") | join(" ")')"
+if grep -q -e "$(cat "$DIR/lapi/key")" -e picket-password-1 "$DIR/out"; then fail "gateway test shows a secret"; fi
+echo another-key >"$DIR/etc/crowdsec.key"
+exits 1 try
+grep -q 'HTTP 403: .*cscli bouncers add' "$DIR/out" || fail "a wrong key is not explained: $(cat "$DIR/out")"
+cp "$DIR/lapi/key" "$DIR/etc/crowdsec.key"
+echo another-password >"$DIR/etc/crowdsec.password"
+exits 1 try
+grep -q 'HTTP 401: .*cscli machines' "$DIR/out" || fail "a wrong password is not explained: $(cat "$DIR/out")"
+sed -i "s,127.0.0.1:$LAPI_PORT,127.0.0.1:$PORT," "$DIR/example.yaml"
+exits 1 try
+grep -q 'no list of decisions' "$DIR/out" || fail "another server is not explained: $(cat "$DIR/out")"
+sed -i "s,127.0.0.1:$PORT,127.0.0.1:1," "$DIR/example.yaml"
+exits 5 try
+tell "gateway test: key and login are known; else it says which is not, and what mends it"
+
 picket_up "mode: enforce
 $(lapi_gateway "interval: 1s, $MACHINE")"
 wait_until 10 "picket has logged in" of_is .machine.logins 1
