@@ -177,7 +177,7 @@ void outbox_let_go(struct outbox *o, unsigned keep, const struct batch *but)
 		if (b->kept != BATCH_KEPT)
 			continue;
 		take_out(o, b);
-		spooler_wait(o->spooler, b->place);
+		spooler_wait(o->spooler, b->place, b->events);
 		batch_free(b);
 	}
 }

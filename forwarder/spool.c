@@ -110,10 +110,12 @@ static void count_oldest(struct spool *s)
 	s->counts.oldest_wall_s = r ? r->wall_s : 0;
 }
 
-void spool_wait(struct spool *s, struct spool_place place)
+void spool_wait(struct spool *s, struct spool_place place, uint32_t events)
 {
 	struct spool_segment *g = segment_of(s, place);
 
+	if (!g)
+		s->counts.dropped += events;
 	if (!g || g->records[place.number].state != SPOOL_LIVE)
 		return;
 	g->records[place.number].state = SPOOL_WAITING;

@@ -53,8 +53,8 @@ int spool_recover(struct spool *s);
  */
 int spool_append(struct spool *s, const struct batch *b, uint64_t wall_ns, struct spool_place *ret);
 int spool_sync(struct spool *s); /* 0 or -errno: nothing since the last one is safe, and the file is left */
-/* Its owner has it no longer: it waits. Of a place that was dropped meanwhile nothing happens. */
-void spool_wait(struct spool *s, struct spool_place place);
+/* Its owner has it no longer: it waits. If its file was dropped meanwhile, so are its events, and counted. */
+void spool_wait(struct spool *s, struct spool_place place, uint32_t events);
 /* The oldest that waits, read back and LIVE again; its owner acks it, or has it wait. 0, SPOOL_E_NONE,
  * -errno. */
 int spool_next(struct spool *s, struct spool_place *ret_place, struct batch **ret);

@@ -19,6 +19,7 @@ struct order {
 	enum order_kind kind;
 	struct batch *batch; /* PUT */
 	struct spool_place place;
+	uint32_t events; /* WAIT */
 };
 
 struct orders {
@@ -81,13 +82,14 @@ static void orders_take(struct orders *from, struct orders *ret)
 	orders_init(from);
 }
 
-static int give(struct spooler *s, enum order_kind kind, struct batch *b, struct spool_place place)
+static int give(struct spooler *s, enum order_kind kind, struct batch *b, struct spool_place place,
+		uint32_t events)
 {
 	struct order *order = malloc(sizeof *order);
 
 	if (!order)
 		return -ENOMEM;
-	*order = (struct order){.kind = kind, .batch = b, .place = place};
+	*order = (struct order){.kind = kind, .batch = b, .place = place, .events = events};
 	pthread_mutex_lock(&s->lock);
 	orders_add(&s->todo, order);
 	pthread_cond_signal(&s->work);
@@ -98,20 +100,20 @@ static int give(struct spooler *s, enum order_kind kind, struct batch *b, struct
 int spooler_put(struct spooler *s, struct batch *b)
 {
 	b->kept = BATCH_WRITING;
-	int r = give(s, ORDER_PUT, b, (struct spool_place){0});
+	int r = give(s, ORDER_PUT, b, (struct spool_place){0}, 0);
 	if (r)
 		b->kept = BATCH_REFUSED;
 	return r;
 }
 
-void spooler_wait(struct spooler *s, struct spool_place place)
+void spooler_wait(struct spooler *s, struct spool_place place, uint32_t events)
 {
-	give(s, ORDER_WAIT, NULL, place);
+	give(s, ORDER_WAIT, NULL, place, events);
 }
 
 void spooler_ack(struct spooler *s, struct spool_place place)
 {
-	give(s, ORDER_ACK, NULL, place);
+	give(s, ORDER_ACK, NULL, place, 0);
 }
 
 struct batch *spooler_take(struct spooler *s)
@@ -217,7 +219,7 @@ static void carry_out(struct spooler *s, struct orders *todo, struct orders *ret
 		if (o->kind == ORDER_ACK)
 			r = spool_ack(&s->spool, o->place);
 		else
-			spool_wait(&s->spool, o->place);
+			spool_wait(&s->spool, o->place, o->events);
 		if (r)
 			turn->error = r;
 		free(o);

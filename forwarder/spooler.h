@@ -51,7 +51,7 @@ int spooler_put(struct spooler *s, struct batch *b);
 /* One that came back: KEPT at its place, or REFUSED. NULL: none now. */
 struct batch *spooler_take(struct spooler *s);
 /* As spool_wait and spool_ack. Without memory it is sent again after a restart. */
-void spooler_wait(struct spooler *s, struct spool_place place);
+void spooler_wait(struct spooler *s, struct spool_place place, uint32_t events);
 void spooler_ack(struct spooler *s, struct spool_place place);
 /* The oldest that waits, KEPT; the caller's. NULL: none, or it is still being read: wake tells. */
 struct batch *spooler_next(struct spooler *s);

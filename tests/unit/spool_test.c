@@ -37,6 +37,7 @@ static size_t op_count;
 static bool recording;
 static int slot_fds[SPOOL_SEGMENTS];
 static int write_error; /* errno of every write, 0 = none */
+static int sync_error;  /* of every sync */
 
 ssize_t __real_pwrite(int fd, const void *bytes, size_t len, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at);
@@ -98,6 +99,10 @@ int __wrap_ftruncate(int fd, off_t len)
 
 int __wrap_fdatasync(int fd)
 {
+	if (sync_error) {
+		errno = sync_error;
+		return -1;
+	}
 	if (recording)
 		record(OP_SYNC, fd, 0, 0, NULL);
 	return __real_fdatasync(fd);
@@ -166,6 +171,11 @@ static struct spool_place append(struct spool *s, unsigned n, size_t len)
 	return place;
 }
 
+static void wait_for(struct spool *s, unsigned n, size_t len)
+{
+	spool_wait(s, append(s, n, len), 1 + n % 7);
+}
+
 /* What waits comes back in this order, whole. */
 static void assert_next(struct spool *s, unsigned n, size_t len)
 {
@@ -205,8 +215,8 @@ static void comes_back_in_order(void **state)
 		places[i] = append(&s, i, 100 + 500 * i);
 	assert_int_equal(spool_sync(&s), 0);
 	assert_none(&s); /* their owner has them all */
-	spool_wait(&s, places[3]);
-	spool_wait(&s, places[1]);
+	spool_wait(&s, places[3], 4);
+	spool_wait(&s, places[1], 2);
 	spool_ack(&s, places[0]);
 	assert_int_equal(s.counts.waiting, 4 + 2);
 	assert_next(&s, 1, 600);
@@ -249,7 +259,7 @@ static void drops_the_oldest(void **state)
 	(void)state;
 	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
 	for (n = 0; n < 200; n++) {
-		spool_wait(&s, append(&s, n, 50000));
+		wait_for(&s, n, 50000);
 		events += 1 + n % 7;
 		assert_int_equal(s.counts.waiting + s.counts.dropped, events);
 		assert_true(s.counts.bytes <= BYTES_MAX);
@@ -288,7 +298,7 @@ static void refuses_the_newest(void **state)
 		batch_free(b);
 		if (r)
 			break;
-		spool_wait(&s, place);
+		spool_wait(&s, place, 1 + n % 7);
 	}
 	assert_int_equal(r, SPOOL_E_REFUSED);
 	assert_int_equal(s.counts.refused, 1);
@@ -296,7 +306,7 @@ static void refuses_the_newest(void **state)
 	for (unsigned i = 0; i < n; i++)
 		assert_next(&s, i, 50000);
 	assert_none(&s);
-	spool_wait(&s, append(&s, n, 50000)); /* there is room again */
+	wait_for(&s, n, 50000); /* there is room again */
 	assert_next(&s, n, 50000);
 	spool_free(&s);
 }
@@ -310,11 +320,11 @@ static void survives_a_full_disk(void **state)
 
 	(void)state;
 	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
-	spool_wait(&s, append(&s, 1, 3000));
+	wait_for(&s, 1, 3000);
 	write_error = ENOSPC;
 	assert_int_equal(spool_append(&s, b, 0, &place), -ENOSPC);
 	write_error = 0;
-	spool_wait(&s, append(&s, 2, 3000));
+	wait_for(&s, 2, 3000);
 	assert_int_equal(spool_sync(&s), 0);
 	reopen(&s);
 	assert_int_equal(s.counts.damage.places, 0);
@@ -322,6 +332,49 @@ static void survives_a_full_disk(void **state)
 	assert_next(&s, 2, 3000);
 	assert_none(&s);
 	batch_free(b);
+	spool_free(&s);
+}
+
+/* Behind a sync that failed nothing is trusted: what comes goes to another file. */
+static void leaves_a_file_that_cannot_be_synced(void **state)
+{
+	struct spool s;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	append(&s, 1, 3000);
+	assert_int_equal(spool_sync(&s), 0);
+	sync_error = EIO;
+	struct spool_place lost = append(&s, 2, 3000);
+	assert_int_equal(spool_sync(&s), -EIO);
+	sync_error = 0;
+	spool_ack(&s, lost); /* its owner has it, and gives it again */
+	struct spool_place again = append(&s, 2, 3000);
+	assert_true(again.generation != lost.generation);
+	assert_int_equal(spool_sync(&s), 0);
+	reopen(&s);
+	assert_next(&s, 1, 3000);
+	assert_next(&s, 2, 3000);
+	assert_none(&s);
+	spool_free(&s);
+}
+
+/* A file is dropped with batches in it that their owners still have in memory: when they let go, they are
+ * lost. */
+static void what_was_dropped_under_its_owner_is_counted(void **state)
+{
+	struct spool s;
+
+	(void)state;
+	open_spool(&s, SPOOL_FULL_DROP_OLDEST);
+	struct spool_place first = append(&s, 3, 50000), second = append(&s, 4, 50000);
+	for (unsigned n = 5; n < 200; n++)
+		append(&s, n, 50000);
+	assert_int_equal(s.counts.dropped, 0); /* nobody has lost anything yet */
+	spool_wait(&s, first, 4);
+	assert_int_equal(s.counts.dropped, 4);
+	assert_int_equal(spool_ack(&s, second), 0); /* delivered: not lost */
+	assert_int_equal(s.counts.dropped, 4);
 	spool_free(&s);
 }
 
@@ -355,7 +408,7 @@ static void passes_over_damage(void **state)
 	assert_none(&s);
 	assert_int_equal(s.counts.unread, 1 + 3);
 	/* What comes now does not end up behind the damage of then. */
-	spool_wait(&s, append(&s, 9, 2000));
+	wait_for(&s, 9, 2000);
 	reopen(&s);
 	assert_next(&s, 9, 2000);
 	assert_none(&s);
@@ -374,7 +427,7 @@ static void a_spoilt_head_is_no_segment(void **state)
 	reopen(&s);
 	assert_int_equal(s.counts.damage.places, 1);
 	assert_none(&s);
-	spool_wait(&s, append(&s, 1, 10));
+	wait_for(&s, 1, 10);
 	assert_next(&s, 1, 10);
 	spool_free(&s);
 }
@@ -425,7 +478,7 @@ static void two_files_of_one_generation(void **state)
 	slot_fds[5] = kept; /* the spool closed its own */
 	assert_next(&s, 0, 2000);
 	assert_none(&s);
-	spool_wait(&s, append(&s, 1, 2000));
+	wait_for(&s, 1, 2000);
 	reopen(&s);
 	assert_next(&s, 0, 2000);
 	assert_next(&s, 1, 2000);
@@ -631,6 +684,8 @@ int main(void)
 		cmocka_unit_test(drops_the_oldest),
 		cmocka_unit_test(refuses_the_newest),
 		cmocka_unit_test(survives_a_full_disk),
+		cmocka_unit_test(leaves_a_file_that_cannot_be_synced),
+		cmocka_unit_test(what_was_dropped_under_its_owner_is_counted),
 		cmocka_unit_test(passes_over_damage),
 		cmocka_unit_test(a_spoilt_head_is_no_segment),
 		cmocka_unit_test(acks_end_where_records_begin),
