@@ -250,7 +250,7 @@ static bool head_is_whole(const struct record_head *h, uint64_t generation)
 	struct record_head copy = *h;
 
 	copy.head_crc = 0;
-	return h->magic == RECORD_MAGIC && h->generation == generation && h->len <= PAYLOAD_MAX &&
+	return h->magic == RECORD_MAGIC && h->generation == generation && h->len && h->len <= PAYLOAD_MAX &&
 	       h->number < SPOOL_RECORDS_MAX && !h->id[sizeof h->id - 1] &&
 	       h->head_crc == crc_of(&copy, sizeof copy);
 }
