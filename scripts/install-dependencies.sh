@@ -15,6 +15,8 @@ DEMO="iproute2 util-linux procps curl jq nginx-light haproxy"
 TEST="$DEMO clang-format clang-tidy libclang-rt-14-dev shellcheck nghttp2-client apache2-utils hping3 tcpdump
 	python3 python3-cryptography python3-scapy python3-yaml python3-jsonschema openssl qemu-system-x86 busybox-static cpio xz-utils
 	node-llhttp mandoc zsh fish ca-certificates"
+# A real Portkey comes by npm; a node of another origin brings its own, and does not go together with Debian's.
+command -v npm >/dev/null || TEST="$TEST nodejs npm"
 BENCH="$DEMO wrk bpftool nftables ipset iptables xdp-tools syslog-ng-core syslog-ng-mod-http openssl"
 
 if [ "${PICKET_NO_INSTALL:-0}" = 1 ]; then
