@@ -6,12 +6,14 @@
  */
 #include "forwarder/forwarder.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sys/random.h>
 #include "forwarder/filter.h"
 #include "forwarder/gateway.h"
 #include "forwarder/protocol.h"
+#include "forwarder/spool_files.h"
 #include "forwarder/transport_direct.h"
 #include "lib/event_json.h"
 #include "lib/util.h"
@@ -134,6 +136,33 @@ void forwarder_free(struct forwarder *f)
 	curl_global_cleanup();
 }
 
+struct strays {
+	const struct forwarder *f;
+	const char *state_dir;
+	struct buffer *errors;
+};
+
+static bool has_spool(void *arg, const char *name)
+{
+	const struct forwarder *f = ((const struct strays *)arg)->f;
+
+	for (unsigned i = 0; i < f->count; i++)
+		if (f->gateways[i] && f->configs[i].spool && strcmp(f->configs[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void tell_stray(void *arg, const char *name, uint64_t bytes)
+{
+	const struct strays *s = arg;
+
+	buffer_printf(s->errors,
+		      "%s/spool/%s holds %" PRIu64
+		      " bytes for a gateway that has no spool any more: configure it again "
+		      "to have them sent, or remove the folder\n",
+		      s->state_dir, name, bytes);
+}
+
 void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct buffer *errors)
 {
 	for (unsigned i = 0; i < f->count; i++) {
@@ -144,6 +173,9 @@ void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct bu
 				      f->configs[i].name, state_dir,
 				      r == -EBUSY ? "another process has it" : strerror(-r));
 	}
+	/* Nothing is lost for it: it only lies there. */
+	struct strays strays = {f, state_dir, errors};
+	spool_files_strays(state_dir, has_spool, tell_stray, &strays);
 }
 
 void forwarder_seen(struct forwarder *f, uint64_t wall_ns)

@@ -86,7 +86,8 @@ int forwarder_new(const struct config *config, const struct clock *clock, const 
 		  const struct forwarder_hooks *hooks, struct forwarder **ret, struct buffer *errors);
 /*
  * Opens, or makes, the spools of the gateways that want one, in state_dir; before privileges are dropped and
- * before the first run. A spool that cannot be had is told in errors, a line each, and is not used.
+ * before the first run. A spool that cannot be had is told in errors, a line each, and is not
+ * used; so is one that still holds something and belongs to no gateway.
  */
 void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct buffer *errors);
 /* All that was seen before this time (wall clock, less held_ns) has been pushed: after a crash it is not

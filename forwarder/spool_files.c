@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "forwarder/spool_files.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -97,4 +99,45 @@ int spool_files_open(const char *state_dir, const char *name, int fds[static SPO
 		close(spool);
 	close(state);
 	return r;
+}
+
+/* Of the segments alone: a mark is always there. */
+static uint64_t bytes_in(int spool, const char *name)
+{
+	int folder = openat(spool, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	uint64_t bytes = 0;
+	char file[8];
+	struct stat st;
+
+	if (folder < 0)
+		return 0;
+	for (unsigned i = 0; i < SPOOL_SEGMENTS; i++) {
+		snprintf(file, sizeof file, "%02u", i);
+		if (!fstatat(folder, file, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode))
+			bytes += (uint64_t)st.st_size;
+	}
+	close(folder);
+	return bytes;
+}
+
+int spool_files_strays(const char *state_dir, bool (*wanted)(void *arg, const char *name),
+		       void (*found)(void *arg, const char *name, uint64_t bytes), void *arg)
+{
+	char path[PATH_MAX];
+	const struct dirent *entry;
+
+	if ((size_t)snprintf(path, sizeof path, "%s/spool", state_dir) >= sizeof path)
+		return -ENAMETOOLONG;
+	DIR *spool = opendir(path);
+	if (!spool)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(spool))) {
+		if (entry->d_name[0] == '.' || wanted(arg, entry->d_name))
+			continue;
+		uint64_t bytes = bytes_in(dirfd(spool), entry->d_name);
+		if (bytes)
+			found(arg, entry->d_name, bytes);
+	}
+	closedir(spool);
+	return 0;
 }

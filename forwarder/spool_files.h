@@ -15,6 +15,12 @@
  */
 int spool_files_open(const char *state_dir, const char *name, int fds[static SPOOL_SEGMENTS],
 		     int *ret_mark_fd);
+/*
+ * Calls found for each folder there that wanted does not know, with the bytes of its files, if there are any:
+ * what waits for a gateway that is not configured any more is sent to nobody. 0 or -errno.
+ */
+int spool_files_strays(const char *state_dir, bool (*wanted)(void *arg, const char *name),
+		       void (*found)(void *arg, const char *name, uint64_t bytes), void *arg);
 void spool_files_close(const int fds[static SPOOL_SEGMENTS], int mark_fd);
 
 #endif

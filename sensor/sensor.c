@@ -528,7 +528,7 @@ static void open_spools(struct sensor *s, const struct config *c)
 
 	forwarder_open_spools(s->forwarder, c->state_dir, &errors);
 	if (errors.len)
-		log_warning("what waits for gateways does not outlive a restart",
+		log_warning("not all spools of gateways are in use",
 			    LOG_SPAN("detail", buffer_span(&errors)));
 }
 

@@ -300,6 +300,27 @@ static void a_disk_that_is_full_delays_nobody(void **state)
 	stub_stop(s);
 }
 
+static void what_belongs_to_nobody_is_told(void **state)
+{
+	struct buffer errors = BUFFER_INIT(4096);
+	struct rig rig;
+
+	(void)state;
+	start(&rig, quiet_port());
+	push(&rig, 70);
+	run_until(&rig, is_down, 0);
+	forwarder_flush(rig.f, 1000);
+	forwarder_free(rig.f);
+	rig_init(&rig, quiet_port());
+	rig.gateways[0].name = (char *)"other";
+	rig_start(&rig);
+	forwarder_open_spools(rig.f, folder, &errors);
+	assert_non_null(memmem(errors.data, errors.len, "/spool/main holds ", 18));
+	assert_null(memmem(errors.data, errors.len, "/spool/other", 12));
+	buffer_free(&errors);
+	forwarder_free(rig.f);
+}
+
 static void two_processes_do_not_share_a_spool(void **state)
 {
 	struct stub *s = stub_start(0, &accepted, 1);
@@ -332,6 +353,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_disk_that_is_full, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(a_disk_that_is_full_delays_nobody, make_folder,
 						remove_folder),
+		cmocka_unit_test_setup_teardown(what_belongs_to_nobody_is_told, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(two_processes_do_not_share_a_spool, make_folder,
 						remove_folder),
 	};
