@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 #include "lib/clock.h"
+#include "lib/file_io.h"
 #include "lib/util.h"
 
 #define HEAD_MAGIC   "PKSPOOL"
@@ -75,19 +76,10 @@ static int write_at(int fd, const void *bytes, size_t len, uint64_t at)
 /* 0, -errno, or -ENODATA: the file ends before. */
 static int read_at(int fd, void *bytes, size_t len, uint64_t at)
 {
-	char *p = bytes;
+	size_t got;
+	int r = file_read_at(fd, at, bytes, len, &got);
 
-	while (len) {
-		ssize_t n = pread(fd, p, len, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENODATA;
-		p += n;
-		len -= (size_t)n;
-		at += (uint64_t)n;
-	}
-	return 0;
+	return r ? r : got < len ? -ENODATA : 0;
 }
 
 /* --- the records in memory --- */

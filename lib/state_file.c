@@ -81,27 +81,6 @@ static int digest_of(struct span head, struct span text, char hex[static 65])
 	return good ? 0 : -ENOMEM;
 }
 
-/* 0, -errno. *ret_len: what there was, up to max. */
-static int read_all(int fd, char *bytes, size_t max, size_t *ret_len)
-{
-	size_t len = 0;
-
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
-	while (len < max) {
-		ssize_t n = read(fd, bytes + len, max - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	*ret_len = len;
-	return 0;
-}
-
 /* The text of a file that is whole; SPAN_NULL if it is not. */
 static struct span content_of(const char *bytes, size_t len, uint64_t *ret_generation)
 {
@@ -144,7 +123,7 @@ static int find(const struct state_file *s, unsigned i, struct found *f)
 	f->bytes = malloc(max + 1);
 	if (!f->bytes)
 		return -ENOMEM;
-	int r = read_all(s->files[i], f->bytes, max, &f->len);
+	int r = file_read_at(s->files[i], 0, f->bytes, max, &f->len);
 	if (!r)
 		f->text = content_of(f->bytes, f->len, &f->generation);
 	return r;
