@@ -39,7 +39,7 @@ const char *gateway_drop_name(enum gateway_drop reason); /* "queue", ... */
 struct gateway_counts {
 	const char *name;
 	enum config_gateway_protocol protocol;
-	const char *state;        /* "idle", "sending", "backing off", "failed", "budget" */
+	const char *state;        /* "idle", "sending", "backing off", "down", "failed", "budget" */
 	char last_error[384];     /* "" if none; explained for people */
 	unsigned last_status;     /* HTTP */
 	uint64_t events, batches; /* delivered */

@@ -7,7 +7,7 @@
 #include "forwarder/situation.h"
 #include "lib/util.h"
 
-/* So many failures in a row open the circuit: from then on each rest ends with one probe. */
+/* So many failures in a row open the circuit, and the gateway counts as down. */
 #define CIRCUIT_FAILURES 5
 
 /* One that could be read, by whatever way: kept in words, and handed on by whom is to decide. */
@@ -72,7 +72,7 @@ static void on_retry(struct lane *lane, const struct transport_answer *a, uint64
 	if (lane == &g->live)
 		lane->batch = NULL; /* it is the outbox's first again */
 	set_error(g, a);
-	g->counts.state = g->backoff.failures < CIRCUIT_FAILURES ? "backing off" : "open";
+	g->counts.state = g->backoff.failures < CIRCUIT_FAILURES ? "backing off" : "down";
 	pthread_mutex_unlock(&g->lock);
 }
 

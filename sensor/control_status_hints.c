@@ -174,7 +174,7 @@ static void hint_gateways(struct json_writer *w, const struct status *s)
 		const struct gateway_counts *g = &s->gateways[i];
 
 		if (!strcmp(g->state, "failed") || !strcmp(g->state, "backing off") ||
-		    !strcmp(g->state, "open"))
+		    !strcmp(g->state, "down"))
 			hint(w, "warning", "picket gateway list", "gateway %s is %s: %s", g->name, g->state,
 			     g->last_error[0] ? g->last_error : "no answer");
 		if (g->poll.last_error[0])
