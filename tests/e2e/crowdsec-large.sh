@@ -13,6 +13,8 @@ served() { in_c curl -s -o /dev/null -m 0.5 --interface "$1" "http://$S4:$PORT/"
 dropped() { ! served "$1"; }
 of() { pk lists --json | jq -r "select(.name == \"crowdsec\") | $1"; }
 of_is() { [ "$(of "$1")" = "$2" ]; }
+# Sanitizers take three times the memory and the time.
+most() { if grep -q __asan_init "$PICKET_BIN"; then echo $(($1 * 3)); else echo "$1"; fi; }
 memory_of() { awk '/^VmHWM/ { print $2 }' "/proc/$1/status"; }
 imported_all() { [ "$(in_s curl -s -H "X-Api-Key: $(cat "$DIR/lapi/other")" "$LAPI_URL/v1/decisions/stream?startup=true" | jq '.new | length')" -ge $DECISIONS ]; }
 
@@ -24,6 +26,8 @@ imported_all() { [ "$(in_s curl -s -H "X-Api-Key: $(cat "$DIR/lapi/other")" "$LA
 cs bouncers add other -o raw | tail -n 1 >"$DIR/lapi/other"
 cs decisions import -i "$DIR/decisions.csv" >/dev/null
 wait_until 60 "the LAPI has them all" imported_all
+alone=$(in_s curl -s -o /dev/null -w '%{time_total}' -H "X-Api-Key: $(cat "$DIR/lapi/other")" "$LAPI_URL/v1/decisions/stream?startup=true" |
+	awk '{ print int($1 * 1000) }')
 began=$(date +%s%N)
 picket_up "limits: {blocks_max: 200000}
 $(lapi_gateway "interval: 1s")"
@@ -32,9 +36,10 @@ took=$((($(date +%s%N) - began) / 1000000))
 if served $D4; then fail "the last of them gets an answer"; fi
 equal "in the kernel, and missing there" "$DECISIONS 0" "$(status_of '"\(.blocks.installed) \(.blocks.missing)"')"
 answer=$(of .took_ms)
-tell "$DECISIONS decisions: in force $took ms after the start of picket, ${answer} ms after they were asked for; the sensor had at most $(memory_of "$(sensor_pid)") kB"
-at_most "milliseconds from the start until they are in force" "${CROWDSEC_MOST_MS:-6000}" "$took"
-at_most "kB that the sensor needs at most" "${CROWDSEC_MOST_KB:-200000}" "$(memory_of "$(sensor_pid)")"
+tell "$DECISIONS decisions: in force $took ms after the start of picket, ${answer} ms after they were asked for (the LAPI's answer alone takes $alone ms); the sensor had at most $(memory_of "$(sensor_pid)") kB"
+# On a quiet machine 1.8 s, of which the LAPI takes 1.2 s; on a busy one as much more as the LAPI needs.
+at_most "milliseconds from the start until they are in force" "$(most $((${CROWDSEC_MOST_MS:-6000} * (alone > 1200 ? alone : 1200) / 1200)))" "$took"
+at_most "kB that the sensor needs at most" "$(most 130000)" "$(memory_of "$(sensor_pid)")"
 
 cs decisions add -i $C4 -d 1h >/dev/null
 began=$(date +%s%N)
