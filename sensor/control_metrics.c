@@ -219,6 +219,15 @@ static void put_http(struct buffer *b, const struct status *s)
 	sample_of(b, "http_refused_total", "answer", "shadow", d.shadowed);
 }
 
+static uint64_t list_refused(const struct lists_account *a)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = LIMITS_OK + 1; i < ARRAY_SIZE(a->refused); i++)
+		sum += a->refused[i];
+	return sum;
+}
+
 /* Names of lists are as those of gateways. */
 static void put_lists(struct buffer *b, const struct status *s)
 {
@@ -227,12 +236,14 @@ static void put_lists(struct buffer *b, const struct status *s)
 
 	if (!count)
 		return;
-	family(b, "list_entries", "gauge", "Entries of a block list: read, and in force.");
+	family(b, "list_entries", "gauge", "Entries of a block list: read, in force, and refused.");
 	for (unsigned i = 0; i < count; i++) {
 		sample_of2(b, "list_entries", "list", lists[i].config->name, "state", "read",
 			   lists[i].entries);
 		sample_of2(b, "list_entries", "list", lists[i].config->name, "state", "in_force",
 			   lists[i].in_force);
+		sample_of2(b, "list_entries", "list", lists[i].config->name, "state", "refused",
+			   list_refused(&lists[i]));
 	}
 	family(b, "list_http_refused_total", "counter",
 	       "Requests that the point at HTTP had refused by a block list.");

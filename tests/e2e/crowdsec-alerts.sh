@@ -72,6 +72,18 @@ wait_until 10 "the LAPI has no decision any more" decisions_are 0
 equal "decisions that were taken back" 1 "$(of .machine.deleted)"
 in_c curl -s -o /dev/null -m 5 --interface $C4 "http://$S4:$PORT/" || fail "who was unblocked gets no answer"
 tell "unblock takes the decision back"
+
+# A LAPI that was started anew knows no token of before.
+lapi_stop
+lapi_start
+ip -n "$NS_C" addr add 10.77.0.4/24 dev eth0
+attack 10.77.0.4 $S4:$PORT 300 && fail "300 guesses and another attacker is still served"
+another() { [ "$(cs decisions list -a -i 10.77.0.4 -o json | jq -r '[.[]?.decisions[]? | select(.origin == "picket")] | length')" = 1 ]; }
+wait_until 30 "the LAPI has a decision on another one" another
+at_least "logins" 2 "$(of .machine.logins)"
+tell "a token that is not known any more: another login, and nothing is lost"
+exits 0 pk unblock 10.77.0.4
+cs decisions delete --all >/dev/null
 picket_down
 
 # A LAPI that is away while the block is made: told late, the ban ends with ours.

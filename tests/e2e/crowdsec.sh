@@ -24,13 +24,22 @@ cs decisions add -i $D6 -d 1h >/dev/null
 cs decisions add --scope AS --value 64500 -d 1h >/dev/null
 cs decisions add --scope Country --value XX -d 1h --type captcha >/dev/null
 cs decisions add -i 203.0.113.9 -d 1h --type captcha >/dev/null
-picket_up "$(lapi_gateway "interval: 1s, resync: 5s, usage_interval: 1s")"
+in_s "$PYTHON" -c "
+import socket
+s = socket.create_server(('0.0.0.0', 2222))
+while True: s.accept()[0].close()" &
+own $!
+other_port() { in_c "$PYTHON" -c "import socket; socket.create_connection(('$S4', 2222), 3, ('$D4', 0))" 2>/dev/null; }
+picket_up "capture: {never_ports: [2222], packet_mode: $PICKET_MODE}
+$(lapi_gateway "interval: 1s, resync: 5s, usage_interval: 1s")"
 wait_until 10 "three decisions are in force" of_is .in_force 3
 if served $D4; then fail "a banned client gets an answer"; fi
 if served6 $D6; then fail "a banned IPv6 client gets an answer"; fi
 served $C4 5 || fail "a client that is not banned gets no answer"
 equal "AS, Country and another type, counted" 3 "$(of .ignored)"
-tell "bans of the start are in force, IPv4 and IPv6; an AS, a country and a captcha are counted and left out"
+other_port || fail "a ban with scope ports closes a port that is not watched"
+equal "entries that metrics have" 3 "$(pk metrics | sed -n 's/^picket_list_entries{list="crowdsec",state="in_force"} //p')"
+tell "bans of the start are in force, on the watched ports alone, IPv4 and IPv6; an AS, a country and a captcha are counted and left out"
 
 ip -n "$NS_C" addr add 198.51.100.1/32 dev eth0
 ip -n "$NS_C" addr add 198.51.100.254/32 dev eth0
