@@ -3,7 +3,7 @@
 # shellcheck source=tests/e2e/lib.sh
 # spool-kill.sh [TIMES [RATE]]
 . "$(dirname "$0")/lib.sh"
-times=${1:-50} rate=${2:-2000}
+times=${1:-20} rate=${2:-2000}
 story "kill -9 at $times random moments, at $rate events/s and a gateway that fails: nothing that was in the spool is lost, and what may be missing is told"
 need pgrep
 RANDOM=${SEED:-$$}
