@@ -5,13 +5,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#define LOCK_TRIES    200
-#define LOCK_PAUSE_NS 10000000
+#include "lib/file_io.h"
 
 static int open_folder(int parent, const char *name)
 {
@@ -44,19 +40,6 @@ void spool_files_close(const int fds[static SPOOL_SEGMENTS], int mark_fd)
 		close(mark_fd);
 }
 
-/* A process that was killed may take a moment to be gone, with what it holds. */
-static int lock(int fd)
-{
-	for (unsigned tries = 0; flock(fd, LOCK_EX | LOCK_NB); tries++) {
-		if (errno != EWOULDBLOCK)
-			return -errno;
-		if (tries == LOCK_TRIES)
-			return -EBUSY;
-		nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
-	}
-	return 0;
-}
-
 static int open_all(int folder, int fds[static SPOOL_SEGMENTS], int *ret_mark_fd)
 {
 	char name[8];
@@ -64,7 +47,7 @@ static int open_all(int folder, int fds[static SPOOL_SEGMENTS], int *ret_mark_fd
 	*ret_mark_fd = open_file(folder, "mark");
 	if (*ret_mark_fd < 0)
 		return *ret_mark_fd;
-	int r = lock(*ret_mark_fd);
+	int r = file_lock(*ret_mark_fd);
 	if (r)
 		return r;
 	for (unsigned i = 0; i < SPOOL_SEGMENTS; i++) {

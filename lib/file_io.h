@@ -17,4 +17,11 @@ int file_write(int fd, struct span bytes);
 /* Up to len bytes from offset `from` on. *ret_len < len: there are no more. 0 or -errno. */
 int file_read_at(int fd, uint64_t from, char *bytes, size_t len, size_t *ret_len);
 
+/*
+ * The lock of an open file or folder (flock), for as long as it is open. A process that was killed may take a
+ * moment to be gone, with what it holds: waits that long, FILE_LOCK_WAIT_MS at most. 0, -EBUSY or -errno.
+ */
+#define FILE_LOCK_WAIT_MS 2000
+int file_lock(int fd);
+
 #endif

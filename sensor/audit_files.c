@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include "lib/file_io.h"
 #include "lib/util.h"
@@ -344,9 +343,7 @@ static int folder_open(struct audit_files *f)
 	f->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (f->folder < 0)
 		return -errno;
-	if (flock(f->folder, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	return 0;
+	return file_lock(f->folder);
 }
 
 /* What cannot be read is kept as it is, under another name. */

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "lib/file_io.h"
 #include "lib/util.h"
 
 #define SPARES 2
@@ -318,6 +319,8 @@ static int database_open(struct store *f)
 	r = sqlite3_open_v2(f->path, &f->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (r)
 		return store_error(f, r);
+	/* As long as a process that was killed may take to be gone, with its lock. */
+	sqlite3_busy_timeout(f->db, FILE_LOCK_WAIT_MS);
 	/* A stranger's is left as it is. */
 	sqlite3_db_config(f->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	return run(f, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"

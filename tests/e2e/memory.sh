@@ -35,6 +35,7 @@ killed() { # and there again
 	sensor=$(sensor_pid)
 	kill -KILL "$PICKET_PID" "$sensor"
 	wait_until 15 "both are gone" gone "$PICKET_PID"
+	wait_until 15 "both are gone" gone "$sensor"
 	picket_start
 	wait_until 30 "picket is ready again" picket_ready
 }

@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include "tests/unit/audit_rig.h"
 
 #define SMALL 4096
@@ -84,6 +86,31 @@ static void two_never_write_one_log(void **state)
 	assert_int_equal(reopen(SMALL, 2), 0);
 	assert_int_equal(audit_files_open(&o, &second, &mended), -EBUSY);
 	assert_null(second);
+}
+
+/* A process that was killed is gone a moment later: what it holds is waited for. */
+static void one_that_ends_is_waited_for(void **state)
+{
+	int status, ready[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(reopen(SMALL, 2), 0);
+	audit_files_free(files);
+	files = NULL;
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		bool has = reopen(SMALL, 2) == 0 && write(ready[1], "", 1) == 1;
+		usleep(300000);
+		_exit(has ? 0 : 1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_int_equal(reopen(SMALL, 2), 0);
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
 }
 
 static void a_folder_that_is_none_is_refused(void **state)
@@ -345,6 +372,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(the_chain_goes_on_over_a_restart),
 		STORY(two_never_write_one_log),
+		STORY(one_that_ends_is_waited_for),
 		STORY(a_folder_that_is_none_is_refused),
 		STORY(full_files_are_followed_by_others_and_the_oldest_goes),
 		STORY(the_number_of_files_may_change),

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
@@ -415,6 +416,31 @@ static void two_never_have_one_journal(void **state)
 	assert_int_equal(left_s("192.0.2.2"), 3600);
 }
 
+/* A process that was killed is gone a moment later: what it holds is waited for. */
+static void one_that_ends_is_waited_for(void **state)
+{
+	int status, ready[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(reopen("boot-a"), 0);
+	journal_file_free(file);
+	file = NULL;
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		bool has = reopen("boot-a") == 0 && write(ready[1], "", 1) == 1;
+		usleep(300000);
+		_exit(has ? 0 : 1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_int_equal(reopen("boot-a"), 0);
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
 /* By their texts: numbers of routes mean nothing to the next process. */
 static void targets_on_routes_are_read_again(void **state)
 {
@@ -735,6 +761,7 @@ int main(void)
 		STORY(another_version_is_put_aside),
 		STORY(tables_that_are_not_a_journals_are_put_aside),
 		STORY(two_never_have_one_journal),
+		STORY(one_that_ends_is_waited_for),
 		STORY(rows_that_make_no_claim_are_left_out),
 		STORY(damage_is_kept_and_what_stands_before_it_is_read),
 		STORY(no_damage_is_fatal),
