@@ -59,6 +59,11 @@ decided() { # ID TARGET OUTCOME WHY: the gateway's verdict was judged so; asks t
 	(pk why "$2" --json || true) | jq -e --arg id "$1" --arg o "$3" --arg w "$4" \
 		'any(.decisions[]?; ."picket.decision.id" == $id and ."picket.decision.outcome" == $o and ."picket.decision.why" == $w)' >/dev/null
 }
+# What the spool kept of before goes out first, and may bring the answer: then the guard must know already that $C4 is no forged address.
+known_again() {
+	orders $C4 good-1
+	[ "$(pk why $C4 --json | jq .handshake)" = true ]
+}
 detail() { (pk why "$2" --json || true) | jq -r --arg id "$1" 'first(.decisions[] | select(."picket.decision.id" == $id and ."picket.decision.outcome" == "blocked"))."picket.decision.detail"'; }
 
 # Two regulars behind $C4; $D4 comes back after a block, and is blocked for longer; $C6 would be blocked.
@@ -83,6 +88,7 @@ killed
 regulars_are 2 || fail "behind a restart $(pk why $C4 --json | jq -c .regulars) are known of 2 regulars"
 would_be || fail "the forecast forgot $C6"
 equal "since when the forecast is" "${since%.*}" "$(pk forecast --json | jq -r .since | sed 's/\..*//')"
+wait_until 10 "a handshake of $C4 is seen" known_again
 says wrong $C4 600
 wait_until 20 "the guard asks before it blocks two regulars" decided wrong $C4 pending blast_radius
 is_blocked $C4 && fail "an address with all regulars was blocked behind a restart"
@@ -101,6 +107,7 @@ says again $C4 900
 wait_until 20 "the same is not asked again" decided again $C4 refused rejected
 kept
 killed
+wait_until 10 "a handshake of $C4 is seen" known_again
 says later $C4 600
 wait_until 20 "nor behind a restart" decided later $C4 refused rejected
 equal "questions" 0 "$(pk pending --json | jq -s length)"
