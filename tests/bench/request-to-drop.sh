@@ -16,14 +16,7 @@ ip -n "$NS_C" route add local 10.9.0.0/16 dev lo
 nsenter --net="/run/netns/$NS_S" "$PYTHON" "$E2E/judge.py" gateway $GATEWAY_PORT "$DIR" 2>>"$DIR/gateway.err" &
 own $!
 wait_until 10 "the gateway listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$GATEWAY_PORT"
-picket_up "mode: enforce
-guard:
-  automatic_per_minute: 5000
-  automatic_per_hour: 20000
-  automatic_total: 20000
-limits:
-  inserts_per_second: 100000
-  blocks_max: 4096
+picket_up "$(many_blocks_yaml)
 gateways:
   - name: judge
     protocol: batch

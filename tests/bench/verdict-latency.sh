@@ -51,15 +51,8 @@ run() { # FAMILY SERVER-ADDRESS PREFIX
 	exec 4<&"${BENCH[0]}" 5>&"${BENCH[1]}"
 	read -r first <&4 && equal "the bench" listening "$first"
 	picket_up "$(
+		many_blocks_yaml
 		cat <<-YAML
-			mode: enforce
-			guard:
-			  automatic_per_minute: 5000
-			  automatic_per_hour: 20000
-			  automatic_total: 20000
-			limits:
-			  inserts_per_second: 100000
-			  blocks_max: 4096
 			gateways:
 			  - name: bench
 			    protocol: batch

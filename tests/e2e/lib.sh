@@ -457,6 +457,20 @@ gateway_up() {
 	wait_until 10 "the gateway listens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$GATEWAY_PORT"
 }
 
+# For stories with many verdicts: the guard and the warden let all of them through.
+many_blocks_yaml() {
+	cat <<-YAML
+		mode: enforce
+		guard:
+		  automatic_per_minute: 5000
+		  automatic_per_hour: 20000
+		  automatic_total: 20000
+		limits:
+		  inserts_per_second: 100000
+		  blocks_max: 4096
+	YAML
+}
+
 # Its verdicts need no witness: what it says here is the story's. CORROBORATE=true: as shipped.
 gateway_yaml() { # [MORE LINES OF THE GATEWAY]  VERIFY: the line that says why its verdicts are believed
 	cat <<-YAML
