@@ -234,7 +234,7 @@ void forwarder_push(struct forwarder *f, struct event *e)
 			json = encode(f, e);
 			encoded = true;
 		}
-		gateway_offer(g, gateway_has_room(g) ? json : SPAN_NULL, now_ns);
+		gateway_offer(g, gateway_has_room(g) ? json : SPAN_NULL, e->time_ns, now_ns);
 		if (is_gap_of(e, f->configs[i].name))
 			gateway_offered_gap(g, now_ns);
 	}

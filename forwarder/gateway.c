@@ -220,10 +220,10 @@ void gateway_filtered(struct gateway *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
-void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns)
+void gateway_offer(struct gateway *g, struct span event, uint64_t happened_ns, uint64_t now_ns)
 {
 	name_batches(g);
-	int r = event.len ? outbox_add(&g->outbox, event, now_ns) : OUTBOX_E_TOO_LARGE;
+	int r = event.len ? outbox_add(&g->outbox, event, happened_ns, now_ns) : OUTBOX_E_TOO_LARGE;
 
 	pthread_mutex_lock(&g->lock);
 	g->counts.events_offered++;

@@ -32,7 +32,7 @@ bool gateway_has_room(const struct gateway *g);
 /* There is an event that its configuration leaves out. */
 void gateway_filtered(struct gateway *g);
 /* event: its JSON, copied; SPAN_NULL: it could not be written and counts as dropped. */
-void gateway_offer(struct gateway *g, struct span event, uint64_t now_ns);
+void gateway_offer(struct gateway *g, struct span event, uint64_t happened_ns, uint64_t now_ns);
 /* What was just offered is the event of its own gap. */
 void gateway_offered_gap(struct gateway *g, uint64_t now_ns);
 /* When gateway_step will have something to do; UINT64_MAX: not before something else happens. */

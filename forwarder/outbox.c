@@ -36,7 +36,16 @@ static int open_batch(struct outbox *o, uint64_t now_ns)
 	return 0;
 }
 
-int outbox_add(struct outbox *o, struct span event, uint64_t now_ns)
+/*
+ * An event's age counts from what it tells of, but half of the linger is left for others to join it: where
+ * answers take their time each event would be due as it comes, and go alone.
+ */
+static uint64_t opened_of(const struct outbox *o, uint64_t happened_ns, uint64_t now_ns)
+{
+	return now_ns - MIN(now_ns - MIN(now_ns, happened_ns), o->limits.linger_ns / 2);
+}
+
+int outbox_add(struct outbox *o, struct span event, uint64_t happened_ns, uint64_t now_ns)
 {
 	int r = BATCH_E_FULL;
 
@@ -49,13 +58,14 @@ int outbox_add(struct outbox *o, struct span event, uint64_t now_ns)
 	if (r == BATCH_E_FULL) {
 		if (o->last)
 			batch_seal(o->last);
-		r = open_batch(o, now_ns);
+		r = open_batch(o, opened_of(o, happened_ns, now_ns));
 		if (r)
 			return r;
 		r = batch_add(o->last, event);
 	}
 	if (r)
 		return -ENOMEM;
+	o->last->opened_ns = MIN(o->last->opened_ns, opened_of(o, happened_ns, now_ns));
 	o->events++;
 	o->bytes += event.len;
 	if (o->last->events >= o->limits.batch_events)

@@ -38,7 +38,8 @@ enum { OUTBOX_E_FULL = 1, OUTBOX_E_TOO_LARGE = 2 /* larger than a batch may be *
 
 void outbox_init(struct outbox *o, const struct outbox_limits *limits, const char *id_prefix);
 bool outbox_has_room(const struct outbox *o);
-int outbox_add(struct outbox *o, struct span event, uint64_t now_ns);
+/* happened_ns: what it tells of; it may have waited for its answer since then (boot clock). */
+int outbox_add(struct outbox *o, struct span event, uint64_t happened_ns, uint64_t now_ns);
 /* When the oldest batch was opened; 0 if there is none. */
 uint64_t outbox_opened_ns(const struct outbox *o);
 /* The oldest batch; NULL if there is none. It may still be open: seal it before it is sent. */

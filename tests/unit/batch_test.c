@@ -86,7 +86,7 @@ static void test_outbox_cuts_batches_by_count(void **state)
 	(void)state;
 	outbox_init(&o, &roomy, "run-main");
 	for (int i = 0; i < 7; i++)
-		assert_int_equal(outbox_add(&o, SPAN("1"), 0), 0);
+		assert_int_equal(outbox_add(&o, SPAN("1"), 0, 0), 0);
 	assert_int_equal(o.events, 7);
 	assert_string_equal(outbox_first(&o)->id, "run-main-1");
 	assert_json(outbox_first(&o), "[1,1,1]");
@@ -110,9 +110,9 @@ static void test_outbox_cuts_batches_by_bytes(void **state)
 	(void)state;
 	limits.batch_bytes = 8;
 	outbox_init(&o, &limits, "x");
-	assert_int_equal(outbox_add(&o, SPAN("1234567"), 0), OUTBOX_E_TOO_LARGE);
-	assert_int_equal(outbox_add(&o, SPAN("12345"), 0), 0);
-	assert_int_equal(outbox_add(&o, SPAN("12"), 0), 0);
+	assert_int_equal(outbox_add(&o, SPAN("1234567"), 0, 0), OUTBOX_E_TOO_LARGE);
+	assert_int_equal(outbox_add(&o, SPAN("12345"), 0, 0), 0);
+	assert_int_equal(outbox_add(&o, SPAN("12"), 0, 0), 0);
 	assert_json(outbox_first(&o), "[12345]");
 	remove_first(&o);
 	assert_json(outbox_first(&o), "[12]");
@@ -126,11 +126,29 @@ static void test_outbox_age(void **state)
 	(void)state;
 	outbox_init(&o, &roomy, "x");
 	assert_null(outbox_first(&o));
-	outbox_add(&o, SPAN("1"), 1000);
-	outbox_add(&o, SPAN("1"), 1040);
+	outbox_add(&o, SPAN("1"), 1000, 1000);
+	outbox_add(&o, SPAN("1"), 1040, 1040);
 	assert_int_equal(outbox_ready_ns(&o, outbox_first(&o)), 1050); /* of its first event */
-	outbox_add(&o, SPAN("1"), 1045);
+	outbox_add(&o, SPAN("1"), 1045, 1045);
 	assert_int_equal(outbox_ready_ns(&o, outbox_first(&o)), 0); /* full */
+	outbox_free(&o, true);
+}
+
+/* Half of the linger is counted from what an event tells of. */
+static void test_outbox_age_of_what_waited(void **state)
+{
+	struct outbox o;
+
+	(void)state;
+	outbox_init(&o, &roomy, "x"); /* linger 50 */
+	outbox_add(&o, SPAN("1"), 990, 1000);
+	assert_int_equal(outbox_ready_ns(&o, outbox_first(&o)), 1040);
+	outbox_add(&o, SPAN("1"), 10, 1005); /* very old */
+	assert_int_equal(outbox_ready_ns(&o, outbox_first(&o)), 1030);
+	outbox_free(&o, true);
+	outbox_init(&o, &roomy, "x");
+	outbox_add(&o, SPAN("1"), 2000, 1000); /* of a clock that went back */
+	assert_int_equal(outbox_ready_ns(&o, outbox_first(&o)), 1050);
 	outbox_free(&o, true);
 }
 
@@ -141,10 +159,10 @@ static void test_a_batch_in_flight_takes_no_more(void **state)
 
 	(void)state;
 	outbox_init(&o, &roomy, "x");
-	outbox_add(&o, SPAN("1"), 0);
+	outbox_add(&o, SPAN("1"), 0, 0);
 	struct batch *b = outbox_first(&o);
 	batch_seal(b);
-	outbox_add(&o, SPAN("2"), 0);
+	outbox_add(&o, SPAN("2"), 0, 0);
 	assert_ptr_equal(outbox_first(&o), b);
 	assert_json(b, "[1]");
 	remove_first(&o);
@@ -161,11 +179,11 @@ static void test_outbox_is_bounded_by_events(void **state)
 	limits.events = 4;
 	outbox_init(&o, &limits, "x");
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(outbox_add(&o, SPAN("1"), 0), 0);
+		assert_int_equal(outbox_add(&o, SPAN("1"), 0, 0), 0);
 	assert_false(outbox_has_room(&o));
-	assert_int_equal(outbox_add(&o, SPAN("1"), 0), OUTBOX_E_FULL);
+	assert_int_equal(outbox_add(&o, SPAN("1"), 0, 0), OUTBOX_E_FULL);
 	remove_first(&o);
-	assert_int_equal(outbox_add(&o, SPAN("1"), 0), 0);
+	assert_int_equal(outbox_add(&o, SPAN("1"), 0, 0), 0);
 	outbox_free(&o, true);
 }
 
@@ -177,9 +195,9 @@ static void test_outbox_is_bounded_by_bytes(void **state)
 	(void)state;
 	limits.bytes = 10;
 	outbox_init(&o, &limits, "x");
-	assert_int_equal(outbox_add(&o, SPAN("123456"), 0), 0);
-	assert_int_equal(outbox_add(&o, SPAN("12345"), 0), OUTBOX_E_FULL);
-	assert_int_equal(outbox_add(&o, SPAN("1234"), 0), 0);
+	assert_int_equal(outbox_add(&o, SPAN("123456"), 0, 0), 0);
+	assert_int_equal(outbox_add(&o, SPAN("12345"), 0, 0), OUTBOX_E_FULL);
+	assert_int_equal(outbox_add(&o, SPAN("1234"), 0, 0), 0);
 	assert_int_equal(o.bytes, 10);
 	outbox_first(&o);
 	remove_first(&o);
@@ -261,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_outbox_cuts_batches_by_count),
 		cmocka_unit_test(test_outbox_cuts_batches_by_bytes),
 		cmocka_unit_test(test_outbox_age),
+		cmocka_unit_test(test_outbox_age_of_what_waited),
 		cmocka_unit_test(test_a_batch_in_flight_takes_no_more),
 		cmocka_unit_test(test_outbox_is_bounded_by_events),
 		cmocka_unit_test(test_outbox_is_bounded_by_bytes),
