@@ -10,7 +10,7 @@ PEER=$PICKET_BUILD/peers/portkey
 if [ ! -e "$PEER/ready" ]; then
 	mkdir -p "$PEER"
 	cp "$E2E/../peers/portkey/package.json" "$E2E/../peers/portkey/package-lock.json" "$PEER"
-	(cd "$PEER" && timeout 120 npm ci --ignore-scripts --no-audit --no-fund >"$DIR/npm.log" 2>&1 && : >ready) ||
+	(cd "$PEER" && timeout 120 npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=20000 >"$DIR/npm.log" 2>&1 && : >ready) ||
 		skip "Portkey cannot be had: $(tail -n 1 "$DIR/npm.log")"
 fi
 
