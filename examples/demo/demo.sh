@@ -349,7 +349,10 @@ errors=$(grep -v -c '^2' "$DIR/good" || true)
 total=$(wc -l <"$DIR/good")
 kill -TERM $screen 2>/dev/null || true
 
-decision=$(jq -c 'select(."picket.decision.outcome" == "blocked" or ."picket.decision.outcome" == "pending")' "$DIR/events.jsonl" | head -n 1)
+# A question to a person may come before the block that answers it; where a proxy is between, it is all there is.
+decided() { jq -c --arg o "$1" 'select(."picket.decision.outcome" == $o)' "$DIR/events.jsonl" | head -n 1; }
+decision=$(decided blocked)
+[ -n "$decision" ] || decision=$(decided pending)
 value() { jq -r --arg k "$1" '.[$k] // "?"' <<<"$decision"; }
 # Times of two events, without their first digits: they would not fit a floating point number.
 first_drop=$(jq -rs --arg e "$(value picket.decision.evidence | jq -r 'if type == "array" then .[-1] else . end' 2>/dev/null || true)" --arg bad $BAD '

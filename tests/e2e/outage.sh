@@ -12,7 +12,8 @@ net_up
 nginx_up
 ip -n "$NS_S" route add 10.9.0.0/16 via $C4
 ip -n "$NS_C" route add local 10.9.0.0/16 dev lo
-bytes=$((seconds * rate * 1500 + (64 << 20)))
+# With room for the last rest, up to 30 s behind the end of the outage.
+bytes=$(((seconds + 45) * rate * 1500))
 if [ "$disk" = full ]; then
 	need unshare
 	unshare -m true 2>/dev/null || skip "there are no mount namespaces here (/ is no mount point)"
