@@ -40,6 +40,13 @@ typedef struct {
 	__s64 counter;
 } atomic64_t;
 
+struct sock_common;
+
+/* The context of iter/tcp; sk_common is NULL at the end. */
+struct bpf_iter__tcp {
+	struct sock_common *sk_common;
+};
+
 struct in6_addr {
 	union {
 		__u8 u6_addr8[16];

@@ -42,16 +42,23 @@ static __always_inline bool data_admit(struct pk_counters *c, struct pk_ring_cpu
 }
 
 /*
+ * May a program ask for a socket's cookie by a pointer that it found by walking? Most kernels let it; the
+ * loader finds out by trying, and where it may not, gives the sockets that are there their cookies
+ * (sockets.bpf.c).
+ */
+const volatile bool pk_walk SEC(".rodata.walk") = false;
+
+/*
  * The socket's cookie. skb->sk is a pointer that the cookie helper does not take; so the cookie is read, and
  * if nobody has asked for one yet, sk_socket->sk leads to the same socket by a pointer that the helper takes.
- * 0: orphaned.
+ * 0: orphaned, or without one: then addresses tell.
  */
 static __always_inline __u64 cookie_of(struct sock *sk)
 {
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
 	struct socket *socket;
 
-	if (cookie)
+	if (cookie || !pk_walk)
 		return cookie;
 	socket = sk->sk_socket;
 	return socket && socket->sk ? bpf_get_socket_cookie(socket->sk) : 0;

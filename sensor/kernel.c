@@ -23,6 +23,7 @@
 #include "response_ring.skel.h"
 #include "sensor/perfring.h"
 #include "sensor/tunnels.h"
+#include "sockets.skel.h"
 #include "tcp_perf.skel.h"
 #include "tcp_ring.skel.h"
 
@@ -128,6 +129,13 @@ static int object_prepare(struct kernel *k, struct bpf_object *o)
 	return 0;
 }
 
+static int walk_set(struct bpf_object *o, bool walk)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(o, ".rodata.walk");
+
+	return map ? bpf_map__set_initial_value(map, &walk, sizeof walk) : 0;
+}
+
 /* Makes the maps that a loaded object created known to those after it. */
 static int object_adopt(struct kernel *k, struct bpf_object *o)
 {
@@ -158,6 +166,8 @@ int kernel_object_load(struct kernel *k, enum kernel_object which, const void *e
 	r = object_prepare(k, o);
 	if (!r)
 		r = tunnels_set(o, &k->tunnels);
+	if (!r)
+		r = walk_set(o, k->walk);
 	if (!r)
 		r = bpf_object__load(o);
 	if (!r)
@@ -214,6 +224,17 @@ static int perf_events_open(struct kernel *k)
 	return 0;
 }
 
+/* Finding sockets' cookies itself, where the kernel lets it; else without. */
+static int load_tcp_object(struct kernel *k, const void *elf, size_t size, const char *name)
+{
+	k->walk = true;
+	int r = kernel_object_load(k, OBJECT_TCP, elf, size, name);
+	if (r != -EACCES)
+		return r;
+	k->walk = false;
+	return kernel_object_load(k, OBJECT_TCP, elf, size, name);
+}
+
 /* The ring where the kernel lets tracing programs read a packet buffer, else perf buffers; found by trying.
  */
 static int load_tcp(struct kernel *k, struct buffer *errors)
@@ -225,13 +246,13 @@ static int load_tcp(struct kernel *k, struct buffer *errors)
 
 	if (source != CAPTURE_PERF) {
 		elf = tcp_ring__elf_bytes(&size);
-		ring = kernel_object_load(k, OBJECT_TCP, elf, size, "tcp_ring");
+		ring = load_tcp_object(k, elf, size, "tcp_ring");
 		if (!ring)
 			return 0;
 	}
 	if (source != CAPTURE_RING) {
 		elf = tcp_perf__elf_bytes(&size);
-		perf = kernel_object_load(k, OBJECT_TCP, elf, size, "tcp_perf");
+		perf = load_tcp_object(k, elf, size, "tcp_perf");
 		if (!perf)
 			perf = perf_events_open(k);
 		if (!perf)
@@ -269,6 +290,16 @@ static void load_response(struct kernel *k)
 		if (ways[i].perf == k->perf)
 			(void)kernel_object_load(k, OBJECT_RESPONSE, elf, size, ways[i].name);
 	}
+}
+
+/* Without it, what a connection of before us receives first has no cookie, and its answer is not known. */
+static void load_sockets(struct kernel *k)
+{
+	size_t size;
+	const void *elf = sockets__elf_bytes(&size);
+
+	if (!k->walk)
+		(void)kernel_object_load(k, OBJECT_SOCKETS, elf, size, "sockets");
 }
 
 /* At least one of the two packet programs must load; a kernel without the other is told by the attachments'
@@ -511,6 +542,8 @@ static int load(struct kernel *k, const struct kernel_options *options, struct b
 	if (!r)
 		load_drops(k);
 	if (!r)
+		load_sockets(k);
+	if (!r)
 		load_response(k);
 	if (!r)
 		r = map_memories(k);
@@ -620,6 +653,20 @@ static void attach_response(struct kernel *k)
 	k->objects[OBJECT_RESPONSE] = NULL;
 }
 
+void kernel_name_sockets(struct kernel *k)
+{
+	char none[256];
+
+	if (!k->objects[OBJECT_SOCKETS])
+		return;
+	if (!k->sockets_link)
+		k->sockets_link = bpf_program__attach_iter(
+			bpf_object__find_program_by_name(k->objects[OBJECT_SOCKETS], "pk_sockets"), NULL);
+	_cleanup_close_ int fd = k->sockets_link ? bpf_iter_create(bpf_link__fd(k->sockets_link)) : -1;
+	while (fd >= 0 && read(fd, none, sizeof none) > 0)
+		;
+}
+
 int kernel_attach_tcp(struct kernel *k, struct buffer *errors)
 {
 	int r = attach_all(k, k->objects[OBJECT_TCP], errors);
@@ -628,6 +675,8 @@ int kernel_attach_tcp(struct kernel *k, struct buffer *errors)
 		r = attach_all(k, k->objects[OBJECT_DROPS], errors);
 	if (!r && k->objects[OBJECT_RESPONSE])
 		attach_response(k);
+	if (!r)
+		kernel_name_sockets(k);
 	return r;
 }
 
@@ -639,6 +688,7 @@ void kernel_free(struct kernel *k)
 	kernel_detach_receive(k);
 	for (unsigned i = 0; i < k->tcp_link_count; i++)
 		bpf_link__destroy(k->tcp_links[i]);
+	bpf_link__destroy(k->sockets_link);
 	if (k->skip)
 		munmap(k->skip, PK_SKIP_SLOTS * sizeof(uint64_t));
 	if (k->skipped)

@@ -36,6 +36,12 @@ int kernel_load(const struct config *config, const struct kernel_options *option
 /* Attach the TCP tracepoints. */
 int kernel_attach_tcp(struct kernel *k, struct buffer *errors);
 /*
+ * Where the TCP programs may not ask for a socket's cookie: gives all of this network namespace theirs
+ * (elsewhere it does nothing). kernel_attach_tcp does it; again when other ports are watched, as connections
+ * to them were none of the programs' business so far.
+ */
+void kernel_name_sockets(struct kernel *k);
+/*
  * The receive path programs (kprobes): header events of segments that no packet program reports. Optional:
  * KERNEL_E_UNSUPPORTED where the kernel has no kprobes, KERNEL_E_PERMISSION; errors say why. Attached
  * already: 0. everything: they also report what a packet program reports.

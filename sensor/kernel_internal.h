@@ -24,6 +24,7 @@ enum kernel_object {
 	OBJECT_RECEIVE,   /* loaded when first attached */
 	OBJECT_RESPONSE,  /* NULL: this kernel shows no answers */
 	OBJECT_DROPS,     /* NULL: this kernel's kfree_skb does not tell enough */
+	OBJECT_SOCKETS,   /* NULL: not needed (walk), or there is no such iterator */
 	OBJECT_COUNT,
 };
 
@@ -47,7 +48,9 @@ struct kernel {
 	unsigned map_count;
 	struct pk_tunnels tunnels; /* of the configuration given to kernel_load; the same for every object */
 	bool perf;
+	bool walk; /* the TCP programs find sockets' cookies by themselves */
 	struct bpf_link *tcp_links[8];
+	struct bpf_link *sockets_link; /* NULL: no OBJECT_SOCKETS */
 	unsigned tcp_link_count;
 	struct bpf_link *receive_links[2];
 	unsigned receive_link_count;

@@ -79,6 +79,8 @@ void warden_watch_ports(struct warden *w, bool first)
 			w->ports.never[i] = never;
 			w->absent[i] = missing;
 		}
+		if (memcmp(now.watched, w->ports.watched, sizeof now.watched))
+			kernel_name_sockets(w->kernel);
 	}
 	free(listeners);
 	r = ports_write(kernel_ports_fd(w->kernel), &w->ports);
