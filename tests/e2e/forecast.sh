@@ -32,6 +32,8 @@ wait_until 10 "the attacker's further tries are counted" counts $C4 $((before + 
 # The good client, and what a gateway says of it.
 good() { in_c curl -s -f -o /dev/null -m 10 --interface $D4 "http://$S4:$PORT$1"; }
 good /api/v1/users/1 || fail "the good client is not served"
+# Not before: a verdict on somebody of whom no handshake was read yet is refused, and this one comes but once.
+wait_until 10 "the gateway knows of the good client" grep -q "\"client.address\":\"$D4\"" "$DIR/gateway.jsonl"
 printf '200\napplication/json\n{"verdicts":[{"id":"wrong","action":"block","target":{"scope":"ip","value":"%s"},"ttl_s":600,"confidence":1,"reason":"wrong","evidence":[]}]}' \
 	$D4 >"$DIR/answers/1.tmp"
 mv "$DIR/answers/1.tmp" "$DIR/answers/1.answer"
