@@ -42,12 +42,25 @@ void batch_seal(struct batch *b)
 		return;
 	/* batch_add kept this byte free. */
 	buffer_append_char(&b->json, ']');
-	/* It may wait for hours behind a gateway that is down: give back what it did not need. */
-	char *data = realloc(b->json.data, b->json.len);
+}
+
+void batch_shrink(struct batch *b)
+{
+	char *data = b->sealed && b->json.len ? realloc(b->json.data, b->json.len) : NULL;
+
 	if (data) {
 		b->json.data = data;
 		b->json.size = b->json.len;
 	}
+}
+
+void batch_reuse(struct batch *b, struct buffer *memory)
+{
+	if (memory->size > b->json.max)
+		return;
+	b->json.data = memory->data;
+	b->json.size = memory->size;
+	*memory = (struct buffer){0};
 }
 
 void batch_free(struct batch *b)

@@ -50,6 +50,10 @@ int batch_new(const char *id, size_t bytes_max, uint64_t now_ns, struct batch **
 /* event: one JSON value, copied. BATCH_E_FULL: it does not fit; nothing was appended. */
 int batch_add(struct batch *b, struct span event);
 void batch_seal(struct batch *b);
+/* Gives back memory that a sealed batch does not need. */
+void batch_shrink(struct batch *b);
+/* A new batch takes another one's memory for its JSON, if that is no larger than its own may become. */
+void batch_reuse(struct batch *b, struct buffer *memory);
 void batch_free(struct batch *b);
 
 #endif

@@ -18,6 +18,26 @@ bool outbox_has_room(const struct outbox *o)
 	return o->events < o->limits.events && o->bytes < o->limits.bytes;
 }
 
+/* Its memory is the next one's: to have it from the kernel again costs more than to fill it. */
+static void end_batch(struct outbox *o, struct batch *b)
+{
+	if (b->json.size > o->spare.size) {
+		struct buffer larger = b->json;
+
+		b->json = o->spare;
+		o->spare = larger;
+	}
+	batch_free(b);
+}
+
+/* One that does not leave at once may wait for hours behind a gateway that is down. */
+static void seal(const struct outbox *o, struct batch *b)
+{
+	batch_seal(b);
+	if (b != o->first)
+		batch_shrink(b);
+}
+
 static int open_batch(struct outbox *o, uint64_t now_ns)
 {
 	char id[BATCH_ID_MAX];
@@ -27,6 +47,7 @@ static int open_batch(struct outbox *o, uint64_t now_ns)
 	int r = batch_new(id, o->limits.batch_bytes, now_ns, &b);
 	if (r)
 		return r;
+	batch_reuse(b, &o->spare);
 	o->batches++;
 	if (o->last)
 		o->last->next = b;
@@ -57,7 +78,7 @@ int outbox_add(struct outbox *o, struct span event, uint64_t happened_ns, uint64
 		r = batch_add(o->last, event);
 	if (r == BATCH_E_FULL) {
 		if (o->last)
-			batch_seal(o->last);
+			seal(o, o->last);
 		r = open_batch(o, opened_of(o, happened_ns, now_ns));
 		if (r)
 			return r;
@@ -69,7 +90,7 @@ int outbox_add(struct outbox *o, struct span event, uint64_t happened_ns, uint64
 	o->events++;
 	o->bytes += event.len;
 	if (o->last->events >= o->limits.batch_events)
-		batch_seal(o->last);
+		seal(o, o->last);
 	return 0;
 }
 
@@ -117,7 +138,7 @@ static void take_back(struct outbox *o)
 			continue;
 		if (b->kept == BATCH_KEPT)
 			spooler_ack(o->spooler, b->place);
-		batch_free(b);
+		end_batch(o, b);
 	}
 }
 
@@ -139,7 +160,7 @@ void outbox_keep(struct outbox *o, uint64_t now_ns, bool flush)
 	take_back(o);
 	if (o->last && o->last->events && !o->last->sealed &&
 	    (flush || now_ns >= o->last->opened_ns + o->limits.linger_ns))
-		batch_seal(o->last);
+		seal(o, o->last);
 	unsigned again = 0;
 	for (struct batch *b = o->first; b && again < OFFERED_AGAIN; b = b->next) {
 		uint64_t due_ns = to_be_given_ns(b);
@@ -200,7 +221,7 @@ struct batch *outbox_backlog(struct outbox *o)
 void outbox_backlog_done(struct outbox *o, struct batch *b)
 {
 	spooler_ack(o->spooler, b->place);
-	batch_free(b);
+	end_batch(o, b);
 }
 
 size_t outbox_unsafe(const struct outbox *o)
@@ -231,7 +252,7 @@ void outbox_done(struct outbox *o, struct batch *b)
 	}
 	if (b->kept == BATCH_KEPT)
 		spooler_ack(o->spooler, b->place);
-	batch_free(b);
+	end_batch(o, b);
 }
 
 uint64_t outbox_ready_ns(const struct outbox *o, const struct batch *b)
@@ -252,6 +273,7 @@ void outbox_free(struct outbox *o, bool clean)
 			batch_free(b);
 	}
 	o->first = o->last = NULL;
+	buffer_free(&o->spare);
 	spooler_free(o->spooler, clean);
 	o->spooler = NULL;
 }

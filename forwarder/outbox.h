@@ -29,6 +29,7 @@ struct outbox {
 	struct batch *first, *last;
 	size_t events, bytes;
 	uint64_t batches;        /* opened so far */
+	struct buffer spare;     /* memory of a batch that ended, for the next: no larger than one may be */
 	struct spooler *spooler; /* NULL: none. The outbox's */
 };
 

@@ -71,7 +71,8 @@ static int empty(struct spool *s, struct spool_segment *g)
  */
 static int trim(struct spool *s, struct spool_segment *g)
 {
-	if (g->held || (g == s->current && g->end < SPOOL_RECORDS_AT + SPOOL_SEGMENT_MIN))
+	if (g->held ||
+	    (g == s->current && g->end < SPOOL_RECORDS_AT + MIN(s->segment_max / 2, SPOOL_TRIM_AT)))
 		return 0;
 	return empty(s, g);
 }

@@ -44,6 +44,8 @@ enum { SPOOL_E_REFUSED = 4, SPOOL_E_NONE = 5 };
 
 /* fds: SPOOL_SEGMENTS open files, taken over. bytes_max: at least SPOOL_SEGMENTS times SPOOL_SEGMENT_MIN. */
 #define SPOOL_SEGMENT_MIN (512u * 1024)
+/* The file in use is emptied when all in it is done with and it is larger than this, or half full. */
+#define SPOOL_TRIM_AT (4u << 20)
 void spool_init(struct spool *s, const int fds[static SPOOL_SEGMENTS], uint64_t bytes_max,
 		enum config_spool_full full);
 /* Reads what an earlier process left; it waits. 0 or -errno: some of it could not be read, and stays. */

@@ -8,7 +8,7 @@
 # PICKET_NO_INSTALL=1 skips everything. Exit 3: root is needed.
 set -eu
 
-BUILD="cmake ninja-build gcc libc6-dev linux-libc-dev pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libzstd-dev
+BUILD="cmake ninja-build gcc libc6-dev linux-libc-dev pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libdeflate-dev libzstd-dev
 	libcurl4-openssl-dev libcjson-dev libssl-dev libmicrohttpd-dev libyaml-dev libcap-ng-dev libseccomp-dev
 	libpcre2-dev libsqlite3-dev libpcap0.8-dev libncurses-dev libcmocka-dev"
 DEMO="iproute2 util-linux procps curl jq nginx-light haproxy"

@@ -170,6 +170,40 @@ static void test_a_batch_in_flight_takes_no_more(void **state)
 	outbox_free(&o, true);
 }
 
+static void test_a_batch_fills_the_memory_of_one_that_ended(void **state)
+{
+	struct outbox o;
+
+	(void)state;
+	outbox_init(&o, &roomy, "x");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(outbox_add(&o, SPAN("\"the first batch's event\""), 0, 0), 0);
+	const char *memory = o.first->json.data;
+	size_t size = o.first->json.size;
+	assert_int_equal(remove_first(&o), 3);
+	assert_int_equal(outbox_add(&o, SPAN("1"), 0, 0), 0);
+	assert_ptr_equal(o.first->json.data, memory);
+	assert_int_equal(o.first->json.size, size);
+	assert_null(o.spare.data);
+	assert_json(o.first, "[1]");
+	outbox_free(&o, true);
+}
+
+/* What does not leave at once may wait long: then it has no more memory than it needs. */
+static void test_a_batch_behind_another_gives_memory_back(void **state)
+{
+	struct outbox o;
+
+	(void)state;
+	outbox_init(&o, &roomy, "x");
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(outbox_add(&o, SPAN("12345"), 0, 0), 0);
+	assert_true(o.first->json.size > o.first->json.len);
+	assert_int_equal(o.first->next->json.size, o.first->next->json.len);
+	assert_true(o.last == o.first->next);
+	outbox_free(&o, true);
+}
+
 static void test_outbox_is_bounded_by_events(void **state)
 {
 	struct outbox_limits limits = roomy;
@@ -281,6 +315,8 @@ int main(void)
 		cmocka_unit_test(test_outbox_age),
 		cmocka_unit_test(test_outbox_age_of_what_waited),
 		cmocka_unit_test(test_a_batch_in_flight_takes_no_more),
+		cmocka_unit_test(test_a_batch_fills_the_memory_of_one_that_ended),
+		cmocka_unit_test(test_a_batch_behind_another_gives_memory_back),
 		cmocka_unit_test(test_outbox_is_bounded_by_events),
 		cmocka_unit_test(test_outbox_is_bounded_by_bytes),
 		cmocka_unit_test(test_backoff_doubles_its_ceiling),
