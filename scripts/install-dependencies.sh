@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that building, testing or the demo needs, and only those that are missing.
 #
-#     sudo scripts/install-dependencies.sh [build] [test] [demo] [bench]      (default: build)
+#     sudo scripts/install-dependencies.sh [build] [test] [demo] [bench] [quality] [browser]      (default: build)
 #
 # No service is started and none stays enabled: nginx and haproxy are used as programs, in namespaces of our own.
 # PICKET_NO_INSTALL=1 skips everything. Exit 3: root is needed.
@@ -18,6 +18,9 @@ TEST="$DEMO clang-format clang-tidy libclang-rt-14-dev shellcheck nghttp2-client
 # A real Portkey comes by npm; a node of another origin brings its own, and does not go together with Debian's.
 command -v npm >/dev/null || TEST="$TEST nodejs npm"
 BENCH="$DEMO wrk bpftool nftables ipset iptables xdp-tools syslog-ng-core syslog-ng-mod-http openssl"
+# Attackers and users of tests/quality. A browser is a group of its own: half a gigabyte.
+QUALITY="$DEMO sqlmap wapiti nmap ffuf gobuster hydra slowhttptest hping3 wrk nghttp2-client wget python3"
+BROWSER="chromium"
 
 if [ "${PICKET_NO_INSTALL:-0}" = 1 ]; then
 	exit 0
@@ -47,6 +50,8 @@ for part in "${@:-build}"; do
 	test) wanted="$wanted $BUILD $TEST" ;;
 	demo) wanted="$wanted $DEMO" ;;
 	bench) wanted="$wanted $BUILD $BENCH" ;;
+	quality) wanted="$wanted $QUALITY" ;;
+	browser) wanted="$wanted $BROWSER" ;;
 	*)
 		echo "usage: $0 [build] [test] [demo] [bench]" >&2
 		exit 2
