@@ -38,7 +38,7 @@ equal "in the kernel, and missing there" "$DECISIONS 0" "$(status_of '"\(.blocks
 answer=$(of .took_ms)
 tell "$DECISIONS decisions: in force $took ms after the start of picket, ${answer} ms after they were asked for (the LAPI's answer alone takes $alone ms); the sensor had at most $(memory_of "$(sensor_pid)") kB"
 # On a quiet machine 1.8 s, of which the LAPI takes 1.2 s; on a busy one as much more as the LAPI needs.
-at_most "milliseconds from the start until they are in force" "$(most $((${CROWDSEC_MOST_MS:-6000} * (alone > 1200 ? alone : 1200) / 1200)))" "$took"
+at_most "milliseconds from the start until they are in force" "$(most $((${CROWDSEC_MOST_MS:-3000} * (alone > 1200 ? alone : 1200) / 1200)))" "$took"
 at_most "kB that the sensor needs at most" "$(most 130000)" "$(memory_of "$(sensor_pid)")"
 
 cs decisions add -i $C4 -d 1h >/dev/null

@@ -94,7 +94,7 @@ most() { if grep -q __asan_init "$PICKET_BIN"; then echo $(($1 * 3)); else echo 
 failed_with() { of .last_error | grep -q "$1"; }
 try() { # MODE WHAT-IT-SAYS
 	echo "$1" | write mode
-	wait_until 20 "mode $1 is told as: $2" failed_with "$2"
+	wait_until 45 "mode $1 is told as: $2" failed_with "$2"
 	if served $D4; then fail "mode $1 unblocked a client"; fi
 	alive "$PICKET_PID" || fail "picket ended by mode $1"
 }
