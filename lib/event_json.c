@@ -11,11 +11,21 @@
 #include "lib/clock.h"
 #include "lib/util.h"
 
-static void key_append(struct json_writer *w, const char *key, size_t len)
+/* Inline, so that the copy is a few moves of a length that is known: an event has thirty keys. */
+static inline __attribute__((always_inline)) void key_append(struct json_writer *w, const char *key,
+							     size_t len)
 {
-	size_t skip = w->comma ? 0 : 1;
+	struct buffer *b = w->out;
 
-	buffer_append(w->out, key + skip, len - skip);
+	if (__builtin_expect(b->truncated || b->size - b->len < len, 0)) {
+		buffer_append(b, key + !w->comma, len - !w->comma);
+	} else if (w->comma) {
+		memcpy(b->data + b->len, key, len);
+		b->len += len;
+	} else {
+		memcpy(b->data + b->len, key + 1, len - 1);
+		b->len += len - 1;
+	}
 	w->comma = false;
 }
 #define KEY(w, name) key_append((w), ",\"" name "\":", sizeof(",\"" name "\":") - 1)

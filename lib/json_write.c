@@ -245,14 +245,6 @@ void json_key_span(struct json_writer *w, const char *prefix, struct span rest)
 	buffer_append(w->out, "\":", 2);
 }
 
-void json_text(struct json_writer *w, const char *text)
-{
-	if (text)
-		json_string(w, span_from(text));
-	else
-		json_null(w);
-}
-
 static void put_literal(struct json_writer *w, const char *text, size_t len)
 {
 	char *at = room(w->out, len + 1);

@@ -33,7 +33,6 @@ static inline void json_key(struct json_writer *w, const char *key)
 }
 void json_key_span(struct json_writer *w, const char *prefix, struct span rest); /* prefix + outside bytes */
 void json_string(struct json_writer *w, struct span text);
-void json_text(struct json_writer *w, const char *text); /* NULL: null */
 void json_int(struct json_writer *w, int64_t v);
 void json_uint(struct json_writer *w, uint64_t v);
 void json_uint_string(struct json_writer *w,
@@ -41,6 +40,14 @@ void json_uint_string(struct json_writer *w,
 void json_double(struct json_writer *w, double v); /* not finite: null */
 void json_bool(struct json_writer *w, bool v);
 void json_null(struct json_writer *w);
+/* NULL: null. Inline, as json_key is. */
+static inline void json_text(struct json_writer *w, const char *text)
+{
+	if (text)
+		json_string(w, span_from(text));
+	else
+		json_null(w);
+}
 void json_raw(struct json_writer *w, struct span json); /* already JSON */
 
 #endif
