@@ -238,7 +238,8 @@ static void test_a_verdict_comes_by_long_poll(void **state)
 	for (int i = 0; i < 100 && !rig->verdicts; i++)
 		assert_int_equal(forwarder_run(rig->f, -1, 50), 0);
 	assert_int_equal(rig->verdicts, 1);
-	assert_in_range(counts(rig).batches, 1, 5); /* on a busy machine the first may leave before the last came */
+	assert_in_range(counts(rig).batches, 1,
+			5); /* on a busy machine the first may leave before the last came */
 	assert_int_equal(counts(rig).poll.asked, 1);
 	assert_int_equal(counts(rig).poll.verdicts, 1);
 	assert_int_equal(counts(rig).verdicts, 1);
