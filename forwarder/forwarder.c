@@ -172,6 +172,12 @@ void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct bu
 			buffer_printf(errors, "the spool of gateway %s in %s/spool cannot be used: %s\n",
 				      f->configs[i].name, state_dir,
 				      r == -EBUSY ? "another process has it" : strerror(-r));
+		r = f->gateways[i] ? gateway_open_budget(f->gateways[i], state_dir) : 0;
+		if (r)
+			buffer_printf(errors,
+				      "what gateway %s may spend is not kept over restarts in %s: %s\n",
+				      f->configs[i].name, state_dir,
+				      r > 0 ? "what was kept is damaged, and begins anew" : strerror(-r));
 	}
 	/* Nothing is lost for it: it only lies there. */
 	struct strays strays = {f, state_dir, errors};
@@ -203,9 +209,37 @@ static bool is_gap_of(const struct event *e, const char *gateway)
 	return e->kind == EVENT_LOSS && e->loss.since_ns && span_equal(e->loss.gateway, span_from(gateway));
 }
 
-void forwarder_suspect(struct forwarder *f, const struct addr *client)
+/* The number in "RUN-NUMBER" of this run; 0: it is none. */
+static uint64_t number_of(const char *event_id)
 {
-	suspects_add(f->suspects, client, clock_boot_ns(f->clock));
+	size_t n = strlen(event_run_id());
+
+	return event_id && !strncmp(event_id, event_run_id(), n) && event_id[n] == '-'
+		       ? strtoull(event_id + n + 1, NULL, 10)
+		       : 0;
+}
+
+void forwarder_suspect(struct forwarder *f, const struct addr *client, const char *name, const char *event_id)
+{
+	uint64_t now_ns = clock_boot_ns(f->clock);
+
+	suspects_add(f->suspects, client, now_ns);
+	for (unsigned i = 0; i < f->count; i++)
+		if (f->gateways[i])
+			gateway_detection(f->gateways[i], client, name, number_of(event_id), now_ns);
+}
+
+int forwarder_dossier(struct forwarder *f, const char *name, const struct addr *client, const char **ret_name,
+		      struct buffer *out)
+{
+	for (unsigned i = 0; i < f->count; i++) {
+		if (!f->gateways[i] || !gateway_asks(f->gateways[i]) ||
+		    (name && strcmp(name, f->configs[i].name) != 0))
+			continue;
+		*ret_name = f->configs[i].name;
+		return gateway_show(f->gateways[i], client, out);
+	}
+	return 2;
 }
 
 void forwarder_push(struct forwarder *f, struct event *e)
@@ -227,6 +261,13 @@ void forwarder_push(struct forwarder *f, struct event *e)
 		}
 		if (!filter_passes(&f->configs[i], f->suspects, f->seed, e, now_ns)) {
 			gateway_filtered(g);
+			continue;
+		}
+		if (gateway_asks(g)) {
+			if (dossier_client_of(e))
+				gateway_note(g, e, now_ns);
+			else
+				gateway_filtered(g);
 			continue;
 		}
 		/* Written once for all, and not at all when nobody has room: a flood should cost little. */

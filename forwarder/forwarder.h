@@ -18,6 +18,7 @@
 #include "lib/event.h"
 #include "lib/histogram.h"
 #include "lib/verdict.h"
+#include "forwarder/asker.h"
 #include "forwarder/spooler.h"
 #include "forwarder/long_poll.h"
 #include "forwarder/verdict_parse.h"
@@ -32,6 +33,7 @@ enum gateway_drop {
 	GATEWAY_DROP_ATTEMPTS, /* attempts_max were in vain */
 	GATEWAY_DROP_DEADLINE, /* deadline_ms has passed */
 	GATEWAY_DROP_BUDGET,   /* tokens_per_day are spent, or no room while requests_per_minute were */
+	GATEWAY_DROP_CLIENTS,  /* openai: no room for their client among those who are worse */
 	GATEWAY_DROP_MAX,
 };
 const char *gateway_drop_name(enum gateway_drop reason); /* "queue", ... */
@@ -63,6 +65,8 @@ struct gateway_counts {
 	char last_verdict[PREFIX_TEXT_MAX + VERDICT_TEXT_MAX +
 			  64];         /* the last that it gave, for people; "" if none */
 	uint64_t tokens, tokens_today; /* openai: spent, as far as told or guessed */
+	uint64_t money_today;          /* openai: the same, millionths of what prices are in */
+	struct asker_counts asker;     /* openai: about whom it was asked */
 	uint64_t answers[6];           /* by class: [2] counts 2xx; [0] no answer came */
 	struct histogram answer_time;  /* from sending a batch to the last byte of its answer, 2xx only */
 	struct histogram verdict_time; /* from a batch's oldest event to each verdict in its answer, unless it
@@ -93,9 +97,20 @@ void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct bu
 /* All that was seen before this time (wall clock, less held_ns) has been pushed: after a crash it is not
  * missing. */
 void forwarder_seen(struct forwarder *f, uint64_t wall_ns);
-/* A detection fired of that client: gateways with clients: suspicious get its events. Any thread. */
-void forwarder_suspect(struct forwarder *f, const struct addr *client);
-/* Borrows. The event is written as JSON at once; no reference is kept. */
+/*
+ * A detection of that name fired for the client: gateways with clients: suspicious get its events, models are
+ * told of it. event_id: "RUN-ID" of the event on which, or NULL. Before that event is pushed. Any thread.
+ */
+void forwarder_suspect(struct forwarder *f, const struct addr *client, const char *name,
+		       const char *event_id);
+/*
+ * What gateway `name` (NULL: the first that asks a model) would be asked about the client now: an item of a
+ * batch (dossier_write). ret_name: that gateway's. 0; 1: nothing is known of the client; 2: no such gateway
+ * asks a model; -ENOMEM. Any thread.
+ */
+int forwarder_dossier(struct forwarder *f, const char *name, const struct addr *client, const char **ret_name,
+		      struct buffer *out);
+/* A gateway that asks may keep a reference; for others the event is written as JSON at once. */
 void forwarder_push(struct forwarder *f, struct event *e);
 /*
  * Do what is due, then wait for gateways, for wake_fd to become readable, or for timeout_ms, whichever is

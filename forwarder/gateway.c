@@ -2,9 +2,11 @@
 #include "forwarder/gateway.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/random.h>
 #include "forwarder/gateway_internal.h"
 #include "forwarder/spool_files.h"
 #include "forwarder/wire.h"
+#include "lib/state_file.h"
 #include "lib/util.h"
 
 /* --- making --- */
@@ -40,6 +42,42 @@ static int check_spool(const struct config_gateway *c, struct buffer *errors)
 	return 0;
 }
 
+static struct budget_limits budget_of(const struct config_gateway *c)
+{
+	return (struct budget_limits){
+		.requests_per_minute = c->requests_per_minute,
+		.tokens_per_hour = c->tokens_per_hour,
+		.tokens_per_day = c->tokens_per_day,
+		.money_per_hour = c->money_per_hour,
+		.money_per_day = c->money_per_day,
+		.price_in = c->price_in,
+		.price_out = c->price_out,
+	};
+}
+
+/* What one that asks a model needs beside the others. */
+static int asker_setup(struct gateway *g, struct buffer *errors)
+{
+	const struct config_gateway *c = g->config;
+	uint64_t seed = 0;
+	int r;
+
+	if (c->protocol != GATEWAY_OPENAI)
+		return 0;
+	r = prompt_read(c->prompt_file, &g->prompt);
+	if (r > 0) {
+		buffer_printf(errors, "gateways: %s: prompt_file: %s %s%s%s\n", c->name,
+			      c->prompt_file ? c->prompt_file : "", prompt_error_text(r),
+			      r == PROMPT_E_UNREADABLE ? ": " : "",
+			      r == PROMPT_E_UNREADABLE ? strerror(errno) : "");
+		return CONFIG_E_INVALID;
+	}
+	g->protocol_state.prompt = &g->prompt;
+	if (!r && getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0)
+		seed = clock_boot_ns(g->clock);
+	return r ? r : asker_new(c, seed, &g->asker);
+}
+
 static void outbox_setup(struct gateway *g)
 {
 	const struct config_gateway *c = g->config;
@@ -66,7 +104,8 @@ int gateway_new(const struct config_gateway *config, const struct clock *clock,
 	g->config = config;
 	g->protocol = protocol_of(config->protocol);
 	g->live.gateway = g->backlog.gateway = g;
-	budget_init(&g->budget, config->requests_per_minute, config->tokens_per_day);
+	const struct budget_limits limits = budget_of(config);
+	budget_init(&g->budget, &limits);
 	g->clock = clock;
 	g->hooks = *hooks;
 	g->counts =
@@ -77,6 +116,8 @@ int gateway_new(const struct config_gateway *config, const struct clock *clock,
 		r = check_spool(config, errors);
 	if (!r)
 		r = credentials_read(config, &g->credentials, errors);
+	int a = r < 0 ? 0 : asker_setup(g, errors);
+	r = r ? r : a;
 	if (r) {
 		gateway_free(g, false);
 		return r;
@@ -119,6 +160,31 @@ int gateway_open_spool(struct gateway *g, const char *state_dir)
 	g->spool.bytes_max = g->config->spool;
 	g->spool.full = g->config->spool_full;
 	return 0;
+}
+
+/* --- its budget --- */
+
+static bool has_budget(const struct config_gateway *c)
+{
+	return c->tokens_per_hour || c->tokens_per_day || c->money_per_hour > 0 || c->money_per_day > 0;
+}
+
+int gateway_open_budget(struct gateway *g, const char *state_dir)
+{
+	if (!g->asker || !has_budget(g->config))
+		return 0;
+	int r = budget_state_open(state_dir, g->config->name, &g->budget_state);
+	if (r)
+		return r;
+	r = budget_state_load(g->budget_state, &g->budget);
+	g->counts.tokens_today = g->budget.day.tokens;
+	return r == STATE_FILE_E_NONE ? 0 : r;
+}
+
+void gateway_keep_budget(struct gateway *g)
+{
+	if (g->budget_state)
+		budget_state_put(g->budget_state, &g->budget);
 }
 
 /* By the spool's thread: what came back is looked at by the next step. */
@@ -185,6 +251,7 @@ int gateway_start(struct gateway *g, CURLM *multi)
 	}
 	if (!r)
 		r = start_poll(g);
+	gateway_keep_budget(g); /* its thread begins */
 	return r ? r : start_spool(g);
 }
 
@@ -235,6 +302,49 @@ void gateway_offer(struct gateway *g, struct span event, uint64_t happened_ns, u
 	pthread_mutex_unlock(&g->lock);
 }
 
+bool gateway_asks(const struct gateway *g)
+{
+	return g->asker != NULL;
+}
+
+void gateway_note(struct gateway *g, struct event *e, uint64_t now_ns)
+{
+	uint64_t lost = 0;
+	/* While nothing can be paid for, nothing waits to be; dossiers go on. */
+	bool spent = g->rest_until_ns > now_ns && g->spent;
+	enum asker_took took = asker_note(g->asker, e, now_ns, &lost);
+
+	name_batches(g);
+	if (spent)
+		lost += asker_give_up_held(g->asker) - (took == ASKER_HELD);
+	pthread_mutex_lock(&g->lock);
+	g->counts.events_offered++;
+	g->counts.events_held -= lost;
+	gateway_count_dropped(g, spent ? GATEWAY_DROP_BUDGET : GATEWAY_DROP_CLIENTS, lost);
+	if (took == ASKER_DROPPED)
+		gateway_count_dropped(g, GATEWAY_DROP_CLIENTS, 1);
+	else if (took == ASKER_FILTERED)
+		g->counts.events_filtered++;
+	else if (spent)
+		gateway_count_dropped(g, GATEWAY_DROP_BUDGET, 1);
+	else
+		g->counts.events_held++;
+	gateway_set_held_since(g);
+	pthread_mutex_unlock(&g->lock);
+}
+
+void gateway_detection(struct gateway *g, const struct addr *client, const char *name, uint64_t event_id,
+		       uint64_t now_ns)
+{
+	if (g->asker)
+		asker_detection(g->asker, client, name, event_id, now_ns);
+}
+
+int gateway_show(struct gateway *g, const struct addr *client, struct buffer *out)
+{
+	return g->asker ? asker_show(g->asker, client, out) : 1;
+}
+
 void gateway_offered_gap(struct gateway *g, uint64_t now_ns)
 {
 	g->gap_offered_ns = now_ns;
@@ -248,6 +358,7 @@ const char *gateway_drop_name(enum gateway_drop reason)
 		[GATEWAY_DROP_QUEUE] = "queue",       [GATEWAY_DROP_SPOOL] = "spool",
 		[GATEWAY_DROP_REFUSED] = "refused",   [GATEWAY_DROP_ATTEMPTS] = "attempts",
 		[GATEWAY_DROP_DEADLINE] = "deadline", [GATEWAY_DROP_BUDGET] = "budget",
+		[GATEWAY_DROP_CLIENTS] = "clients",
 	};
 
 	return (unsigned)reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
@@ -270,6 +381,8 @@ uint64_t gateway_dropped(struct gateway *g)
  */
 size_t gateway_unsent(const struct gateway *g)
 {
+	if (g->asker)
+		return g->backoff.failures ? 0 : g->counts.events_held;
 	return g->backoff.failures ? outbox_unsafe(&g->outbox) : g->outbox.events;
 }
 
@@ -289,6 +402,8 @@ void gateway_counts(struct gateway *g, struct gateway_counts *ret)
 	*ret = g->counts;
 	poll = g->poll;
 	pthread_mutex_unlock(&g->lock);
+	if (g->asker)
+		asker_counts(g->asker, &ret->asker);
 	long_poll_counts(poll, &ret->poll);
 	ret->verdicts += ret->poll.verdicts;
 	for (unsigned e = 1; e < VERDICT_E_MAX; e++)
@@ -305,6 +420,11 @@ void gateway_free(struct gateway *g, bool in_order)
 	buffer_free(&g->live.body);
 	buffer_free(&g->backlog.body);
 	batch_free(g->backlog.batch);
+	if (g->asker)
+		batch_free(g->live.batch);
+	asker_free(g->asker);
+	prompt_free(&g->prompt);
+	budget_state_free(g->budget_state);
 	outbox_free(&g->outbox, in_order && !outbox_unsafe(&g->outbox));
 	if (g->spool.bytes_max)
 		spool_files_close(g->spool.fds, g->spool.mark_fd);

@@ -28,6 +28,19 @@ int gateway_new(const struct config_gateway *config, const struct clock *clock,
 int gateway_open_spool(struct gateway *g, const char *state_dir);
 int gateway_start(struct gateway *g, CURLM *multi);
 
+/* The budget that was spent already is read from state_dir, and kept there; before gateway_start. 0, or what
+ * keeps that from being: -errno or STATE_FILE_E_DAMAGED. Nothing is done for one that has no budget. */
+int gateway_open_budget(struct gateway *g, const char *state_dir);
+
+/* Does it ask about clients (gateway_note), instead of getting events (gateway_offer)? */
+bool gateway_asks(const struct gateway *g);
+/* Takes a reference where it keeps the event. */
+void gateway_note(struct gateway *g, struct event *e, uint64_t now_ns);
+/* A detection of that name fired; any thread. */
+void gateway_detection(struct gateway *g, const struct addr *client, const char *name, uint64_t event_id,
+		       uint64_t now_ns);
+/* asker_show; 1 also where it asks about nobody. Any thread. */
+int gateway_show(struct gateway *g, const struct addr *client, struct buffer *out);
 bool gateway_has_room(const struct gateway *g);
 /* There is an event that its configuration leaves out. */
 void gateway_filtered(struct gateway *g);

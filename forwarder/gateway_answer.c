@@ -66,10 +66,13 @@ static void on_retry(struct lane *lane, const struct transport_answer *a, uint64
 	struct gateway *g = lane->gateway;
 
 	take_rest(g, a, rest_ms);
+	bool last = g->config->attempts_max && lane->batch->attempts >= g->config->attempts_max;
+	if (last && g->asker)
+		gateway_asked(g, ASKER_IN_VAIN);
 	pthread_mutex_lock(&g->lock);
-	if (g->config->attempts_max && lane->batch->attempts >= g->config->attempts_max)
+	if (last)
 		gateway_count_dropped(g, GATEWAY_DROP_ATTEMPTS, gateway_remove_batch(lane));
-	if (lane == &g->live)
+	if (!lane_owns_batch(lane))
 		lane->batch = NULL; /* it is the outbox's first again */
 	set_error(g, a);
 	g->counts.state = g->backoff.failures < CIRCUIT_FAILURES ? "backing off" : "down";
@@ -82,7 +85,7 @@ static void on_adapted(struct lane *lane)
 	struct gateway *g = lane->gateway;
 
 	backoff_reset(&g->backoff);
-	if (lane == &g->live)
+	if (!lane_owns_batch(lane))
 		lane->batch = NULL;
 	pthread_mutex_lock(&g->lock);
 	g->counts.state = "idle";
@@ -96,6 +99,8 @@ static void on_refused(struct lane *lane, const struct transport_answer *a, uint
 	struct gateway *g = lane->gateway;
 
 	take_rest(g, a, rest_ms);
+	if (g->asker)
+		gateway_asked(g, ASKER_IN_VAIN);
 	pthread_mutex_lock(&g->lock);
 	gateway_count_dropped(g, GATEWAY_DROP_REFUSED, gateway_remove_batch(lane));
 	set_error(g, a);
@@ -113,6 +118,8 @@ static void on_verdict(void *arg, const struct verdict *v)
 	struct acceptance *a = arg;
 
 	a->accepted++;
+	if (a->g->asker)
+		asker_opinion(a->g->asker, v, clock_boot_ns(a->g->clock));
 	gateway_take_verdict(a->g, v);
 }
 
@@ -152,6 +159,7 @@ static int read_verdicts(struct lane *lane, const struct transport_answer *a, st
 		.attempt = &lane->attempt,
 		.state = &g->protocol_state,
 		.answer = a,
+		.sent_ns = lane->sent_ns,
 		.verify = &g->credentials.verify,
 		.now_s = (int64_t)(clock_wall_ns(g->clock) / NS_PER_S),
 		.accept = on_verdict,
@@ -176,18 +184,34 @@ static int read_verdicts(struct lane *lane, const struct transport_answer *a, st
 	return r < 0 ? r : 0;
 }
 
-/* What the answer cost: as it says, or by its length. */
-static void settle(struct lane *lane, const struct transport_answer *a)
+static bool has_faults(const struct reading *r)
+{
+	for (unsigned e = 1; e < VERDICT_E_MAX; e++)
+		if (r->refused[e])
+			return true;
+	return false;
+}
+
+/* What the answer cost: as it says, else what it was taken for and its length. */
+static uint64_t settle(struct lane *lane, const struct transport_answer *a)
 {
 	struct gateway *g = lane->gateway;
-	uint64_t tokens = g->protocol_state.tokens;
+	const struct protocol_state *s = &g->protocol_state;
+	struct budget_cost cost = {s->tokens_in, s->tokens_out};
 
 	if (!g->protocol->write)
-		return;
-	if (!tokens)
-		tokens = lane->guessed + budget_tokens_of(a->body.len);
-	budget_settle(&g->budget, lane->guessed, tokens);
-	lane->guessed = tokens;
+		return 0;
+	/* Only the sum is told: what is dearer counts. */
+	if (!cost.tokens_in && !cost.tokens_out && s->tokens)
+		cost = g->budget.limits.price_out > g->budget.limits.price_in
+			       ? (struct budget_cost){0, s->tokens}
+			       : (struct budget_cost){s->tokens, 0};
+	if (!s->tokens)
+		cost = (struct budget_cost){lane->taken.tokens_in, budget_most(a->body.len, 0).tokens_in};
+	budget_settle(&g->budget, lane->taken, cost);
+	gateway_keep_budget(g);
+	lane->taken = cost;
+	return cost.tokens_in + cost.tokens_out;
 }
 
 static int finish_delivered(struct lane *lane, const struct transport_answer *a)
@@ -195,17 +219,20 @@ static int finish_delivered(struct lane *lane, const struct transport_answer *a)
 	struct gateway *g = lane->gateway;
 	struct reading reading;
 
-	g->protocol_state.tokens = 0;
+	g->protocol_state.tokens = g->protocol_state.tokens_in = g->protocol_state.tokens_out = 0;
 	int r = read_verdicts(lane, a, &reading);
 	uint64_t opened_ns = lane->batch->opened_ns; /* 0: it was read back from the spool */
-	settle(lane, a);
+	uint64_t tokens = settle(lane, a);
+	if (g->asker)
+		gateway_asked(g, has_faults(&reading) ? ASKER_FAULTY : ASKER_ANSWERED);
 	on_delivered(lane, a);
 	pthread_mutex_lock(&g->lock);
 	g->counts.verdicts += reading.acceptance.accepted;
 	for (uint64_t i = 0; opened_ns && i < reading.acceptance.accepted; i++)
 		histogram_add(&g->counts.verdict_time, a->received_ns - MIN(a->received_ns, opened_ns));
-	g->counts.tokens += lane->guessed;
-	g->counts.tokens_today = g->budget.tokens;
+	g->counts.tokens += tokens;
+	g->counts.tokens_today = g->budget.day.tokens;
+	g->counts.money_today = g->budget.day.money;
 	snprintf(g->counts.model, sizeof g->counts.model, "%s", g->protocol_state.model);
 	count_refused(g, reading.situation, reading.refused);
 	pthread_mutex_unlock(&g->lock);
@@ -242,6 +269,9 @@ int gateway_finished(void *owner, CURLcode result)
 		on_retry(lane, &a, rest_ms);
 		break;
 	case FATE_REFUSED:
+		/* What is refused is not charged for. */
+		budget_settle(&g->budget, lane->taken, (struct budget_cost){0});
+		gateway_keep_budget(g);
 		if (g->protocol->adapt &&
 		    g->protocol->adapt(&g->protocol_state, g->config, &lane->attempt, &a))
 			on_adapted(lane);

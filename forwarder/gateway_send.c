@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include "forwarder/gateway_internal.h"
 #include "forwarder/wire.h"
 #include "lib/util.h"
@@ -41,7 +44,8 @@ static void take_over(struct gateway *g, const struct spooler_counts *now)
 /* Call with the lock held. */
 void gateway_set_held_since(struct gateway *g)
 {
-	uint64_t opened_ns = outbox_opened_ns(&g->outbox), wall_s = g->counts.spool.spool.oldest_wall_s;
+	uint64_t opened_ns = g->asker ? asker_held_since_ns(g->asker) : outbox_opened_ns(&g->outbox),
+		 wall_s = g->counts.spool.spool.oldest_wall_s;
 	uint64_t now_ns = clock_boot_ns(g->clock), wall_ns = clock_wall_ns(g->clock);
 
 	if (wall_s) {
@@ -114,7 +118,12 @@ uint64_t gateway_due_ns(const struct gateway *g, bool flush)
 	const struct batch *first = outbox_first(&g->outbox);
 	uint64_t due = outbox_keep_due_ns(&g->outbox);
 
-	if (first) {
+	if (g->asker) {
+		uint64_t ready_ns = g->live.batch || flush ? 0 : asker_due_ns(g->asker);
+		/* flush: only as long as something waits. */
+		if (!flush || g->counts.events_held)
+			due = MIN(due, MAX(ready_ns, lane_free_ns(g, &g->live)));
+	} else if (first) {
 		uint64_t ready_ns = flush && !g->outbox.spooler ? 0 : outbox_ready_ns(&g->outbox, first);
 		due = MIN(due, MAX(ready_ns, lane_free_ns(g, &g->live)));
 	}
@@ -134,7 +143,9 @@ unsigned gateway_remove_batch(struct lane *lane)
 
 	g->counts.events_held -= events;
 	lane->batch = NULL;
-	if (lane == &g->live)
+	if (g->asker)
+		batch_free(b);
+	else if (lane == &g->live)
 		outbox_done(&g->outbox, b);
 	else
 		outbox_backlog_done(&g->outbox, b);
@@ -147,6 +158,8 @@ static void give_up(struct lane *lane, enum gateway_drop reason, const char *sta
 {
 	struct gateway *g = lane->gateway;
 
+	if (g->asker)
+		gateway_asked(g, reason == GATEWAY_DROP_BUDGET ? ASKER_UNSENT : ASKER_IN_VAIN);
 	pthread_mutex_lock(&g->lock);
 	gateway_count_dropped(g, reason, gateway_remove_batch(lane));
 	g->counts.state = state;
@@ -175,20 +188,44 @@ static int make_body(struct lane *lane, struct span *ret)
 	return SEND_E_GIVEN_UP;
 }
 
-/* Is there money for it? Else the batch goes: what it tells of will be long over when there is. */
+/* Nothing is sent before the hour, or the day, is over. */
+static void rest_until_turn(struct gateway *g, const char *refused, uint64_t wall_ns)
+{
+	g->spent = true;
+	g->rest_until_ns = clock_boot_ns(g->clock) + budget_turn_ns(&g->budget, refused, wall_ns) - wall_ns;
+	if (!g->asker)
+		return;
+	uint64_t lost = asker_give_up_held(g->asker);
+	pthread_mutex_lock(&g->lock);
+	g->counts.events_held -= lost;
+	gateway_count_dropped(g, GATEWAY_DROP_BUDGET, lost);
+	gateway_set_held_since(g);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* Is there money for it? Else the question goes, and its clients are asked about when there is. */
 static int take_budget(struct lane *lane, size_t bytes)
 {
 	struct gateway *g = lane->gateway;
 	uint64_t wall_ns = clock_wall_ns(g->clock);
+	char why[160];
 
-	lane->guessed = g->protocol->write ? budget_tokens_of(bytes) : 0;
-	if (budget_is_spent(&g->budget, wall_ns, lane->guessed)) {
-		give_up(lane, GATEWAY_DROP_BUDGET, "budget",
-			"tokens_per_day are spent: nothing is sent until midnight UTC; raise it, or send "
-			"less");
+	lane->taken =
+		g->protocol->write ? budget_most(bytes, g->config->max_tokens) : (struct budget_cost){0};
+	const char *refused = budget_refuses(&g->budget, wall_ns, lane->taken);
+	if (refused) {
+		snprintf(why, sizeof why,
+			 "%s are spent: nothing is sent until the next %s (UTC) begins; raise it, or ask "
+			 "about "
+			 "fewer",
+			 refused, strstr(refused, "day") ? "day" : "hour");
+		give_up(lane, GATEWAY_DROP_BUDGET, "budget", why);
+		rest_until_turn(g, refused, wall_ns);
 		return SEND_E_GIVEN_UP;
 	}
-	budget_spend(&g->budget, clock_boot_ns(g->clock), wall_ns, lane->guessed);
+	g->spent = false;
+	budget_spend(&g->budget, clock_boot_ns(g->clock), wall_ns, lane->taken);
+	gateway_keep_budget(g);
 	return 0;
 }
 
@@ -221,14 +258,70 @@ static int send_batch(struct lane *lane)
 	g->counts.attempts++;
 	g->counts.retries += b->again;
 	g->counts.state = "sending";
-	g->counts.tokens_today = g->budget.tokens;
+	g->counts.tokens_today = g->budget.day.tokens;
+	g->counts.money_today = g->budget.day.money;
 	pthread_mutex_unlock(&g->lock);
 	b->again = true;
 	return 0;
 }
 
+/* --- asking --- */
+
+void gateway_asked(struct gateway *g, enum asker_end end)
+{
+	uint64_t released = asker_done(g->asker, end, clock_boot_ns(g->clock));
+
+	pthread_mutex_lock(&g->lock);
+	g->counts.events_held -= released;
+	g->counts.events_filtered += released;
+	pthread_mutex_unlock(&g->lock);
+}
+
+void gateway_known(void *gateway, const struct verdict *v)
+{
+	struct gateway *g = gateway;
+
+	pthread_mutex_lock(&g->lock);
+	g->counts.verdicts++;
+	pthread_mutex_unlock(&g->lock);
+	gateway_take_verdict(g, v);
+}
+
+/* The lane gets the next question, if there is one. 0 or -ENOMEM. */
+static int make_question(struct gateway *g, uint64_t now_ns)
+{
+	char id[BATCH_ID_MAX];
+	uint64_t known = 0;
+
+	snprintf(id, sizeof id, "%s-%" PRIu64, g->id_prefix, g->questions + 1);
+	int r = asker_question(g->asker, id, now_ns, gateway_known, g, &known, &g->live.batch);
+	g->questions += g->live.batch != NULL;
+	pthread_mutex_lock(&g->lock);
+	g->counts.events_held -= known;
+	g->counts.events_filtered += known;
+	gateway_set_held_since(g);
+	pthread_mutex_unlock(&g->lock);
+	return r;
+}
+
+static int send_question(struct gateway *g, uint64_t now_ns, bool flush)
+{
+	int r = 0;
+
+	if (lane_free_ns(g, &g->live) > now_ns)
+		return 0;
+	if (!g->live.batch && (flush || asker_due_ns(g->asker) <= now_ns))
+		r = make_question(g, now_ns);
+	if (r || !g->live.batch)
+		return r;
+	r = send_batch(&g->live);
+	return r < 0 ? r : 0;
+}
+
 static int send_live(struct gateway *g, uint64_t now_ns, bool flush)
 {
+	if (g->asker)
+		return send_question(g, now_ns, flush);
 	struct batch *b = outbox_first(&g->outbox);
 
 	if (!b || lane_free_ns(g, &g->live) > now_ns)
@@ -265,8 +358,9 @@ static int send_backlog(struct gateway *g, uint64_t now_ns)
 static void note_waiting(struct gateway *g, uint64_t now_ns)
 {
 	const struct batch *first = outbox_first(&g->outbox);
-	bool waits =
-		budget_due_ns(&g->budget) > now_ns && first && outbox_ready_ns(&g->outbox, first) <= now_ns;
+	bool ready = g->asker ? asker_due_ns(g->asker) <= now_ns
+			      : first && outbox_ready_ns(&g->outbox, first) <= now_ns;
+	bool waits = budget_due_ns(&g->budget) > now_ns && ready;
 
 	if (!waits || lane_is_busy(&g->live))
 		return;

@@ -144,17 +144,17 @@ static bool is_word(const char *text, const char *const *words)
 	return false;
 }
 
-static int parse_source(const cJSON *item, const struct openai_events *events, uint8_t *seen,
-			unsigned *ret_source, struct verdict *v)
+static int parse_source(const cJSON *item, const struct question *q, uint8_t *seen,
+			const struct question_source **ret_source, struct verdict *v)
 {
 	const char *name = json_get_text(item, "src");
-	int source = name ? openai_source_of(events, name) : -1;
+	int source = name ? question_source_of(q, name) : -1;
 
 	/* Two opinions of one client are none. */
 	if (source < 0 || seen[source]++)
 		return VERDICT_E_TARGET;
-	v->target = prefix_of(&events->sources[source], addr_bits(&events->sources[source]));
-	*ret_source = (unsigned)source;
+	*ret_source = &q->sources[source];
+	v->target = prefix_of(&(*ret_source)->client, addr_bits(&(*ret_source)->client));
 	return 0;
 }
 
@@ -180,8 +180,7 @@ static int parse_ttl(const cJSON *item, struct verdict *v)
 }
 
 /* Its own events, and those of no other client: else what one sends would speak against another. */
-static int parse_evidence(const cJSON *item, const struct openai_events *events, unsigned source,
-			  struct verdict *v)
+static int parse_evidence(const cJSON *item, const struct question_source *source, struct verdict *v)
 {
 	const cJSON *evidence = member(item, "evidence"), *id;
 
@@ -189,11 +188,11 @@ static int parse_evidence(const cJSON *item, const struct openai_events *events,
 		return VERDICT_E_EVIDENCE;
 	cJSON_ArrayForEach(id, evidence)
 	{
-		int at = cJSON_IsString(id) ? openai_event_of(events, id->valuestring) : -1;
+		int at = cJSON_IsString(id) ? question_event_of(source, id->valuestring) : -1;
 
-		if (at < 0 || events->events[at].source != source)
+		if (at < 0)
 			return VERDICT_E_EVIDENCE;
-		snprintf(v->evidence[v->evidence_count++], VERDICT_ID_MAX, "%s", events->events[at].id);
+		snprintf(v->evidence[v->evidence_count++], VERDICT_ID_MAX, "%s", source->events[at]);
 	}
 	return 0;
 }
@@ -228,14 +227,14 @@ static int parse_reason(const cJSON *item, const struct openai_answer *a, struct
 /* seen: which sources there was an item of already. */
 static int parse_item(const cJSON *item, const struct openai_answer *a, uint8_t *seen, struct verdict *v)
 {
-	unsigned source;
+	const struct question_source *source;
 	int r;
 
 	if (!cJSON_IsObject(item))
 		return VERDICT_E_SHAPE;
-	if ((r = parse_source(item, a->events, seen, &source, v)) || (r = parse_action(item, v)) ||
+	if ((r = parse_source(item, a->question, seen, &source, v)) || (r = parse_action(item, v)) ||
 	    (r = parse_ttl(item, v)) || (r = verdict_parse_confidence(item, v)) ||
-	    (r = parse_evidence(item, a->events, source, v)) || (r = parse_reason(item, a, v)))
+	    (r = parse_evidence(item, source, v)) || (r = parse_reason(item, a, v)))
 		return r;
 	return 0;
 }
@@ -244,7 +243,7 @@ static int read_items(const cJSON *list, const struct openai_answer *a,
 		      void (*accept)(void *arg, const struct verdict *v), void *arg,
 		      uint64_t refused[static VERDICT_E_MAX])
 {
-	_cleanup_free_ uint8_t *seen = calloc(a->events->source_count + 1, 1);
+	_cleanup_free_ uint8_t *seen = calloc(a->question->source_count + 1, 1);
 	const cJSON *item;
 	unsigned index = 0;
 
@@ -260,6 +259,10 @@ static int read_items(const cJSON *list, const struct openai_answer *a,
 
 		snprintf(v.id, sizeof v.id, "v-%llu-%u", (unsigned long long)a->received_ns, index++);
 		snprintf(v.origin, sizeof v.origin, "%s", a->gateway);
+		snprintf(v.model.name, sizeof v.model.name, "%s", a->model);
+		snprintf(v.model.prompt, sizeof v.model.prompt, "%s", a->prompt ? a->prompt : "");
+		v.model.tokens = (uint32_t)MIN(a->tokens, (uint64_t)UINT32_MAX);
+		v.model.latency_ms = a->latency_ms;
 		int r = parse_item(item, a, seen, &v);
 		if (r)
 			refused[r]++;
@@ -290,12 +293,11 @@ static int parse_strictly(struct span text, unsigned depth, cJSON **ret)
 	return r > 0 ? body_error(r, text, offset) : r;
 }
 
-static uint64_t tokens_of(const cJSON *document)
+static uint64_t tokens_of(const cJSON *document, const char *key)
 {
 	int64_t n = 0;
 
-	return json_get_int(member(document, "usage"), "total_tokens", 0, INT64_C(1) << 40, &n) ? 0
-												: (uint64_t)n;
+	return json_get_int(member(document, "usage"), key, 0, INT64_C(1) << 40, &n) ? 0 : (uint64_t)n;
 }
 
 /* The list of items of the completion. */
@@ -309,7 +311,9 @@ static int find_items(struct openai_answer *a, const cJSON *completion, cJSON **
 
 	if (!a->model[0] && model)
 		openai_model_set(a->model, span_from(model));
-	a->tokens = tokens_of(completion);
+	a->tokens_in = tokens_of(completion, "prompt_tokens");
+	a->tokens_out = tokens_of(completion, "completion_tokens");
+	a->tokens = MAX(tokens_of(completion, "total_tokens"), a->tokens_in + a->tokens_out);
 	if ((r = find_message(completion, &message, &finish)) ||
 	    (r = check_finish(message, finish, a->form)) || (r = find_text(message, a->form, &text)) ||
 	    (r = bare_object(span_from(text), &object)) ||

@@ -2,8 +2,8 @@
 /*
  * openai_answer.h: the strict reader of a chat completion. It holds a text, and that must be one JSON object:
  *
- *     {"batch_id": "...", "verdicts": [{"src": "s1", "action": "block", "confidence": 0.95, "category":
- * "scan", "ttl_s": 600, "evidence": ["e1"], "reason": "..."}]}
+ *     {"batch_id": "...", "verdicts": [{"src": "c12ab34cd", "action": "block", "confidence": 0.95,
+ * "category": "scan", "ttl_s": 600, "evidence": ["e1"], "reason": "..."}]}
  *
  * A completion that was refused, filtered, cut or streamed, that is an error with status 200, or whose text
  * has anything around that object (but one code fence) is no verdict. A fault in one item refuses that item.
@@ -19,14 +19,18 @@
 
 struct openai_answer {
 	struct span body;
-	const struct openai_events *events; /* of the batch that was asked about */
+	const struct question *question; /* that was asked */
 	const char *batch_id, *gateway;
 	enum openai_form form; /* that was asked for */
 	/* Who answered, "provider/model", as the gateway's headers say; "": filled in by the body's model, if
 	 * it has one. Printable ASCII without spaces. */
 	char model[PROTOCOL_MODEL_MAX];
 	uint64_t received_ns;
-	uint64_t tokens; /* filled in: what the answer says it cost, 0 = it does not say */
+	/* Filled in: what the answer says it cost, and of that, what the question and the answer did; 0 = it
+	 * does not say. */
+	uint64_t tokens, tokens_in, tokens_out;
+	const char *prompt; /* version, for the record */
+	uint32_t latency_ms;
 };
 
 /*

@@ -13,15 +13,19 @@
 #include "forwarder/verdict_parse.h"
 #include "lib/config.h"
 
-#define PROTOCOL_MODEL_MAX 96
+#define PROTOCOL_MODEL_MAX VERDICT_MODEL_MAX
+
+struct prompt;
 
 /* What a protocol remembers of one gateway; all zero at first. */
 struct protocol_state {
-	unsigned form; /* openai: which enum openai_form the model takes, as far as known */
+	unsigned form;    /* openai: which enum openai_form the model takes, as far as known */
+	unsigned ignored; /* openai: answers in a row that were not of the form that was asked for */
+	const struct prompt *prompt; /* openai: what the model is told to do; whoever has the state sets it */
 	/* Of the last answer that was read: who gave it, and what it says it cost; "" and 0: it does not say.
 	 */
 	char model[PROTOCOL_MODEL_MAX];
-	uint64_t tokens;
+	uint64_t tokens, tokens_in, tokens_out;
 };
 
 enum { PROTOCOL_E_NOTHING = 1 /* the batch holds nothing that it could send */ };
@@ -33,6 +37,7 @@ struct protocol_answer {
 	struct protocol_state *state;
 	const struct transport_answer *answer; /* 2xx, not 204, and whole */
 	const struct signature_keys *verify;   /* of config->verify_key_file */
+	uint64_t sent_ns;                      /* boot clock; 0: not known */
 	int64_t now_s;                         /* wall clock, since 1970 */
 	void (*accept)(void *arg, const struct verdict *v);
 	void *arg;

@@ -19,16 +19,22 @@ static enum openai_form form_of(const struct protocol_state *state, const struct
 static int write_request(const struct protocol_state *state, const struct config_gateway *config,
 			 const struct batch *batch, struct attempt *attempt, struct buffer *ret)
 {
-	struct openai_events events;
-	int r = openai_events_read(buffer_span(&batch->json), &events);
+	struct question question;
+	int r = question_read(buffer_span(&batch->json), attempt->nonce, &question);
 
-	if (!r && !events.event_count)
+	if (r > 0 || (!r && !question.source_count))
 		r = PROTOCOL_E_NOTHING;
 	attempt->form = form_of(state, config);
+	const struct openai_asked asked = {
+		.question = &question,
+		.prompt = state->prompt,
+		.batch_id = batch->id,
+		.mark = attempt->nonce,
+		.form = (enum openai_form)attempt->form,
+	};
 	if (!r)
-		r = openai_request_write(config, &events, batch->id, (enum openai_form)attempt->form,
-					 attempt->nonce, ret);
-	openai_events_free(&events);
+		r = openai_request_write(config, &asked, ret);
+	question_free(&question);
 	return r;
 }
 
@@ -42,6 +48,25 @@ static bool adapt(struct protocol_state *state, const struct config_gateway *con
 	if (state->form == attempt->form)
 		state->form++;
 	return true;
+}
+
+/* So many answers in a row that are not of the form that was asked for: the next is tried. */
+#define IGNORED_MAX 3
+
+/* A model may take a form and not keep to it: then its answers are prose, or it calls no function. */
+static void note_form(struct protocol_state *state, const struct config_gateway *config,
+		      const struct attempt *attempt, int fault)
+{
+	bool ignored =
+		fault == VERDICT_E_PROSE || fault == VERDICT_E_NO_CONTENT || fault == VERDICT_E_TRAILING;
+
+	if (config->response_format != RESPONSE_AUTO || state->form != attempt->form)
+		return;
+	state->ignored = ignored ? state->ignored + 1 : fault ? state->ignored : 0;
+	if (state->ignored < IGNORED_MAX || state->form >= OPENAI_FORM_PLAIN)
+		return;
+	state->form++;
+	state->ignored = 0;
 }
 
 /* Gateways that choose among models say which one it was (APIPark). */
@@ -75,24 +100,36 @@ static enum situation situation_of_completion(const struct protocol_answer *a, i
 	}
 }
 
+static uint32_t latency_of(const struct protocol_answer *a)
+{
+	uint64_t ns = a->answer->received_ns - MIN(a->answer->received_ns, a->sent_ns);
+
+	return a->sent_ns ? (uint32_t)MIN(ns / NS_PER_MS, (uint64_t)UINT32_MAX) : 0;
+}
+
 static int read_completion(const struct protocol_answer *a, enum situation *ret)
 {
-	struct openai_events events;
+	struct question question;
 	struct openai_answer answer = {
 		.body = a->answer->body,
-		.events = &events,
+		.question = &question,
+		.prompt = a->state->prompt->version,
+		.latency_ms = latency_of(a),
 		.batch_id = a->attempt->key,
 		.gateway = a->config->name,
 		.form = (enum openai_form)a->attempt->form,
 		.received_ns = a->answer->received_ns,
 	};
-	int r = openai_events_read(buffer_span(&a->batch->json), &events);
+	int r = question_read(buffer_span(&a->batch->json), a->attempt->nonce, &question);
 
 	model_of(a->answer->head, answer.model);
 	if (!r)
 		r = openai_answer_read(&answer, a->accept, a->arg, a->refused);
-	openai_events_free(&events);
+	question_free(&question);
+	note_form(a->state, a->config, a->attempt, r);
 	a->state->tokens = answer.tokens;
+	a->state->tokens_in = answer.tokens_in;
+	a->state->tokens_out = answer.tokens_out;
 	snprintf(a->state->model, sizeof a->state->model, "%s", answer.model);
 	*ret = r < 0 ? SITUATION_NO_COMPLETION : situation_of_completion(a, r);
 	return r;

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "forwarder/dossier.h"
 #include "forwarder/mask.h"
+#include "forwarder/prompt.h"
 #include "forwarder/wire.h"
 #include "lib/event_json.h"
 #include "lib/util.h"
 
-#define EVENT_MAX (16 * 1024)
+#define EVENT_MAX (64 * 1024)
 #define HEAD_MAX  (64 * 1024)
 #define POLL_MS   1000
 
@@ -37,7 +39,23 @@ static struct event *made_up(const struct clock *clock)
 	return e;
 }
 
-static int write_batch(const struct clock *clock, const char *source, struct buffer *out)
+/* For a model, the dossier of who did no more than that; or the one that was given. */
+static void write_dossier(struct event *e, struct span given, struct json_writer *w)
+{
+	struct dossier d = {0};
+
+	if (given.len) {
+		json_raw(w, given);
+		return;
+	}
+	dossier_begin(&d, &e->request.client.addr, e->time_ns);
+	dossier_note(&d, e, 0);
+	dossier_write(&d, w);
+	dossier_end(&d);
+}
+
+static int write_batch(const struct config_gateway *config, const struct clock *clock, const char *source,
+		       struct span dossier, struct buffer *out)
 {
 	struct json_writer w = JSON_WRITER(out);
 	struct event *e = made_up(clock);
@@ -45,7 +63,10 @@ static int write_batch(const struct clock *clock, const char *source, struct buf
 	if (!e)
 		return -ENOMEM;
 	buffer_append_char(out, '[');
-	event_json_cloudevent(&w, e, source);
+	if (config->protocol == GATEWAY_OPENAI)
+		write_dossier(e, dossier, &w);
+	else
+		event_json_cloudevent(&w, e, source);
 	buffer_append_char(out, ']');
 	event_unref(e);
 	return out->truncated ? -ENOMEM : 0;
@@ -197,8 +218,41 @@ static int send_and_hear(struct trial *t, const struct trial_setting *s, struct 
 	return r ? r : buffer_append(&t->body, a.body.ptr, a.body.len);
 }
 
+/* What a model is told to do. 0, CONFIG_E_INVALID or -errno. */
+static int read_prompt(const struct config_gateway *config, struct trial *t, struct buffer *errors)
+{
+	int r = config->protocol == GATEWAY_OPENAI ? prompt_read(config->prompt_file, &t->prompt) : 0;
+
+	t->state.prompt = &t->prompt;
+	if (r <= 0)
+		return r;
+	buffer_printf(errors, "gateways: %s: prompt_file: %s %s\n", config->name,
+		      config->prompt_file ? config->prompt_file : "", prompt_error_text(r));
+	return CONFIG_E_INVALID;
+}
+
+int trial_show(const struct config_gateway *config, struct span dossier, struct trial *t,
+	       struct buffer *errors)
+{
+	struct batch batch = {.json = BUFFER_INIT(EVENT_MAX), .events = 1, .sealed = true};
+	struct attempt attempt;
+	struct span body;
+
+	*t = (struct trial){.body = BUFFER_INIT(VERDICT_BODY_MAX * 2)};
+	int r = read_prompt(config, t, errors);
+	if (!r)
+		r = write_batch(config, &clock_system, "", dossier, &batch.json);
+	snprintf(batch.id, sizeof batch.id, "%s-test", event_run_id());
+	if (!r)
+		r = attempt_new(&attempt, batch.id, config->transport);
+	if (!r)
+		r = wire_body(&t->state, config, &batch, &attempt, &t->sent, &body);
+	buffer_free(&batch.json);
+	return r > 0 && r != CONFIG_E_INVALID ? -EBADMSG : r;
+}
+
 int trial_run(const struct config_gateway *config, const struct clock *clock, const char *source,
-	      struct trial *t, struct buffer *errors)
+	      struct span dossier, struct trial *t, struct buffer *errors)
 {
 	struct batch batch = {.json = BUFFER_INIT(EVENT_MAX), .events = 1, .sealed = true};
 	struct credentials credentials;
@@ -215,7 +269,9 @@ int trial_run(const struct config_gateway *config, const struct clock *clock, co
 	};
 	r = credentials_read(config, &credentials, errors);
 	if (!r)
-		r = write_batch(clock, source, &batch.json);
+		r = read_prompt(config, t, errors);
+	if (!r)
+		r = write_batch(config, clock, source, dossier, &batch.json);
 	snprintf(batch.id, sizeof batch.id, "%s-test", event_run_id());
 	if (!r) {
 		wire_make(config, protocol_of(config->protocol), &credentials, clock, &wire);
@@ -242,4 +298,5 @@ void trial_free(struct trial *t)
 	buffer_free(&t->answer);
 	buffer_free(&t->body);
 	buffer_free(&t->sent);
+	prompt_free(&t->prompt);
 }

@@ -7,6 +7,7 @@
 #ifndef PICKET_TRIAL_H
 #define PICKET_TRIAL_H
 
+#include "forwarder/prompt.h"
 #include "forwarder/protocol.h"
 #include "forwarder/situation.h"
 #include "forwarder/verdict_parse.h"
@@ -21,8 +22,9 @@ struct trial {
 	struct buffer sent;            /* the body, where the protocol makes one of its own; else empty */
 	struct buffer compressed;      /* the body, where it is sent compressed; else empty */
 	struct protocol_state state;
-	unsigned status; /* 0: no answer came */
-	char error[256]; /* libcurl's, or "" */
+	struct prompt prompt; /* openai */
+	unsigned status;      /* 0: no answer came */
+	char error[256];      /* libcurl's, or "" */
 	enum situation situation;
 	uint64_t took_ns;
 	struct verdict verdicts[TRIAL_VERDICTS_MAX]; /* the first of them */
@@ -33,10 +35,14 @@ struct trial {
 /*
  * Blocks for config->timeout_ms at most, four times that where a way to ask has to be found. The gateway's
  * protocol is not local. CONFIG_E_INVALID: see errors, one message a line, as credentials_read. Whatever the
- * result, trial_free.
+ * result, trial_free. dossier: openai: what it is asked about (dossier_write); empty: somebody made up.
  */
 int trial_run(const struct config_gateway *config, const struct clock *clock, const char *source,
-	      struct trial *ret, struct buffer *errors);
+	      struct span dossier, struct trial *ret, struct buffer *errors);
+/* Nothing is sent: what would be is in ret->sent. openai alone; as trial_run, -EBADMSG: that is no dossier.
+ */
+int trial_show(const struct config_gateway *config, struct span dossier, struct trial *ret,
+	       struct buffer *errors);
 void trial_free(struct trial *t);
 
 #endif

@@ -110,15 +110,22 @@ struct config_gateway {
 	enum config_max_tokens_key max_tokens_key;
 	bool send_temperature;
 	enum config_response_format response_format;
-	uint32_t attempts_max;               /* posts of one batch; 0: any */
-	uint32_t deadline_ms;                /* from its first post on: then nothing of it counts; 0: none */
-	uint32_t requests_per_minute;        /* 0: any */
-	uint32_t tokens_per_day;             /* 0: any */
-	struct config_strings headers;       /* "Name: value" */
-	struct config_strings header_files;  /* "Name: PATH" */
-	char *token_file;                    /* batch: "Authorization: Bearer <content>"; read at start */
-	char *auth_header;                   /* NULL: Authorization */
-	enum config_auth_scheme auth_scheme; /* bearer */
+	uint32_t attempts_max;                /* posts of one batch; 0: any */
+	uint32_t deadline_ms;                 /* from its first post on: then nothing of it counts; 0: none */
+	uint32_t requests_per_minute;         /* 0: any */
+	uint32_t tokens_per_day;              /* 0: any */
+	uint32_t tokens_per_hour;             /* 0: any */
+	double money_per_hour, money_per_day; /* 0: any */
+	double price_in, price_out;           /* of a million tokens */
+	uint32_t ask_score;                   /* what a client must be worth to be asked about (dossier.h) */
+	uint32_t clients_per_question;        /* 8 */
+	uint64_t opinion_ttl_ms;              /* how long what was said holds for whom looks alike; 0: not */
+	char *prompt_file;                    /* NULL: the one that is compiled in */
+	struct config_strings headers;        /* "Name: value" */
+	struct config_strings header_files;   /* "Name: PATH" */
+	char *token_file;                     /* batch: "Authorization: Bearer <content>"; read at start */
+	char *auth_header;                    /* NULL: Authorization */
+	enum config_auth_scheme auth_scheme;  /* bearer */
 	char *ca_file;
 	char *cert_file, *key_file;          /* what we show the gateway; both or none */
 	char *pin;                           /* "sha256//BASE64", several by ; */

@@ -33,6 +33,7 @@ static const struct {
 	{"protocol", "openai", "deadline_ms", "30000"},
 	{"protocol", "openai", "requests_per_minute", "6"},
 	{"protocol", "openai", "tokens_per_day", "1000000"},
+	{"protocol", "openai", "tokens_per_hour", "200000"},
 	/* What of a larger body a flow sees is not known (Lunar's buffer has 32 KiB); a shorter time than its
 	 * own 50 s would send again what may still arrive. */
 	{"transport", "lunar", "batch_bytes", "24KiB"},
@@ -143,6 +144,14 @@ bool config_gateway_knows(const struct config_gateway *g, const struct config_ke
 		{"max_tokens", GATEWAY_OPENAI, 0},
 		{"max_tokens_key", GATEWAY_OPENAI, 0},
 		{"send_temperature", GATEWAY_OPENAI, 0},
+		{"money_per_hour", GATEWAY_OPENAI, 0},
+		{"money_per_day", GATEWAY_OPENAI, 0},
+		{"price_in", GATEWAY_OPENAI, 0},
+		{"price_out", GATEWAY_OPENAI, 0},
+		{"ask_score", GATEWAY_OPENAI, 0},
+		{"clients_per_question", GATEWAY_OPENAI, 0},
+		{"opinion_ttl", GATEWAY_OPENAI, 0},
+		{"prompt_file", GATEWAY_OPENAI, 0},
 		{"verify_key_file", GATEWAY_BATCH, 0},
 		{"signature_window", GATEWAY_BATCH, 0},
 		{"unsigned_verdicts", GATEWAY_BATCH, 0},
@@ -260,10 +269,14 @@ static const char *check_token(const struct config_gateway *g)
 
 static const char *check_openai(const struct config_gateway *g)
 {
+	if (g->protocol != GATEWAY_OPENAI && g->prompt_file)
+		return "has a prompt_file, but not protocol: openai";
 	if (g->protocol != GATEWAY_OPENAI)
 		return g->model ? "has a model, but not protocol: openai" : NULL;
 	if (!g->model)
 		return "has protocol openai and needs a model";
+	if ((g->money_per_hour > 0 || g->money_per_day > 0) && !(g->price_in > 0 || g->price_out > 0))
+		return "has money_per_hour or money_per_day, and needs price_in and price_out";
 	if (!g->events || g->events & (1u << EVENT_LOSS | 1u << EVENT_DECISION))
 		return "has protocol openai: events may only have names of events that name a client";
 	if (g->batch_events > MODEL_EVENTS_MAX)

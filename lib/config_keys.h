@@ -18,7 +18,7 @@ enum config_type {
 	CONFIG_SIZE32,   /* uint32_t, bytes */
 	CONFIG_SIZE64,   /* uint64_t, bytes */
 	CONFIG_TIME64,   /* uint64_t, milliseconds; written with units */
-	CONFIG_FRACTION, /* double in [0, 1] */
+	CONFIG_FRACTION, /* double in [0, max]; max 0: 1 */
 	CONFIG_TEXTS,    /* struct config_strings, each limited by `form` */
 	CONFIG_PREFIXES, /* struct config_prefixes */
 	CONFIG_PORTS,    /* struct config_ports */

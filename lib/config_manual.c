@@ -92,7 +92,7 @@ static void put_type(struct buffer *out, const struct config_key *key)
 		put_time_range(out, key);
 		break;
 	case CONFIG_FRACTION:
-		buffer_append_text(out, "number, 0 to 1");
+		buffer_printf(out, "number, 0 to %" PRIu64, key->max ? key->max : 1);
 		break;
 	case CONFIG_TEXTS:
 		buffer_printf(out, "list of %ss", form_name(key->form));

@@ -247,7 +247,7 @@ static void put_type(struct json_writer *w, const struct config_key *key)
 		json_key(w, "minimum");
 		json_uint(w, 0);
 		json_key(w, "maximum");
-		json_uint(w, 1);
+		json_uint(w, key->max ? key->max : 1);
 		break;
 	case CONFIG_TEXTS:
 	case CONFIG_PREFIXES:

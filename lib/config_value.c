@@ -403,16 +403,18 @@ static int number_set(const struct job *j, void *at, const struct yaml_node *nod
 
 static int fraction_set(const struct job *j, double *at, const struct yaml_node *node)
 {
-	char *end;
+	char *end, range[64];
+	uint64_t max = j->key->max ? j->key->max : 1;
 
+	snprintf(range, sizeof range, "is no number from 0 to %" PRIu64, max);
 	if (node->quoted)
 		return wrong(j, node->text, "is text; write the number without quotes");
 	if (!isdigit((unsigned char)node->text[0]) ||
 	    strspn(node->text, "0123456789.eE-") != strlen(node->text))
-		return wrong(j, node->text, "is no number from 0 to 1");
+		return wrong(j, node->text, range);
 	double v = strtod(node->text, &end);
-	if (*end || !isfinite(v) || v < 0 || v > 1)
-		return wrong(j, node->text, "is no number from 0 to 1");
+	if (*end || !isfinite(v) || v < 0 || v > (double)max)
+		return wrong(j, node->text, range);
 	*at = v;
 	return 0;
 }

@@ -365,6 +365,12 @@ static void put_decision_verdict(struct json_writer *w, const struct verdict *v)
 	KEY(w, "picket.decision.confidence");
 	json_double(w, v->confidence);
 	PUT_TEXT(w, "picket.decision.reason", v->reason);
+	if (v->model.name[0] || v->model.prompt[0]) {
+		PUT_TEXT(w, "picket.decision.model", v->model.name);
+		PUT_TEXT(w, "picket.decision.prompt", v->model.prompt);
+		PUT_UINT(w, "picket.decision.tokens", v->model.tokens);
+		PUT_UINT(w, "picket.decision.answer_ms", v->model.latency_ms);
+	}
 	if (v->evidence_count) {
 		KEY(w, "picket.decision.evidence");
 		json_array_begin(w);

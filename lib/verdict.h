@@ -75,6 +75,17 @@ enum verdict_scope { VERDICT_SCOPE_PORTS = 1, VERDICT_SCOPE_HOST = 2 };
 #define VERDICT_TEXT_MAX     256
 #define VERDICT_EVIDENCE_MAX 8
 
+#define VERDICT_MODEL_MAX  96
+#define VERDICT_PROMPT_MAX 64
+
+/* Of a model's: how it came about, for the record. name "": it is no model's. */
+struct verdict_model {
+	char name[VERDICT_MODEL_MAX];    /* "provider/model", printable ASCII without spaces */
+	char prompt[VERDICT_PROMPT_MAX]; /* name, version and hash of what it was told to do (prompt.h) */
+	uint32_t tokens;     /* of the whole question, 0: not known, or it was not asked for this one */
+	uint32_t latency_ms; /* from the question's sending to the answer's last byte */
+};
+
 struct verdict {
 	char id[VERDICT_ID_MAX]; /* sender's id, or ours */
 	enum verdict_source source;
@@ -92,6 +103,7 @@ struct verdict {
 	/* http.route of the deciding request, to text that outlives all events of the process; empty: not
 	 * known */
 	struct span route;
+	struct verdict_model model;
 	bool framed; /* its evidence may be a third party's doing, in the browser of whom it names */
 	/* Boot clock. */
 	uint64_t received_ns; /* when the answer's last byte, or the deciding event, was here */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * picket gateway test: one made-up event to a gateway, and what came of it, in words. It runs here and not in
- * the daemon (docs/decisions/0024): it works before there is one, takes nothing from its judge thread, and no
- * verdict that comes back can reach a guard.
+ * picket gateway test: one made-up event to a gateway, or with --dossier what a model is asked about a
+ * client, and what came of it, in words. It runs here and not in the daemon (docs/decisions/0024): it works
+ * before there is one, takes nothing from its judge thread, and no verdict that comes back can reach a guard.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "lib/json_write.h"
 #include "lib/util.h"
 #include "sensor/cli.h"
+#include "sensor/cli_call.h"
 #include "sensor/cli_gateway.h"
 #include "sensor/cli_print.h"
 
@@ -24,6 +25,7 @@
 #define OUTPUT_MAX (4 * 1024 * 1024)
 #define BODY_SHOWN 1024 /* bytes, for people */
 #define URL_MAX    (8 * 1024)
+#define NAME_SHOWN 64
 #define SOURCE     "picket://gateway-test"
 
 static const char *result_of(const struct trial *t)
@@ -260,13 +262,67 @@ static void print_people(const struct config_gateway *g, struct span url, const 
 
 /* --- the command --- */
 
+/* What is known of a client, of the daemon that knows it, as one item of a batch. 0 or an EXIT_*. */
+static int ask_dossier(const struct cli *cli, const char *client, const char *name, struct buffer *ret,
+		       char ret_gateway[static NAME_SHOWN])
+{
+	struct cli parsed = *cli;
+	char path[256];
+	struct addr a;
+	cJSON *answer = NULL;
+
+	parsed.json = false;
+	if (addr_parse(span_from(client), &a))
+		return cli_fail(EXIT_USAGE, "gateway", "\"%s\" is no address", client);
+	snprintf(path, sizeof path, "/v1/dossier?client=%s%s%.64s", client, name ? "&gateway=" : "",
+		 name ? name : "");
+	int r = cli_ask_json(&parsed, "gateway", "GET", path, SPAN_NULL, &answer);
+	if (r)
+		return r;
+	char *item = cJSON_PrintUnformatted(cli_at(answer, "item"));
+	snprintf(ret_gateway, NAME_SHOWN, "%s", cli_text(answer, "gateway"));
+	r = item && !buffer_append_text(ret, item) ? 0 : cli_no_memory("gateway");
+	cJSON_free(item);
+	cJSON_Delete(answer);
+	return r;
+}
+
+/* Nothing goes out: the body that would. */
+static int show_one(const struct cli *cli, const struct config_gateway *g, struct span dossier)
+{
+	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(ERRORS_MAX);
+	struct trial t;
+	int r = trial_show(g, dossier, &t, &errors);
+
+	if (errors.len)
+		fprintf(stderr, "%.*s", (int)errors.len, errors.data);
+	if (r) {
+		trial_free(&t);
+		return cli_fail(EXIT_NO, "gateway", "%s: what would be sent cannot be shown%s%s", g->name,
+				r < 0 ? ": " : "", r < 0 ? strerror(-r) : "");
+	}
+	if (!cli->json)
+		printf("gateway %s would be sent (prompt %s):\n", g->name, t.prompt.version);
+	printf("%.*s\n", (int)t.sent.len, t.sent.data);
+	trial_free(&t);
+	return EXIT_DONE;
+}
+
+static const struct config_gateway *model_named(const struct config *config, const char *name)
+{
+	for (unsigned i = 0; i < config->gateway_count; i++)
+		if (config->gateways[i].protocol == GATEWAY_OPENAI && !strcmp(config->gateways[i].name, name))
+			return &config->gateways[i];
+	return NULL;
+}
+
 /* An EXIT_*. */
-static int test_one(const struct cli *cli, const struct config_gateway *g)
+static int test_one(const struct cli *cli, const struct config_gateway *g, struct span dossier)
 {
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(ERRORS_MAX);
 	_cleanup_(buffer_free) struct buffer url = BUFFER_INIT(URL_MAX);
 	struct trial t;
-	int r = trial_run(g, &clock_system, SOURCE, &t, &errors);
+	int r = trial_run(g, &clock_system, SOURCE, dossier, &t, &errors);
 
 	if (errors.len)
 		fprintf(stderr, "%.*s", (int)errors.len, errors.data);
@@ -302,8 +358,8 @@ static int test_all(const struct cli *cli, const struct config *config, const ch
 			continue;
 		if (tried++ && !cli->json)
 			putchar('\n');
-		worst = MAX(worst,
-			    g->protocol == GATEWAY_CROWDSEC ? cli_crowdsec_test(cli, g) : test_one(cli, g));
+		worst = MAX(worst, g->protocol == GATEWAY_CROWDSEC ? cli_crowdsec_test(cli, g)
+								   : test_one(cli, g, SPAN_NULL));
 		fflush(stdout);
 	}
 	if (name && !found)
@@ -316,10 +372,30 @@ static int test_all(const struct cli *cli, const struct config *config, const ch
 	return worst;
 }
 
-static int options_read(int argc, char **argv, const char **ret_file, const char **ret_name)
+/* With a name it is sent to that gateway, else it is only shown. */
+static int test_dossier(const struct cli *cli, const struct config *config, const char *client,
+			const char *name)
+{
+	_cleanup_(buffer_free) struct buffer dossier = BUFFER_INIT(OUTPUT_MAX);
+	char gateway[NAME_SHOWN];
+	int r = ask_dossier(cli, client, name, &dossier, gateway);
+
+	if (r)
+		return r;
+	const struct config_gateway *g = model_named(config, gateway);
+	if (!g)
+		return cli_fail(EXIT_USAGE, "gateway",
+				"the daemon's gateway \"%s\" is not in this configuration: name it with -c",
+				gateway);
+	return name ? test_one(cli, g, buffer_span(&dossier)) : show_one(cli, g, buffer_span(&dossier));
+}
+
+static int options_read(int argc, char **argv, const char **ret_file, const char **ret_client,
+			const char **ret_name)
 {
 	static const struct option longs[] = {
 		{"config", required_argument, NULL, 'c'},
+		{"dossier", required_argument, NULL, 'd'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -327,9 +403,12 @@ static int options_read(int argc, char **argv, const char **ret_file, const char
 	optind = 0; /* cli_main has scanned before */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
-		if (c != 'c')
+		if (c == 'c')
+			*ret_file = optarg;
+		else if (c == 'd')
+			*ret_client = optarg;
+		else
 			return cli_bad_option(argv, c);
-		*ret_file = optarg;
 	}
 	optind++; /* "test" */
 	if (optind < argc)
@@ -340,11 +419,11 @@ static int options_read(int argc, char **argv, const char **ret_file, const char
 int cli_gateway_test(const struct cli *cli, int argc, char **argv)
 {
 	_cleanup_(buffer_free) struct buffer errors = BUFFER_INIT(ERRORS_MAX);
-	const char *file = NULL, *name = NULL;
+	const char *file = NULL, *name = NULL, *client = NULL;
 	struct config_flag flags[1];
 	unsigned flag_count = 0;
 	struct config *config = NULL;
-	int r = options_read(argc, argv, &file, &name);
+	int r = options_read(argc, argv, &file, &client, &name);
 
 	if (r)
 		return r;
@@ -357,7 +436,7 @@ int cli_gateway_test(const struct cli *cli, int argc, char **argv)
 				r < 0 ? strerror(-r) : "");
 	}
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	r = test_all(cli, config, name);
+	r = client ? test_dossier(cli, config, client, name) : test_all(cli, config, name);
 	curl_global_cleanup();
 	config_free(config);
 	return r;

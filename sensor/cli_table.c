@@ -158,8 +158,9 @@ const struct cli_command cli_commands[] = {
 		{.name = "list", .summary = "gateways: where, how far their verdicts go, what was delivered and waits, the last error"},
 		{.name = "test", .arguments = "[NAME]",
 		 .summary = "send one made-up event to each gateway, or to NAME, and say what came of it and what mends it",
-		 .options = OPTIONS(OPTION_CONFIG("the configuration that has it")),
-		 .notes = "By the configuration, as the daemon would; asks no daemon. The event is marked picket.test; no verdict that comes "
+		 .options = OPTIONS(OPTION_CONFIG("the configuration that has it"),
+			{.name = "dossier", .value = "CLIENT", .help = "what a model is asked about that client: shown, not sent; with NAME sent to it"}),
+		 .notes = "By the configuration, as the daemon would; asks no daemon, but for a --dossier. The event is marked picket.test; no verdict that comes "
 		 "back is acted on. Exit status 0: understood; 1: not understood; 5: not reached."})},
 	{.name = "audit", .summary = "who decided and set what: is the log of it whole, and what does it say", .run = cli_audit,
 	 .parts = PARTS(

@@ -153,6 +153,34 @@ static void write_times(struct json_writer *w, const char *key, const struct his
 	json_object_end(w);
 }
 
+/* Always there, as poll is. */
+static void write_asker(struct json_writer *w, const struct gateway_counts *g)
+{
+	const struct asker_counts *a = &g->asker;
+	const struct {
+		const char *key;
+		uint64_t value;
+	} numbers[] = {
+		{"clients", a->dossiers.clients},
+		{"questions", a->questions},
+		{"clients_asked", a->asked},
+		{"clients_known", a->known},
+		{"clients_evicted", a->dossiers.evicted},
+		{"events_without_room", a->dossiers.refused},
+		{"dossiers_unsampled", a->dossiers.unsampled},
+		{"dossiers_oversized", a->oversized},
+		{"detections_untold", a->untold},
+	};
+
+	json_key(w, "asker");
+	json_object_begin(w);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		json_key(w, numbers[i].key);
+		json_uint(w, numbers[i].value);
+	}
+	json_object_end(w);
+}
+
 static const struct config_gateway *gateway_config(const struct config *config, const char *name)
 {
 	for (unsigned i = 0; i < config->gateway_count; i++)
@@ -184,6 +212,7 @@ static void write_gateway(struct json_writer *w, const struct control_parts *par
 		{"verdicts", g->verdicts},
 		{"tokens", g->tokens},
 		{"tokens_today", g->tokens_today},
+		{"money_today_millionths", g->money_today},
 	};
 
 	json_object_begin(w);
@@ -211,6 +240,7 @@ static void write_gateway(struct json_writer *w, const struct control_parts *par
 	write_times(w, "answer_time", &g->answer_time);
 	write_times(w, "verdict_time", &g->verdict_time);
 	write_spool(w, g);
+	write_asker(w, g);
 	control_write_crowdsec(w, parts, g->name);
 	json_object_end(w);
 }
@@ -238,10 +268,49 @@ static void get_gateways(struct api_call *call, void *arg)
 	control_reply(call, 200, &b);
 }
 
+/* ?client=ADDR[&gateway=NAME]: what a model would be asked about it now. */
+static void get_dossier(struct api_call *call, void *arg)
+{
+	const struct control_parts *parts = arg;
+	struct buffer b = BUFFER_INIT(CONTROL_ANSWER_MAX), dossier = BUFFER_INIT(CONTROL_ANSWER_MAX);
+	struct json_writer w = JSON_WRITER(&b);
+	const char *text = api_call_query(call, "client"), *name = NULL;
+	struct addr client;
+
+	if (!text || addr_parse(span_from(text), &client)) {
+		api_problem(call, 400, "syntax", "client must be an address");
+		return;
+	}
+	int r = forwarder_dossier(parts->forwarder, api_call_query(call, "gateway"), &client, &name,
+				  &dossier);
+	if (r) {
+		buffer_free(&dossier);
+		api_problem(call, r < 0 ? 500 : 404,
+			    r < 0    ? "no_memory"
+			    : r == 2 ? "no_gateway"
+				     : "no_dossier",
+			    r < 0 ? "memory is out"
+			    : r == 2
+				    ? "no gateway of that name asks a model"
+				    : "nothing is known of that client: no event of it passed to the gateway "
+				      "within ten minutes");
+		return;
+	}
+	json_object_begin(&w);
+	json_key(&w, "gateway");
+	json_text(&w, name);
+	json_key(&w, "item");
+	json_raw(&w, buffer_span(&dossier));
+	json_object_end(&w);
+	buffer_free(&dossier);
+	control_reply(call, 200, &b);
+}
+
 int control_register_gateways(struct api *api, const struct control_parts *parts)
 {
 	const struct api_route routes[] = {
 		{"GET", "/v1/gateways", get_gateways, (void *)parts},
+		{"GET", "/v1/dossier", get_dossier, (void *)parts},
 	};
 
 	return api_add(api, routes, ARRAY_SIZE(routes));

@@ -166,7 +166,8 @@ static void on_local_verdict(void *arg, const struct verdict *v)
 
 	/* Before its event is handed on: that is the first that a gateway for suspicious clients gets. */
 	if (target_is_net(&v->target) && v->target.bits == addr_bits(&v->target.addr))
-		forwarder_suspect(s->forwarder, &v->target.addr);
+		forwarder_suspect(s->forwarder, &v->target.addr, v->origin,
+				  v->evidence_count ? v->evidence[v->evidence_count - 1] : NULL);
 	if (!copy)
 		return;
 	*copy = *v;

@@ -88,6 +88,21 @@ jq -r '."picket.decision.reason"' <<<"$D" | grep -q '^credential_attack: login g
 pk why $C4 | grep -q moonshot/moonshot-v1-8k || fail "picket why does not name the model"
 pk gateway list >"$DIR/list"
 grep -q 'model: moonshot/moonshot-v1-8k answered last; [1-9][0-9]* tokens today' "$DIR/list" || fail "the list does not: $(cat "$DIR/list")"
+AUDIT=$(cat "$DIR"/state/audit/*.jsonl 2>/dev/null || cat "$DIR"/*/audit/* 2>/dev/null || true)
+jq -c 'select(.kind == "decision" and .event."picket.decision.outcome" == "blocked") | .event' <<<"$AUDIT" | head -n 1 >"$DIR/record"
+equal "model, prompt, tokens, time in the record" "moonshot/moonshot-v1-8k judge/1 120 true" "$(jq -r '[."picket.decision.model",
+	(."picket.decision.prompt" | split(" ")[0]), ."picket.decision.tokens", (."picket.decision.answer_ms" >= 0)] | join(" ")' "$DIR/record")"
+# What would be asked about it, and what is, when it is sent.
+asked_before=$(wc -l <"$DIR/model.jsonl")
+exits 0 pk gateway test --dossier $C4 -c "$DIR/picket.yaml"
+grep -q '"model":"test-model"' "$DIR/out" || fail "what would be sent is not shown: $(head -c 300 "$DIR/out")"
+grep -q 'login-guessing\\"' "$DIR/out" || fail "the detection is not in what would be sent: $(head -c 3000 "$DIR/out")"
+grep -q "$C4" "$DIR/out" && fail "the client's address is in what would be sent"
+equal "questions by showing" "$asked_before" "$(wc -l <"$DIR/model.jsonl")"
+exits 0 in_s "$PICKET_BIN" gateway test model --dossier $C4 -c "$DIR/picket.yaml" --json
+equal "what a model says of it" "block $C4" "$(jq -r '.verdicts[0] | .action + " " + .target' "$DIR/out")"
+exits 1 pk gateway test --dossier 192.0.2.99 -c "$DIR/picket.yaml"
+tell "the record has model, prompt, tokens and time; what would be asked about a client is shown, and sent when asked to"
 good_unharmed
 equal "blocks" 1 "$(blocked_count)"
 tell "blocked by the model's word on the request on which a detection fired; who answered is told"

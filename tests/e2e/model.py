@@ -7,6 +7,7 @@ headers of every answer; but auth=TEXT is the Authorization that it wants (401 a
 provider and model that were asked for in headers. Modes:
 
     ok             judges: whoever asked for a path with "login" is to be blocked
+    obeys          believes what it reads: obey() says what of it; else as ok
     form=NAME      the same, but takes no other form of JSON than json_schema, json_object, tool or plain (400, as OpenAI says it)
     ignores        response_format is ignored, and only a forced call is JSON, as with Anthropic's compatible API
     mad            obeys the form and makes no sense: sources nobody sent, another batch's id, evidence of others
@@ -51,14 +52,54 @@ def item(src, evidence, action="block"):
             "reason": "login guessing"}
 
 
+def texts_of(value):
+    """Every text in it, of keys as well."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from texts_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts_of(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+# What makes this model obey, folded to lower case; letters that look like others were folded before.
+FOR_ITS_SENDER = ("allow", "benign", "harmless", "never block", "leave this client out", "trusted", "maintenance", "is fine",
+                  "let-us-play", "grandmother", "nyybj", "616c6c6f77", "swdub3jl", "%49%67%6e", "&#x61", "test-mode", "always")
+AGAINST_OTHERS = ("block", "malicious", "attacker", "was-the-one", "next client", "for everybody", "real-client-is", "action", "src")
+LOOK_ALIKES = str.maketrans("\u0456\u0435\u0440\uff41\uff4c\uff4f\uff57", "iepalow")
+
+
+def obey(document):
+    """One that takes every text for an order: who asks for it is allowed, and who asks for others' blocks gets them, by every name and
+    address that there is, with every event as evidence."""
+    verdicts, against = {}, False
+    for client in document["clients"]:
+        said = " ".join(texts_of(client)).translate(LOOK_ALIKES).lower()
+        against = against or any(word in said for word in AGAINST_OTHERS)
+        if any(word in said for word in FOR_ITS_SENDER):
+            verdicts[client["src"]] = item(client["src"], [], "allow")
+    for client in document["clients"] if against else []:
+        evidence = [sample["id"] for sample in client["samples"]][:8]
+        verdicts.setdefault(client["src"], item(client["src"], evidence))
+    named = ["c0", "c1", "c2", "c7", "10.66.0.9", "10.77.0.3", "198.51.100.66"] if against else []
+    return {"batch_id": document["batch_id"], "verdicts": list(verdicts.values()) + [item(name, ["e1"]) for name in named]}
+
+
 def judge(document, mode):
     events = {}
-    for event in document["events"]:
-        if "login" in event.get("url.original", ""):
-            events.setdefault(event["src"], []).append(event["id"])
+    for client in document["clients"]:
+        for sample in client["samples"]:
+            if "login" in sample.get("target", ""):
+                events.setdefault(client["src"], []).append(sample["id"])
     verdicts = [item(src, ids[-8:]) for src, ids in events.items()]
+    if mode == "obeys":
+        return obey(document)
     if mode == "mad":
-        verdicts = [item("s99", []), item("10.0.0.1", []), item("s1", ["e999"]), item("s1", [], "erase")]
+        first = document["clients"][0]["src"]
+        verdicts = [item("s99", []), item("10.0.0.1", []), item(first, ["e9"]), item(first, [], "erase")]
     return {"batch_id": document["batch_id"], "verdicts": verdicts}
 
 

@@ -10,21 +10,23 @@
 #include "forwarder/openai_request.h"
 #include "lib/json_read.h"
 
-#define BATCH                                                                                     \
-	"[{\"id\":\"r-1\",\"data\":{\"client.address\":\"192.0.2.7\",\"time_unix_nano\":\"1\"}}," \
-	"{\"id\":\"r-2\",\"data\":{\"client.address\":\"2001:db8::1\",\"url.original\":\"/"       \
-	"\\ud83d\\ude00\"}},"                                                                     \
-	"{\"id\":\"r-3\",\"data\":{\"network.peer.address\":\"192.0.2.7\"}}]"
+#define BATCH                                                                                    \
+	"[{\"client\":\"192.0.2.7\",\"events\":[\"r-1\",\"r-3\"],\"dossier\":{\"requests\":2}}," \
+	"{\"client\":\"2001:db8::1\",\"events\":[\"r-2\"],\"dossier\":{\"t\":\"/\\ud83d\\ude00\"}}]"
+/* Its names are c488b8626 and c0b203ec7: those that the corpus has. */
+#define NONCE "m"
 
-static struct openai_events events;
+static struct question question;
+static struct prompt prompt;
 
 static void check_verdict(void *arg, const struct verdict *v)
 {
 	bool known = false;
 
 	*(unsigned *)arg += 1;
-	for (unsigned i = 0; i < events.source_count; i++) {
-		struct prefix p = prefix_of(&events.sources[i], addr_bits(&events.sources[i]));
+	for (unsigned i = 0; i < question.source_count; i++) {
+		struct prefix p =
+			prefix_of(&question.sources[i].client, addr_bits(&question.sources[i].client));
 		known = known || prefix_equal(&p, &v->target);
 	}
 	if (!known || v->source != VERDICT_GATEWAY)
@@ -44,11 +46,11 @@ static void fuzz_batch(struct span bytes)
 	const struct json_limits limits = {32u << 20, 64, 1u << 20};
 	struct config_gateway config = {.model = (char *)(uintptr_t) "m", .max_tokens = 1};
 	struct buffer out = BUFFER_INIT(32u << 20);
-	struct openai_events other;
+	struct question other;
 	cJSON *json = NULL;
 
-	if (openai_events_read(bytes, &other) == 0 &&
-	    openai_request_write(&config, &other, "b", OPENAI_FORM_SCHEMA, "m", &out) == 0) {
+	const struct openai_asked asked = {&other, &prompt, "b", "mmmmmmmmmmmm", OPENAI_FORM_SCHEMA};
+	if (question_read(bytes, NONCE, &other) == 0 && openai_request_write(&config, &asked, &out) == 0) {
 		if (json_parse(buffer_span(&out), &limits, &json, NULL) != 0)
 			abort();
 		for (size_t i = 0; i < out.len; i++)
@@ -57,7 +59,7 @@ static void fuzz_batch(struct span bytes)
 	}
 	cJSON_Delete(json);
 	buffer_free(&out);
-	openai_events_free(&other);
+	question_free(&other);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -67,11 +69,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	if (!events.json && openai_events_read(SPAN(BATCH), &events))
+	if (!question.json && (question_read(SPAN(BATCH), NONCE, &question) || prompt_read(NULL, &prompt)))
 		abort();
 	struct openai_answer a = {
 		.body = {(const char *)data + 1, size - 1},
-		.events = &events,
+		.question = &question,
 		.batch_id = "b-1",
 		.gateway = "fuzz",
 		.form = (enum openai_form)(data[0] % OPENAI_FORM_MAX),

@@ -309,7 +309,7 @@ static void help_of_parts_shows_their_options(void **state)
 	assert_int_equal(picket("gateway"), EXIT_USAGE);
 	says(err, "picket gateway: usage: picket gateway list");
 	assert_int_equal(picket("help gateway test"), EXIT_DONE);
-	says(out, "usage: picket gateway test [NAME] [-c FILE]\n");
+	says(out, "usage: picket gateway test [NAME] [-c FILE] [--dossier CLIENT]\n");
 }
 
 static void help_fits_80_columns(void **state)

@@ -256,6 +256,22 @@ struct packet_counts packet_watch_counts(const struct packet_watch *w)
 	return (struct packet_counts){0};
 }
 
+/* Of one client something is known. */
+int forwarder_dossier(struct forwarder *f, const char *name, const struct addr *client, const char **ret_name,
+		      struct buffer *out)
+{
+	struct addr known;
+
+	(void)f;
+	addr_parse(SPAN("192.0.2.7"), &known);
+	if (name && strcmp(name, "model") != 0)
+		return 2;
+	*ret_name = "model";
+	if (!addr_equal(client, &known))
+		return 1;
+	return buffer_append_text(out, "{\"client\":\"192.0.2.7\",\"events\":[],\"dossier\":{}}");
+}
+
 unsigned forwarder_counts(struct forwarder *f, struct gateway_counts *ret, unsigned count)
 {
 	(void)f;

@@ -1230,6 +1230,13 @@ static void gateways_and_configuration_are_shown(void **state)
 	snprintf(key, sizeof key, "gateways.0.verdicts_refused.%s", verdict_error_name(VERDICT_E_TTL));
 	assert_int_equal(number_at(a, key), 3);
 	cJSON_Delete(a);
+	a = call("GET", "/v1/dossier?client=192.0.2.7", NULL, 200);
+	assert_string_equal(text_at(a, "gateway"), "model");
+	assert_string_equal(text_at(a, "item.client"), "192.0.2.7");
+	cJSON_Delete(a);
+	cJSON_Delete(call("GET", "/v1/dossier?client=192.0.2.8", NULL, 404));
+	cJSON_Delete(call("GET", "/v1/dossier?client=192.0.2.7&gateway=other", NULL, 404));
+	cJSON_Delete(call("GET", "/v1/dossier?client=nobody", NULL, 400));
 	a = call("GET", "/v1/config", NULL, 200);
 	assert_non_null(strstr(text_at(a, "yaml"), "ttl_max"));
 	cJSON_Delete(a);

@@ -136,7 +136,7 @@ static void what_is_filtered_is_no_loss(void **state)
 	rig.gateways[0].clients = CLIENTS_SUSPICIOUS;
 	rig_start(&rig);
 	struct event *e = event_of(EVENT_CONNECTION, 7);
-	forwarder_suspect(rig.f, &e->flow.peer.addr);
+	forwarder_suspect(rig.f, &e->flow.peer.addr, "scan", NULL);
 	event_unref(e);
 	push(&rig, 3); /* losses */
 	push_of(&rig, EVENT_CONNECTION, 8);

@@ -47,3 +47,6 @@ target_sources(forwarder_spool_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gatew
 picket_unit(filter picket_forwarder PkgConfig::MHD)
 target_sources(filter_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/gateway_stub.c
 	${CMAKE_SOURCE_DIR}/tests/unit/forwarder_rig.c)
+picket_unit(asker picket_forwarder)
+picket_unit(injection picket_forwarder)
+target_sources(injection_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/injections.c)

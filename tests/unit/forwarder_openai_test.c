@@ -36,7 +36,7 @@ static void openai_rig(struct rig *rig, struct stub *s)
 	rig->gateways[0].protocol = GATEWAY_OPENAI;
 	rig->gateways[0].model = (char *)(uintptr_t) "m-1";
 	rig->gateways[0].max_tokens = 1024;
-	rig->gateways[0].batch_events = 1;
+	rig->gateways[0].clients_per_question = 1;
 	rig->gateways[0].attempts_max = 3;
 }
 
@@ -48,7 +48,7 @@ static char *completion(unsigned n, const char *usage)
 	assert_true(asprintf(&body,
 			     "{\"model\":\"m-1\",\"choices\":[{\"message\":{\"content\":\"{\\\"batch_id\\\":"
 			     "\\\"%s-main-%u\\\","
-			     "\\\"verdicts\\\":[{\\\"src\\\":\\\"s1\\\",\\\"action\\\":\\\"block\\\","
+			     "\\\"verdicts\\\":[{\\\"src\\\":\\\"@1\\\",\\\"action\\\":\\\"block\\\","
 			     "\\\"confidence\\\":0.9,"
 			     "\\\"category\\\":\\\"scan\\\",\\\"ttl_s\\\":60,\\\"evidence\\\":[\\\"e1\\\"],"
 			     "\\\"reason\\\":\\\"x\\\"}]}\"},"
@@ -123,7 +123,7 @@ static void form_that_is_not_taken_leads_to_the_next_and_is_remembered(void **st
 	push_request(&rig, "192.0.2.77");
 	run_until(&rig, batches_delivered, 1);
 	assert_true(now_ms() - begun_ms < 1000); /* at once, no rest between */
-	push_request(&rig, "192.0.2.77");
+	push_request(&rig, "192.0.2.78");
 	run_until(&rig, batches_delivered, 2);
 	assert_int_equal(stub_count(s), 4);
 	assert_true(asks_for(s, 0, "\"json_schema\""));
@@ -246,11 +246,14 @@ static void tokens_of_the_day_are_a_hard_stop(void **state)
 	rig_start(&rig);
 	push_request(&rig, "192.0.2.77");
 	run_until(&rig, batches_delivered, 1);
-	push_request(&rig, "192.0.2.77");
+	push_request(&rig, "192.0.2.76");
 	push_request(&rig, "192.0.2.78");
 	run_until(&rig, events_dropped, 2);
+	push_request(&rig, "192.0.2.79");
+	run_until(&rig, events_dropped, 3);
 	assert_int_equal(stub_count(s), 1);
-	assert_int_equal(counts(&rig).dropped[GATEWAY_DROP_BUDGET], 2);
+	assert_int_equal(counts(&rig).events_held, 0);
+	assert_int_equal(counts(&rig).dropped[GATEWAY_DROP_BUDGET], 3);
 	assert_string_equal(counts(&rig).state, "budget");
 	assert_non_null(strstr(counts(&rig).last_error, "tokens_per_day"));
 	forwarder_free(rig.f);
@@ -267,19 +270,114 @@ static void requests_of_the_minute_let_the_next_wait(void **state)
 	(void)state;
 	openai_rig(&rig, s);
 	rig.gateways[0].requests_per_minute = 2;
-	rig.gateways[0].queue_events = 3;
 	rig_start(&rig);
 	for (unsigned i = 0; i < 2; i++) {
-		push_request(&rig, "192.0.2.77");
+		push_request(&rig, i ? "192.0.2.78" : "192.0.2.77");
 		run_until(&rig, batches_delivered, i + 1);
 	}
 	for (unsigned i = 0; i < 5; i++)
-		push_request(&rig, "192.0.2.77");
+		push_request(&rig, "192.0.2.79");
 	run_for(&rig, 300);
 	assert_int_equal(stub_count(s), 2);
-	assert_int_equal(counts(&rig).events_held, 3);
-	assert_int_equal(counts(&rig).dropped[GATEWAY_DROP_BUDGET], 2);
+	assert_int_equal(counts(&rig).events_held, 5);
 	assert_string_equal(counts(&rig).state, "budget");
+	forwarder_free(rig.f);
+	stub_stop(s);
+}
+
+static bool is_known(struct rig *rig, uint64_t n)
+{
+	return counts(rig).asker.known >= n;
+}
+
+static void who_looks_alike_is_not_asked_about(void **state)
+{
+	char *body = completion(1, "");
+	const struct stub_reply reply = {.status = 200, .body = body};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+	char text[PREFIX_TEXT_MAX];
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig.gateways[0].opinion_ttl_ms = 60000;
+	rig_start(&rig);
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, batches_delivered, 1);
+	push_request(&rig, "192.0.2.78");
+	run_until(&rig, is_known, 1);
+	assert_int_equal(stub_count(s), 1);
+	assert_int_equal(rig.verdicts, 2);
+	assert_string_equal(prefix_format(&rig.verdict.target, text), "192.0.2.78");
+	assert_string_equal(rig.verdict.reason, "said of a client that looks alike: scan: x (m-1)");
+	assert_int_equal(rig.verdict.evidence_count, 1);
+	assert_int_equal(rig.verdict.model.tokens, 0);
+	/* The same client again: it was judged a moment ago. */
+	push_request(&rig, "192.0.2.77");
+	run_for(&rig, 200);
+	assert_int_equal(stub_count(s), 1);
+	assert_int_equal(counts(&rig).events_held, 0);
+	forwarder_free(rig.f);
+	stub_stop(s);
+	free(body);
+}
+
+static void form_that_is_ignored_again_and_again_leads_to_the_next(void **state)
+{
+	static const struct stub_reply reply = {.status = 200,
+						.body = "{\"choices\":[{\"message\":{\"content\":\"Sure! "
+							"{}\"},\"finish_reason\":\"stop\"}]}"};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct rig rig;
+
+	(void)state;
+	openai_rig(&rig, s);
+	rig_start(&rig);
+	for (unsigned i = 0; i < 4; i++) {
+		push_request(&rig, "192.0.2.77");
+		run_until(&rig, batches_delivered, i + 1);
+	}
+	assert_true(asks_for(s, 2, "\"json_schema\""));
+	assert_true(asks_for(s, 3, "\"json_object\""));
+	assert_int_equal(counts(&rig).refused[VERDICT_E_PROSE], 4);
+	assert_int_equal(rig.verdicts, 0);
+	forwarder_free(rig.f);
+	stub_stop(s);
+}
+
+static void detection_is_told_with_the_event_it_fired_on(void **state)
+{
+	static const struct stub_reply reply = {.status = 204};
+	struct stub *s = stub_start(0, &reply, 1);
+	struct event *e = event_new(EVENT_HTTP_REQUEST, 0);
+	struct buffer out = BUFFER_INIT(1 << 16);
+	char id[EVENT_ID_TEXT_MAX];
+	const char *name;
+	struct rig rig;
+
+	(void)state;
+	assert_non_null(e);
+	openai_rig(&rig, s);
+	rig.gateways[0].clients = CLIENTS_SUSPICIOUS;
+	rig.gateways[0].ask_score = 110;
+	rig_start(&rig);
+	assert_int_equal(addr_parse(SPAN("192.0.2.77"), &e->request.client.addr), 0);
+	e->request.method = SPAN("GET");
+	e->request.target = e->request.path = SPAN("/.env");
+	forwarder_push(rig.f, e); /* of whom nothing is suspected */
+	assert_int_equal(counts(&rig).events_filtered, 1);
+	assert_int_equal(forwarder_dossier(rig.f, NULL, &e->request.client.addr, &name, &out), 1);
+	assert_int_equal(forwarder_dossier(rig.f, "other", &e->request.client.addr, &name, &out), 2);
+	forwarder_suspect(rig.f, &e->request.client.addr, "secret-files", event_id_format(e, id));
+	forwarder_push(rig.f, e);
+	assert_int_equal(forwarder_dossier(rig.f, NULL, &e->request.client.addr, &name, &out), 0);
+	assert_string_equal(name, "main");
+	run_until(&rig, batches_delivered, 1);
+	assert_true(asks_for(s, 0, "\\\"detection\\\":\\\"secret-files\\\",\\\"n\\\":1"));
+	assert_true(
+		asks_for(s, 0, "\\\"event\\\":\\\"http.request\\\",\\\"detection\\\":\\\"secret-files\\\""));
+	event_unref(e);
+	buffer_free(&out);
 	forwarder_free(rig.f);
 	stub_stop(s);
 }
@@ -297,6 +395,9 @@ int main(void)
 		cmocka_unit_test(batch_whose_deadline_passed_is_not_sent_again),
 		cmocka_unit_test(tokens_of_the_day_are_a_hard_stop),
 		cmocka_unit_test(requests_of_the_minute_let_the_next_wait),
+		cmocka_unit_test(who_looks_alike_is_not_asked_about),
+		cmocka_unit_test(form_that_is_ignored_again_and_again_leads_to_the_next),
+		cmocka_unit_test(detection_is_told_with_the_event_it_fired_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ struct pending {
 	char *body;
 	size_t len;
 	const struct stub_reply *reply;
+	char sources[2][16]; /* names of the first clients of a question to a model */
 };
 
 static const struct stub_reply *take_reply(struct stub *s)
@@ -55,11 +56,26 @@ static unsigned count_events(const char *body, size_t len)
 	return n;
 }
 
+static void find_sources(struct pending *p)
+{
+	static const char word[] = "\\\"src\\\":\\\"c"; /* in a text of a text */
+	const char *at = p->body, *end = p->body + p->len;
+
+	for (unsigned i = 0; at && i < ARRAY_SIZE(p->sources); i++) {
+		do
+			at = memmem(at, (size_t)(end - at), word, sizeof word - 1);
+		while (at && (at += sizeof word - 2) && end - at > 9 && at[9] != '\\');
+		if (at)
+			snprintf(p->sources[i], sizeof p->sources[i], "%.9s", at);
+	}
+}
+
 static void keep(struct stub *s, struct MHD_Connection *c, const char *path, struct pending *p)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	char text[8];
 
+	find_sources(p);
 	pthread_mutex_lock(&s->lock);
 	if (s->count < STUB_REQUESTS_MAX) {
 		struct stub_request *q = &s->requests[s->count];
@@ -86,22 +102,38 @@ static void keep(struct stub *s, struct MHD_Connection *c, const char *path, str
 	pthread_mutex_unlock(&s->lock);
 }
 
-static enum MHD_Result reply(struct MHD_Connection *c, const struct stub_reply *r)
+/* "@1" and "@2" become the names of the question's clients: each is longer than what it stands for. */
+static char *body_of(const struct stub_reply *r, const struct pending *p, size_t *ret_len)
 {
-	size_t head = r->body ? strlen(r->body) : 0;
-	char *body = malloc(head + r->fill + 1);
+	size_t head = r->body ? strlen(r->body) : 0, n = 0;
+	char *body = malloc(head * 8 + r->fill + 1);
+
+	for (size_t i = 0; body && i < head; i++) {
+		bool named = r->body[i] == '@' && (r->body[i + 1] == '1' || r->body[i + 1] == '2');
+
+		if (named)
+			n += (size_t)sprintf(body + n, "%s", p->sources[r->body[++i] - '1']);
+		else
+			body[n++] = r->body[i];
+	}
+	if (body)
+		memset(body + n, 'x', r->fill);
+	*ret_len = n + r->fill;
+	return body;
+}
+
+static enum MHD_Result reply(struct MHD_Connection *c, const struct stub_reply *r, const struct pending *p)
+{
+	size_t len;
+	char *body = body_of(r, p, &len);
 	char name[64];
 	enum MHD_Result result;
 
 	if (!body)
 		return MHD_NO;
-	if (head)
-		memcpy(body, r->body, head);
-	memset(body + head, 'x', r->fill);
 	if (r->delay_ms)
 		usleep(r->delay_ms * 1000);
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(head + r->fill, body, MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *response = MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_FREE);
 	if (r->header) {
 		const char *colon = strchr(r->header, ':');
 		snprintf(name, sizeof name, "%.*s", (int)(colon - r->header), r->header);
@@ -128,7 +160,7 @@ static enum MHD_Result serve(void *cls, struct MHD_Connection *c, const char *pa
 		if (!p->reply->early)
 			return MHD_YES;
 		keep(s, c, path, p);
-		return reply(c, p->reply);
+		return reply(c, p->reply, p);
 	}
 	if (*upload_len) {
 		char *body = realloc(p->body, p->len + *upload_len);
@@ -141,7 +173,7 @@ static enum MHD_Result serve(void *cls, struct MHD_Connection *c, const char *pa
 		return MHD_YES;
 	}
 	keep(s, c, path, p);
-	return reply(c, p->reply);
+	return reply(c, p->reply, p);
 }
 
 static void completed(void *cls, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode code)

@@ -13,7 +13,7 @@
 struct stub_reply {
 	unsigned status;
 	const char *header; /* "Name: value" or NULL */
-	const char *body;   /* NULL: empty */
+	const char *body;   /* NULL: empty. "@1": the name of the first client that a model is asked about */
 	size_t fill;        /* the body goes on with that many 'x' */
 	bool early;         /* answer at the head, before the body was read */
 	unsigned delay_ms;

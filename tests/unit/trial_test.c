@@ -23,7 +23,7 @@ static void run(struct stub *s, const char *query)
 	config.timeout_ms = 5000;
 	config.verdicts = true;
 	config.unsigned_verdicts = !config.verify_key_file;
-	assert_int_equal(trial_run(&config, &clock_system, "picket://test", &trial, &errors), 0);
+	assert_int_equal(trial_run(&config, &clock_system, "picket://test", SPAN_NULL, &trial, &errors), 0);
 	assert_int_equal(errors.len, 0);
 }
 
