@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/routes.h"
 #include <errno.h>
-#include <math.h>
 #include <sys/random.h>
 #include "lib/util.h"
 #include "policies/routes_internal.h"
@@ -131,16 +130,6 @@ void routes_find(struct routes *r, struct span path, struct event *e)
 
 /* --- noting --- */
 
-static void sketch_add(uint8_t sketch[static ROUTE_SKETCH], uint64_t hash)
-{
-	uint64_t rest = hash / ROUTE_SKETCH;
-	uint8_t rank = (uint8_t)(1 + __builtin_ctzll(rest | 1ull << 57));
-	uint8_t *at = &sketch[hash % ROUTE_SKETCH];
-
-	if (rank > *at)
-		*at = rank;
-}
-
 static void route_count(struct routes *r, struct route *route, const struct event *e)
 {
 	const struct event_request *request = &e->request;
@@ -233,23 +222,6 @@ struct routes_counts routes_counts(struct routes *r)
 	counts.routes = r->learned;
 	pthread_mutex_unlock(&r->lock);
 	return counts;
-}
-
-/* Flajolet, Fusy, Gandouet, Meunier, HyperLogLog, 2007; with few values their share of empty registers. */
-static uint64_t sketch_estimate(const uint8_t sketch[static ROUTE_SKETCH])
-{
-	const double m = ROUTE_SKETCH, alpha = 0.709;
-	double sum = 0;
-	unsigned empty = 0;
-
-	for (unsigned i = 0; i < ROUTE_SKETCH; i++) {
-		sum += ldexp(1, -sketch[i]);
-		empty += !sketch[i];
-	}
-	double estimate = alpha * m * m / sum;
-	if (empty && estimate <= 2.5 * m)
-		estimate = m * log(m / empty);
-	return (uint64_t)(estimate + 0.5);
 }
 
 static void info_fill(const struct routes *r, const struct route *route, struct route_info *ret)

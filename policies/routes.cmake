@@ -10,5 +10,6 @@ target_sources(picket_policies PRIVATE
 	routes_save.c
 	routes_state.c
 	routes_tree.c
+	sketch.c
 )
 target_link_libraries(picket_policies PUBLIC m Threads::Threads)

@@ -14,9 +14,10 @@
 #include <pthread.h>
 #include "policies/routes.h"
 #include "policies/path_segments.h"
+#include "policies/sketch.h"
 #include "policies/table.h"
 
-#define ROUTE_SKETCH     64 /* registers; a power of two */
+#define ROUTE_SKETCH     SKETCH_SIZE
 #define ROUTES_IDS_MAX   (2 * ROUTES_MAX)
 #define ROUTES_SETS      4096 /* of candidates; a power of two */
 #define ROUTES_WAYS      4
@@ -53,7 +54,7 @@ struct route {
 	uint32_t template; /* documented: its index */
 	uint8_t method;    /* enum method */
 	uint64_t requests, statuses[6], first_ns, last_ns;
-	uint8_t sketch[ROUTE_SKETCH]; /* Flajolet et al., HyperLogLog, 2007 */
+	uint8_t sketch[ROUTE_SKETCH]; /* of clients */
 };
 
 /* A word, value or end of a path that is not proved: only a hash of it. */

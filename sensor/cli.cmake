@@ -11,6 +11,7 @@ target_sources(picket_sensor PRIVATE
 	cli_audit_export.c
 	cli_blocks.c
 	cli_call.c
+	cli_clients.c
 	cli_completion.c
 	cli_detach.c
 	cli_events.c
@@ -37,6 +38,7 @@ target_sources(picket_sensor PRIVATE
 	cli_why.c
 	control.c
 	control_blocks.c
+	control_clients.c
 	control_decision.c
 	control_events.c
 	control_forecast.c

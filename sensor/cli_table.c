@@ -88,6 +88,12 @@ const struct cli_command cli_commands[] = {
 		 .help = "a configuration or a file of detections: show what it would decide otherwise than the built-in "
 		 "detections and the default configuration; nothing is blocked. Exit status 1: it would."}),
 	 .notes = "FILE may be -, which is stdin. Needs root (CAP_BPF, CAP_NET_ADMIN) and no daemon; attaches nothing."},
+	{.name = "clients", .arguments = "[TARGET]", .offer = OFFER_BLOCKED, .run = cli_clients,
+	 .summary = "who asks here, by address and by credential, and what is known of each",
+	 .options = OPTIONS(
+		{.name = "kind", .value = "client|consumer", .help = "addresses only, or credentials only"},
+		{.letter = 'n', .name = "limit", .value = "N", .help = "the first N; default 50, with --json all"}),
+	 .notes = "TARGET is an address or consumer:ID: that one only, and all that is known of it."},
 	{.name = "routes", .summary = "where in the API requests go: templates, learned or of the OpenAPI file", .run = cli_routes,
 	 .options = OPTIONS(
 		{.name = "host", .value = "HOST", .help = "those of one host only"},

@@ -36,6 +36,7 @@
 #include "lib/util.h"
 #include "forwarder/forwarder.h"
 #include "forwarder/protocol.h"
+#include "policies/behaviour.h"
 #include "policies/detect.h"
 #include "policies/forecast.h"
 #include "policies/openapi.h"
@@ -89,6 +90,7 @@ struct sensor {
 	struct proxies *proxies;
 	struct clients *clients, *behind;
 	struct regulars *regulars;
+	struct behaviour *behaviour;
 	struct witness *witness; /* NULL: no detection runs */
 	struct capture *capture;
 	struct reader *reader;
@@ -150,6 +152,7 @@ static void on_event(void *arg, struct event *e)
 	if (e->kind == EVENT_HTTP_REQUEST) {
 		routes_note(s->routes, e);
 		regulars_note(s->regulars, e);
+		behaviour_note(s->behaviour, e);
 	}
 	forecast_note(s->forecast, e);
 	crowdsec_links_note(s->crowdsec, e);
@@ -164,6 +167,7 @@ static void on_local_verdict(void *arg, const struct verdict *v)
 	struct sensor *s = arg;
 	struct verdict *copy = s->local ? malloc(sizeof *copy) : NULL;
 
+	behaviour_fired(s->behaviour, v);
 	/* Before its event is handed on: that is the first that a gateway for suspicious clients gets. */
 	if (target_is_net(&v->target) && v->target.bits == addr_bits(&v->target.addr))
 		forwarder_suspect(s->forwarder, &v->target.addr, v->origin,
@@ -571,6 +575,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 	if (!r)
 		r = regulars_new(REGULARS_MAX, &good, &s->regulars);
 	if (!r)
+		r = behaviour_new(0, 0, &s->behaviour);
+	if (!r)
 		r = packet_watch_new(c, &s->packet_watch, &errors);
 	if (!r)
 		r = processes_new(&s->processes);
@@ -859,6 +865,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.witness = s->witness,
 		.packet_watch = s->packet_watch,
 		.routes = s->routes,
+		.behaviour = s->behaviour,
 		.forecast = s->forecast,
 		.capture = s->capture,
 		.reader = s->reader,
@@ -942,6 +949,7 @@ static void stop_parts(struct sensor *s)
 	clients_free(s->clients);
 	clients_free(s->behind);
 	regulars_free(s->regulars);
+	behaviour_free(s->behaviour); /* shows texts of routes */
 	witness_free(s->witness);
 	proxies_free(s->proxies);
 	redact_free(s->redact);

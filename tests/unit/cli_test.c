@@ -1032,6 +1032,43 @@ static void gateways_are_listed(void **state)
 	says(out, "{\"name\":\"local\"");
 }
 
+static void clients_are_listed(void **state)
+{
+	struct event e = {.kind = EVENT_HTTP_REQUEST, .time_ns = clock_boot_ns(&clock_system)};
+
+	(void)state;
+	assert_int_equal(picket("clients"), EXIT_DONE);
+	says(out, "nobody is known");
+	e.request.client.addr = fixture_prefix("192.0.2.1").addr;
+	e.request.method = SPAN("GET");
+	e.request.user_agent = SPAN("evil\x1b[2Jagent");
+	e.request.consumer = SPAN("c_0100000000000000aa");
+	e.request.answered = EVENT_ANSWER_SEEN;
+	e.request.status = 401;
+	for (unsigned i = 0; i < 3; i++) {
+		behaviour_note(f.behaviour, &e);
+		e.time_ns += NS_PER_S;
+	}
+	assert_int_equal(picket("clients"), EXIT_DONE);
+	says(out, "192.0.2.1 ");
+	says(out, "consumer:c_0100000000000000aa");
+	assert_int_equal(picket("clients --kind consumer --json"), EXIT_DONE);
+	says(out, "\"unauthorized\":3");
+	assert_null(strstr(out, "\"target\":\"192.0.2.1\""));
+	assert_int_equal(picket("clients -n 1"), EXIT_DONE);
+	says(out, "more than these 1");
+	assert_int_equal(picket("clients 192.0.2.1"), EXIT_DONE);
+	says(out, "3 requests");
+	says(out, "one each 1000 ms");
+	assert_null(strstr(out, "\x1b[2J"));
+	says(out, "passes");
+	assert_int_equal(picket("clients 192.0.2.9"), EXIT_NO);
+	assert_int_equal(picket("clients nonsense"), EXIT_USAGE);
+	assert_int_equal(picket("clients --kind friend"), EXIT_USAGE);
+	assert_int_equal(picket("clients -n 0"), EXIT_USAGE);
+	assert_int_equal(picket("clients 192.0.2.1 192.0.2.2"), EXIT_USAGE);
+}
+
 static void routes_are_listed(void **state)
 {
 	(void)state;
@@ -1761,6 +1798,7 @@ int main(void)
 		TEST(mode_shows_and_sets),
 		TEST(proxies_are_listed_and_classified),
 		TEST(gateways_are_listed),
+		TEST(clients_are_listed),
 		TEST(routes_are_listed),
 		TEST(panic_by_map_id_needs_no_daemon),
 		TEST(panic_never_writes_a_map_that_is_not_the_kill_switch),

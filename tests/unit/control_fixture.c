@@ -74,6 +74,14 @@ struct decide *enforcer_decide(struct enforcer *e)
 	return NULL;
 }
 
+enum verdict_action decide_in_force(struct decide *d, const struct decide_question *q, uint64_t now_ns)
+{
+	(void)d;
+	(void)q;
+	(void)now_ns;
+	return fake.in_force;
+}
+
 struct decide_counts decide_counts(struct decide *d)
 {
 	(void)d;
@@ -472,6 +480,8 @@ int fixture_start(struct fixture *f)
 	if (!r)
 		r = routes_new(f->operations, &f->routes);
 	if (!r)
+		r = behaviour_new(0, 0, &f->behaviour);
+	if (!r)
 		r = forecast_new(&f->forecast);
 	if (!r)
 		r = api_new(&f->api);
@@ -483,6 +493,7 @@ int fixture_start(struct fixture *f)
 		.tail = f->tail,
 		.proxies = f->proxies,
 		.routes = f->routes,
+		.behaviour = f->behaviour,
 		.forecast = f->forecast,
 		.event_queue = event_queue,
 		.sight = sight,
@@ -503,6 +514,7 @@ void fixture_stop(struct fixture *f)
 	api_free(f->api);
 	tail_free(f->tail);
 	forecast_free(f->forecast);
+	behaviour_free(f->behaviour);
 	routes_free(f->routes);
 	operations_free(f->operations);
 	proxies_free(f->proxies);

@@ -35,6 +35,7 @@ struct fake {
 	unsigned list_count;
 	/* the point at HTTP; parts.http_point is NULL unless a test sets it to anything */
 	struct decide_counts decide;
+	enum verdict_action in_force; /* for everybody */
 	struct alert_outlet_counts outlets[ALERT_OUTLETS];
 	struct http_point_counts http;
 	bool http_asked;
@@ -64,6 +65,7 @@ struct fixture {
 	struct proxies *proxies;
 	struct operations *operations; /* GET /v1/items/{itemId} */
 	struct routes *routes;
+	struct behaviour *behaviour;
 	struct forecast *forecast;
 	struct tail *tail;
 	struct api *api;

@@ -1170,6 +1170,63 @@ static void routes_are_listed_busiest_first(void **state)
 	assert_int_equal(lines, 2);
 }
 
+static void note_client(const char *client, const char *consumer, unsigned status, unsigned times)
+{
+	struct event e = {.kind = EVENT_HTTP_REQUEST, .time_ns = clock_boot_ns(&clock_system)};
+
+	e.flow.peer.addr = fixture_prefix(client).addr;
+	e.request.client.addr = e.flow.peer.addr;
+	e.request.method = SPAN("GET");
+	e.request.route = SPAN("/v1/items/{itemId}");
+	e.request.route_id = 1;
+	e.request.user_agent = SPAN("a \"client\"/1");
+	e.request.consumer = span_from(consumer);
+	e.request.answered = EVENT_ANSWER_SEEN;
+	e.request.status = (uint16_t)status;
+	for (unsigned i = 0; i < times; i++)
+		behaviour_note(f.behaviour, &e);
+}
+
+static void clients_and_consumers_are_listed_with_what_is_known(void **state)
+{
+	(void)state;
+	unsigned lines = 0, status = 0;
+	struct verdict v = {.origin = "object-enumeration", .received_ns = clock_boot_ns(&clock_system)};
+
+	assert_int_equal(target_parse(SPAN("consumer:c_0100000000000000aa"), &v.target), 0);
+	note_client("192.0.2.1", "c_0100000000000000aa", 200, 12);
+	note_client("192.0.2.2", "", 401, 3);
+	behaviour_fired(f.behaviour, &v);
+	cJSON *a = call("GET", "/v1/clients", NULL, 200);
+	assert_int_equal(number_at(a, "count"), 3);
+	assert_int_equal(number_at(a, "memory.consumers"), 1);
+	assert_int_equal(number_at(a, "clients.2.requests"), 3);
+	assert_string_equal(text_at(a, "clients.2.target"), "192.0.2.2");
+	assert_int_equal(number_at(a, "clients.2.window.unauthorized"), 3);
+	cJSON_Delete(a);
+	a = call("GET", "/v1/clients?kind=consumer", NULL, 200);
+	assert_int_equal(number_at(a, "count"), 1);
+	assert_string_equal(text_at(a, "clients.0.target"), "consumer:c_0100000000000000aa");
+	assert_string_equal(text_at(a, "clients.0.detections.0.name"), "object-enumeration");
+	assert_string_equal(text_at(a, "clients.0.latest_with"), "192.0.2.1");
+	assert_string_equal(text_at(a, "clients.0.user_agents.0"), "a \"client\"/1");
+	assert_string_equal(text_at(a, "clients.0.routes.0.route"), "/v1/items/{itemId}");
+	assert_true(cJSON_IsNull(at(a, "clients.0.action")));
+	cJSON_Delete(a);
+	fake.in_force = VERDICT_BLOCK;
+	a = call("GET", "/v1/clients/192.0.2.1", NULL, 200);
+	assert_string_equal(text_at(a, "kind"), "client");
+	assert_string_equal(text_at(a, "action"), "block");
+	assert_int_equal(number_at(a, "consumers_seen"), 1);
+	assert_true(cJSON_IsTrue(at(a, "known")));
+	cJSON_Delete(a);
+	fake.in_force = (enum verdict_action)0;
+	problem("GET", "/v1/clients/192.0.2.77", NULL, 404, "not_found", "nothing is known");
+	problem("GET", "/v1/clients?kind=friends", NULL, 422, "bad_query", "consumer");
+	assert_int_equal(api_client_stream(f.socket, "/v1/clients?stream=1", count_line, &lines, &status), 0);
+	assert_int_equal(lines, 3);
+}
+
 /* A decision that was not done, and so many requests of its target that the server answered with 200. */
 static void forecast_put(const char *target, unsigned requests)
 {
@@ -1474,6 +1531,7 @@ int main(void)
 		TEST(the_kill_switch_goes_on_over_the_api_but_never_off),
 		TEST(what_is_said_of_a_proxy_changes_its_class),
 		TEST(routes_are_listed_busiest_first),
+		TEST(clients_and_consumers_are_listed_with_what_is_known),
 		TEST(a_forecast_shows_first_whom_it_would_harm_most),
 		TEST(gateways_and_configuration_are_shown),
 		TEST(events_are_those_held_and_the_newest_of_a_name_on_demand),
