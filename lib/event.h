@@ -63,12 +63,12 @@ struct event_header {
 };
 
 /* Not shown: the rules that count this request by the status of its answer, and its path as a keyed hash. */
-#define EVENT_PENDING_MAX 8
+#define EVENT_PENDING_MAX 22
 struct event_pending {
 	uint64_t path;
-	uint16_t rules[EVENT_PENDING_MAX];
-	uint16_t count;
-	uint16_t framed; /* the request may be a third party's doing */
+	uint8_t rules[EVENT_PENDING_MAX];
+	uint8_t count;
+	uint8_t framed; /* the request may be a third party's doing */
 };
 
 struct event_request {

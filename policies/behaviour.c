@@ -16,9 +16,10 @@
 #include "policies/slots.h"
 #include "policies/table.h"
 
-#define TOLD_NS   (60 * NS_PER_S) /* so often is told anew what changes with each request */
-#define NAMES_MAX 256             /* of detections */
-#define GAPS_NEW  8               /* the mean follows the latest so many gaps */
+#define TOLD_NS     (60 * NS_PER_S) /* so often is told anew what changes with each request */
+#define BARE_LOGINS 3               /* requests without a credential, until one has it */
+#define NAMES_MAX   256             /* of detections */
+#define GAPS_NEW    8               /* the mean follows the latest so many gaps */
 
 enum kind { CLIENT, CONSUMER, KINDS };
 enum sketched { ROUTES, AGENTS, OTHERS, SKETCHED };
@@ -242,6 +243,7 @@ static void count_add(struct behaviour_counts *c, const struct event_request *q)
 	c->forbidden += status == 403;
 	c->missing += status == 404 || status == 410;
 	c->limited += status == 429;
+	c->bare += !q->consumer.len;
 }
 
 static void window_turn(struct subject *s, uint64_t now_ns)
@@ -501,6 +503,7 @@ static struct behaviour_counts sum(const struct behaviour_counts *x, const struc
 	c.forbidden += y->forbidden;
 	c.missing += y->missing;
 	c.limited += y->limited;
+	c.bare += y->bare;
 	return c;
 }
 
@@ -656,6 +659,21 @@ bool behaviour_was_served(struct behaviour *b, const struct event *e)
 	return served;
 }
 
+bool behaviour_is_alone(struct behaviour *b, const struct event *e)
+{
+	const struct addr *client = client_of(e);
+	struct prefix consumer, who = bucket_group(client);
+
+	if (client->family == ADDR_NONE || target_parse_consumer(e->request.consumer, &consumer))
+		return false;
+	pthread_mutex_lock(&b->lock);
+	const struct subject *s = find(b, &who, who_hash(b, &who));
+	bool alone = s && prefix_equal(&s->other, &consumer) && sketch_estimate(s->sketches[OTHERS]) == 1 &&
+		     s->all.bare <= BARE_LOGINS + s->all.requests / 10;
+	pthread_mutex_unlock(&b->lock);
+	return alone;
+}
+
 /* --- what outlives a restart --- */
 
 void behaviour_set_key(struct behaviour *b, const uint64_t key[static 2])
@@ -713,8 +731,9 @@ static bool is_sound(const struct behaviour_record *r)
 			return false;
 		known += r->all.statuses[i];
 	}
-	return r->all.requests <= UINT64_MAX / 16 && known <= r->all.requests && r->first_ns <= r->last_ns &&
-	       subject_of(&r->who, &who) && prefix_equal(&who, &r->who);
+	return r->all.requests <= UINT64_MAX / 16 && r->all.bare <= r->all.requests &&
+	       known <= r->all.requests && r->first_ns <= r->last_ns && subject_of(&r->who, &who) &&
+	       prefix_equal(&who, &r->who);
 }
 
 bool behaviour_restore(struct behaviour *b, const struct behaviour_record *r)

@@ -39,6 +39,7 @@ struct behaviour_counts {
 	uint64_t requests;
 	uint64_t statuses[6];                               /* [0] no answer seen, [1] 1xx, ... [5] 5xx */
 	uint64_t unauthorized, forbidden, missing, limited; /* of the 4xx: 401, 403, 404 and 410, 429 */
+	uint64_t bare;                                      /* without a credential */
 };
 
 struct behaviour_route {
@@ -114,6 +115,9 @@ struct behaviour_totals behaviour_totals(struct behaviour *b);
  */
 bool behaviour_first_method(struct behaviour *b, const struct event *e);
 bool behaviour_first_route(struct behaviour *b, const struct event *e);
+/* Is the client of this request nobody but its consumer, as far as is known: it showed no other credential,
+ * and hardly ever none? */
+bool behaviour_is_alone(struct behaviour *b, const struct event *e);
 /* Was the credential of this request ever accepted here (2xx)? False: not that we know, or it has none. */
 bool behaviour_was_served(struct behaviour *b, const struct event *e);
 

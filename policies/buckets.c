@@ -9,6 +9,7 @@
 struct bucket_seen {
 	uint64_t hash, when_ns;
 	uint64_t sure_ns; /* when last as sure; 0: never */
+	struct bucket_value value;
 };
 
 static void count(uint64_t *counter)
@@ -43,10 +44,11 @@ struct prefix bucket_group(const struct addr *a)
 	return prefix_of(a, a->family == ADDR_IPV6 && !link_local ? 64 : addr_bits(a));
 }
 
-static void key_fill(struct bucket_key *key, uint16_t rule, const struct prefix *group)
+static void key_fill(struct bucket_key *key, uint16_t rule, const struct prefix *group, uint64_t place)
 {
 	memset(key, 0, sizeof *key); /* padding is hashed too */
 	key->group = *group;
+	key->place = place;
 	key->rule = rule;
 }
 
@@ -54,7 +56,8 @@ static struct bucket *find(const struct buckets *b, const struct bucket_key *key
 {
 	for (struct table_node *n = table_first(&b->table, hash); n; n = table_next(n)) {
 		struct bucket *one = table_owner(n, struct bucket, node);
-		if (one->key.rule == key->rule && prefix_equal(&one->key.group, &key->group))
+		if (one->key.rule == key->rule && one->key.place == key->place &&
+		    prefix_equal(&one->key.group, &key->group))
 			return one;
 	}
 	return NULL;
@@ -64,7 +67,7 @@ struct bucket *buckets_find(const struct buckets *b, uint16_t rule, const struct
 {
 	struct bucket_key key;
 
-	key_fill(&key, rule, group);
+	key_fill(&key, rule, group, 0);
 	return find(b, &key, table_hash(&b->table, &key, sizeof key));
 }
 
@@ -91,9 +94,15 @@ static struct bucket *room(struct buckets *b)
 struct bucket *buckets_get(struct buckets *b, uint16_t rule, const struct prefix *group, uint64_t now_ns,
 			   bool *ret_fresh)
 {
+	return buckets_get_at(b, rule, group, 0, now_ns, ret_fresh);
+}
+
+struct bucket *buckets_get_at(struct buckets *b, uint16_t rule, const struct prefix *group, uint64_t place,
+			      uint64_t now_ns, bool *ret_fresh)
+{
 	struct bucket_key key;
 
-	key_fill(&key, rule, group);
+	key_fill(&key, rule, group, place);
 	uint64_t hash = table_hash(&b->table, &key, sizeof key);
 	struct bucket *one = find(b, &key, hash);
 	*ret_fresh = !one;
@@ -158,7 +167,7 @@ static struct bucket_seen *seen_place(struct bucket *b, const struct bucket_limi
 {
 	struct bucket_seen *oldest = b->seen;
 
-	if (b->seen_count < limit->threshold) {
+	if (b->seen_count < MAX(limit->threshold, limit->keep)) {
 		if (b->seen_count == b->seen_size) {
 			unsigned size = b->seen_size ? b->seen_size * 2 : 4;
 			struct bucket_seen *bigger = realloc(b->seen, size * sizeof *bigger);
@@ -199,7 +208,10 @@ bool bucket_pour_distinct_as(struct buckets *all, struct bucket *b, const struct
 		return false;
 	}
 	if (!known)
-		*place = (struct bucket_seen){.hash = hash};
+		*place = (struct bucket_seen){.hash = hash, .when_ns = now_ns};
+	if (!is_fresh(place->when_ns, limit, now_ns))
+		place->value.times = 0;
+	place->value.times++;
 	place->when_ns = now_ns;
 	if (sure)
 		place->sure_ns = now_ns ? now_ns : 1;
@@ -217,6 +229,26 @@ bool bucket_pour_distinct(struct buckets *all, struct bucket *b, const struct bu
 	bool sure;
 
 	return bucket_pour_distinct_as(all, b, limit, value, true, now_ns, &sure);
+}
+
+bool bucket_is_full(const struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns)
+{
+	if (b->seen_count < MAX(limit->threshold, limit->keep))
+		return false;
+	for (unsigned i = 0; i < b->seen_count; i++)
+		if (!is_fresh(b->seen[i].when_ns, limit, now_ns))
+			return false;
+	return true;
+}
+
+struct bucket_value *bucket_value(struct buckets *all, struct bucket *b, struct span value)
+{
+	uint64_t hash = table_hash(&all->table, value.ptr, value.len);
+
+	for (unsigned i = 0; i < b->seen_count; i++)
+		if (b->seen[i].hash == hash)
+			return &b->seen[i].value;
+	return NULL;
 }
 
 void bucket_empty(struct bucket *b)

@@ -18,6 +18,7 @@
 
 struct bucket_key {
 	struct prefix group;
+	uint64_t place; /* ... at one route: a hash of it; 0: everywhere */
 	uint16_t rule;
 };
 
@@ -26,6 +27,7 @@ struct bucket_limit {
 	unsigned threshold; /* it runs over on the threshold-th, unless one has leaked by then */
 	uint64_t window_ns; /* distinct values: how long each counts */
 	uint64_t leak_ns;   /* one leaks in this time */
+	unsigned keep;      /* distinct values: so many are remembered, if more than threshold */
 };
 
 struct bucket_level {
@@ -63,6 +65,8 @@ struct prefix bucket_group(const struct addr *client);
  * now the youngest. NULL: memory was out, which is counted. */
 struct bucket *buckets_get(struct buckets *b, uint16_t rule, const struct prefix *group, uint64_t now_ns,
 			   bool *ret_fresh);
+struct bucket *buckets_get_at(struct buckets *b, uint16_t rule, const struct prefix *group, uint64_t place,
+			      uint64_t now_ns, bool *ret_fresh);
 /* The same, or NULL where there is none. */
 struct bucket *buckets_find(const struct buckets *b, uint16_t rule, const struct prefix *group);
 
@@ -79,5 +83,14 @@ bool bucket_pour_distinct(struct buckets *all, struct bucket *b, const struct bu
 bool bucket_pour_distinct_as(struct buckets *all, struct bucket *b, const struct bucket_limit *limit,
 			     struct span value, bool sure, uint64_t now_ns, bool *ret_sure);
 void bucket_empty(struct bucket *b);
+/* Of a value that was poured as different: how often, since it was last not among them; and when it was last
+ * told (0: never), which is the owner's. NULL: it is not there. */
+struct bucket_value {
+	unsigned times;
+	uint64_t told_ns;
+};
+/* Is there no room for a further value but that of an older one? */
+bool bucket_is_full(const struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns);
+struct bucket_value *bucket_value(struct buckets *all, struct bucket *b, struct span value);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "lib/target.h"
 #include "lib/util.h"
+#include "policies/behaviour.h"
 #include "policies/buckets.h"
 #include "policies/cross_site.h"
 #include "policies/decide.h"
@@ -10,6 +11,17 @@
 #include "policies/redact.h"
 #include "policies/rules.h"
 #include "policies/witness.h"
+
+/* In the family of a bucket's group, beside ADDR_* and TARGET_*: a hash of a User-Agent. */
+enum { GROUP_OF_AGENT = 240 };
+
+#define OTHERS_MIN 5.0 /* requests of all others that say something */
+
+/* How many matches were answered so that they count, of how many: older ones weigh less. */
+struct tally {
+	double hits, all;
+	uint64_t at_ns;
+};
 
 /* One rule's count for one group of clients. */
 struct count {
@@ -24,6 +36,7 @@ struct count {
 	struct addr first;
 	uint64_t events[VERDICT_EVIDENCE_MAX]; /* ids of the last matches, in a ring */
 	unsigned event_count;                  /* all of them, ever */
+	struct tally tally;
 };
 
 struct detect {
@@ -31,6 +44,7 @@ struct detect {
 	struct matcher *matcher;
 	uint64_t ttl_default_ms;
 	struct buckets buckets;
+	struct tally *tallies; /* of all groups, by rule */
 	struct detect_links links;
 	/* written here, read by others */
 	uint64_t requests, matches, fired, skipped, no_memory, own_denials;
@@ -70,6 +84,9 @@ int detect_new(const struct config *config, struct redact *hasher, struct detect
 		r = matcher_new(&d->rules, &d->matcher, errors);
 	if (!r)
 		r = buckets_init(&d->buckets, sizeof(struct count), DETECT_BUCKETS_MAX);
+	d->tallies = calloc(d->rules.count + 1, sizeof *d->tallies);
+	if (!r && !d->tallies)
+		r = -ENOMEM;
 	if (r) {
 		detect_free(d);
 		return r;
@@ -84,6 +101,7 @@ void detect_free(struct detect *d)
 		return;
 	buckets_deinit(&d->buckets);
 	matcher_free(d->matcher);
+	free(d->tallies);
 	rules_free(&d->rules);
 	free(d);
 }
@@ -116,12 +134,65 @@ struct detect_counts detect_counts(const struct detect *d)
 
 /* --- counting --- */
 
-static struct count *count_get(struct detect *d, uint16_t rule, const struct addr *client, uint64_t now_ns)
+/* Who made the request: the peer, or whom a trusted proxy named. */
+static const struct addr *client_of(const struct event *event)
 {
-	struct prefix group = bucket_group(client);
-	bool fresh;
-	struct bucket *b = buckets_get(&d->buckets, rule, &group, now_ns, &fresh);
+	const struct addr *client = &event->request.client.addr;
 
+	return client->family != ADDR_NONE ? client : &event->flow.peer.addr;
+}
+
+static const struct addr *address_of(const struct rule *rule, const struct event *event)
+{
+	return rule->group == GROUP_PEER ? &event->flow.peer.addr : client_of(event);
+}
+
+/* Whose bucket a request goes to. False: to none, it has no such thing. */
+static bool group_of(const struct detect *d, const struct rule *rule, const struct event *event,
+		     struct prefix *ret)
+{
+	const struct event_request *q = &event->request;
+	uint64_t hash;
+
+	switch (rule->group) {
+	case GROUP_USER_AGENT:
+		if (!q->user_agent.len)
+			return false;
+		*ret = (struct prefix){.addr.family = GROUP_OF_AGENT, .bits = 128};
+		hash = table_hash(&d->buckets.table, q->user_agent.ptr, q->user_agent.len);
+		memcpy(ret->addr.bytes, &hash, sizeof hash);
+		return true;
+	case GROUP_CONSUMER:
+		return q->consumer.len && target_parse_consumer(q->consumer, ret) == 0;
+	case GROUP_PRINCIPAL:
+		if (q->consumer.len && target_parse_consumer(q->consumer, ret) == 0)
+			return true;
+		break;
+	case GROUP_CLIENT:
+	case GROUP_PEER:
+		break;
+	}
+	*ret = bucket_group(address_of(rule, event));
+	return true;
+}
+
+static struct count *count_get(struct detect *d, uint16_t index, const struct addr *client,
+			       const struct event *event)
+{
+	const struct rule *rule = &d->rules.items[index];
+	const struct span route = event->request.route;
+	struct prefix group;
+	uint64_t place = 0;
+	bool fresh;
+
+	if (!group_of(d, rule, event, &group))
+		return NULL;
+	if (rule->by_route) {
+		if (!route.len)
+			return NULL;
+		place = table_hash(&d->buckets.table, route.ptr, route.len);
+	}
+	struct bucket *b = buckets_get_at(&d->buckets, index, &group, place, event->time_ns, &fresh);
 	if (!b)
 		return NULL;
 	struct count *c = (struct count *)b; /* its first member */
@@ -130,6 +201,35 @@ static struct count *count_get(struct detect *d, uint16_t rule, const struct add
 	if (!addr_equal(&c->first, client))
 		c->many = true;
 	return c;
+}
+
+static void tally_add(struct tally *t, bool hit, uint64_t window_ns, uint64_t now_ns)
+{
+	uint64_t past = now_ns > t->at_ns ? now_ns - t->at_ns : 0;
+	double stays = past < window_ns ? 1 - (double)past / (double)window_ns : 0;
+
+	t->hits = t->hits * stays + hit;
+	t->all = t->all * stays + 1;
+	t->at_ns = MAX(t->at_ns, now_ns);
+}
+
+/* Is the share of this bucket as large as the rule asks, and that of all others small beside it? alert: too
+ * little is known of these. */
+static bool has_share(const struct detect *d, uint16_t index, const struct count *c, bool *ret_alert)
+{
+	const struct rule *rule = &d->rules.items[index];
+	const struct tally *mine = &c->tally, *all = &d->tallies[index];
+
+	*ret_alert = false;
+	if (!(rule->share > 0))
+		return true;
+	if (mine->hits < rule->share * mine->all)
+		return false;
+	if (!(rule->others > 0))
+		return true;
+	double others = all->all - mine->all, hits = MAX(all->hits - mine->hits, 0.0);
+	*ret_alert = others < OTHERS_MIN;
+	return *ret_alert || hits / others <= rule->others * (mine->hits / mine->all);
 }
 
 /* Silent after it fired, unless it now would name the group where it named one address before, or is certain
@@ -144,23 +244,57 @@ static bool is_cooling(const struct detect *d, const struct count *b, const stru
 }
 
 /* --- the verdict --- */
-static struct prefix target_of(const struct count *b)
+
+static bool is_of_consumer(const struct count *b)
 {
+	return b->bucket.key.group.addr.family == TARGET_CONSUMER;
+}
+
+static bool is_of_agent(const struct count *b)
+{
+	return b->bucket.key.group.addr.family == GROUP_OF_AGENT;
+}
+
+static struct prefix target_of(const struct count *b, const struct event *event)
+{
+	if (is_of_consumer(b))
+		return b->bucket.key.group;
+	if (is_of_agent(b))
+		return prefix_of(client_of(event), addr_bits(client_of(event)));
 	return b->many ? b->bucket.key.group : prefix_of(&b->first, addr_bits(&b->first));
+}
+
+static void reason_write(const struct rule *rule, struct verdict *v)
+{
+	static const char *const units[] = {
+		[DISTINCT_NONE] = "",
+		[DISTINCT_PATH] = " different ones",
+		[DISTINCT_CONSUMER] = " different ones",
+		[DISTINCT_USER_AGENT] = " different ones",
+		[DISTINCT_CLIENT] = " clients",
+		[DISTINCT_OBJECT] = " different objects",
+		[DISTINCT_ATTEMPT] = " different ones",
+	};
+	char window[32], share[48] = "";
+
+	if (rule->share > 0)
+		snprintf(share, sizeof share, ", at least %.0f %% of its requests", rule->share * 100);
+	snprintf(v->reason, sizeof v->reason, "%s: %u%s within %s%s", rule->description, rule->threshold,
+		 units[rule->distinct], config_duration_format(rule->window_ns / NS_PER_MS, window), share);
 }
 
 static void verdict_fill(const struct detect *d, const struct count *b, const struct rule *rule,
 			 const struct event *event, struct verdict *v)
 {
-	char text[EVENT_ID_TEXT_MAX], window[32];
+	char text[EVENT_ID_TEXT_MAX];
 	struct event named = {.id = event->id};
 	unsigned kept = MIN(b->event_count, VERDICT_EVIDENCE_MAX);
 
 	v->source = VERDICT_LOCAL;
 	v->action = VERDICT_BLOCK;
 	v->scope = rule->scope;
-	v->target = target_of(b);
-	if (!b->here)
+	v->target = target_of(b, event);
+	if (target_is_net(&v->target) && !b->here)
 		v->via = event->flow.peer.addr;
 	v->ttl_ms = rule->ttl_ms ? rule->ttl_ms : d->ttl_default_ms;
 	v->confidence = rule->confidence;
@@ -169,9 +303,7 @@ static void verdict_fill(const struct detect *d, const struct count *b, const st
 	v->cause_ns = event->time_ns;
 	snprintf(v->id, sizeof v->id, "local-%s-%u", event_id_format(event, text), b->bucket.key.rule);
 	snprintf(v->origin, sizeof v->origin, "%s", rule->name);
-	snprintf(v->reason, sizeof v->reason, "%s: %u%s within %s", rule->description, rule->threshold,
-		 rule->distinct ? " different ones" : "",
-		 config_duration_format(rule->window_ns / NS_PER_MS, window));
+	reason_write(rule, v);
 	for (unsigned i = 0; i < kept; i++) { /* oldest first */
 		named.id = b->events[(b->event_count - kept + i) % VERDICT_EVIDENCE_MAX];
 		snprintf(v->evidence[i], sizeof v->evidence[i], "%s", event_id_format(&named, text));
@@ -182,7 +314,7 @@ static void verdict_fill(const struct detect *d, const struct count *b, const st
 /* The events in the ring of a bucket, or the latest of them. */
 static void tell_witness(struct detect *d, const struct count *b, unsigned latest, const struct event *event)
 {
-	struct prefix target = target_of(b);
+	struct prefix target = target_of(b, event);
 	unsigned kept = MIN(b->event_count, latest);
 
 	for (unsigned i = 0; d->links.witness && i < kept; i++)
@@ -190,47 +322,107 @@ static void tell_witness(struct detect *d, const struct count *b, unsigned lates
 			     &target, b->fired_framed, event->time_ns);
 }
 
-static void fire(struct detect *d, struct count *b, const struct rule *rule, const struct event *event,
-		 bool sure, detect_emit emit, void *arg)
+static void fired(struct detect *d, struct count *b, const struct event *event, bool sure)
 {
-	struct verdict v;
-
-	memset(&v, 0, sizeof v);
-	verdict_fill(d, b, rule, event, &v);
-	v.framed = !sure;
 	b->fired_ns = event->time_ns ? event->time_ns : 1;
 	b->fired_era = __atomic_load_n(&d->era, __ATOMIC_RELAXED);
 	b->fired_for_many = b->many;
 	b->fired_framed = !sure;
 	b->told = 0;
 	tell_witness(d, b, VERDICT_EVIDENCE_MAX, event);
-	if (sure) /* else what is certain goes on adding up */
-		bucket_empty(&b->bucket);
 	count(&d->fired);
-	emit(arg, &v);
 }
 
-/* What a rule counts once each; empty: this request has none. */
-static struct span value_of(const struct rule *rule, struct span path, const struct event *event)
+/* The consumer can be denied nowhere: its address, if nobody else is there. */
+static bool name_address(const struct detect *d, const struct count *b, const struct event *event,
+			 struct verdict *v)
 {
+	const struct addr *client = client_of(event);
+	size_t len = strlen(v->id);
+
+	if (!is_of_consumer(b) || !d->links.behaviour || !d->links.consumers ||
+	    d->links.consumers(d->links.arg) || client->family == ADDR_NONE ||
+	    !behaviour_is_alone(d->links.behaviour, event))
+		return false;
+	v->target = prefix_of(client, addr_bits(client));
+	if (!b->here)
+		v->via = event->flow.peer.addr;
+	snprintf(v->id + len, sizeof v->id - len, "-a");
+	return true;
+}
+
+static void fire(struct detect *d, struct count *b, const struct rule *rule, const struct event *event,
+		 bool sure, bool alert, detect_emit emit, void *arg)
+{
+	struct verdict v;
+
+	memset(&v, 0, sizeof v);
+	verdict_fill(d, b, rule, event, &v);
+	v.framed = !sure;
+	if (alert)
+		v.confidence /= 2;
+	fired(d, b, event, sure);
+	if (sure && !is_of_agent(b)) /* else what is certain, or what others do, goes on adding up */
+		bucket_empty(&b->bucket);
+	emit(arg, &v);
+	if (name_address(d, b, event, &v))
+		emit(arg, &v);
+}
+
+/* --- what counts --- */
+
+/* One way to ask for something: a retry is the same one. */
+struct attempt {
+	uint64_t path, consumer, length;
+};
+
+/* What a rule counts once each. */
+struct value {
+	union {
+		struct attempt attempt;
+		struct prefix client;
+	};
+	struct span span; /* into it, or elsewhere; empty: this request has none */
+};
+
+static bool has_placeholder(struct span route)
+{
+	return route.len && memchr(route.ptr, '{', route.len);
+}
+
+static void value_of(const struct detect *d, const struct rule *rule, struct span path,
+		     const struct event *event, struct value *ret)
+{
+	const struct event_request *q = &event->request;
+
+	ret->span = path;
 	switch (rule->distinct) {
 	case DISTINCT_CONSUMER:
-		return event->request.consumer;
+		ret->span = q->consumer;
+		return;
 	case DISTINCT_USER_AGENT:
-		return event->request.user_agent;
+		ret->span = q->user_agent;
+		return;
+	case DISTINCT_CLIENT:
+		ret->client = bucket_group(client_of(event));
+		ret->span =
+			(struct span){(const char *)ret->client.addr.bytes, sizeof ret->client.addr.bytes};
+		return;
+	case DISTINCT_OBJECT:
+		if (!has_placeholder(q->route))
+			ret->span = SPAN_NULL;
+		return;
+	case DISTINCT_ATTEMPT:
+		ret->attempt = (struct attempt){
+			table_hash(&d->buckets.table, path.ptr, path.len),
+			q->consumer.len ? table_hash(&d->buckets.table, q->consumer.ptr, q->consumer.len) : 0,
+			q->content_length};
+		ret->span = (struct span){(const char *)&ret->attempt, sizeof ret->attempt};
+		return;
 	case DISTINCT_NONE:
 	case DISTINCT_PATH:
-		break;
+		return;
 	}
-	return path;
-}
-
-/* Who made the request: the peer, or whom a trusted proxy named. */
-static const struct addr *client_of(const struct event *event)
-{
-	const struct addr *client = &event->request.client.addr;
-
-	return client->family != ADDR_NONE ? client : &event->flow.peer.addr;
 }
 
 static enum verdict_action in_force(const struct detect *d, const struct event *event)
@@ -251,34 +443,91 @@ static enum verdict_action in_force(const struct detect *d, const struct event *
 	return decide_in_force(d->links.decide, &q, event->time_ns);
 }
 
+/* What the rule asks beside what the request looks like. */
+static bool condition_holds(const struct detect *d, const struct rule *rule, const struct event *event)
+{
+	struct behaviour *known = d->links.behaviour;
+
+	if (rule->route && (rule->route == ROUTE_KNOWN) != (event->request.route.len > 0))
+		return false;
+	switch (rule->first) {
+	case FIRST_METHOD:
+		return known && behaviour_first_method(known, event);
+	case FIRST_ROUTE:
+		return known && behaviour_first_route(known, event);
+	case FIRST_NONE:
+		break;
+	}
+	return true;
+}
+
+/* Of a rule by User-Agent: has this client done so itself, often enough, and was not named for it of late? */
+static bool is_due(struct detect *d, struct count *b, const struct rule *rule,
+		   const struct bucket_limit *limit, struct span value, uint64_t now_ns)
+{
+	struct bucket_value *v = bucket_value(&d->buckets, &b->bucket, value);
+
+	if (!v || (v->times < rule->each && !bucket_is_full(&b->bucket, limit, now_ns)) ||
+	    (v->told_ns && (now_ns < v->told_ns || now_ns - v->told_ns < rule->cool_down_ns)))
+		return false;
+	v->told_ns = now_ns ? now_ns : 1;
+	return true;
+}
+
+/* A credential that was accepted before, and is not any more, is no guess. */
+static bool was_served(const struct detect *d, const struct rule *rule, const struct event *event)
+{
+	return rule->unserved && d->links.behaviour && behaviour_was_served(d->links.behaviour, event);
+}
+
+/* counts: else it only belongs to those of which it is a share. */
 static void rule_matched(struct detect *d, uint16_t index, struct span path, const struct event *event,
-			 bool framed, detect_emit emit, void *arg)
+			 bool framed, bool counts, detect_emit emit, void *arg)
 {
 	const struct rule *rule = &d->rules.items[index];
-	struct span value = value_of(rule, path, event);
-	bool sure;
-	const struct addr *client = rule->group == GROUP_CLIENT ? client_of(event) : &event->flow.peer.addr;
+	const struct addr *client = address_of(rule, event);
+	struct value value;
+	bool sure, alert = false;
 
-	if (client->family == ADDR_NONE || (rule->distinct && !value.len))
+	counts = counts && !was_served(d, rule, event);
+	if (client->family == ADDR_NONE || (!counts && !(rule->share > 0)))
 		return;
-	struct count *b = count_get(d, index, client, event->time_ns);
+	value_of(d, rule, path, event, &value);
+	if (rule->distinct && !value.span.len && counts)
+		return;
+	struct count *b = count_get(d, index, client, event);
 	if (!b)
+		return;
+	if (rule->share > 0) {
+		tally_add(&b->tally, counts, rule->window_ns, event->time_ns);
+		tally_add(&d->tallies[index], counts, rule->window_ns, event->time_ns);
+	}
+	if (!counts)
 		return;
 	count(&d->matches);
 	b->here |= !event->request.client_behind || client == &event->flow.peer.addr;
 	b->events[b->event_count++ % VERDICT_EVIDENCE_MAX] = event->id;
-	const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns};
-	bool over = rule->distinct ? bucket_pour_distinct_as(&d->buckets, &b->bucket, &limit, value, !framed,
-							     event->time_ns, &sure)
+	const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns,
+					   rule->each ? RULES_CLIENTS_MAX : 0};
+	bool over = rule->distinct ? bucket_pour_distinct_as(&d->buckets, &b->bucket, &limit, value.span,
+							     !framed, event->time_ns, &sure)
 				   : bucket_pour_as(&b->bucket, &limit, !framed, event->time_ns, &sure);
+	over = over && has_share(d, index, b, &alert);
+	if (is_of_agent(b)) {
+		if (over && is_due(d, b, rule, &limit, value.span, event->time_ns))
+			fire(d, b, rule, event, sure, alert, emit, arg);
+		return;
+	}
 	bool cooling = is_cooling(d, b, rule, over && sure, event->time_ns);
 	if (over && !cooling)
-		fire(d, b, rule, event, sure, emit, arg);
+		fire(d, b, rule, event, sure, alert, emit, arg);
 	else if (cooling && b->told < DETECT_WITNESS_MORE) {
 		b->told++;
 		tell_witness(d, b, 1, event);
 	}
 }
+
+_Static_assert(RULES_MAX <= UINT8_MAX + 1, "a rule has a number of event_pending");
 
 /* For the answer. What does not fit goes uncounted, which is told as no memory. */
 static void await_status(struct detect *d, uint16_t index, struct span path, bool framed,
@@ -293,7 +542,7 @@ static void await_status(struct detect *d, uint16_t index, struct span path, boo
 	if (!pending->count)
 		pending->path = table_hash(&d->buckets.table, path.ptr, path.len);
 	pending->framed = framed;
-	pending->rules[pending->count++] = index;
+	pending->rules[pending->count++] = (uint8_t)index;
 }
 
 /* Is the answer picket's own, given by a proxy that asked it? */
@@ -322,8 +571,8 @@ void detect_answer(struct detect *d, const struct event *event, detect_emit emit
 	}
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct rule *rule = &d->rules.items[p->rules[i]];
-		if (!rule->by_status || rule_has_status(rule, event->request.status))
-			rule_matched(d, p->rules[i], path, event, p->framed, emit, arg);
+		rule_matched(d, p->rules[i], path, event, p->framed,
+			     !rule->by_status || rule_has_status(rule, event->request.status), emit, arg);
 	}
 }
 
@@ -354,9 +603,12 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 	bool waits = denied == VERDICT_RATE_LIMIT && pending;
 	bool framed = matched.count && cross_site_possible(request);
 	for (unsigned i = 0; i < matched.count; i++) {
-		if (waits || d->rules.items[matched.rules[i]].by_status)
+		const struct rule *rule = &d->rules.items[matched.rules[i]];
+		if (!condition_holds(d, rule, event))
+			continue;
+		if (waits || rule->by_status)
 			await_status(d, matched.rules[i], matched.path, framed, pending);
 		else
-			rule_matched(d, matched.rules[i], matched.path, event, framed, emit, arg);
+			rule_matched(d, matched.rules[i], matched.path, event, framed, true, emit, arg);
 	}
 }

@@ -12,6 +12,7 @@
 #include "lib/event.h"
 #include "lib/verdict.h"
 
+struct behaviour;
 struct decide;
 struct detect;
 struct redact;
@@ -50,14 +51,21 @@ void detect_free(struct detect *d);
 struct detect_links {
 	struct decide *decide;
 	struct witness *witness;
+	struct behaviour *behaviour; /* NULL: nothing is known of consumers: `first` never holds, `served:
+					false` always */
+	/* Can a consumer be denied here? NULL: it can. Where not, the address is named as well, if it is that
+	 * consumer's alone. */
+	bool (*consumers)(void *arg);
+	void *arg;
 };
 #define DETECT_WITNESS_MORE 64
 void detect_link(struct detect *d, const struct detect_links *links);
 
 /*
  * A rule fires for a group of clients: one address, IPv6 by /64 (link-local alone). Its verdict names the one
- * address if the bucket saw no other, else the /64. Having fired it is silent for that target until the
- * rule's cool_down is over.
+ * address if the bucket saw no other, else the /64; that of a rule by consumer the consumer; that of one by
+ * User-Agent each client that has offended often enough itself. Having fired it is silent for that target
+ * until the rule's cool_down is over.
  *
  * A verdict that needs requests which a third party's web page could have caused (cross_site.h) is marked as
  * framed. If those that are certain suffice later, it fires again at once.

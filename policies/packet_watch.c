@@ -101,7 +101,7 @@ static void rule_met(struct packet_watch *w, uint16_t index, const struct packet
 		     void *arg)
 {
 	const struct packet_rule *rule = &w->rules->items[index];
-	const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns};
+	const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns, 0};
 	const struct span port = {(const char *)&h->port, sizeof h->port};
 	bool fresh;
 
@@ -140,7 +140,7 @@ void packet_watch_handshake(struct packet_watch *w, const struct addr *source, u
 {
 	for (unsigned i = 0; i < w->rules->count; i++) {
 		const struct packet_rule *rule = &w->rules->items[i];
-		const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns};
+		const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns, 0};
 
 		if (!rule->half_open)
 			continue;

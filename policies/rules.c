@@ -101,7 +101,7 @@ struct key {
 static void fault_unknown(struct loader *l, const yaml_node_t *node, struct span name, const struct key *keys,
 			  unsigned count)
 {
-	char known[256] = "";
+	char known[384] = "";
 
 	for (unsigned i = 0; i < count; i++) {
 		size_t at = strlen(known);
@@ -529,42 +529,146 @@ static int read_statuses(struct loader *l, yaml_node_t *node, void *into)
 	return read_list(l, node, "status", read_status, into);
 }
 
+/* One of the words, by its number. */
+struct word {
+	const char *name;
+	int value;
+};
+
+static bool read_word(struct loader *l, const yaml_node_t *node, struct span text, const char *what,
+		      const struct word *words, size_t count, int *ret)
+{
+	char known[128] = "";
+
+	for (size_t i = 0; i < count; i++) {
+		size_t at = strlen(known);
+		if (span_equal(text, span_from(words[i].name))) {
+			*ret = words[i].value;
+			return true;
+		}
+		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", words[i].name);
+	}
+	fault(l, line_of(node), "%s must be one of: %s", what, known);
+	return false;
+}
+
+static struct span text_of(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE ? scalar_of(node) : SPAN_NULL;
+}
+
 static int read_group(struct loader *l, yaml_node_t *node, void *into)
 {
+	static const struct word words[] = {{"client", GROUP_CLIENT},
+					    {"peer", GROUP_PEER},
+					    {"consumer", GROUP_CONSUMER},
+					    {"principal", GROUP_PRINCIPAL},
+					    {"user_agent", GROUP_USER_AGENT}};
+	static const struct span by_route = SPAN("route+");
 	struct rule *rule = into;
+	struct span s = text_of(node);
+	int value = 0;
 
-	if (node->type == YAML_SCALAR_NODE && span_equal(scalar_of(node), SPAN("client")))
-		rule->group = GROUP_CLIENT;
-	else if (node->type == YAML_SCALAR_NODE && span_equal(scalar_of(node), SPAN("peer")))
-		rule->group = GROUP_PEER;
-	else
-		fault(l, line_of(node), "group_by must be client or peer");
+	if (s.len > by_route.len && memcmp(s.ptr, by_route.ptr, by_route.len) == 0) {
+		rule->by_route = true;
+		s = (struct span){s.ptr + by_route.len, s.len - by_route.len};
+	}
+	if (read_word(l, node, s, "group_by", words, ARRAY_SIZE(words), &value))
+		rule->group = (enum rule_group)value;
 	return 0;
 }
 
 static int read_distinct(struct loader *l, yaml_node_t *node, void *into)
 {
-	struct rule *rule = into;
+	static const struct word words[] = {{"path", DISTINCT_PATH},
+					    {"consumer", DISTINCT_CONSUMER},
+					    {"user_agent", DISTINCT_USER_AGENT},
+					    {"client", DISTINCT_CLIENT},
+					    {"object", DISTINCT_OBJECT},
+					    {"attempt", DISTINCT_ATTEMPT}};
+	int value = 0;
 
-	static const struct {
-		const char *name;
-		enum rule_distinct distinct;
-	} known[] = {{"path", DISTINCT_PATH},
-		     {"consumer", DISTINCT_CONSUMER},
-		     {"user_agent", DISTINCT_USER_AGENT}};
-
-	for (size_t i = 0; node->type == YAML_SCALAR_NODE && i < ARRAY_SIZE(known); i++)
-		if (span_equal(scalar_of(node), span_from(known[i].name)))
-			rule->distinct = known[i].distinct;
-	if (!rule->distinct)
-		fault(l, line_of(node), "distinct must be path, consumer or user_agent");
+	if (read_word(l, node, text_of(node), "distinct", words, ARRAY_SIZE(words), &value))
+		((struct rule *)into)->distinct = (enum rule_distinct)value;
 	return 0;
 }
 
-static int read_threshold(struct loader *l, yaml_node_t *node, void *into)
+static int read_route(struct loader *l, yaml_node_t *node, void *into)
 {
-	struct rule *rule = into;
-	struct span s = node->type == YAML_SCALAR_NODE ? scalar_of(node) : SPAN_NULL;
+	static const struct word words[] = {{"known", ROUTE_KNOWN}, {"unknown", ROUTE_UNKNOWN}};
+	int value = 0;
+
+	if (read_word(l, node, text_of(node), "route", words, ARRAY_SIZE(words), &value))
+		((struct rule *)into)->route = (enum rule_route)value;
+	return 0;
+}
+
+static int read_first(struct loader *l, yaml_node_t *node, void *into)
+{
+	static const struct word words[] = {{"method", FIRST_METHOD}, {"route", FIRST_ROUTE}};
+	int value = 0;
+
+	if (read_word(l, node, text_of(node), "first", words, ARRAY_SIZE(words), &value))
+		((struct rule *)into)->first = (enum rule_first)value;
+	return 0;
+}
+
+static int read_served(struct loader *l, yaml_node_t *node, void *into)
+{
+	static const struct word words[] = {{"false", 1}};
+	int value = 0;
+
+	if (read_word(l, node, text_of(node), "served", words, ARRAY_SIZE(words), &value))
+		((struct rule *)into)->unserved = true;
+	return 0;
+}
+
+/* A plain decimal above 0, at most max: strtod would read much else. */
+static void read_decimal(struct loader *l, const yaml_node_t *node, const char *what, double max, double *ret)
+{
+	struct span s = text_of(node);
+	char text[16] = "", *end = text;
+	double value = 0;
+
+	if (s.len && s.len < sizeof text) {
+		memcpy(text, s.ptr, s.len);
+		if (strspn(text, "0123456789.") == s.len)
+			value = strtod(text, &end);
+	}
+	if (end == text || *end || !(value > 0 && value <= max))
+		fault(l, line_of(node), "%s must be a number above 0, at most %g", what, max);
+	else
+		*ret = value;
+}
+
+static int read_share(struct loader *l, yaml_node_t *node, void *into)
+{
+	read_decimal(l, node, "share", 1, &((struct rule *)into)->share);
+	return 0;
+}
+
+static int read_others(struct loader *l, yaml_node_t *node, void *into)
+{
+	read_decimal(l, node, "others", 1, &((struct rule *)into)->others);
+	return 0;
+}
+
+static const struct key against_keys[] = {{"others", read_others}};
+
+static int read_against(struct loader *l, yaml_node_t *node, void *into)
+{
+	uint32_t seen = 0;
+	int r = read_mapping(l, node, "against", against_keys, ARRAY_SIZE(against_keys), into, &seen);
+
+	if (!r && !seen && node->type == YAML_MAPPING_NODE)
+		fault(l, line_of(node), "against has nothing in it");
+	return r;
+}
+
+static void read_number(struct loader *l, const yaml_node_t *node, const char *what, unsigned max,
+			unsigned *ret)
+{
+	struct span s = text_of(node);
 	unsigned value = 0;
 	bool good = s.len > 0 && s.len <= 7;
 
@@ -572,10 +676,21 @@ static int read_threshold(struct loader *l, yaml_node_t *node, void *into)
 		good = s.ptr[i] >= '0' && s.ptr[i] <= '9';
 		value = value * 10 + (unsigned)(s.ptr[i] - '0');
 	}
-	if (!good || value < 1 || value > RULES_THRESHOLD_MAX)
-		fault(l, line_of(node), "threshold must be a number from 1 to %d", RULES_THRESHOLD_MAX);
+	if (!good || value < 1 || value > max)
+		fault(l, line_of(node), "%s must be a number from 1 to %u", what, max);
 	else
-		rule->threshold = value;
+		*ret = value;
+}
+
+static int read_each(struct loader *l, yaml_node_t *node, void *into)
+{
+	read_number(l, node, "each", RULES_EACH_MAX, &((struct rule *)into)->each);
+	return 0;
+}
+
+static int read_threshold(struct loader *l, yaml_node_t *node, void *into)
+{
+	read_number(l, node, "threshold", RULES_THRESHOLD_MAX, &((struct rule *)into)->threshold);
 	return 0;
 }
 
@@ -608,18 +723,7 @@ static int read_ttl(struct loader *l, yaml_node_t *node, void *into)
 
 static int read_confidence(struct loader *l, yaml_node_t *node, void *into)
 {
-	struct rule *rule = into;
-	struct span s = node->type == YAML_SCALAR_NODE ? scalar_of(node) : SPAN_NULL;
-	char text[16] = "", *end = text;
-
-	if (s.len && s.len < sizeof text) {
-		memcpy(text, s.ptr, s.len);
-		/* A plain decimal only: strtod would read much else. */
-		if (strspn(text, "0123456789.") == s.len)
-			rule->confidence = strtod(text, &end);
-	}
-	if (end == text || *end || !(rule->confidence > 0 && rule->confidence <= 1))
-		fault(l, line_of(node), "confidence must be a number above 0, at most 1");
+	read_decimal(l, node, "confidence", 1, &((struct rule *)into)->confidence);
 	return 0;
 }
 
@@ -650,8 +754,37 @@ static const struct key rule_keys[] = {
 	{"distinct", read_distinct},   {"threshold", read_threshold},
 	{"window", read_window},       {"leak", read_leak},
 	{"cool_down", read_cool_down}, {"action", read_action},
-	{"status", read_statuses},
+	{"status", read_statuses},     {"route", read_route},
+	{"first", read_first},         {"served", read_served},
+	{"share", read_share},         {"each", read_each},
+	{"against", read_against},
 };
+
+/* What goes together, and what means nothing. */
+static void rule_sound(struct loader *l, const struct rule *rule, unsigned line)
+{
+	const struct {
+		bool wrong;
+		const char *why;
+	} faults[] = {
+		{rule->share > 0 && !rule->by_status, "share needs status: it is that of these answers"},
+		{rule->others > 0 && !(rule->share > 0), "against others needs share"},
+		{rule->each && rule->distinct != DISTINCT_CLIENT, "each needs distinct: client"},
+		{rule->group == GROUP_USER_AGENT && !rule->each,
+		 "group_by user_agent needs each, since no User-Agent can be blocked: clients are named"},
+		{rule->distinct == DISTINCT_CLIENT && !rule->each, "distinct: client needs each"},
+		{rule->each && rule->group != GROUP_USER_AGENT, "each needs group_by user_agent"},
+		{rule->distinct == DISTINCT_CONSUMER &&
+			 (rule->group == GROUP_CONSUMER || rule->group == GROUP_PRINCIPAL),
+		 "distinct: consumer has no meaning by consumer"},
+		{rule->first && rule->group != GROUP_CONSUMER, "first needs group_by consumer"},
+		{rule->by_route && rule->route == ROUTE_UNKNOWN, "by route, route: unknown never holds"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		if (faults[i].wrong)
+			fault(l, line, "%s", faults[i].why);
+}
 
 static void rule_complete(struct loader *l, struct rule *rule, unsigned line, uint32_t seen)
 {
@@ -664,6 +797,7 @@ static void rule_complete(struct loader *l, struct rule *rule, unsigned line, ui
 		fault(l, line, "leak has no meaning with distinct: values leave when they are a window old");
 	if (rule->distinct && rule->threshold > RULES_DISTINCT_MAX)
 		fault(l, line, "threshold is at most %d with distinct", RULES_DISTINCT_MAX);
+	rule_sound(l, rule, line);
 	if (!rule->leak_ns && rule->threshold)
 		rule->leak_ns = MAX(rule->window_ns / rule->threshold, 1);
 	if (!rule->cool_down_ns)

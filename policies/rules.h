@@ -18,10 +18,28 @@
  *                                                this method; without such a file it never holds
  *         status: [401, 403, 5xx]                counts only requests whose answer had one of these; those
  *                                                of which no answer was seen do not count
- *         group_by: client                       or peer; IPv6 by /64. Default client
- *         distinct: path                         count each path once; or each consumer (credential), or each
- *                                                user_agent, of those requests that have one. user_agent as
- *                                                events show it: nothing where redact.headers leaves it out
+ *         route: unknown                         or known: whether the request has a template (routes.h)
+ *         first: method                          the consumer is known well and never used its method before;
+ *                                                or route: its method on this route (behaviour.h)
+ *         served: false                          only credentials that were never accepted here
+ *         group_by: client                       whom a bucket counts: client, peer (IPv6 by /64), consumer
+ *                                                (requests with a credential), principal (the consumer, or
+ * the client where there is none), user_agent; each also by route: "route+principal". Default client
+ *         distinct: path                         count each path once; or each consumer (credential), each
+ *                                                user_agent, of those requests that have one; each client
+ *                                                (IPv6 by /64); each object (a path whose route has a place
+ *                                                holder); each attempt (path, credential and length of the
+ *                                                body: a retry is the same one). user_agent as events show
+ *                                                it: nothing where redact.headers leaves it out
+ *         share: 0.5                             with status: of the bucket's requests whose answer was seen,
+ *                                                so many had one of these; older ones weigh less, by window
+ *         each: 2                                with distinct: client: names each client once it counted so
+ *                                                often itself, or at once where more are at it than are
+ *                                                remembered (RULES_CLIENTS_MAX). A bucket by user_agent names
+ *                                                clients only so
+ *         against: {others: 0.5}                 with share: that of all other buckets of the rule together
+ *                                                is at most so much of this one's. Where the others are too
+ *                                                few to say, the confidence is halved
  *         threshold: 5                           matches ...
  *         window: 60s                            ... in this time. The bucket leaks threshold a window,
  *         leak: 12s                              or one in this time (not with distinct)
@@ -72,8 +90,18 @@ struct rule_match {
 #define STATUS_MIN 100
 #define STATUS_MAX 599
 
-enum rule_group { GROUP_CLIENT, GROUP_PEER };
-enum rule_distinct { DISTINCT_NONE, DISTINCT_PATH, DISTINCT_CONSUMER, DISTINCT_USER_AGENT };
+enum rule_group { GROUP_CLIENT, GROUP_PEER, GROUP_CONSUMER, GROUP_PRINCIPAL, GROUP_USER_AGENT };
+enum rule_distinct {
+	DISTINCT_NONE,
+	DISTINCT_PATH,
+	DISTINCT_CONSUMER,
+	DISTINCT_USER_AGENT,
+	DISTINCT_CLIENT,
+	DISTINCT_OBJECT,
+	DISTINCT_ATTEMPT,
+};
+enum rule_route { ROUTE_ANY, ROUTE_KNOWN, ROUTE_UNKNOWN };
+enum rule_first { FIRST_NONE, FIRST_METHOD, FIRST_ROUTE };
 
 struct rule {
 	char *name, *description, *file;
@@ -82,7 +110,13 @@ struct rule {
 	uint64_t statuses[(STATUS_MAX - STATUS_MIN) / 64 + 1]; /* bit s - STATUS_MIN */
 	bool by_status;                                        /* any of them is set */
 	enum rule_group group;
+	bool by_route; /* ... and by route */
 	enum rule_distinct distinct;
+	enum rule_route route;
+	enum rule_first first;
+	bool unserved;        /* served: false */
+	double share, others; /* 0: none */
+	unsigned each;        /* 0: none */
 	unsigned threshold;
 	uint64_t window_ns, leak_ns, cool_down_ns;
 	uint64_t ttl_ms; /* 0: guard.ttl_default */
@@ -106,7 +140,9 @@ bool rule_has_status(const struct rule *rule, unsigned status);
 #define RULES_PATTERN_LEN_MAX 256
 #define RULES_NAME_MAX        48
 #define RULES_THRESHOLD_MAX   1000000
-#define RULES_DISTINCT_MAX    64 /* threshold with distinct: each value is remembered */
+#define RULES_EACH_MAX        1000
+#define RULES_CLIENTS_MAX     256 /* with each: clients of one bucket that are remembered */
+#define RULES_DISTINCT_MAX    64  /* threshold with distinct: each value is remembered */
 
 /*
  * Adds the rules of one file. name: for messages; dir: where `file:` looks, NULL forbids it. 0,

@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SKETCH_SIZE 64 /* a power of two */
+#define SKETCH_SIZE     64 /* a power of two */
+#define SKETCH_RANK_MAX 58 /* what a register holds at most */
 
 /* True: the estimate may have changed. */
 static inline bool sketch_add(uint8_t sketch[static SKETCH_SIZE], uint64_t hash)

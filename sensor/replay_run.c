@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "lib/util.h"
+#include "policies/behaviour.h"
 #include "policies/guard.h"
 #include "policies/openapi.h"
 #include "policies/routes.h"
@@ -21,7 +22,8 @@ struct replay_run {
 	struct routes *routes;         /* learned from the files alone */
 	struct proxies *proxies;
 	struct clients *clients;
-	struct regulars *regulars; /* of the files alone */
+	struct regulars *regulars; /* of the files alone; as what is known of clients */
+	struct behaviour *behaviour;
 	struct guard *guard;
 	struct capture *capture;
 	struct protected_set nobody;
@@ -41,6 +43,7 @@ static void on_event(void *arg, struct event *e)
 	if (e->kind == EVENT_HTTP_REQUEST) {
 		routes_note(r->routes, e);
 		regulars_note(r->regulars, e);
+		behaviour_note(r->behaviour, e);
 	}
 	r->options->event(r->options->arg, e);
 	event_unref(e);
@@ -128,6 +131,12 @@ static int parts_start(struct replay_run *r, struct buffer *errors)
 	if (!error)
 		error = regulars_new(REGULARS_MAX, &good, &r->regulars);
 	if (!error)
+		error = behaviour_new(0, 0, &r->behaviour);
+	if (!error) {
+		const struct detect_links links = {.behaviour = r->behaviour};
+		detect_link(r->detect, &links);
+	}
+	if (!error)
 		error = guard_new(config, r->proxies, &facts, &r->guard);
 	return error > 0 ? REPLAY_E_FILE : error;
 }
@@ -181,6 +190,7 @@ void replay_run_free(struct replay_run *r)
 	capture_free(r->capture);
 	guard_free(r->guard);
 	regulars_free(r->regulars);
+	behaviour_free(r->behaviour);
 	clients_free(r->clients);
 	proxies_free(r->proxies);
 	detect_free(r->detect);

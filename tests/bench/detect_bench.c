@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <time.h>
 #include "lib/util.h"
+#include "policies/behaviour.h"
 #include "policies/detect.h"
 #include "policies/redact.h"
 
@@ -94,6 +95,46 @@ static double bench_detect(struct detect *d, const struct story *s, unsigned req
 	return best;
 }
 
+/* The same with its answer, and with a route, a consumer and a User-Agent in the event: what detections that
+ * go by answers, and the memory of clients, cost on top. */
+static double bench_answered(struct detect *d, struct behaviour *b, const struct story *s, unsigned requests)
+{
+	struct http_request request;
+	struct event event = {.kind = EVENT_HTTP_REQUEST,
+			      .flow = {.peer = {.addr = {.family = ADDR_IPV4, .bytes = {198, 51}}}}};
+	unsigned fired = 0;
+	double best = 1e18;
+
+	make_request(s, &request);
+	event.request.client = event.flow.peer;
+	event.request.method = request.method;
+	event.request.user_agent = http_request_header(&request, "User-Agent");
+	event.request.route = SPAN("/api/v1/orders/{id}");
+	event.request.route_id = 1;
+	event.request.answered = EVENT_ANSWER_SEEN;
+	event.request.status = 200;
+	for (int round = 0; round < 5; round++) {
+		double start = now_ns();
+		for (unsigned i = 0; i < requests; i++) {
+			uint32_t client = i * 2654435761u % s->clients;
+			char consumer[] = "c_0100000000000000aa";
+			event.id++;
+			event.time_ns += 1000000;
+			memcpy(&event.request.client.addr.bytes[1], &client, 3);
+			consumer[6] = (char)('0' + client % 10);
+			consumer[7] = (char)('0' + client / 10 % 10);
+			event.request.consumer = s->credential ? span_from(consumer) : SPAN_NULL;
+			event.request.pending.count = 0;
+			detect_request(d, &request, &event, &event.request.pending, ignore, &fired);
+			detect_answer(d, &event, ignore, &fired);
+			behaviour_note(b, &event);
+		}
+		double took = (now_ns() - start) / requests;
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
 static double bench_redact(struct redact *r, const struct story *s, unsigned requests)
 {
 	struct http_request request;
@@ -142,17 +183,24 @@ int main(int argc, char **argv)
 	struct buffer errors = BUFFER_INIT(4096);
 	struct detect *d = NULL;
 	struct redact *r = NULL;
+	struct behaviour *b = NULL;
 	unsigned requests = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 200000;
 	int broken = 0;
 
 	config.guard.ttl_default_ms = 900000;
 	config.redact.headers = (struct config_strings){allowed, ARRAY_SIZE(allowed)};
-	if (requests == 0 || detect_new(&config, NULL, &d, &errors) || redact_new(&config, key, &r)) {
+	if (requests == 0 || detect_new(&config, NULL, &d, &errors) || redact_new(&config, key, &r) ||
+	    behaviour_new(0, 0, &b)) {
 		fprintf(stderr, "cannot begin: %.*s\n", (int)errors.len, errors.data ? errors.data : "");
 		return 2;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(stories); i++)
 		broken |= report("detect", &stories[i], bench_detect(d, &stories[i], requests),
+				 DETECT_BUDGET_NS);
+	const struct detect_links links = {.behaviour = b};
+	detect_link(d, &links);
+	for (size_t i = 0; i < ARRAY_SIZE(stories); i++)
+		broken |= report("answer", &stories[i], bench_answered(d, b, &stories[i], requests),
 				 DETECT_BUDGET_NS);
 	for (size_t i = 0; i < ARRAY_SIZE(stories); i++)
 		broken |= report("redact", &stories[i], bench_redact(r, &stories[i], requests),
@@ -161,6 +209,7 @@ int main(int argc, char **argv)
 	printf("%llu requests, %zu buckets, %llu forgotten, %llu fired\n", (unsigned long long)c.requests,
 	       c.buckets, (unsigned long long)c.forgotten, (unsigned long long)c.fired);
 	detect_free(d);
+	behaviour_free(b);
 	redact_free(r);
 	buffer_free(&errors);
 	return broken;

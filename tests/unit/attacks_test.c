@@ -169,7 +169,8 @@ static int stage_up(void **state)
 		.arg = s,
 	};
 	assert_int_equal(enforcer_new(&parts, &s->enforcer), 0);
-	detect_link(s->detect, &(struct detect_links){enforcer_decide(s->enforcer), s->witness});
+	detect_link(s->detect,
+		    &(struct detect_links){.decide = enforcer_decide(s->enforcer), .witness = s->witness});
 	*state = s;
 	return 0;
 }
@@ -393,13 +394,14 @@ static void token_rotation(void **state)
 			snprintf(token, sizeof token, "made-up-%u", i);
 			snprintf(agent, sizeof agent, "Agent/%u", i);
 			const bool open =
-				i % 4 == 0; /* where everybody is served, the token is not even looked at */
+				i % 4 != 0; /* where everybody is served, the token is not even looked at */
 			request(s, &(struct ask){.peer = "203.0.113.66",
 						 .path = open ? "/v1/news" : "/v1/orders",
 						 .token = token,
 						 .agent = agent,
 						 .status = open ? 200 : 401});
-			now += 10 * NS_PER_S; /* slow enough for the detection of rotation */
+			now += 10 *
+			       NS_PER_S; /* slow enough, and refused seldom enough, for those of rotation */
 		}
 		pass(120);
 	}
@@ -417,6 +419,16 @@ static void token_rotation(void **state)
 	}
 	assert_string_equal(s->origin_of, "token-rotation");
 	expect(s, "one in a hurry, by its rotation", "203.0.113.67", "blocked");
+	/* Without any hurry, but refused each time: by that. */
+	for (unsigned i = 0; i < 15; i++) {
+		snprintf(token, sizeof token, "slow-%u", i);
+		request(s,
+			&(struct ask){
+				.peer = "203.0.113.68", .path = "/v1/orders", .token = token, .status = 401});
+		pass(60);
+	}
+	assert_string_equal(s->origin_of, "token-stuffing");
+	expect(s, "one without any hurry, by what it gets", "203.0.113.68", "blocked");
 	/* The office has the same guesser in it: it is slowed, its people are not cut off. */
 	guess(s, OFFICE, 12);
 	assert_string_equal(s->why, "shared_address");

@@ -23,6 +23,7 @@ picket_unit(redact_key picket_policies picket_lib)
 picket_unit(redact_token picket_policies picket_lib)
 picket_unit(protect picket_policies picket_lib)
 picket_unit(detect picket_policies picket_lib)
+picket_unit(detect_behaviour picket_policies picket_lib)
 picket_unit(packet_watch picket_policies picket_lib)
 
 # What detection and redaction cost a request; the budgets hold for optimised builds on a quiet machine.

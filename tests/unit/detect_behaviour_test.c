@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The shipped detections of who does little at a time, on a test clock: attackers at the pace of a person,
+ * and beside each of them honest clients that look alike. */
+#include "lib/target.h"
+#include "policies/behaviour.h"
+#include "policies/detect.h"
+#include "tests/unit/policies_config.h"
+
+#define START   SECONDS(1000000)
+#define BLOCKED 0.8 /* guard.confidence_min by default */
+
+struct request {
+	const char *client, *method, *path, *route, *consumer, *agent;
+	uint64_t length;
+	unsigned status;
+};
+
+struct fixture {
+	struct config config;
+	struct detect *detect;
+	struct behaviour *behaviour;
+	struct buffer errors;
+	uint64_t now_ns, next_id;
+	unsigned seed;
+	unsigned verdicts, blocks; /* blocks: of these with confidence enough */
+	struct verdict last;
+	struct prefix targets[128]; /* of the blocks */
+	unsigned named;             /* different ones */
+	bool proxy;                 /* one asks, and tells consumers */
+};
+
+static bool consumers_are_served(void *arg)
+{
+	return ((struct fixture *)arg)->proxy;
+}
+
+static void begin(struct fixture *f)
+{
+	detect_free(f->detect);
+	behaviour_free(f->behaviour);
+	f->detect = NULL;
+	f->behaviour = NULL;
+	assert_int_equal(behaviour_new(0, 0, &f->behaviour), 0);
+	if (detect_new(&f->config, NULL, &f->detect, &f->errors))
+		fail_msg("%.*s", (int)f->errors.len, f->errors.data);
+	const struct detect_links links = {
+		.behaviour = f->behaviour, .consumers = consumers_are_served, .arg = f};
+	detect_link(f->detect, &links);
+	f->verdicts = f->blocks = f->named = 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return -1;
+	f->config = test_config();
+	f->errors = BUFFER_INIT(16384);
+	f->now_ns = START;
+	f->proxy = true;
+	f->seed = 7;
+	*state = f;
+	begin(f);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	detect_free(f->detect);
+	behaviour_free(f->behaviour);
+	buffer_free(&f->errors);
+	free(f);
+	return 0;
+}
+
+static void take(void *arg, const struct verdict *v)
+{
+	struct fixture *f = arg;
+
+	f->last = *v;
+	f->verdicts++;
+	behaviour_fired(f->behaviour, v);
+	if (v->confidence < BLOCKED)
+		return;
+	f->blocks++;
+	for (unsigned i = 0; i < f->named; i++)
+		if (prefix_equal(&f->targets[i], &v->target))
+			return;
+	assert_true(f->named < ARRAY_SIZE(f->targets));
+	f->targets[f->named++] = v->target;
+}
+
+/* As the capture thread does it: the request, its answer, then whoever remembers. */
+static void ask(struct fixture *f, const struct request *r)
+{
+	struct http_request request = {
+		.method = span_from(r->method ? r->method : "GET"),
+		.target = span_from(r->path),
+		.path = {r->path, strcspn(r->path, "?#")},
+		.headers = {{SPAN("User-Agent"), span_from(r->agent ? r->agent : "app/1")},
+			    {SPAN("Content-Type"), SPAN("application/json")}},
+		.header_count = 2,
+	};
+	struct event event = {.kind = EVENT_HTTP_REQUEST, .id = ++f->next_id, .time_ns = f->now_ns};
+
+	event.request.method = request.method;
+	event.request.path = request.path;
+	event.request.route = span_from(r->route ? r->route : "");
+	event.request.route_id = r->route ? (uint32_t)r->route[1] * 256 + (uint32_t)strlen(r->route) : 0;
+	event.request.user_agent = request.headers[0].value;
+	event.request.consumer = span_from(r->consumer ? r->consumer : "");
+	event.request.content_length = r->length;
+	event.flow.peer.addr = event.request.client.addr = test_addr(r->client);
+	detect_request(f->detect, &request, &event, &event.request.pending, take, f);
+	if (r->status) {
+		event.request.status = (uint16_t)r->status;
+		event.request.answered = EVENT_ANSWER_SEEN;
+		detect_answer(f->detect, &event, take, f);
+	}
+	behaviour_note(f->behaviour, &event);
+}
+
+static unsigned random_below(struct fixture *f, unsigned n)
+{
+	return (unsigned)rand_r(&f->seed) % n;
+}
+
+static void login(struct fixture *f, const char *client, const char *agent, uint64_t length, unsigned status)
+{
+	ask(f,
+	    &(struct request){client, "POST", "/api/v1/login", "/api/v1/login", NULL, agent, length, status});
+}
+
+/* --- credential stuffing --- */
+
+static void a_stuffer_with_the_pace_of_a_person_is_found_in_few_tries(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned pace_s = 10; pace_s <= 60; pace_s += 10) {
+		unsigned tries = 0;
+		begin(f);
+		while (!f->blocks && tries < 100) {
+			/* user and password of a list; one in thirty of the pairs works */
+			login(f, "198.51.100.7", "Mozilla/5.0", 40 + random_below(f, 16),
+			      random_below(f, 30) ? 401 : 200);
+			f->now_ns += SECONDS(pace_s * 3 / 4 + random_below(f, pace_s / 2));
+			tries++;
+		}
+		assert_in_range(tries, 4, 12);
+		assert_string_equal(f->last.origin,
+				    tries < 7 && pace_s < 12 ? f->last.origin : "login-stuffing");
+	}
+}
+
+static void lengths_that_tell_nothing_take_longer(void **state)
+{
+	struct fixture *f = *state;
+	unsigned tries = 0;
+
+	for (; !f->blocks && tries < 100; tries++) {
+		login(f, "198.51.100.7", "Mozilla/5.0", 48, 403);
+		f->now_ns += SECONDS(30);
+	}
+	assert_in_range(tries, 20, 31);
+	assert_string_equal(f->last.origin, "login-failures-slow");
+}
+
+static void an_office_behind_one_address_logs_in_in_peace(void **state)
+{
+	struct fixture *f = *state;
+
+	/* A hundred people within an hour; one in four gets it wrong once or twice first. */
+	for (unsigned i = 0; i < 100; i++) {
+		for (unsigned wrong = random_below(f, 4) ? 0 : 1 + random_below(f, 2); wrong; wrong--) {
+			login(f, "203.0.113.9", "Mozilla/5.0", 40 + random_below(f, 16), 401);
+			f->now_ns += SECONDS(9);
+		}
+		login(f, "203.0.113.9", "Mozilla/5.0", 40 + random_below(f, 16), 200);
+		f->now_ns += SECONDS(15 + random_below(f, 40));
+	}
+	assert_int_equal(f->verdicts, 0);
+}
+
+static void one_wrong_password_again_and_again_is_a_broken_client(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 18; i++) {
+		login(f, "198.51.100.8", "sync/2", 44, 401);
+		f->now_ns += SECONDS(60);
+	}
+	assert_int_equal(f->verdicts, 0);
+}
+
+/* agents: from so many addresses, two tries each, a try in a minute somewhere. */
+static void distributed(struct fixture *f, unsigned addresses, unsigned status)
+{
+	char client[24];
+
+	for (unsigned i = 0; i < 2 * addresses; i++) {
+		snprintf(client, sizeof client, "198.18.%u.%u", i % addresses / 200, 1 + i % addresses % 200);
+		login(f, client, "evil/1", 40 + random_below(f, 16), status);
+		f->now_ns += SECONDS(20);
+	}
+}
+
+static void honest_logins(struct fixture *f, unsigned count, unsigned wrong_in_ten, unsigned status)
+{
+	char client[24];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(client, sizeof client, "203.0.113.%u", 1 + i % 250);
+		if (random_below(f, 10) < wrong_in_ten)
+			login(f, client, "Mozilla/5.0", 40 + random_below(f, 16), 401);
+		login(f, client, "Mozilla/5.0", 40 + random_below(f, 16), status);
+		f->now_ns += SECONDS(5);
+	}
+}
+
+static void one_program_at_many_addresses_is_found_beside_honest_ones(void **state)
+{
+	struct fixture *f = *state;
+
+	honest_logins(f, 60, 2, 200);
+	assert_int_equal(f->verdicts, 0);
+	distributed(f, 30, 401);
+	assert_true(f->named >= 28); /* each at its second try */
+	for (unsigned i = 0; i < f->named; i++)
+		assert_int_equal(f->targets[i].addr.bytes[0], 198);
+	assert_string_equal(f->last.origin, "login-stuffing-distributed");
+	unsigned before = f->named;
+	honest_logins(f, 60, 2, 200);
+	assert_int_equal(f->named, before);
+}
+
+static void a_directory_that_is_down_makes_nobody_an_attacker(void **state)
+{
+	struct fixture *f = *state;
+	char client[24];
+
+	for (unsigned i = 0; i < 120; i++) { /* apps and browsers, all refused, each trying twice */
+		snprintf(client, sizeof client, "203.0.113.%u", 1 + i / 2);
+		login(f, client, i / 2 % 2 ? "app/1" : "Mozilla/5.0", 40 + i / 2 % 16, 401);
+		f->now_ns += SECONDS(3);
+	}
+	assert_int_equal(f->blocks, 0);
+}
+
+static void with_nobody_to_compare_with_it_is_only_told(void **state)
+{
+	struct fixture *f = *state;
+
+	distributed(f, 30, 401);
+	assert_int_equal(f->blocks, 0);
+	assert_true(f->verdicts > 0);
+	assert_true(f->last.confidence < 0.5);
+}
+
+static void tokens_that_never_worked_are_guesses_and_expired_ones_are_not(void **state)
+{
+	struct fixture *f = *state;
+	char consumer[32], path[32];
+
+	/* Twenty users behind one address, served for a while; then all of their tokens expire, and each
+	 * client tries thrice before it gets a new one. */
+	for (unsigned i = 0; i < 20 * 8; i++) {
+		snprintf(consumer, sizeof consumer, "c_01%016x", i % 20);
+		snprintf(path, sizeof path, "/feed/%u", i / 20);
+		ask(f, &(struct request){"203.0.113.9", "GET", path, "/feed/{id}", consumer, NULL, 0,
+					 i >= 20 * 5 ? 401 : 200});
+		f->now_ns += SECONDS(2);
+	}
+	assert_int_equal(f->blocks, 0);
+	unsigned tries = 0;
+	for (; !f->blocks && tries < 100; tries++) {
+		snprintf(consumer, sizeof consumer, "c_02%016x", tries);
+		ask(f, &(struct request){"198.51.100.7", "GET", "/feed/1", "/feed/{id}", consumer, NULL, 0,
+					 401});
+		f->now_ns += SECONDS(20 + random_below(f, 10));
+	}
+	assert_int_equal(tries, 15);
+	assert_string_equal(f->last.origin, "token-stuffing");
+}
+
+/* --- objects --- */
+
+#define ALICE "c_0100000000000a11ce"
+#define BOB   "c_01000000000000b0b0"
+
+static void order(struct fixture *f, const char *client, const char *consumer, unsigned id, unsigned status)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "/orders/%u", id);
+	ask(f, &(struct request){client, "GET", path, "/orders/{id}", consumer, NULL, 0, status});
+}
+
+static void who_walks_through_other_peoples_objects_is_named_as_consumer(void **state)
+{
+	struct fixture *f = *state;
+	unsigned asked = 0;
+
+	/* Behind one NAT with others; three in five of the ids are somebody's who is not him. */
+	for (unsigned id = 5000; !f->blocks && asked < 100; id++, asked++) {
+		order(f, "203.0.113.9", BOB, 40 + id % 5, 200);
+		order(f, "203.0.113.9", ALICE, id, id % 5 < 3 ? 403 : 404);
+		f->now_ns += SECONDS(10 + random_below(f, 20));
+	}
+	assert_in_range(asked, 8, 16);
+	assert_string_equal(f->last.origin, "objects-forbidden");
+	assert_int_equal(f->last.target.addr.family, TARGET_CONSUMER);
+	struct prefix alice;
+	assert_int_equal(target_parse_consumer(SPAN(ALICE), &alice), 0);
+	assert_true(prefix_equal(&f->last.target, &alice));
+	assert_int_equal(f->named, 1);
+	/* No proxy could deny it: but others are there, so the address is not named either. */
+	f->proxy = false;
+	for (unsigned id = 9000; id < 9100; id++) {
+		order(f, "203.0.113.9", BOB, 40 + id % 5, 200);
+		order(f, "203.0.113.9", ALICE, id, 403);
+		f->now_ns += SECONDS(20);
+	}
+	assert_int_equal(f->named, 1);
+}
+
+static void an_address_of_its_own_is_named_where_no_proxy_denies_consumers(void **state)
+{
+	struct fixture *f = *state;
+
+	f->proxy = false;
+	login(f, "198.51.100.7", NULL, 44, 200);
+	for (unsigned id = 1; id < 12; id++) {
+		order(f, "198.51.100.7", ALICE, id, id % 2 ? 200 : 200);
+		order(f, "198.51.100.7", ALICE, 100 + id, 403);
+		f->now_ns += SECONDS(20);
+	}
+	assert_int_equal(f->named, 2);
+	assert_int_equal(f->targets[0].addr.family, TARGET_CONSUMER);
+	assert_int_equal(f->targets[1].addr.family, ADDR_IPV4);
+	assert_int_equal(f->targets[1].bits, 32);
+}
+
+static void a_client_without_a_credential_is_named_by_its_address(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned id = 1; id < 20; id++)
+		order(f, "198.51.100.7", NULL, id, 403);
+	assert_int_equal(f->named, 1);
+	assert_int_equal(f->targets[0].addr.family, ADDR_IPV4);
+}
+
+static void links_that_somebody_passed_on_and_what_is_gone_are_no_walk(void **state)
+{
+	struct fixture *f = *state;
+
+	/* A support desk: many orders, now and then one of another region. */
+	for (unsigned id = 1; id < 300; id++) {
+		order(f, "203.0.113.9", ALICE, id, id % 12 ? 200 : 403);
+		f->now_ns += SECONDS(15);
+	}
+	/* A sync that reads a list of which much was deleted meanwhile. */
+	for (unsigned id = 1; id < 300; id++) {
+		order(f, "203.0.113.10", BOB, id, id % 3 ? 404 : 200);
+		f->now_ns += SECONDS(1);
+	}
+	/* The same forbidden object over and over: a tab that was left open. */
+	for (unsigned i = 0; i < 300; i++) {
+		order(f, "203.0.113.11", BOB, 7, 403);
+		f->now_ns += SECONDS(5);
+	}
+	assert_int_equal(f->verdicts, 0);
+}
+
+/* --- what is not there --- */
+
+static void a_scanner_that_takes_its_time_is_found_by_what_it_gets(void **state)
+{
+	struct fixture *f = *state;
+	char path[32];
+	unsigned tries = 0;
+
+	for (; !f->blocks && tries < 100; tries++) {
+		snprintf(path, sizeof path, "/guess-%u", tries);
+		ask(f, &(struct request){
+			       .client = "198.51.100.7", .path = path, .status = tries % 9 ? 404 : 200});
+		f->now_ns += SECONDS(45);
+	}
+	assert_in_range(tries, 15, 20);
+	assert_string_equal(f->last.origin, "missing-paths-slow");
+}
+
+static void who_asks_whether_a_name_is_free_or_follows_dead_links_is_no_scanner(void **state)
+{
+	struct fixture *f = *state;
+	char path[32];
+
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(path, sizeof path, "/users/name-%u", i);
+		ask(f,
+		    &(struct request){
+			    .client = "203.0.113.9", .path = path, .route = "/users/{name}", .status = 404});
+		f->now_ns += SECONDS(10);
+		snprintf(path, sizeof path, "/page-%u", i); /* a crawler: one link in four is dead */
+		ask(f,
+		    &(struct request){.client = "203.0.113.10", .path = path, .status = i % 4 ? 200 : 404});
+		/* a health check of what is not there yet */
+		ask(f, &(struct request){.client = "203.0.113.11", .path = "/healthz", .status = 404});
+	}
+	assert_int_equal(f->verdicts, 0);
+}
+
+/* --- privileges --- */
+
+static void what_a_consumer_never_did_is_told_and_does_not_block(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 20; i++) {
+		order(f, "203.0.113.9", ALICE, 7, 200);
+		f->now_ns += SECONDS(60);
+	}
+	ask(f, &(struct request){"203.0.113.9", "DELETE", "/orders/7", "/orders/{id}", ALICE, NULL, 0, 403});
+	assert_int_equal(f->verdicts, 1);
+	assert_string_equal(f->last.origin, "first-method");
+	assert_int_equal(f->last.target.addr.family, TARGET_CONSUMER);
+	ask(f, &(struct request){"203.0.113.9", "GET", "/api/v1/admin/users", "/api/v1/admin/users", ALICE,
+				 NULL, 0, 403});
+	assert_int_equal(f->verdicts, 2);
+	assert_string_equal(f->last.origin, "first-admin-route");
+	assert_int_equal(f->blocks, 0);
+	/* An administrator does so daily; whoever is not known cannot do anything for the first time. */
+	begin(f);
+	for (unsigned i = 0; i < 40; i++)
+		ask(f, &(struct request){"203.0.113.9", i % 2 ? "GET" : "DELETE", "/admin/users/7",
+					 "/admin/users/{id}", BOB, NULL, 0, 200});
+	assert_int_equal(f->verdicts, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_stuffer_with_the_pace_of_a_person_is_found_in_few_tries),
+		TEST(lengths_that_tell_nothing_take_longer),
+		TEST(an_office_behind_one_address_logs_in_in_peace),
+		TEST(one_wrong_password_again_and_again_is_a_broken_client),
+		TEST(one_program_at_many_addresses_is_found_beside_honest_ones),
+		TEST(a_directory_that_is_down_makes_nobody_an_attacker),
+		TEST(with_nobody_to_compare_with_it_is_only_told),
+		TEST(tokens_that_never_worked_are_guesses_and_expired_ones_are_not),
+		TEST(who_walks_through_other_peoples_objects_is_named_as_consumer),
+		TEST(an_address_of_its_own_is_named_where_no_proxy_denies_consumers),
+		TEST(a_client_without_a_credential_is_named_by_its_address),
+		TEST(links_that_somebody_passed_on_and_what_is_gone_are_no_walk),
+		TEST(a_scanner_that_takes_its_time_is_found_by_what_it_gets),
+		TEST(who_asks_whether_a_name_is_free_or_follows_dead_links_is_no_scanner),
+		TEST(what_a_consumer_never_did_is_told_and_does_not_block),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
