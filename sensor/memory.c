@@ -20,6 +20,7 @@ struct page {
 		struct offenders_record offenders[PAGE_MAX];
 		struct forecast_entry forecast[PAGE_MAX];
 		struct rejected rejected[PAGE_MAX];
+		struct behaviour_record behaviour[PAGE_MAX];
 	};
 };
 
@@ -131,6 +132,8 @@ static bool give_back(const struct memory_parts *p, enum memory_kind kind, const
 		return p->forecast && forecast_restore(p->forecast, &r->forecast);
 	case MEMORY_REJECTED:
 		return p->enforcer && enforcer_rejected_restore(p->enforcer, &r->rejected);
+	case MEMORY_BEHAVIOUR:
+		return p->behaviour && behaviour_restore(p->behaviour, &r->behaviour);
 	case MEMORY_KINDS:
 		break;
 	}
@@ -179,6 +182,8 @@ static int basis_load(struct memory *m)
 		return r;
 	if (m->parts.regulars)
 		regulars_set_key(m->parts.regulars, m->basis.key);
+	if (m->parts.behaviour)
+		behaviour_set_key(m->parts.behaviour, m->basis.key);
 	return 0;
 }
 
@@ -207,7 +212,8 @@ static void restored_log(const struct memory_counts *c)
 			 LOG_U("witnesses", c->restored[MEMORY_WITNESSES]),
 			 LOG_U("offenders", c->restored[MEMORY_OFFENDERS]),
 			 LOG_U("forecast", c->restored[MEMORY_FORECAST]),
-			 LOG_U("rejected", c->restored[MEMORY_REJECTED]), LOG_U("unreadable", c->unreadable));
+			 LOG_U("rejected", c->restored[MEMORY_REJECTED]),
+			 LOG_U("clients", c->restored[MEMORY_BEHAVIOUR]), LOG_U("unreadable", c->unreadable));
 }
 
 static void basis_begin(struct memory *m)
@@ -215,6 +221,8 @@ static void basis_begin(struct memory *m)
 	m->basis.since_ns = (int64_t)clock_boot_ns(m->clock);
 	if (m->parts.regulars)
 		regulars_key(m->parts.regulars, m->basis.key);
+	if (m->parts.behaviour)
+		behaviour_set_key(m->parts.behaviour, m->basis.key);
 }
 
 int memory_load(struct memory *m, const struct memory_parts *parts)
@@ -255,6 +263,8 @@ static void change_all(struct memory *m)
 		forecast_change_all(m->parts.forecast);
 	if (m->parts.enforcer)
 		enforcer_memory_change_all(m->parts.enforcer);
+	if (m->parts.behaviour)
+		behaviour_change_all(m->parts.behaviour);
 }
 
 static size_t page_take(struct memory *m, enum memory_kind kind)
@@ -282,6 +292,10 @@ static size_t page_take(struct memory *m, enum memory_kind kind)
 		return p->enforcer
 			       ? enforcer_rejected(p->enforcer, to->rejected, to->slots, to->gone, PAGE_MAX)
 			       : 0;
+	case MEMORY_BEHAVIOUR:
+		return p->behaviour
+			       ? behaviour_changes(p->behaviour, to->behaviour, to->slots, to->gone, PAGE_MAX)
+			       : 0;
 	case MEMORY_KINDS:
 		break;
 	}
@@ -301,6 +315,8 @@ static union memory_record record_of(const struct page *p, enum memory_kind kind
 		return (union memory_record){.offender = p->offenders[i]};
 	case MEMORY_FORECAST:
 		return (union memory_record){.forecast = p->forecast[i]};
+	case MEMORY_BEHAVIOUR:
+		return (union memory_record){.behaviour = p->behaviour[i]};
 	case MEMORY_REJECTED:
 	case MEMORY_KINDS:
 		break;

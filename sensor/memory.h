@@ -30,6 +30,7 @@ struct memory_parts {
 	struct witness *witness;
 	struct forecast *forecast;
 	struct enforcer *enforcer; /* repeaters, and what was rejected */
+	struct behaviour *behaviour;
 };
 
 struct memory_counts {

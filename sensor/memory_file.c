@@ -27,21 +27,29 @@ static const char *const statements[STATEMENTS] = {
 	[PUT + MEMORY_FORECAST] =
 		"INSERT OR REPLACE INTO forecast VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[PUT + MEMORY_REJECTED] = "INSERT OR REPLACE INTO rejected VALUES (?,?,?,?,?,?,?)",
+	[PUT + MEMORY_BEHAVIOUR] = "INSERT OR REPLACE INTO behaviour VALUES (?,?,?,?,?)",
 	[TAKE + MEMORY_REGULARS] = "DELETE FROM regulars WHERE slot = ?",
 	[TAKE + MEMORY_PLACES] = "DELETE FROM places WHERE slot = ?",
 	[TAKE + MEMORY_WITNESSES] = "DELETE FROM witnesses WHERE slot = ?",
 	[TAKE + MEMORY_OFFENDERS] = "DELETE FROM offenders WHERE slot = ?",
 	[TAKE + MEMORY_FORECAST] = "DELETE FROM forecast WHERE slot = ?",
 	[TAKE + MEMORY_REJECTED] = "DELETE FROM rejected WHERE slot = ?",
+	[TAKE + MEMORY_BEHAVIOUR] = "DELETE FROM behaviour WHERE slot = ?",
 	[CLEAR + MEMORY_REGULARS] = "DELETE FROM regulars",
 	[CLEAR + MEMORY_PLACES] = "DELETE FROM places",
 	[CLEAR + MEMORY_WITNESSES] = "DELETE FROM witnesses",
 	[CLEAR + MEMORY_OFFENDERS] = "DELETE FROM offenders",
 	[CLEAR + MEMORY_FORECAST] = "DELETE FROM forecast",
 	[CLEAR + MEMORY_REJECTED] = "DELETE FROM rejected",
+	[CLEAR + MEMORY_BEHAVIOUR] = "DELETE FROM behaviour",
 	[CLOCK] = "INSERT OR REPLACE INTO clock VALUES (1,?,?,?)",
 	[BASIS] = "INSERT OR REPLACE INTO basis VALUES (1,?,?,?)",
 };
+
+/* facts: struct facts. */
+#define BEHAVIOUR_TABLE                                                                                   \
+	"CREATE TABLE behaviour (slot INTEGER PRIMARY KEY, who BLOB NOT NULL, first_ns INTEGER NOT NULL," \
+	" last_ns INTEGER NOT NULL, facts BLOB NOT NULL)"
 
 /* Prefixes, addresses and evidence as store_rows.h has them; routes: "COUNT ROUTE", each with a zero behind
  * it. */
@@ -64,7 +72,10 @@ static const char schema[] =
 	"CREATE TABLE basis (one INTEGER PRIMARY KEY, key0 INTEGER NOT NULL, key1 INTEGER NOT NULL,"
 	" since_ns INTEGER NOT NULL);"
 	"CREATE TABLE clock (one INTEGER PRIMARY KEY, boot TEXT NOT NULL, boot_ns INTEGER NOT NULL,"
-	" wall_ns INTEGER NOT NULL)";
+	" wall_ns INTEGER NOT NULL);" BEHAVIOUR_TABLE;
+
+/* From version 1 on. */
+static const char *const upgrades[] = {BEHAVIOUR_TABLE};
 
 /* The oldest first. */
 static const char *const questions[MEMORY_KINDS] = {
@@ -74,20 +85,23 @@ static const char *const questions[MEMORY_KINDS] = {
 	[MEMORY_OFFENDERS] = "SELECT * FROM offenders ORDER BY end_ns",
 	[MEMORY_FORECAST] = "SELECT * FROM forecast ORDER BY began_ns",
 	[MEMORY_REJECTED] = "SELECT * FROM rejected ORDER BY when_ns",
+	[MEMORY_BEHAVIOUR] = "SELECT * FROM behaviour ORDER BY last_ns",
 };
 
 static const char *const names[] = {
 	[MEMORY_REGULARS] = "regulars",   [MEMORY_PLACES] = "places",     [MEMORY_WITNESSES] = "witnesses",
 	[MEMORY_OFFENDERS] = "offenders", [MEMORY_FORECAST] = "forecast", [MEMORY_REJECTED] = "rejected",
-	[MEMORY_KINDS] = "basis",         [MEMORY_KINDS + 1] = "clock",   [MEMORY_KINDS + 2] = NULL,
+	[MEMORY_BEHAVIOUR] = "behaviour", [MEMORY_KINDS] = "basis",       [MEMORY_KINDS + 1] = "clock",
+	[MEMORY_KINDS + 2] = NULL,
 };
 
 static const struct store_shape shape = {
 	.name = MEMORY_NAME,
 	.spare = MEMORY_SPARE,
 	.application = 0x504b4d31, /* "PKM1" */
-	.version = 1,
+	.version = 2,
 	.schema = schema,
+	.upgrades = upgrades,
 	.tables = names,
 	.probe = "SELECT * FROM clock",
 	.foreign = "its tables are not those of the guard's memory",
@@ -246,6 +260,39 @@ static bool rejected_read(sqlite3_stmt *s, const struct store_times *t, struct r
 	return true;
 }
 
+/* What is known of a client, as it is kept: of the byte order of this machine, without gaps. */
+struct facts {
+	uint64_t counts[12];
+	uint32_t served, methods;
+	uint8_t used[BEHAVIOUR_USED_BITS / 8];
+	uint8_t sketches[3][SKETCH_SIZE];
+};
+_Static_assert(sizeof(struct facts) == 12 * 8 + 2 * 4 + BEHAVIOUR_USED_BITS / 8 + 3 * SKETCH_SIZE, "no gaps");
+_Static_assert(sizeof(struct behaviour_counts) == 12 * 8, "facts has all of them");
+
+static bool behaviour_read(sqlite3_stmt *s, const struct store_times *t, struct behaviour_record *ret)
+{
+	const void *blob = sqlite3_column_blob(s, 4);
+	struct facts f;
+
+	if (!store_key(s, 1, &ret->who) || sqlite3_column_bytes(s, 4) != (int)sizeof f || !blob)
+		return false;
+	memcpy(&f, blob, sizeof f);
+	if (f.methods > UINT16_MAX)
+		return false;
+	for (size_t i = 0; i < sizeof f.sketches; i++)
+		if (f.sketches[i / SKETCH_SIZE][i % SKETCH_SIZE] > SKETCH_RANK_MAX)
+			return false;
+	ret->first_ns = store_ago(t, sqlite3_column_int64(s, 2));
+	ret->last_ns = store_ago(t, sqlite3_column_int64(s, 3));
+	memcpy(&ret->all, f.counts, sizeof ret->all);
+	ret->served = f.served;
+	ret->methods = (uint16_t)f.methods;
+	memcpy(ret->used, f.used, sizeof ret->used);
+	memcpy(ret->sketches, f.sketches, sizeof ret->sketches);
+	return true;
+}
+
 static bool row_read(const struct memory_file *f, enum memory_kind kind, sqlite3_stmt *s,
 		     const struct store_times *t, union memory_record *ret)
 {
@@ -263,6 +310,8 @@ static bool row_read(const struct memory_file *f, enum memory_kind kind, sqlite3
 		return forecast_read(f, s, t, &ret->forecast);
 	case MEMORY_REJECTED:
 		return rejected_read(s, t, &ret->rejected);
+	case MEMORY_BEHAVIOUR:
+		return behaviour_read(s, t, &ret->behaviour);
 	case MEMORY_KINDS:
 		break;
 	}
@@ -427,6 +476,19 @@ static void rejected_bind(sqlite3_stmt *s, const struct rejected *r)
 	sqlite3_bind_int64(s, 7, r->when_ns);
 }
 
+static void behaviour_bind(sqlite3_stmt *s, const struct behaviour_record *r)
+{
+	struct facts f = {.served = r->served, .methods = r->methods};
+
+	memcpy(f.counts, &r->all, sizeof r->all);
+	memcpy(f.used, r->used, sizeof f.used);
+	memcpy(f.sketches, r->sketches, sizeof f.sketches);
+	bind_key(s, 2, &r->who);
+	sqlite3_bind_int64(s, 3, r->first_ns);
+	sqlite3_bind_int64(s, 4, r->last_ns);
+	sqlite3_bind_blob(s, 5, &f, sizeof f, SQLITE_TRANSIENT);
+}
+
 static void row_bind(sqlite3_stmt *s, enum memory_kind kind, const union memory_record *r)
 {
 	switch (kind) {
@@ -450,6 +512,9 @@ static void row_bind(sqlite3_stmt *s, enum memory_kind kind, const union memory_
 		return;
 	case MEMORY_REJECTED:
 		rejected_bind(s, &r->rejected);
+		return;
+	case MEMORY_BEHAVIOUR:
+		behaviour_bind(s, &r->behaviour);
 		return;
 	case MEMORY_KINDS:
 		return;

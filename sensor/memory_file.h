@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * memory_file.h: STATE_DIR/memory.db, a store (store.h) with what the guard remembers of clients: regulars
- * and where they do not count, witnesses, repeaters, the forecast, and what a person rejected. A row is one
+ * and where they do not count, witnesses, repeaters, the forecast, what a person rejected, and what is known
+ * of clients and consumers (policies/behaviour.h). A row is one
  * place of a list of fixed length, so the file cannot grow beyond these. Of credentials, routes' methods and
  * tokens only keyed hashes stand there; addresses, and words of verdicts, as in the journal. Times: boot
  * clock, negative before its start (store_rows.h). Who keeps what in it and when is memory.c's.
@@ -11,6 +12,7 @@
 #ifndef PICKET_MEMORY_FILE_H
 #define PICKET_MEMORY_FILE_H
 
+#include "policies/behaviour.h"
 #include "policies/forecast.h"
 #include "policies/offenders.h"
 #include "policies/regulars.h"
@@ -30,6 +32,7 @@ enum memory_kind {
 	MEMORY_OFFENDERS,
 	MEMORY_FORECAST,
 	MEMORY_REJECTED,
+	MEMORY_BEHAVIOUR,
 	MEMORY_KINDS,
 };
 const char *memory_kind_name(enum memory_kind kind); /* "regulars", "places", ... */
@@ -41,6 +44,7 @@ union memory_record {
 	struct offenders_record offender;
 	struct forecast_entry forecast;
 	struct rejected rejected;
+	struct behaviour_record behaviour;
 };
 
 /* Once: by which key the hashes were made, and since when the forecast is kept. */

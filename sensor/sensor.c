@@ -684,6 +684,13 @@ static bool http_is_asked(void *arg, enum verdict_action action, const struct pr
 	return s->http_point && http_point_is_asked(s->http_point, target->addr.family);
 }
 
+static bool consumers_are_denied(void *arg)
+{
+	struct sensor *s = arg;
+
+	return s->http_point && http_point_is_asked(s->http_point, TARGET_CONSUMER);
+}
+
 static void on_http_changed(void *arg, const struct prefix *target)
 {
 	struct sensor *s = arg;
@@ -766,6 +773,7 @@ static int restore(struct sensor *s, const struct sensor_start *start)
 		.witness = s->witness,
 		.forecast = s->forecast,
 		.enforcer = s->enforcer,
+		.behaviour = s->behaviour,
 	};
 	int r = memory_load(s->memory, &memory);
 	if (!r)
@@ -831,6 +839,9 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	struct detect_links links = {
 		.decide = r ? NULL : enforcer_decide(s->enforcer),
 		.witness = s->witness,
+		.behaviour = s->behaviour,
+		.consumers = consumers_are_denied,
+		.arg = s,
 	};
 	if (!r && s->detect)
 		detect_link(s->detect, &links);

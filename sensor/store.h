@@ -19,7 +19,7 @@
 #include "lib/clock.h"
 
 #define STORE_BOOT_MAX       64
-#define STORE_STATEMENTS_MAX 24
+#define STORE_STATEMENTS_MAX 32
 
 /* STORE_E_DAMAGED: the content is not what SQLite, or picket, wrote: store_reset. */
 enum { STORE_E_DAMAGED = 1 };

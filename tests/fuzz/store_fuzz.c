@@ -200,6 +200,10 @@ static void on_record(void *arg, const union memory_record *r)
 	case MEMORY_REJECTED:
 		assert(strlen(r->rejected.origin) < sizeof r->rejected.origin);
 		return;
+	case MEMORY_BEHAVIOUR:
+		for (unsigned i = 0; i < SKETCH_SIZE; i++)
+			assert(r->behaviour.sketches[1][i] <= SKETCH_RANK_MAX);
+		return;
 	case MEMORY_PLACES:
 	case MEMORY_KINDS:
 		return;

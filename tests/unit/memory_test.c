@@ -37,6 +37,7 @@ static void start(void)
 	assert_int_equal(regulars_new(regulars_max, &limits, &parts.regulars), 0);
 	assert_int_equal(witness_new(100, 10 * MINUTE, &parts.witness), 0);
 	assert_int_equal(forecast_new(&parts.forecast), 0);
+	assert_int_equal(behaviour_new(16, 16, &parts.behaviour), 0);
 	assert_int_equal(memory_new(&config, &rig_clock, &memory), 0);
 	assert_int_equal(memory_load(memory, &parts), 0);
 	assert_int_equal(memory_start(memory), 0);
@@ -50,6 +51,7 @@ static void stop(void)
 	regulars_free(parts.regulars);
 	witness_free(parts.witness);
 	forecast_free(parts.forecast);
+	behaviour_free(parts.behaviour);
 	parts = (struct memory_parts){.regulars = NULL};
 }
 
@@ -203,6 +205,60 @@ static void no_more_come_back_than_there_is_room_for(void **state)
 	assert_int_equal(regulars_counts(parts.regulars).regulars, 10);
 	assert_int_equal(memory_counts(memory).restored[MEMORY_REGULARS], 10);
 	assert_int_equal(memory_counts(memory).ended[MEMORY_REGULARS], 30);
+}
+
+static void serve(const char *client, const char *consumer, const char *method, unsigned times)
+{
+	struct event e = {.kind = EVENT_HTTP_REQUEST, .time_ns = rig_boot_ns};
+
+	e.request.client.addr = address(client);
+	e.request.method = span_from(method);
+	e.request.consumer = span_from(consumer);
+	e.request.answered = EVENT_ANSWER_SEEN;
+	e.request.status = 200;
+	for (unsigned i = 0; i < times; i++)
+		behaviour_note(parts.behaviour, &e);
+}
+
+static void what_a_consumer_did_is_known_after_a_restart(void **state)
+{
+	static const struct span consumer = SPAN("c_0100000000000000aa");
+	struct event e = {.kind = EVENT_HTTP_REQUEST};
+	struct behaviour_info info;
+
+	(void)state;
+	serve("192.0.2.1", consumer.ptr, "GET", 12);
+	serve("192.0.2.9", "", "GET", 1); /* is not known well */
+	restart();
+	assert_int_equal(memory_counts(memory).restored[MEMORY_BEHAVIOUR], 2);
+	assert_true(behaviour_of_consumer(parts.behaviour, consumer, &info));
+	assert_int_equal(info.all.requests, 12);
+	assert_int_equal(info.all.statuses[2], 12);
+	e.request.consumer = consumer;
+	e.request.method = SPAN("GET");
+	assert_false(behaviour_first_method(parts.behaviour, &e));
+	e.request.method = SPAN("DELETE");
+	assert_true(behaviour_first_method(parts.behaviour, &e));
+	/* What makes no sense is put aside, and the rest is there. */
+	stop();
+	sql("UPDATE behaviour SET facts = x'00' WHERE slot = (SELECT min(slot) FROM behaviour)");
+	start();
+	assert_int_equal(memory_counts(memory).unreadable, 1);
+	assert_int_equal(memory_counts(memory).restored[MEMORY_BEHAVIOUR], 1);
+}
+
+static void a_memory_of_before_clients_were_known_is_upgraded(void **state)
+{
+	(void)state;
+	settle("192.0.2.1", "c_alice");
+	stop();
+	sql("DROP TABLE behaviour; PRAGMA user_version = 1");
+	start();
+	assert_int_equal(memory_counts(memory).restored[MEMORY_REGULARS], 1);
+	assert_string_equal(memory_counts(memory).aside, "");
+	serve("192.0.2.1", "c_0100000000000000aa", "GET", 12);
+	restart();
+	assert_int_equal(memory_counts(memory).restored[MEMORY_BEHAVIOUR], 2);
 }
 
 static bool cites(const char *run, uint64_t id, bool *framed)
@@ -546,6 +602,8 @@ int main(void)
 		STORY(no_more_come_back_than_there_is_room_for),
 		STORY(a_gateway_may_cite_what_fired_before_the_restart),
 		STORY(the_forecast_goes_on_since_monday),
+		STORY(what_a_consumer_did_is_known_after_a_restart),
+		STORY(a_memory_of_before_clients_were_known_is_upgraded),
 		FILE_STORY(who_was_blocked_before_is_blocked_for_longer),
 		FILE_STORY(what_was_rejected_is_not_asked_again_for_a_day),
 		FILE_STORY(so_many_rejections_and_no_more),
