@@ -183,6 +183,8 @@ struct config_haproxy {
 	uint32_t entries_max; /* 65536: beyond, block lists are cut */
 };
 
+enum config_learning { LEARNING_ON, LEARNING_FROZEN };
+
 struct config {
 	char *instance;        /* default "default"; letters, digits, - and _ */
 	enum config_mode mode; /* observe */
@@ -287,6 +289,9 @@ struct config {
 	struct {
 		struct config_strings policies; /* detect.policies: files; empty: the shipped ones */
 		struct config_strings packets;  /* detect.packets: files; empty: the shipped one */
+		enum config_learning learning;  /* detect.learning, on */
+		uint64_t learning_after_ms;     /* detect.learning_after, 24h */
+		uint32_t learning_clients;      /* detect.learning_clients, 5 */
 	} detect;
 	struct {
 		char *openapi; /* api.openapi: description of the API; empty: none */

@@ -82,6 +82,7 @@ static const struct config_choice list_actions[] = {{"block", VERDICT_BLOCK},
 						    {"shadow", VERDICT_SHADOW},
 						    {"reset", VERDICT_RESET},
 						    {NULL, 0}};
+static const struct config_choice learnings[] = {{"on", LEARNING_ON}, {"frozen", LEARNING_FROZEN}, {NULL, 0}};
 static const struct config_choice scopes[] = {
 	{"ports", VERDICT_SCOPE_PORTS}, {"host", VERDICT_SCOPE_HOST}, {NULL, 0}};
 
@@ -268,6 +269,12 @@ const struct config_key config_keys[] = {
 	 .fallback = "[]", .help = "Files with detections. Empty: those that picket ships."},
 	{.path = "detect.packets", .type = CONFIG_TEXTS, .offset = AT(detect.packets), .form = FORM_PATH, .max = 64,
 	 .fallback = "[]", .help = "Files with criteria for TCP headers. Empty: those that picket ships."},
+	{.path = "detect.learning", .type = CONFIG_CHOICE, .offset = AT(detect.learning), .choices = learnings, .fallback = "on",
+	 .help = "on: what is normal on each route is learned. frozen: what is known of it stays as it is."},
+	{.path = "detect.learning_after", .type = CONFIG_TIME64, .offset = AT(detect.learning_after_ms), .min = 1000, .max = 90 * DAY,
+	 .fallback = "24h", .help = "Nothing is judged by what is normal on a route before it was seen for so long."},
+	{.path = "detect.learning_clients", .type = CONFIG_UINT32, .offset = AT(detect.learning_clients), .min = 1, .max = 1000000,
+	 .fallback = "5", .help = "... nor before so many different clients or consumers were seen there."},
 
 	{.path = "audit.enabled", .type = CONFIG_BOOL, .offset = AT(audit.enabled), .fallback = "true",
 	 .help = "Whether decisions and changes of settings are written to the audit log, in the folder audit of state_dir."},

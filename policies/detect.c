@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "lib/target.h"
 #include "lib/util.h"
+#include "policies/baseline.h"
 #include "policies/behaviour.h"
 #include "policies/buckets.h"
 #include "policies/cross_site.h"
@@ -23,6 +24,14 @@ struct tally {
 	uint64_t at_ns;
 };
 
+/* What a group did within a window of the rule, for the baseline. */
+struct measure {
+	uint64_t began_ns, count;
+	uint8_t sketch[SKETCH_SIZE]; /* of different values */
+	uint8_t level;               /* the highest that was taught, plus one */
+	bool fired;                  /* a detection did: it teaches nothing more */
+};
+
 /* One rule's count for one group of clients. */
 struct count {
 	struct bucket bucket;
@@ -37,6 +46,7 @@ struct count {
 	uint64_t events[VERDICT_EVIDENCE_MAX]; /* ids of the last matches, in a ring */
 	unsigned event_count;                  /* all of them, ever */
 	struct tally tally;
+	struct measure measure;
 };
 
 struct detect {
@@ -203,6 +213,35 @@ static struct count *count_get(struct detect *d, uint16_t index, const struct ad
 	return c;
 }
 
+/* One more. What is reached for the first time within the window is taught. */
+static void measure_add(struct detect *d, struct count *c, const struct rule *rule, struct span value,
+			const struct event *event)
+{
+	struct measure *m = &c->measure;
+
+	if (!m->began_ns || event->time_ns - MIN(m->began_ns, event->time_ns) >= rule->window_ns)
+		*m = (struct measure){.began_ns = event->time_ns ? event->time_ns : 1};
+	if (!rule->distinct)
+		m->count++;
+	else if (sketch_add(m->sketch, table_hash(&d->buckets.table, value.ptr, value.len)))
+		m->count = sketch_estimate(m->sketch);
+	unsigned level = baseline_level(m->count);
+	if (m->fired || level < m->level)
+		return;
+	m->level = (uint8_t)(level + 1);
+	baseline_note(d->links.baseline, rule->name, event->request.route, &c->bucket.key.group.addr,
+		      m->count, event->time_ns);
+}
+
+static bool is_normal(const struct detect *d, const struct count *c, const struct rule *rule,
+		      const struct event *event)
+{
+	return rule->baseline > 0 &&
+	       (!d->links.baseline || !baseline_exceeded(d->links.baseline, rule->name, event->request.route,
+							 &c->bucket.key.group.addr, c->measure.count,
+							 rule->baseline, event->time_ns, NULL));
+}
+
 static void tally_add(struct tally *t, bool hit, uint64_t window_ns, uint64_t now_ns)
 {
 	uint64_t past = now_ns > t->at_ns ? now_ns - t->at_ns : 0;
@@ -275,10 +314,13 @@ static void reason_write(const struct rule *rule, struct verdict *v)
 		[DISTINCT_OBJECT] = " different objects",
 		[DISTINCT_ATTEMPT] = " different ones",
 	};
-	char window[32], share[48] = "";
+	char window[32], share[64] = "";
 
 	if (rule->share > 0)
 		snprintf(share, sizeof share, ", at least %.0f %% of its requests", rule->share * 100);
+	if (rule->baseline > 0)
+		snprintf(share + strlen(share), sizeof share - strlen(share), ", %g times the normal",
+			 rule->baseline);
 	snprintf(v->reason, sizeof v->reason, "%s: %u%s within %s%s", rule->description, rule->threshold,
 		 units[rule->distinct], config_duration_format(rule->window_ns / NS_PER_MS, window), share);
 }
@@ -329,6 +371,7 @@ static void fired(struct detect *d, struct count *b, const struct event *event, 
 	b->fired_for_many = b->many;
 	b->fired_framed = !sure;
 	b->told = 0;
+	b->measure.fired = true;
 	tell_witness(d, b, VERDICT_EVIDENCE_MAX, event);
 	count(&d->fired);
 }
@@ -507,12 +550,14 @@ static void rule_matched(struct detect *d, uint16_t index, struct span path, con
 	count(&d->matches);
 	b->here |= !event->request.client_behind || client == &event->flow.peer.addr;
 	b->events[b->event_count++ % VERDICT_EVIDENCE_MAX] = event->id;
+	if (rule->baseline > 0 && d->links.baseline)
+		measure_add(d, b, rule, value.span, event);
 	const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns,
 					   rule->each ? RULES_CLIENTS_MAX : 0};
 	bool over = rule->distinct ? bucket_pour_distinct_as(&d->buckets, &b->bucket, &limit, value.span,
 							     !framed, event->time_ns, &sure)
 				   : bucket_pour_as(&b->bucket, &limit, !framed, event->time_ns, &sure);
-	over = over && has_share(d, index, b, &alert);
+	over = over && has_share(d, index, b, &alert) && !is_normal(d, b, rule, event);
 	if (is_of_agent(b)) {
 		if (over && is_due(d, b, rule, &limit, value.span, event->time_ns))
 			fire(d, b, rule, event, sure, alert, emit, arg);
@@ -611,4 +656,31 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 		else
 			rule_matched(d, matched.rules[i], matched.path, event, framed, true, emit, arg);
 	}
+}
+
+/* Of what it is known who did it, and no more. */
+static void anomaly_matched(struct detect *d, uint16_t index, const struct event *anomaly, detect_emit emit,
+			    void *arg)
+{
+	struct event e = {.kind = EVENT_HTTP_REQUEST,
+			  .id = anomaly->id,
+			  .time_ns = anomaly->time_ns,
+			  .flow = anomaly->flow};
+
+	e.request.client = anomaly->anomaly.client;
+	e.request.client_behind = e.request.client.addr.family != ADDR_NONE &&
+				  !addr_equal(&e.request.client.addr, &e.flow.peer.addr);
+	if (verdict_drops(in_force(d, &e)))
+		count(&d->own_denials);
+	else
+		rule_matched(d, index, SPAN_NULL, &e, false, true, emit, arg);
+}
+
+void detect_anomaly(struct detect *d, const struct event *event, detect_emit emit, void *arg)
+{
+	unsigned anomaly = rule_anomaly_of(event->anomaly.name);
+
+	for (unsigned i = 0; anomaly && i < d->rules.count; i++)
+		if (d->rules.items[i].anomalies & anomaly)
+			anomaly_matched(d, (uint16_t)i, event, emit, arg);
 }

@@ -12,6 +12,7 @@
 #include "lib/event.h"
 #include "lib/verdict.h"
 
+struct baseline;
 struct behaviour;
 struct decide;
 struct detect;
@@ -53,6 +54,7 @@ struct detect_links {
 	struct witness *witness;
 	struct behaviour *behaviour; /* NULL: nothing is known of consumers: `first` never holds, `served:
 					false` always */
+	struct baseline *baseline;   /* NULL: nothing is normal, and rules that ask for it never fire */
 	/* Can a consumer be denied here? NULL: it can. Where not, the address is named as well, if it is that
 	 * consumer's alone. */
 	bool (*consumers)(void *arg);
@@ -83,6 +85,8 @@ void detect_request(struct detect *d, const struct http_request *request, const 
  * seen detect_request is called with pending NULL, and these rules never count.
  */
 void detect_answer(struct detect *d, const struct event *event, detect_emit emit, void *arg);
+/* An http.anomaly event, of those that rules may name. */
+void detect_anomaly(struct detect *d, const struct event *event, detect_emit emit, void *arg);
 /*
  * Every rule may fire again at once, also for a client it fired for a moment ago: what becomes of a verdict
  * has changed (another mode). Safe from other threads.

@@ -593,6 +593,28 @@ static int read_distinct(struct loader *l, yaml_node_t *node, void *into)
 	return 0;
 }
 
+unsigned rule_anomaly_of(struct span name)
+{
+	if (span_equal(name, SPAN("slow_head")))
+		return ANOMALY_SLOW_HEAD;
+	return span_equal(name, SPAN("slow_body")) ? ANOMALY_SLOW_BODY : 0;
+}
+
+static int read_anomaly(struct loader *l, yaml_node_t *node, void *into)
+{
+	unsigned anomaly = rule_anomaly_of(text_of(node));
+
+	if (!anomaly)
+		fault(l, line_of(node), "an anomaly is slow_head or slow_body");
+	((struct rule *)into)->anomalies |= anomaly;
+	return 0;
+}
+
+static int read_anomalies(struct loader *l, yaml_node_t *node, void *into)
+{
+	return read_list(l, node, "anomalies", read_anomaly, into);
+}
+
 static int read_route(struct loader *l, yaml_node_t *node, void *into)
 {
 	static const struct word words[] = {{"known", ROUTE_KNOWN}, {"unknown", ROUTE_UNKNOWN}};
@@ -653,7 +675,13 @@ static int read_others(struct loader *l, yaml_node_t *node, void *into)
 	return 0;
 }
 
-static const struct key against_keys[] = {{"others", read_others}};
+static int read_baseline(struct loader *l, yaml_node_t *node, void *into)
+{
+	read_decimal(l, node, "baseline", 1000, &((struct rule *)into)->baseline);
+	return 0;
+}
+
+static const struct key against_keys[] = {{"others", read_others}, {"baseline", read_baseline}};
 
 static int read_against(struct loader *l, yaml_node_t *node, void *into)
 {
@@ -757,7 +785,7 @@ static const struct key rule_keys[] = {
 	{"status", read_statuses},     {"route", read_route},
 	{"first", read_first},         {"served", read_served},
 	{"share", read_share},         {"each", read_each},
-	{"against", read_against},
+	{"against", read_against},     {"anomalies", read_anomalies},
 };
 
 /* What goes together, and what means nothing. */
@@ -769,6 +797,7 @@ static void rule_sound(struct loader *l, const struct rule *rule, unsigned line)
 	} faults[] = {
 		{rule->share > 0 && !rule->by_status, "share needs status: it is that of these answers"},
 		{rule->others > 0 && !(rule->share > 0), "against others needs share"},
+		{rule->baseline > 0 && !rule->by_route, "against baseline needs group_by route+..."},
 		{rule->each && rule->distinct != DISTINCT_CLIENT, "each needs distinct: client"},
 		{rule->group == GROUP_USER_AGENT && !rule->each,
 		 "group_by user_agent needs each, since no User-Agent can be blocked: clients are named"},
@@ -778,6 +807,10 @@ static void rule_sound(struct loader *l, const struct rule *rule, unsigned line)
 			 (rule->group == GROUP_CONSUMER || rule->group == GROUP_PRINCIPAL),
 		 "distinct: consumer has no meaning by consumer"},
 		{rule->first && rule->group != GROUP_CONSUMER, "first needs group_by consumer"},
+		{rule->anomalies && rule->match_count, "anomalies stand in place of match"},
+		{rule->anomalies && (rule->by_status || rule->by_route || rule->distinct || rule->route ||
+				     rule->first || rule->group > GROUP_PEER),
+		 "anomalies are counted by client or peer, and nothing else is known of them"},
 		{rule->by_route && rule->route == ROUTE_UNKNOWN, "by route, route: unknown never holds"},
 	};
 
@@ -791,7 +824,7 @@ static void rule_complete(struct loader *l, struct rule *rule, unsigned line, ui
 	static const unsigned needed[] = {0, 1, 2, 5, 6};
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		if (!(seen & 1u << needed[i]))
+		if (!(seen & 1u << needed[i]) && !(needed[i] == 2 && rule->anomalies))
 			fault(l, line, "a detection needs \"%s\"", rule_keys[needed[i]].name);
 	if (rule->distinct && rule->leak_ns)
 		fault(l, line, "leak has no meaning with distinct: values leave when they are a window old");

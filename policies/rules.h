@@ -16,30 +16,28 @@
  *           deviations: [bare_lf]                names of http_deviation_name
  *           documented: false                    the OpenAPI file (api.openapi) does not have this path with
  *                                                this method; without such a file it never holds
- *         status: [401, 403, 5xx]                counts only requests whose answer had one of these; those
- *                                                of which no answer was seen do not count
- *         route: unknown                         or known: whether the request has a template (routes.h)
- *         first: method                          the consumer is known well and never used its method before;
- *                                                or route: its method on this route (behaviour.h)
- *         served: false                          only credentials that were never accepted here
- *         group_by: client                       whom a bucket counts: client, peer (IPv6 by /64), consumer
- *                                                (requests with a credential), principal (the consumer, or
- * the client where there is none), user_agent; each also by route: "route+principal". Default client
- *         distinct: path                         count each path once; or each consumer (credential), each
- *                                                user_agent, of those requests that have one; each client
- *                                                (IPv6 by /64); each object (a path whose route has a place
- *                                                holder); each attempt (path, credential and length of the
- *                                                body: a retry is the same one). user_agent as events show
- *                                                it: nothing where redact.headers leaves it out
- *         share: 0.5                             with status: of the bucket's requests whose answer was seen,
- *                                                so many had one of these; older ones weigh less, by window
- *         each: 2                                with distinct: client: names each client once it counted so
- *                                                often itself, or at once where more are at it than are
+ *         anomalies: [slow_head, slow_body]      instead of match: clients that keep the server waiting, once
+ * for each time that is told of (docs/anomalies.md) status: [401, 403, 5xx]                counts only
+ * requests whose answer had one of these; those of which no answer was seen do not count route: unknown or
+ * known: whether the request has a template (routes.h) first: method                          the consumer is
+ * known well and never used its method before; or route: its method on this route (behaviour.h) served: false
+ * only credentials that were never accepted here group_by: client                       whom a bucket counts:
+ * client, peer (IPv6 by /64), consumer (requests with a credential), principal (the consumer, or the client
+ * where there is none), user_agent; each also by route: "route+principal". Default client distinct: path
+ * count each path once; or each consumer (credential), each user_agent, of those requests that have one; each
+ * client (IPv6 by /64); each object (a path whose route has a place holder); each attempt (path, credential
+ * and length of the body: a retry is the same one). user_agent as events show it: nothing where
+ * redact.headers leaves it out share: 0.5                             with status: of the bucket's requests
+ * whose answer was seen, so many had one of these; older ones weigh less, by window each: 2 with distinct:
+ * client: names each client once it counted so often itself, or at once where more are at it than are
  *                                                remembered (RULES_CLIENTS_MAX). A bucket by user_agent names
  *                                                clients only so
  *         against: {others: 0.5}                 with share: that of all other buckets of the rule together
  *                                                is at most so much of this one's. Where the others are too
  *                                                few to say, the confidence is halved
+ *                  {baseline: 4}                 by route: and it is more than so many times what is normal
+ *                                                there within a window (baseline.h); never, until that is
+ *                                                known
  *         threshold: 5                           matches ...
  *         window: 60s                            ... in this time. The bucket leaks threshold a window,
  *         leak: 12s                              or one in this time (not with distinct)
@@ -114,9 +112,10 @@ struct rule {
 	enum rule_distinct distinct;
 	enum rule_route route;
 	enum rule_first first;
-	bool unserved;        /* served: false */
-	double share, others; /* 0: none */
-	unsigned each;        /* 0: none */
+	bool unserved;                  /* served: false */
+	unsigned anomalies;             /* bits of enum rule_anomaly; then there is no match */
+	double share, others, baseline; /* 0: none */
+	unsigned each;                  /* 0: none */
 	unsigned threshold;
 	uint64_t window_ns, leak_ns, cool_down_ns;
 	uint64_t ttl_ms; /* 0: guard.ttl_default */
@@ -129,6 +128,10 @@ struct rules {
 	unsigned count, size;
 	unsigned pattern_count; /* of all rules */
 };
+
+/* The anomaly of that name, or 0. */
+enum rule_anomaly { ANOMALY_SLOW_HEAD = 1, ANOMALY_SLOW_BODY = 2 };
+unsigned rule_anomaly_of(struct span name);
 
 /* Does the rule count requests that were answered so? */
 bool rule_has_status(const struct rule *rule, unsigned status);

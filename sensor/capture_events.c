@@ -73,6 +73,8 @@ void capture_http_anomaly(struct capture *c, const struct connection *conn, stru
 		e->anomaly.request_id = event_tail_copy(e, request);
 		proxied_last(conn, &e->anomaly.client, &e->anomaly.client_source);
 		COUNT(c, anomalies, 1);
+		if (c->parts.detect)
+			detect_anomaly(c->parts.detect, e, capture_on_verdict, c);
 	}
 	capture_emit(c, e);
 }

@@ -110,6 +110,8 @@ int capture_answers_start(struct capture *c); /* 0 or -errno */
 void capture_answer(struct capture *c, struct connection *conn, const struct pk_answer *rec, bool final);
 /* A request's event that waited for its answer; takes the reference. */
 void capture_answered(void *arg, struct event *e);
+/* A verdict of the built-in analysis. */
+void capture_on_verdict(void *arg, const struct verdict *v);
 /* Offset in the client's stream of a sequence number that is not far from what was seen. */
 uint64_t capture_offset(const struct stream *s, uint32_t seq);
 /* Are there bytes before seq that are neither seen nor the inside of a known body? */

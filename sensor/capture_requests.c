@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include "sensor/http1_host.h"
 
-static void on_verdict(void *arg, const struct verdict *v)
+void capture_on_verdict(void *arg, const struct verdict *v)
 {
 	struct capture *c = arg;
 
@@ -95,7 +95,7 @@ void capture_answered(void *arg, struct event *e)
 	struct capture *c = arg;
 
 	if (c->parts.detect)
-		detect_answer(c->parts.detect, e, on_verdict, c);
+		detect_answer(c->parts.detect, e, capture_on_verdict, c);
 	capture_emit(c, e);
 }
 
@@ -147,7 +147,8 @@ static void judge_request(struct capture *c, struct connection *conn, const stru
 		capture_deviations(c, conn, r->deviations);
 	check_port(c, conn, r);
 	if (c->parts.detect)
-		detect_request(c->parts.detect, r, e, waits ? &e->request.pending : NULL, on_verdict, c);
+		detect_request(c->parts.detect, r, e, waits ? &e->request.pending : NULL, capture_on_verdict,
+			       c);
 	if (waits)
 		emit_request(c, conn, e);
 	event_unref(e);

@@ -9,6 +9,7 @@ target_sources(picket_sensor PRIVATE
 	cli.c
 	cli_audit.c
 	cli_audit_export.c
+	cli_baseline.c
 	cli_blocks.c
 	cli_call.c
 	cli_clients.c
@@ -37,6 +38,7 @@ target_sources(picket_sensor PRIVATE
 	cli_top.c
 	cli_why.c
 	control.c
+	control_baseline.c
 	control_blocks.c
 	control_clients.c
 	control_decision.c

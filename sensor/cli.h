@@ -76,6 +76,7 @@ int cli_proxies(const struct cli *cli, int argc, char **argv);
 								 char **argv);
 /* cli_metrics.c */ int cli_metrics(const struct cli *cli, int argc, char **argv);
 /* cli_forecast.c */ int cli_forecast(const struct cli *cli, int argc, char **argv);
+/* cli_baseline.c */ int cli_baseline(const struct cli *cli, int argc, char **argv);
 /* cli_clients.c */ int cli_clients(const struct cli *cli, int argc, char **argv);
 /* cli_routes.c */ int cli_routes(const struct cli *cli, int argc, char **argv);
 /* cli_audit.c */ int cli_audit(const struct cli *cli, int argc, char **argv);

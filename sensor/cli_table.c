@@ -94,6 +94,11 @@ const struct cli_command cli_commands[] = {
 		{.name = "kind", .value = "client|consumer", .help = "addresses only, or credentials only"},
 		{.letter = 'n', .name = "limit", .value = "N", .help = "the first N; default 50, with --json all"}),
 	 .notes = "TARGET is an address or consumer:ID: that one only, and all that is known of it."},
+	{.name = "baseline", .arguments = "[ROUTE]", .alone = true, .run = cli_baseline,
+	 .summary = "what is normal on each route, as far as it is learned, and whether it counts",
+	 .parts = PARTS(
+		{.name = "reset", .arguments = "[ROUTE]", .summary = "forget what was learned, of one route or of all, and learn it anew"},
+		{.name = "learning", .arguments = "on|frozen", .summary = "go on learning, or leave what is known as it is; until a restart"})},
 	{.name = "routes", .summary = "where in the API requests go: templates, learned or of the OpenAPI file", .run = cli_routes,
 	 .options = OPTIONS(
 		{.name = "host", .value = "HOST", .help = "those of one host only"},

@@ -14,10 +14,11 @@
 int control_register(struct api *api, const struct control_parts *parts)
 {
 	static int (*const groups[])(struct api * api, const struct control_parts *parts) = {
-		control_register_status,   control_register_events,  control_register_blocks,
-		control_register_why,      control_register_pending, control_register_settings,
-		control_register_gateways, control_register_routes,  control_register_forecast,
-		control_register_clients,  control_register_lists,   control_register_metrics,
+		control_register_status,   control_register_events,   control_register_blocks,
+		control_register_why,      control_register_pending,  control_register_settings,
+		control_register_gateways, control_register_routes,   control_register_forecast,
+		control_register_clients,  control_register_baseline, control_register_lists,
+		control_register_metrics,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {

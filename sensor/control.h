@@ -14,6 +14,7 @@
 #include "lib/json_read.h"
 #include "lib/json_write.h"
 #include "lib/queue.h"
+#include "policies/baseline.h"
 #include "policies/behaviour.h"
 #include "policies/detect.h"
 #include "policies/forecast.h"
@@ -53,6 +54,7 @@ struct control_parts {
 	struct packet_watch *packet_watch; /* NULL: none */
 	struct routes *routes;
 	struct behaviour *behaviour;
+	struct baseline *baseline;
 	struct forecast *forecast;
 	const struct capture *capture;
 	const struct reader *reader;
@@ -73,6 +75,7 @@ int control_register_metrics_point(struct api *api, const struct control_parts *
 /* control_forecast.c */ int control_register_forecast(struct api *api, const struct control_parts *parts);
 /* control_lists.c */ int control_register_lists(struct api *api, const struct control_parts *parts);
 /* control_routes.c */ int control_register_routes(struct api *api, const struct control_parts *parts);
+/* control_baseline.c */ int control_register_baseline(struct api *api, const struct control_parts *parts);
 /* control_clients.c */ int control_register_clients(struct api *api, const struct control_parts *parts);
 /* control_why.c */ int control_register_why(struct api *api, const struct control_parts *parts);
 /* control_pending.c */ int control_register_pending(struct api *api, const struct control_parts *parts);

@@ -301,7 +301,7 @@ static void write_memory(struct json_writer *w, const struct status *s)
 		[MEMORY_REGULARS] = "regulars",   [MEMORY_PLACES] = "open_places",
 		[MEMORY_WITNESSES] = "witnesses", [MEMORY_OFFENDERS] = "offenders",
 		[MEMORY_FORECAST] = "forecast",   [MEMORY_REJECTED] = "rejected",
-		[MEMORY_BEHAVIOUR] = "behaviour",
+		[MEMORY_BEHAVIOUR] = "behaviour", [MEMORY_BASELINES] = "baselines",
 	};
 	const struct memory_counts *m = &s->memory;
 	uint64_t ended = 0;

@@ -21,6 +21,7 @@ struct page {
 		struct forecast_entry forecast[PAGE_MAX];
 		struct rejected rejected[PAGE_MAX];
 		struct behaviour_record behaviour[PAGE_MAX];
+		struct baseline_record baselines[PAGE_MAX];
 	};
 };
 
@@ -134,6 +135,8 @@ static bool give_back(const struct memory_parts *p, enum memory_kind kind, const
 		return p->enforcer && enforcer_rejected_restore(p->enforcer, &r->rejected);
 	case MEMORY_BEHAVIOUR:
 		return p->behaviour && behaviour_restore(p->behaviour, &r->behaviour);
+	case MEMORY_BASELINES:
+		return p->baseline && baseline_restore(p->baseline, &r->baseline);
 	case MEMORY_KINDS:
 		break;
 	}
@@ -184,6 +187,8 @@ static int basis_load(struct memory *m)
 		regulars_set_key(m->parts.regulars, m->basis.key);
 	if (m->parts.behaviour)
 		behaviour_set_key(m->parts.behaviour, m->basis.key);
+	if (m->parts.baseline)
+		baseline_set_key(m->parts.baseline, m->basis.key);
 	return 0;
 }
 
@@ -213,7 +218,9 @@ static void restored_log(const struct memory_counts *c)
 			 LOG_U("offenders", c->restored[MEMORY_OFFENDERS]),
 			 LOG_U("forecast", c->restored[MEMORY_FORECAST]),
 			 LOG_U("rejected", c->restored[MEMORY_REJECTED]),
-			 LOG_U("clients", c->restored[MEMORY_BEHAVIOUR]), LOG_U("unreadable", c->unreadable));
+			 LOG_U("clients", c->restored[MEMORY_BEHAVIOUR]),
+			 LOG_U("baselines", c->restored[MEMORY_BASELINES]),
+			 LOG_U("unreadable", c->unreadable));
 }
 
 static void basis_begin(struct memory *m)
@@ -223,6 +230,8 @@ static void basis_begin(struct memory *m)
 		regulars_key(m->parts.regulars, m->basis.key);
 	if (m->parts.behaviour)
 		behaviour_set_key(m->parts.behaviour, m->basis.key);
+	if (m->parts.baseline)
+		baseline_set_key(m->parts.baseline, m->basis.key);
 }
 
 int memory_load(struct memory *m, const struct memory_parts *parts)
@@ -265,6 +274,8 @@ static void change_all(struct memory *m)
 		enforcer_memory_change_all(m->parts.enforcer);
 	if (m->parts.behaviour)
 		behaviour_change_all(m->parts.behaviour);
+	if (m->parts.baseline)
+		baseline_change_all(m->parts.baseline);
 }
 
 static size_t page_take(struct memory *m, enum memory_kind kind)
@@ -296,6 +307,10 @@ static size_t page_take(struct memory *m, enum memory_kind kind)
 		return p->behaviour
 			       ? behaviour_changes(p->behaviour, to->behaviour, to->slots, to->gone, PAGE_MAX)
 			       : 0;
+	case MEMORY_BASELINES:
+		return p->baseline
+			       ? baseline_changes(p->baseline, to->baselines, to->slots, to->gone, PAGE_MAX)
+			       : 0;
 	case MEMORY_KINDS:
 		break;
 	}
@@ -317,6 +332,8 @@ static union memory_record record_of(const struct page *p, enum memory_kind kind
 		return (union memory_record){.forecast = p->forecast[i]};
 	case MEMORY_BEHAVIOUR:
 		return (union memory_record){.behaviour = p->behaviour[i]};
+	case MEMORY_BASELINES:
+		return (union memory_record){.baseline = p->baselines[i]};
 	case MEMORY_REJECTED:
 	case MEMORY_KINDS:
 		break;

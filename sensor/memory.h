@@ -31,6 +31,7 @@ struct memory_parts {
 	struct forecast *forecast;
 	struct enforcer *enforcer; /* repeaters, and what was rejected */
 	struct behaviour *behaviour;
+	struct baseline *baseline;
 };
 
 struct memory_counts {

@@ -28,6 +28,7 @@ static const char *const statements[STATEMENTS] = {
 		"INSERT OR REPLACE INTO forecast VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[PUT + MEMORY_REJECTED] = "INSERT OR REPLACE INTO rejected VALUES (?,?,?,?,?,?,?)",
 	[PUT + MEMORY_BEHAVIOUR] = "INSERT OR REPLACE INTO behaviour VALUES (?,?,?,?,?)",
+	[PUT + MEMORY_BASELINES] = "INSERT OR REPLACE INTO baselines VALUES (?,?,?,?,?,?,?,?)",
 	[TAKE + MEMORY_REGULARS] = "DELETE FROM regulars WHERE slot = ?",
 	[TAKE + MEMORY_PLACES] = "DELETE FROM places WHERE slot = ?",
 	[TAKE + MEMORY_WITNESSES] = "DELETE FROM witnesses WHERE slot = ?",
@@ -35,6 +36,7 @@ static const char *const statements[STATEMENTS] = {
 	[TAKE + MEMORY_FORECAST] = "DELETE FROM forecast WHERE slot = ?",
 	[TAKE + MEMORY_REJECTED] = "DELETE FROM rejected WHERE slot = ?",
 	[TAKE + MEMORY_BEHAVIOUR] = "DELETE FROM behaviour WHERE slot = ?",
+	[TAKE + MEMORY_BASELINES] = "DELETE FROM baselines WHERE slot = ?",
 	[CLEAR + MEMORY_REGULARS] = "DELETE FROM regulars",
 	[CLEAR + MEMORY_PLACES] = "DELETE FROM places",
 	[CLEAR + MEMORY_WITNESSES] = "DELETE FROM witnesses",
@@ -42,6 +44,7 @@ static const char *const statements[STATEMENTS] = {
 	[CLEAR + MEMORY_FORECAST] = "DELETE FROM forecast",
 	[CLEAR + MEMORY_REJECTED] = "DELETE FROM rejected",
 	[CLEAR + MEMORY_BEHAVIOUR] = "DELETE FROM behaviour",
+	[CLEAR + MEMORY_BASELINES] = "DELETE FROM baselines",
 	[CLOCK] = "INSERT OR REPLACE INTO clock VALUES (1,?,?,?)",
 	[BASIS] = "INSERT OR REPLACE INTO basis VALUES (1,?,?,?)",
 };
@@ -50,6 +53,11 @@ static const char *const statements[STATEMENTS] = {
 #define BEHAVIOUR_TABLE                                                                                   \
 	"CREATE TABLE behaviour (slot INTEGER PRIMARY KEY, who BLOB NOT NULL, first_ns INTEGER NOT NULL," \
 	" last_ns INTEGER NOT NULL, facts BLOB NOT NULL)"
+
+#define BASELINES_TABLE                                                                              \
+	"CREATE TABLE baselines (slot INTEGER PRIMARY KEY, rule TEXT NOT NULL, route TEXT NOT NULL," \
+	" first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, raised_ns INTEGER NOT NULL,"          \
+	" half_ns INTEGER NOT NULL, learned BLOB NOT NULL)"
 
 /* Prefixes, addresses and evidence as store_rows.h has them; routes: "COUNT ROUTE", each with a zero behind
  * it. */
@@ -72,10 +80,10 @@ static const char schema[] =
 	"CREATE TABLE basis (one INTEGER PRIMARY KEY, key0 INTEGER NOT NULL, key1 INTEGER NOT NULL,"
 	" since_ns INTEGER NOT NULL);"
 	"CREATE TABLE clock (one INTEGER PRIMARY KEY, boot TEXT NOT NULL, boot_ns INTEGER NOT NULL,"
-	" wall_ns INTEGER NOT NULL);" BEHAVIOUR_TABLE;
+	" wall_ns INTEGER NOT NULL);" BEHAVIOUR_TABLE ";" BASELINES_TABLE;
 
 /* From version 1 on. */
-static const char *const upgrades[] = {BEHAVIOUR_TABLE};
+static const char *const upgrades[] = {BEHAVIOUR_TABLE, BASELINES_TABLE};
 
 /* The oldest first. */
 static const char *const questions[MEMORY_KINDS] = {
@@ -86,20 +94,21 @@ static const char *const questions[MEMORY_KINDS] = {
 	[MEMORY_FORECAST] = "SELECT * FROM forecast ORDER BY began_ns",
 	[MEMORY_REJECTED] = "SELECT * FROM rejected ORDER BY when_ns",
 	[MEMORY_BEHAVIOUR] = "SELECT * FROM behaviour ORDER BY last_ns",
+	[MEMORY_BASELINES] = "SELECT * FROM baselines ORDER BY last_ns",
 };
 
 static const char *const names[] = {
-	[MEMORY_REGULARS] = "regulars",   [MEMORY_PLACES] = "places",     [MEMORY_WITNESSES] = "witnesses",
-	[MEMORY_OFFENDERS] = "offenders", [MEMORY_FORECAST] = "forecast", [MEMORY_REJECTED] = "rejected",
-	[MEMORY_BEHAVIOUR] = "behaviour", [MEMORY_KINDS] = "basis",       [MEMORY_KINDS + 1] = "clock",
-	[MEMORY_KINDS + 2] = NULL,
+	[MEMORY_REGULARS] = "regulars",   [MEMORY_PLACES] = "places",       [MEMORY_WITNESSES] = "witnesses",
+	[MEMORY_OFFENDERS] = "offenders", [MEMORY_FORECAST] = "forecast",   [MEMORY_REJECTED] = "rejected",
+	[MEMORY_BEHAVIOUR] = "behaviour", [MEMORY_BASELINES] = "baselines", [MEMORY_KINDS] = "basis",
+	[MEMORY_KINDS + 1] = "clock",     [MEMORY_KINDS + 2] = NULL,
 };
 
 static const struct store_shape shape = {
 	.name = MEMORY_NAME,
 	.spare = MEMORY_SPARE,
 	.application = 0x504b4d31, /* "PKM1" */
-	.version = 2,
+	.version = 3,
 	.schema = schema,
 	.upgrades = upgrades,
 	.tables = names,
@@ -293,6 +302,44 @@ static bool behaviour_read(sqlite3_stmt *s, const struct store_times *t, struct 
 	return true;
 }
 
+struct learned {
+	struct baseline_half halves[2];
+	struct baseline_own own[BASELINE_OWN];
+	uint32_t level, unused;
+};
+_Static_assert(sizeof(struct learned) ==
+		       2 * (BASELINE_LEVELS * (4 + 8) + SKETCH_SIZE) + BASELINE_OWN * 32 + 8,
+	       "no gaps");
+
+static bool baseline_read(sqlite3_stmt *s, const struct store_times *t, struct baseline_record *ret)
+{
+	const void *blob = sqlite3_column_blob(s, 7);
+	struct learned l;
+
+	if (!store_text(s, 1, ret->rule, sizeof ret->rule) ||
+	    !store_text(s, 2, ret->route, sizeof ret->route) || sqlite3_column_bytes(s, 7) != (int)sizeof l ||
+	    !blob)
+		return false;
+	memcpy(&l, blob, sizeof l);
+	for (unsigned i = 0; i < 2 * SKETCH_SIZE; i++)
+		if (l.halves[i / SKETCH_SIZE].sketch[i % SKETCH_SIZE] > SKETCH_RANK_MAX)
+			return false;
+	if (l.level > BASELINE_LEVELS)
+		return false;
+	ret->first_ns = store_ago(t, sqlite3_column_int64(s, 3));
+	ret->last_ns = store_ago(t, sqlite3_column_int64(s, 4));
+	ret->raised_ns = store_ago(t, sqlite3_column_int64(s, 5));
+	ret->half_ns = store_ago(t, sqlite3_column_int64(s, 6));
+	memcpy(ret->halves, l.halves, sizeof ret->halves);
+	for (unsigned i = 0; i < BASELINE_OWN; i++) {
+		ret->own[i] = l.own[i];
+		ret->own[i].last_ns = store_ago(t, l.own[i].last_ns);
+		ret->own[i].raised_ns = store_ago(t, l.own[i].raised_ns);
+	}
+	ret->level = l.level;
+	return true;
+}
+
 static bool row_read(const struct memory_file *f, enum memory_kind kind, sqlite3_stmt *s,
 		     const struct store_times *t, union memory_record *ret)
 {
@@ -312,6 +359,8 @@ static bool row_read(const struct memory_file *f, enum memory_kind kind, sqlite3
 		return rejected_read(s, t, &ret->rejected);
 	case MEMORY_BEHAVIOUR:
 		return behaviour_read(s, t, &ret->behaviour);
+	case MEMORY_BASELINES:
+		return baseline_read(s, t, &ret->baseline);
 	case MEMORY_KINDS:
 		break;
 	}
@@ -489,6 +538,21 @@ static void behaviour_bind(sqlite3_stmt *s, const struct behaviour_record *r)
 	sqlite3_bind_blob(s, 5, &f, sizeof f, SQLITE_TRANSIENT);
 }
 
+static void baseline_bind(sqlite3_stmt *s, const struct baseline_record *r)
+{
+	struct learned l = {.level = r->level};
+
+	memcpy(l.halves, r->halves, sizeof l.halves);
+	memcpy(l.own, r->own, sizeof l.own);
+	sqlite3_bind_text(s, 2, r->rule, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(s, 3, r->route, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(s, 4, r->first_ns);
+	sqlite3_bind_int64(s, 5, r->last_ns);
+	sqlite3_bind_int64(s, 6, r->raised_ns);
+	sqlite3_bind_int64(s, 7, r->half_ns);
+	sqlite3_bind_blob(s, 8, &l, sizeof l, SQLITE_TRANSIENT);
+}
+
 static void row_bind(sqlite3_stmt *s, enum memory_kind kind, const union memory_record *r)
 {
 	switch (kind) {
@@ -515,6 +579,9 @@ static void row_bind(sqlite3_stmt *s, enum memory_kind kind, const union memory_
 		return;
 	case MEMORY_BEHAVIOUR:
 		behaviour_bind(s, &r->behaviour);
+		return;
+	case MEMORY_BASELINES:
+		baseline_bind(s, &r->baseline);
 		return;
 	case MEMORY_KINDS:
 		return;

@@ -12,6 +12,7 @@
 #ifndef PICKET_MEMORY_FILE_H
 #define PICKET_MEMORY_FILE_H
 
+#include "policies/baseline.h"
 #include "policies/behaviour.h"
 #include "policies/forecast.h"
 #include "policies/offenders.h"
@@ -33,6 +34,7 @@ enum memory_kind {
 	MEMORY_FORECAST,
 	MEMORY_REJECTED,
 	MEMORY_BEHAVIOUR,
+	MEMORY_BASELINES,
 	MEMORY_KINDS,
 };
 const char *memory_kind_name(enum memory_kind kind); /* "regulars", "places", ... */
@@ -45,6 +47,7 @@ union memory_record {
 	struct forecast_entry forecast;
 	struct rejected rejected;
 	struct behaviour_record behaviour;
+	struct baseline_record baseline;
 };
 
 /* Once: by which key the hashes were made, and since when the forecast is kept. */

@@ -36,6 +36,7 @@
 #include "lib/util.h"
 #include "forwarder/forwarder.h"
 #include "forwarder/protocol.h"
+#include "policies/baseline.h"
 #include "policies/behaviour.h"
 #include "policies/detect.h"
 #include "policies/forecast.h"
@@ -91,6 +92,7 @@ struct sensor {
 	struct clients *clients, *behind;
 	struct regulars *regulars;
 	struct behaviour *behaviour;
+	struct baseline *baseline;
 	struct witness *witness; /* NULL: no detection runs */
 	struct capture *capture;
 	struct reader *reader;
@@ -576,6 +578,12 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = regulars_new(REGULARS_MAX, &good, &s->regulars);
 	if (!r)
 		r = behaviour_new(0, 0, &s->behaviour);
+	const struct baseline_limits learning = {c->detect.learning_after_ms * NS_PER_MS,
+						 c->detect.learning_clients};
+	if (!r)
+		r = baseline_new(BASELINE_MAX, &learning, &s->baseline);
+	if (!r)
+		baseline_freeze(s->baseline, c->detect.learning == LEARNING_FROZEN);
 	if (!r)
 		r = packet_watch_new(c, &s->packet_watch, &errors);
 	if (!r)
@@ -774,6 +782,7 @@ static int restore(struct sensor *s, const struct sensor_start *start)
 		.forecast = s->forecast,
 		.enforcer = s->enforcer,
 		.behaviour = s->behaviour,
+		.baseline = s->baseline,
 	};
 	int r = memory_load(s->memory, &memory);
 	if (!r)
@@ -840,6 +849,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.decide = r ? NULL : enforcer_decide(s->enforcer),
 		.witness = s->witness,
 		.behaviour = s->behaviour,
+		.baseline = s->baseline,
 		.consumers = consumers_are_denied,
 		.arg = s,
 	};
@@ -877,6 +887,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.packet_watch = s->packet_watch,
 		.routes = s->routes,
 		.behaviour = s->behaviour,
+		.baseline = s->baseline,
 		.forecast = s->forecast,
 		.capture = s->capture,
 		.reader = s->reader,
@@ -961,6 +972,7 @@ static void stop_parts(struct sensor *s)
 	clients_free(s->behind);
 	regulars_free(s->regulars);
 	behaviour_free(s->behaviour); /* shows texts of routes */
+	baseline_free(s->baseline);
 	witness_free(s->witness);
 	proxies_free(s->proxies);
 	redact_free(s->redact);

@@ -204,6 +204,10 @@ static void on_record(void *arg, const union memory_record *r)
 		for (unsigned i = 0; i < SKETCH_SIZE; i++)
 			assert(r->behaviour.sketches[1][i] <= SKETCH_RANK_MAX);
 		return;
+	case MEMORY_BASELINES:
+		assert(r->baseline.level <= BASELINE_LEVELS &&
+		       strlen(r->baseline.route) < BASELINE_ROUTE_MAX);
+		return;
 	case MEMORY_PLACES:
 	case MEMORY_KINDS:
 		return;

@@ -1069,6 +1069,36 @@ static void clients_are_listed(void **state)
 	assert_int_equal(picket("clients 192.0.2.1 192.0.2.2"), EXIT_USAGE);
 }
 
+static void what_is_normal_is_listed_and_reset(void **state)
+{
+	struct addr who = {.family = ADDR_IPV4, .bytes = {10, 0, 0, 1}};
+
+	(void)state;
+	assert_int_equal(picket("baseline"), EXIT_DONE);
+	says(out, "nothing is known");
+	baseline_note(f.baseline, "object-enumeration", SPAN("/orders/{id}"), &who, 1,
+		      clock_boot_ns(&clock_system));
+	assert_int_equal(picket("baseline"), EXIT_DONE);
+	says(out, "/orders/{id}");
+	says(out, "object-enumeration");
+	assert_int_equal(picket("baseline /other"), EXIT_DONE);
+	says(out, "nothing is known");
+	assert_int_equal(picket("baseline /orders/{id} --json"), EXIT_DONE);
+	says(out, "\"normal\":");
+	assert_int_equal(picket("baseline learning frozen"), EXIT_DONE);
+	assert_true(baseline_is_frozen(f.baseline));
+	assert_int_equal(picket("baseline"), EXIT_DONE);
+	says(out, "learning is frozen");
+	assert_int_equal(picket("baseline learning on"), EXIT_DONE);
+	assert_int_equal(picket("baseline learning"), EXIT_USAGE);
+	assert_int_equal(picket("baseline learning off"), EXIT_USAGE);
+	assert_int_equal(picket("baseline orders"), EXIT_USAGE);
+	assert_int_equal(picket("baseline reset /other"), EXIT_NO);
+	assert_int_equal(picket("baseline reset /orders/{id}"), EXIT_DONE);
+	says(out, "forgotten: 1");
+	assert_int_equal(picket("baseline reset"), EXIT_DONE);
+}
+
 static void routes_are_listed(void **state)
 {
 	(void)state;
@@ -1799,6 +1829,7 @@ int main(void)
 		TEST(proxies_are_listed_and_classified),
 		TEST(gateways_are_listed),
 		TEST(clients_are_listed),
+		TEST(what_is_normal_is_listed_and_reset),
 		TEST(routes_are_listed),
 		TEST(panic_by_map_id_needs_no_daemon),
 		TEST(panic_never_writes_a_map_that_is_not_the_kill_switch),

@@ -482,6 +482,8 @@ int fixture_start(struct fixture *f)
 	if (!r)
 		r = behaviour_new(0, 0, &f->behaviour);
 	if (!r)
+		r = baseline_new(16, &(struct baseline_limits){0, 1}, &f->baseline);
+	if (!r)
 		r = forecast_new(&f->forecast);
 	if (!r)
 		r = api_new(&f->api);
@@ -494,6 +496,7 @@ int fixture_start(struct fixture *f)
 		.proxies = f->proxies,
 		.routes = f->routes,
 		.behaviour = f->behaviour,
+		.baseline = f->baseline,
 		.forecast = f->forecast,
 		.event_queue = event_queue,
 		.sight = sight,
@@ -515,6 +518,7 @@ void fixture_stop(struct fixture *f)
 	tail_free(f->tail);
 	forecast_free(f->forecast);
 	behaviour_free(f->behaviour);
+	baseline_free(f->baseline);
 	routes_free(f->routes);
 	operations_free(f->operations);
 	proxies_free(f->proxies);

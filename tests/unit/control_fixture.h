@@ -66,6 +66,7 @@ struct fixture {
 	struct operations *operations; /* GET /v1/items/{itemId} */
 	struct routes *routes;
 	struct behaviour *behaviour;
+	struct baseline *baseline;
 	struct forecast *forecast;
 	struct tail *tail;
 	struct api *api;

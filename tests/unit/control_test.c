@@ -1227,6 +1227,45 @@ static void clients_and_consumers_are_listed_with_what_is_known(void **state)
 	assert_int_equal(lines, 3);
 }
 
+static void what_is_normal_is_shown_reset_and_frozen(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= 8; i *= 2)
+		for (uint8_t g = 1; g < 6; g++) {
+			struct addr who = {.family = ADDR_IPV4, .bytes = {10, 0, 0, g}};
+			baseline_note(f.baseline, "object-enumeration", SPAN("/v1/items/{itemId}"), &who, i,
+				      clock_boot_ns(&clock_system));
+			baseline_note(f.baseline, "route-flood", SPAN("/v1/b"), &who, i,
+				      clock_boot_ns(&clock_system));
+		}
+	cJSON *a = call("GET", "/v1/baseline", NULL, 200);
+	assert_int_equal(number_at(a, "count"), 2);
+	assert_string_equal(text_at(a, "learning"), "on");
+	assert_string_equal(text_at(a, "baseline.0.route"), "/v1/b");
+	assert_int_equal(number_at(a, "baseline.0.reached.3.value"), 8);
+	assert_int_equal(number_at(a, "baseline.0.reached.3.times"), 5);
+	assert_true(cJSON_IsTrue(at(a, "baseline.0.counts")));
+	cJSON_Delete(a);
+	a = call("GET", "/v1/baseline?route=%2Fv1%2Fitems%2F%7BitemId%7D", NULL, 200);
+	assert_int_equal(number_at(a, "count"), 1);
+	assert_string_equal(text_at(a, "baseline.0.detection"), "object-enumeration");
+	cJSON_Delete(a);
+	a = call("PUT", "/v1/baseline", "{\"learning\":\"frozen\"}", 200);
+	assert_string_equal(text_at(a, "learning"), "frozen");
+	assert_true(baseline_is_frozen(f.baseline));
+	cJSON_Delete(a);
+	cJSON_Delete(call("PUT", "/v1/baseline", "{\"learning\":\"on\"}", 200));
+	problem("PUT", "/v1/baseline", "{\"learning\":\"off\"}", 422, "bad_shape", "frozen");
+	problem("PUT", "/v1/baseline", "[", 400, "bad_json", "learning");
+	problem("DELETE", "/v1/baseline?route=%2Fnowhere", NULL, 404, "not_found", "/nowhere");
+	a = call("DELETE", "/v1/baseline?route=%2Fv1%2Fb", NULL, 200);
+	assert_int_equal(number_at(a, "reset"), 1);
+	cJSON_Delete(a);
+	a = call("DELETE", "/v1/baseline", NULL, 200);
+	assert_int_equal(number_at(a, "reset"), 1);
+	cJSON_Delete(a);
+}
+
 /* A decision that was not done, and so many requests of its target that the server answered with 200. */
 static void forecast_put(const char *target, unsigned requests)
 {
@@ -1532,6 +1571,7 @@ int main(void)
 		TEST(what_is_said_of_a_proxy_changes_its_class),
 		TEST(routes_are_listed_busiest_first),
 		TEST(clients_and_consumers_are_listed_with_what_is_known),
+		TEST(what_is_normal_is_shown_reset_and_frozen),
 		TEST(a_forecast_shows_first_whom_it_would_harm_most),
 		TEST(gateways_and_configuration_are_shown),
 		TEST(events_are_those_held_and_the_newest_of_a_name_on_demand),

@@ -2,6 +2,7 @@
 /* The shipped detections of who does little at a time, on a test clock: attackers at the pace of a person,
  * and beside each of them honest clients that look alike. */
 #include "lib/target.h"
+#include "policies/baseline.h"
 #include "policies/behaviour.h"
 #include "policies/detect.h"
 #include "tests/unit/policies_config.h"
@@ -19,6 +20,7 @@ struct fixture {
 	struct config config;
 	struct detect *detect;
 	struct behaviour *behaviour;
+	struct baseline *baseline;
 	struct buffer errors;
 	uint64_t now_ns, next_id;
 	unsigned seed;
@@ -38,13 +40,20 @@ static void begin(struct fixture *f)
 {
 	detect_free(f->detect);
 	behaviour_free(f->behaviour);
+	baseline_free(f->baseline);
 	f->detect = NULL;
 	f->behaviour = NULL;
+	f->baseline = NULL;
+	assert_int_equal(baseline_new(100, &(struct baseline_limits){SECONDS(86400), 5}, &f->baseline), 0);
+	const uint64_t key[2] = {5, 6};
+	baseline_set_key(f->baseline, key);
 	assert_int_equal(behaviour_new(0, 0, &f->behaviour), 0);
 	if (detect_new(&f->config, NULL, &f->detect, &f->errors))
 		fail_msg("%.*s", (int)f->errors.len, f->errors.data);
-	const struct detect_links links = {
-		.behaviour = f->behaviour, .consumers = consumers_are_served, .arg = f};
+	const struct detect_links links = {.behaviour = f->behaviour,
+					   .baseline = f->baseline,
+					   .consumers = consumers_are_served,
+					   .arg = f};
 	detect_link(f->detect, &links);
 	f->verdicts = f->blocks = f->named = 0;
 }
@@ -71,6 +80,7 @@ static int teardown(void **state)
 
 	detect_free(f->detect);
 	behaviour_free(f->behaviour);
+	baseline_free(f->baseline);
 	buffer_free(&f->errors);
 	free(f);
 	return 0;
@@ -354,6 +364,112 @@ static void a_client_without_a_credential_is_named_by_its_address(void **state)
 	assert_int_equal(f->targets[0].addr.family, ADDR_IPV4);
 }
 
+/* Twelve consumers each look at some of their orders each hour; one reads all of its thousand at night, and
+ * the warehouse three hundred in every hour. */
+static void ordinary_hours(struct fixture *f, unsigned hours)
+{
+	char consumer[32];
+
+	for (unsigned hour = 0; hour < hours; hour++) {
+		for (unsigned c = 0; c < 12; c++) {
+			snprintf(consumer, sizeof consumer, "c_03%016x", c);
+			for (unsigned i = 0; i < 2 + c % 5; i++)
+				order(f, "203.0.113.9", consumer, 100 * c + random_below(f, 50), 200);
+		}
+		for (unsigned i = 0; i < 300; i++)
+			order(f, "203.0.113.10", "c_04000000000000aaaa", hour * 300 + i, 200);
+		f->now_ns += SECONDS(3600);
+	}
+}
+
+static void who_reads_far_more_objects_than_is_normal_is_found_though_all_are_given(void **state)
+{
+	struct fixture *f = *state;
+	unsigned asked = 0;
+
+	ordinary_hours(f, 23);
+	assert_int_equal(f->verdicts, 0);
+	f->now_ns += SECONDS(2 * 3600);
+	for (; !f->blocks && asked < 200; asked++) {
+		order(f, "203.0.113.9", ALICE, 70000 + asked, 200);
+		f->now_ns += SECONDS(10 + random_below(f, 20));
+	}
+	assert_in_range(asked, 28, 45); /* within a quarter of an hour */
+	assert_string_equal(f->last.origin, "object-enumeration");
+	assert_int_equal(f->last.target.addr.family, TARGET_CONSUMER);
+}
+
+static void a_sync_that_was_always_there_is_normal(void **state)
+{
+	struct fixture *f = *state;
+
+	ordinary_hours(f, 60);
+	assert_int_equal(f->verdicts, 0);
+	/* A list that each consumer reads to its end from the beginning. */
+	begin(f);
+	char consumer[32];
+	for (unsigned hour = 0; hour < 40; hour++) {
+		for (unsigned c = 0; c < 8; c++) {
+			snprintf(consumer, sizeof consumer, "c_05%016x", c);
+			for (unsigned i = 0; i < 500; i++) {
+				order(f, "203.0.113.9", consumer, i, 200);
+				f->now_ns += SECONDS(1) / 20;
+			}
+		}
+		f->now_ns += SECONDS(3600);
+	}
+	assert_int_equal(f->verdicts, 0);
+}
+
+static void what_was_detected_does_not_teach(void **state)
+{
+	struct fixture *f = *state;
+	char consumer[32];
+
+	ordinary_hours(f, 23);
+	f->now_ns += SECONDS(2 * 3600);
+	/* Ten accounts of one attacker, each hour, for three days. */
+	for (unsigned hour = 0; hour < 72; hour++) {
+		for (unsigned c = 0; c < 10; c++) {
+			snprintf(consumer, sizeof consumer, "c_06%016x", c);
+			for (unsigned i = 0; i < 400; i++) {
+				order(f, "198.51.100.7", consumer, hour * 400 + i, 200);
+				f->now_ns += SECONDS(1) / 20;
+			}
+		}
+		f->now_ns += SECONDS(3600);
+	}
+	uint64_t normal;
+	baseline_exceeded(f->baseline, "object-enumeration", SPAN("/orders/{id}"), NULL, 1, 4, f->now_ns,
+			  &normal);
+	assert_in_range(normal, 7, 127); /* three days and some hours: four steps at most */
+	assert_true(f->named >= 10);
+}
+
+static void a_flood_of_one_route_is_known_by_what_is_normal_there(void **state)
+{
+	struct fixture *f = *state;
+	char consumer[32];
+
+	for (unsigned minute = 0; minute < 60 * 25; minute++) {
+		for (unsigned c = 0; c < 6; c++) {
+			snprintf(consumer, sizeof consumer, "c_07%016x", c);
+			for (unsigned i = 0; i < 10; i++)
+				ask(f, &(struct request){"203.0.113.9", "GET", "/report", "/report", consumer,
+							 NULL, 0, 200});
+		}
+		f->now_ns += SECONDS(60);
+	}
+	assert_int_equal(f->verdicts, 0);
+	unsigned asked = 0;
+	for (; !f->blocks && asked < 2000; asked++) {
+		ask(f, &(struct request){"203.0.113.9", "GET", "/report", "/report", ALICE, NULL, 0, 200});
+		f->now_ns += SECONDS(1) / 20; /* 20 in a second: far from a flood of all */
+	}
+	assert_in_range(asked, 390, 420); /* one in four leaks */
+	assert_string_equal(f->last.origin, "route-flood");
+}
+
 static void links_that_somebody_passed_on_and_what_is_gone_are_no_walk(void **state)
 {
 	struct fixture *f = *state;
@@ -414,6 +530,37 @@ static void who_asks_whether_a_name_is_free_or_follows_dead_links_is_no_scanner(
 	assert_int_equal(f->verdicts, 0);
 }
 
+/* --- slow requests --- */
+
+static void slow(struct fixture *f, const char *client, const char *name)
+{
+	struct event e = {.kind = EVENT_HTTP_ANOMALY, .id = ++f->next_id, .time_ns = f->now_ns};
+
+	e.flow.peer.addr = test_addr(client);
+	e.anomaly.name = span_from(name);
+	detect_anomaly(f->detect, &e, take, f);
+}
+
+static void who_holds_many_connections_open_is_found(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 200; i++) { /* a bad network: one now and then */
+		slow(f, "203.0.113.9", i % 2 ? "slow_head" : "slow_body");
+		slow(f, "203.0.113.9", "bare_lf"); /* is another thing */
+		f->now_ns += SECONDS(8);
+	}
+	assert_int_equal(f->verdicts, 0);
+	for (unsigned i = 0; i < 12; i++) {
+		assert_int_equal(f->verdicts, 0);
+		slow(f, "198.51.100.7", i % 3 ? "slow_head" : "slow_body");
+	}
+	assert_int_equal(f->blocks, 1);
+	assert_string_equal(f->last.origin, "slow-requests");
+	assert_int_equal(f->last.target.addr.bytes[3], 7);
+	assert_int_equal(f->last.evidence_count, 8);
+}
+
 /* --- privileges --- */
 
 static void what_a_consumer_never_did_is_told_and_does_not_block(void **state)
@@ -457,9 +604,14 @@ int main(void)
 		TEST(who_walks_through_other_peoples_objects_is_named_as_consumer),
 		TEST(an_address_of_its_own_is_named_where_no_proxy_denies_consumers),
 		TEST(a_client_without_a_credential_is_named_by_its_address),
+		TEST(who_reads_far_more_objects_than_is_normal_is_found_though_all_are_given),
+		TEST(a_sync_that_was_always_there_is_normal),
+		TEST(what_was_detected_does_not_teach),
+		TEST(a_flood_of_one_route_is_known_by_what_is_normal_there),
 		TEST(links_that_somebody_passed_on_and_what_is_gone_are_no_walk),
 		TEST(a_scanner_that_takes_its_time_is_found_by_what_it_gets),
 		TEST(who_asks_whether_a_name_is_free_or_follows_dead_links_is_no_scanner),
+		TEST(who_holds_many_connections_open_is_found),
 		TEST(what_a_consumer_never_did_is_told_and_does_not_block),
 	};
 

@@ -832,6 +832,21 @@ static void a_wrong_rule_file_is_refused_with_its_line(void **state)
 	assert_refused(f, RULE "all, distinct: query}\n",
 		       "distinct must be one of: path, consumer, user_agent, client, object, attempt");
 	assert_refused(f, RULE "all, distinct: path, leak: 1s}\n", "leak has no meaning");
+	assert_refused(f, RULE "all, share: 0.5}\n", "share needs status");
+	assert_refused(f, RULE "all, status: [401], share: 1.5}\n",
+		       "share must be a number above 0, at most 1");
+	assert_refused(f, RULE "all, against: {others: 0.5}}\n", "against others needs share");
+	assert_refused(f, RULE "all, against: {baseline: 4}}\n", "against baseline needs group_by route+");
+	assert_refused(f, RULE "all, against: {}}\n", "against has nothing in it");
+	assert_refused(f, RULE "all, group_by: user_agent}\n", "group_by user_agent needs each");
+	assert_refused(f, RULE "all, distinct: client}\n", "distinct: client needs each");
+	assert_refused(f, RULE "all, first: method}\n", "first needs group_by consumer");
+	assert_refused(f, RULE "all, first: time, group_by: consumer}\n",
+		       "first must be one of: method, route");
+	assert_refused(f, RULE "all, served: true}\n", "served must be one of: false");
+	assert_refused(f, RULE "all, group_by: principal, distinct: consumer}\n", "no meaning by consumer");
+	assert_refused(f, RULE "all, anomalies: [slow_head]}\n", "in place of match");
+	assert_refused(f, RULE "all, anomalies: [fast]}\n", "slow_head or slow_body");
 	assert_refused(f, RULE "all, leak: 0s}\n", "leak must be a time");
 	assert_refused(f, RULE "all, cool_down: 5}\n", "cool_down must be a time");
 	assert_refused(f, RULE "all, action: {ttl: 1000d}}\n", "ttl must be a time");

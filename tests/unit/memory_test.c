@@ -38,6 +38,7 @@ static void start(void)
 	assert_int_equal(witness_new(100, 10 * MINUTE, &parts.witness), 0);
 	assert_int_equal(forecast_new(&parts.forecast), 0);
 	assert_int_equal(behaviour_new(16, 16, &parts.behaviour), 0);
+	assert_int_equal(baseline_new(16, &(struct baseline_limits){HOUR, 3}, &parts.baseline), 0);
 	assert_int_equal(memory_new(&config, &rig_clock, &memory), 0);
 	assert_int_equal(memory_load(memory, &parts), 0);
 	assert_int_equal(memory_start(memory), 0);
@@ -52,6 +53,7 @@ static void stop(void)
 	witness_free(parts.witness);
 	forecast_free(parts.forecast);
 	behaviour_free(parts.behaviour);
+	baseline_free(parts.baseline);
 	parts = (struct memory_parts){.regulars = NULL};
 }
 
@@ -247,12 +249,32 @@ static void what_a_consumer_did_is_known_after_a_restart(void **state)
 	assert_int_equal(memory_counts(memory).restored[MEMORY_BEHAVIOUR], 1);
 }
 
+static void what_is_normal_is_known_after_a_restart(void **state)
+{
+	static const struct span route = SPAN("/orders/{id}");
+
+	(void)state;
+	for (uint8_t g = 1; g < 6; g++) {
+		struct addr who = {.family = ADDR_IPV4, .bytes = {10, 0, 0, g}};
+		baseline_note(parts.baseline, "rule", route, &who, 1, rig_boot_ns);
+		baseline_note(parts.baseline, "rule", route, &who, 2, rig_boot_ns);
+	}
+	rig_pass(2 * HOUR);
+	restart();
+	assert_int_equal(memory_counts(memory).restored[MEMORY_BASELINES], 1);
+	assert_false(baseline_exceeded(parts.baseline, "rule", route, NULL, 12, 4, rig_boot_ns, NULL));
+	assert_true(baseline_exceeded(parts.baseline, "rule", route, NULL, 13, 4, rig_boot_ns, NULL));
+	baseline_reset(parts.baseline, SPAN_NULL);
+	restart();
+	assert_int_equal(memory_counts(memory).restored[MEMORY_BASELINES], 0);
+}
+
 static void a_memory_of_before_clients_were_known_is_upgraded(void **state)
 {
 	(void)state;
 	settle("192.0.2.1", "c_alice");
 	stop();
-	sql("DROP TABLE behaviour; PRAGMA user_version = 1");
+	sql("DROP TABLE behaviour; DROP TABLE baselines; PRAGMA user_version = 1");
 	start();
 	assert_int_equal(memory_counts(memory).restored[MEMORY_REGULARS], 1);
 	assert_string_equal(memory_counts(memory).aside, "");
@@ -603,6 +625,7 @@ int main(void)
 		STORY(a_gateway_may_cite_what_fired_before_the_restart),
 		STORY(the_forecast_goes_on_since_monday),
 		STORY(what_a_consumer_did_is_known_after_a_restart),
+		STORY(what_is_normal_is_known_after_a_restart),
 		STORY(a_memory_of_before_clients_were_known_is_upgraded),
 		FILE_STORY(who_was_blocked_before_is_blocked_for_longer),
 		FILE_STORY(what_was_rejected_is_not_asked_again_for_a_day),
