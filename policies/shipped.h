@@ -13,6 +13,7 @@ struct shipped_file {
 extern const struct shipped_file shipped_files[];      /* policies/detections/ */
 extern const struct shipped_file shipped_redaction[];  /* policies/redact.yaml */
 extern const struct shipped_file shipped_packets[];    /* policies/packets.yaml */
+extern const struct shipped_file shipped_signatures[]; /* policies/signatures/ */
 extern const struct shipped_file shipped_completion[]; /* sensor/completion/ */
 
 #endif

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/signatures.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/config.h"
+#include "lib/target_route.h"
+#include "lib/util.h"
+#include "policies/request_path.h"
+#include "policies/unravel.h"
+#include "policies/words.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+struct signature_set {
+	uint64_t bits[SIGNATURES_MAX / 64];
+};
+
+/* A route on which some signatures do not count. */
+struct exception {
+	char *route;
+	struct signature_set set;
+};
+
+struct signatures {
+	struct signature_rules rules;
+	pcre2_code **codes; /* of each signature; NULL: not in force */
+	struct words *words;
+	struct signature_set where[SIGNATURE_WHERES]; /* which look there */
+	struct exception *exceptions;
+	unsigned exception_count;
+	pcre2_match_data *data;
+	pcre2_match_context *context;
+	char *scratch; /* three texts: unravelled, without comments, without quotes */
+	size_t scratch_size;
+	struct request_path path;
+	struct signatures_counts counts;
+};
+
+static void set_add(struct signature_set *s, unsigned i)
+{
+	s->bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static bool set_has(const struct signature_set *s, unsigned i)
+{
+	return s->bits[i / 64] >> (i % 64) & 1;
+}
+
+static void count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED); /* one writer */
+}
+
+/* --- making one --- */
+
+/* All its expressions as one. */
+static int join_expressions(const struct signature *s, struct buffer *into)
+{
+	for (unsigned i = 0; i < s->regexes.count; i++)
+		buffer_printf(into, "%s(?:%s)", i ? "|" : "", s->regexes.items[i]);
+	for (unsigned i = 0; !s->regexes.count && i < s->words.count; i++) /* its words are all there is */
+		buffer_printf(into, "%s\\Q%s\\E", i ? "|" : "", s->words.items[i]);
+	return into->truncated ? -ENOMEM : 0;
+}
+
+static int compile(struct signatures *s, unsigned index, pcre2_compile_context *context,
+		   struct buffer *errors)
+{
+	const struct signature *signature = &s->rules.items[index];
+	struct buffer text = BUFFER_INIT(SIGNATURE_LIST_MAX * SIGNATURE_REGEX_MAX);
+	unsigned char why[128];
+	int error = 0;
+	size_t offset = 0;
+	int r = join_expressions(signature, &text);
+
+	if (!r)
+		s->codes[index] = pcre2_compile((PCRE2_SPTR)text.data, text.len,
+						PCRE2_CASELESS | PCRE2_MULTILINE | PCRE2_NO_AUTO_CAPTURE |
+							PCRE2_NEVER_BACKSLASH_C,
+						&error, &offset, context);
+	buffer_free(&text);
+	if (r)
+		return r;
+	if (!s->codes[index]) {
+		pcre2_get_error_message(error, why, sizeof why);
+		buffer_printf(errors, "signature %s: its regex is wrong near byte %zu: %s\n", signature->id,
+			      offset, (const char *)why);
+		return error == PCRE2_ERROR_NOMEMORY ? -ENOMEM : CONFIG_E_INVALID;
+	}
+	pcre2_jit_compile(s->codes[index], PCRE2_JIT_COMPLETE); /* refused in a sandbox: then without */
+	for (unsigned i = 0; i < signature->words.count; i++) {
+		r = words_add(s->words, span_from(signature->words.items[i]), 0, (uint16_t)index);
+		if (r > 0)
+			buffer_printf(errors, "signatures have too many words\n");
+		if (r)
+			return r > 0 ? CONFIG_E_INVALID : r;
+	}
+	for (unsigned w = 0; w < SIGNATURE_WHERES; w++)
+		if (signature->where >> w & 1)
+			set_add(&s->where[w], index);
+	return 0;
+}
+
+static int find_signature(const struct signatures *s, const char *id)
+{
+	for (unsigned i = 0; i < s->rules.count; i++)
+		if (strcmp(s->rules.items[i].id, id) == 0)
+			return (int)i;
+	return -1;
+}
+
+static bool is_disabled(const struct signatures_settings *settings, const char *id)
+{
+	for (unsigned i = 0; i < settings->disabled_count; i++)
+		if (strcmp(settings->disabled[i], id) == 0)
+			return true;
+	return false;
+}
+
+static int compile_all(struct signatures *s, const struct signatures_settings *settings, struct buffer *errors)
+{
+	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+	int result = context ? 0 : -ENOMEM;
+
+	if (context) /* "^", "$" and "." know the zero byte between parameters, "\s" the newline inside of them */
+		pcre2_set_newline(context, PCRE2_NEWLINE_NUL);
+	for (unsigned i = 0; i < settings->disabled_count && !result; i++)
+		if (find_signature(s, settings->disabled[i]) < 0) {
+			buffer_printf(errors, "signatures.disabled: there is no signature \"%s\"\n",
+				      settings->disabled[i]);
+			result = CONFIG_E_INVALID;
+		}
+	for (unsigned i = 0; i < s->rules.count && result >= 0; i++) {
+		const struct signature *signature = &s->rules.items[i];
+		if (signature->paranoia > settings->paranoia || is_disabled(settings, signature->id))
+			continue;
+		int r = compile(s, i, context, errors);
+		if (r)
+			result = r;
+	}
+	pcre2_compile_context_free(context);
+	return result;
+}
+
+/* An id, a category, or "all". False: it names nothing. */
+static bool exception_name(const struct signatures *s, const char *name, struct signature_set *set)
+{
+	unsigned category = 0;
+	bool all = strcmp(name, "all") == 0, by_category = signature_category_parse(name, &category), any = all;
+
+	for (unsigned i = 0; i < s->rules.count; i++)
+		if (all || (by_category && s->rules.items[i].category == category) ||
+		    strcmp(s->rules.items[i].id, name) == 0) {
+			set_add(set, i);
+			any = true;
+		}
+	return any || by_category;
+}
+
+static int exception_read(struct signatures *s, const char *text, struct buffer *errors)
+{
+	struct exception *e = &s->exceptions[s->exception_count++];
+	char *rest = NULL;
+
+	e->route = strdup(text);
+	if (!e->route)
+		return -ENOMEM;
+	char *word = strtok_r(e->route, " \t", &rest); /* the route itself stays where it is */
+	unsigned names = 0;
+	if (!word || !target_route_valid(span_from(word))) {
+		buffer_printf(errors, "signatures.exceptions: \"%s\" begins with no route such as /users/{id}\n",
+			      text);
+		return CONFIG_E_INVALID;
+	}
+	if (word != e->route)
+		memmove(e->route, word, strlen(word) + 1);
+	while ((word = strtok_r(NULL, " \t", &rest))) {
+		names++;
+		if (!exception_name(s, word, &e->set)) {
+			buffer_printf(errors, "signatures.exceptions: there is no signature or category \"%s\"\n",
+				      word);
+			return CONFIG_E_INVALID;
+		}
+	}
+	if (!names) {
+		buffer_printf(errors, "signatures.exceptions: \"%s\" names no signature\n", text);
+		return CONFIG_E_INVALID;
+	}
+	return 0;
+}
+
+static int load(struct signatures *s, const struct signatures_settings *settings, struct buffer *errors)
+{
+	int r = signature_rules_load_shipped(&s->rules, errors);
+
+	for (unsigned i = 0; i < settings->file_count && r >= 0; i++) {
+		int e = signature_rules_load_file(settings->files[i], &s->rules, errors);
+		r = e ? e : r;
+	}
+	return r;
+}
+
+static int allocate(struct signatures *s, const struct signatures_settings *settings)
+{
+	s->codes = calloc(s->rules.count + 1, sizeof *s->codes);
+	s->exceptions = calloc(settings->exception_count + 1, sizeof *s->exceptions);
+	s->data = pcre2_match_data_create(1, NULL);
+	s->context = pcre2_match_context_create(NULL);
+	if (!s->codes || !s->exceptions || !s->data || !s->context)
+		return -ENOMEM;
+	/* What an attacker's text may cost, as in matcher.c: about 0.1 ms, then the expression is given up on. */
+	pcre2_set_match_limit(s->context, 10000);
+	pcre2_set_depth_limit(s->context, 1000);
+	pcre2_set_heap_limit(s->context, 1024);
+	return words_new(&s->words);
+}
+
+int signatures_new(const struct signatures_settings *settings, struct signatures **ret, struct buffer *errors)
+{
+	struct signatures *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return -ENOMEM;
+	int r = load(s, settings, errors);
+	if (!r)
+		r = allocate(s, settings);
+	if (!r)
+		r = compile_all(s, settings, errors);
+	if (!r)
+		r = words_build(s->words);
+	for (unsigned i = 0; i < settings->exception_count && r >= 0; i++) {
+		int e = exception_read(s, settings->exceptions[i], errors);
+		r = e ? e : r;
+	}
+	if (r) {
+		signatures_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void signatures_free(struct signatures *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; s->codes && i < s->rules.count; i++)
+		pcre2_code_free(s->codes[i]);
+	for (unsigned i = 0; i < s->exception_count; i++)
+		free(s->exceptions[i].route);
+	free(s->codes);
+	free(s->exceptions);
+	words_free(s->words);
+	pcre2_match_data_free(s->data);
+	pcre2_match_context_free(s->context);
+	free(s->scratch);
+	signature_rules_free(&s->rules);
+	free(s);
+}
+
+/* --- asking --- */
+
+/* One request being looked at. */
+struct look {
+	struct signatures *s;
+	const struct http_request *request;
+	struct span route;
+	struct signature_hits *hits;
+	struct signature_set hit; /* each signature is told once */
+	unsigned asked, given_up;
+};
+
+static void word_found(void *arg, uint16_t id)
+{
+	set_add(arg, id);
+}
+
+/* The match; a NULL pointer if there is none. */
+static struct span ask(struct look *l, unsigned index, struct span text)
+{
+	struct signatures *s = l->s;
+
+	l->asked++;
+	int r = pcre2_match(s->codes[index], (PCRE2_SPTR)text.ptr, text.len, 0, 0, s->data, s->context);
+	if (r < 0) {
+		l->given_up += r != PCRE2_ERROR_NOMATCH;
+		return SPAN_NULL;
+	}
+	const size_t *at = pcre2_get_ovector_pointer(s->data);
+	return (struct span){text.ptr + at[0], at[1] - at[0]};
+}
+
+static bool is_excepted(struct look *l, unsigned index)
+{
+	struct signatures *s = l->s;
+	bool read = false;
+
+	for (unsigned i = 0; i < s->exception_count; i++) {
+		const struct exception *e = &s->exceptions[i];
+		if (!set_has(&e->set, index))
+			continue;
+		if (span_equal(l->route, span_from(e->route)))
+			return true;
+		if (!read)
+			request_path_read(l->request->path, &s->path);
+		read = true;
+		if (request_path_fits(&s->path, span_from(e->route)))
+			return true;
+	}
+	return false;
+}
+
+static void hit_add(struct look *l, unsigned index, enum signature_where where, struct span text)
+{
+	static const uint8_t scores[SIGNATURE_SEVERITIES] = {0, 1, 2, 3, 5};
+	const struct signature *signature = &l->s->rules.items[index];
+	struct signature_hits *hits = l->hits;
+
+	set_add(&l->hit, index);
+	if (is_excepted(l, index)) {
+		count(&l->s->counts.excepted, 1);
+		return;
+	}
+	hits->score += scores[signature->severity];
+	hits->categories[signature->severity] |= (uint16_t)(1u << signature->category);
+	if (hits->count == SIGNATURE_HITS_MAX) {
+		hits->more++;
+		return;
+	}
+	struct signature_hit *h = &hits->items[hits->count++];
+	h->signature = signature;
+	h->where = where;
+	h->len = (uint8_t)MIN(text.len, sizeof h->text);
+	memcpy(h->text, text.ptr, h->len);
+}
+
+static void look_at(struct look *l, enum signature_where where, struct span text)
+{
+	struct signature_set suspects = {0};
+	const struct signature_set *here = &l->s->where[where];
+
+	words_search(l->s->words, text, word_found, &suspects);
+	for (unsigned i = 0; i < ARRAY_SIZE(suspects.bits); i++) {
+		for (uint64_t left = suspects.bits[i] & here->bits[i] & ~l->hit.bits[i]; left; left &= left - 1) {
+			if (l->asked >= SIGNATURES_ASKED_MAX || l->given_up >= SIGNATURES_GIVEN_MAX) {
+				l->given_up++;
+				return;
+			}
+			unsigned index = i * 64 + (unsigned)__builtin_ctzll(left);
+			struct span found = ask(l, index, text);
+			if (found.ptr)
+				hit_add(l, index, where, found);
+		}
+	}
+}
+
+/* A text and what a database or a shell may make of it. raw: it need not be unravelled. */
+static void look_at_forms(struct look *l, enum signature_where where, struct span text, bool raw)
+{
+	char *plain = l->s->scratch, *other = plain + text.len + 1;
+
+	if (!text.len)
+		return;
+	if (!raw)
+		text = (struct span){
+			plain, unravel(text, where == SIGNATURE_QUERY ? UNRAVEL_QUERY : UNRAVEL_TEXT, plain)};
+	look_at(l, where, text);
+	size_t len = unravel_sql(text, other);
+	if (len)
+		look_at(l, where, (struct span){other, len});
+	len = unravel_shell(text, other);
+	if (len)
+		look_at(l, where, (struct span){other, len});
+}
+
+static int scratch_reserve(struct signatures *s, size_t size)
+{
+	if (s->scratch_size >= size)
+		return 0;
+	size += size / 2;
+	char *scratch = realloc(s->scratch, size);
+	if (!scratch)
+		return -ENOMEM;
+	s->scratch = scratch;
+	s->scratch_size = size;
+	return 0;
+}
+
+static bool begins(struct span name, struct span with)
+{
+	return name.len >= with.len && span_equal_nocase((struct span){name.ptr, with.len}, with);
+}
+
+static enum signature_where where_of(struct span name)
+{
+	switch (name.len ? name.ptr[0] | 0x20 : 0) {
+	case 'u':
+		return span_equal_nocase(name, SPAN("user-agent")) ? SIGNATURE_USER_AGENT : SIGNATURE_OTHER;
+	case 'r':
+		return span_equal_nocase(name, SPAN("referer")) ? SIGNATURE_REFERER : SIGNATURE_OTHER;
+	case 'c':
+		return span_equal_nocase(name, SPAN("cookie"))		? SIGNATURE_COOKIE
+		       : span_equal_nocase(name, SPAN("client-ip")) ? SIGNATURE_FORWARDED
+								    : SIGNATURE_OTHER;
+	case 'x':
+		return begins(name, SPAN("x-forwarded")) || begins(name, SPAN("x-real-ip")) ||
+				       begins(name, SPAN("x-client-ip"))
+			       ? SIGNATURE_FORWARDED
+			       : SIGNATURE_OTHER;
+	case 'f':
+		return span_equal_nocase(name, SPAN("forwarded")) ? SIGNATURE_FORWARDED : SIGNATURE_OTHER;
+	case 't':
+		return span_equal_nocase(name, SPAN("true-client-ip")) ? SIGNATURE_FORWARDED : SIGNATURE_OTHER;
+	default:
+		return SIGNATURE_OTHER;
+	}
+}
+
+int signatures_run(struct signatures *s, const struct http_request *request, struct span route,
+		   struct signature_hits *ret)
+{
+	struct look l = {.s = s, .request = request, .route = route, .hits = ret};
+	size_t longest = MAX(request->path.len, request->query.len);
+
+	ret->count = ret->more = ret->score = 0;
+	memset(ret->categories, 0, sizeof ret->categories);
+	for (unsigned i = 0; i < request->header_count; i++)
+		longest = MAX(longest, request->headers[i].value.len);
+	if (scratch_reserve(s, 2 * (longest + 1)))
+		return -ENOMEM;
+	look_at_forms(&l, SIGNATURE_PATH, request->path, !unravel_needed(request->path));
+	look_at_forms(&l, SIGNATURE_QUERY, request->query, false);
+	for (unsigned i = 0; i < request->header_count; i++) {
+		const struct http_header *h = &request->headers[i];
+		look_at_forms(&l, where_of(h->name), h->value, !unravel_needed(h->value));
+	}
+	count(&s->counts.requests, 1);
+	count(&s->counts.suspected, l.asked);
+	count(&s->counts.gave_up, l.given_up);
+	count(&s->counts.matched, ret->count > 0);
+	return 0;
+}
+
+bool signatures_try(struct signatures *s, unsigned index, struct span text)
+{
+	static const struct http_request nothing;
+	struct signature_hits hits = {0};
+	struct look l = {.s = s, .request = &nothing, .hits = &hits};
+
+	for (unsigned w = 0; s->codes[index] && w < SIGNATURE_WHERES; w++)
+		if (s->rules.items[index].where >> w & 1) {
+			if (scratch_reserve(s, 2 * (text.len + 1)))
+				return false;
+			look_at_forms(&l, (enum signature_where)w, text, w != SIGNATURE_QUERY && !unravel_needed(text));
+			return set_has(&l.hit, index);
+		}
+	return false;
+}
+
+const struct signature_rules *signatures_rules(const struct signatures *s)
+{
+	return &s->rules;
+}
+
+struct signatures_counts signatures_counts(const struct signatures *s)
+{
+	return (struct signatures_counts){
+		.requests = __atomic_load_n(&s->counts.requests, __ATOMIC_RELAXED),
+		.matched = __atomic_load_n(&s->counts.matched, __ATOMIC_RELAXED),
+		.suspected = __atomic_load_n(&s->counts.suspected, __ATOMIC_RELAXED),
+		.gave_up = __atomic_load_n(&s->counts.gave_up, __ATOMIC_RELAXED),
+		.excepted = __atomic_load_n(&s->counts.excepted, __ATOMIC_RELAXED),
+	};
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * signatures.h: which signatures a request matches. Path, query and each header's value are looked at as they
+ * may come to be read (unravel.h), by one pass of words.h that finds the words of all signatures at once and
+ * in clean requests nearly always nothing; only a signature one of whose words is there is asked by its own
+ * expression. What this costs a clean request does not grow with the number of signatures.
+ *
+ * What a client's bytes may cost is bounded: by the parser's ceiling of a head, by the limits of one
+ * expression, and by SIGNATURES_ASKED_MAX expressions a request; what was given up is counted.
+ *
+ * Not thread safe: scratch memory is reused.
+ */
+#ifndef PICKET_SIGNATURES_H
+#define PICKET_SIGNATURES_H
+
+#include "lib/buffer.h"
+#include "lib/http_request.h"
+#include "policies/signature_rules.h"
+
+#define SIGNATURE_HITS_MAX   8   /* kept of one request; of those beyond the category and severity are */
+#define SIGNATURE_TEXT_MAX   96  /* bytes kept of what matched */
+#define SIGNATURES_ASKED_MAX 512 /* expressions a request */
+#define SIGNATURES_GIVEN_MAX 4   /* ... of which so many may run out of their limits */
+
+struct signature_hit {
+	const struct signature *signature;
+	enum signature_where where;
+	uint8_t len; /* of text, unredacted */
+	char text[SIGNATURE_TEXT_MAX];
+};
+
+struct signature_hits {
+	struct signature_hit items[SIGNATURE_HITS_MAX]; /* each signature once */
+	unsigned count, more; /* more: of those that were not kept */
+	uint16_t categories[SIGNATURE_SEVERITIES]; /* of each severity: 1 << category */
+	unsigned score; /* of all: low 1, medium 2, high 3, critical 5 */
+};
+
+/* Each list may be empty; nothing is kept of it. */
+struct signatures_settings {
+	unsigned paranoia;             /* 1 to SIGNATURE_PARANOIA_MAX */
+	char *const *files;            /* besides the shipped ones */
+	unsigned file_count;
+	char *const *disabled;         /* ids */
+	unsigned disabled_count;
+	char *const *exceptions;       /* "ROUTE NAME...": a template, ids or categories or "all" */
+	unsigned exception_count;
+};
+
+struct signatures;
+
+/* CONFIG_E_INVALID: what is wrong is in errors. */
+int signatures_new(const struct signatures_settings *settings, struct signatures **ret,
+		   struct buffer *errors);
+void signatures_free(struct signatures *s);
+
+/* route: where the request is in the API (a template), empty if that is not known; a path that fits an
+ * exception's template is excepted as well. 0 or -ENOMEM. */
+int signatures_run(struct signatures *s, const struct http_request *request, struct span route,
+		   struct signature_hits *ret);
+
+/* Does a text, unravelled already, match one signature? For its examples. */
+bool signatures_try(struct signatures *s, unsigned index, struct span text);
+const struct signature_rules *signatures_rules(const struct signatures *s);
+
+struct signatures_counts {
+	uint64_t requests, matched; /* matched: requests with a hit */
+	uint64_t suspected;         /* expressions asked */
+	uint64_t gave_up;           /* expressions that a text made run too long, or beyond ASKED_MAX */
+	uint64_t excepted;          /* hits that an exception took out */
+};
+struct signatures_counts signatures_counts(const struct signatures *s); /* safe from other threads */
+
+#endif
