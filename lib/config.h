@@ -294,6 +294,12 @@ struct config {
 		uint32_t learning_clients;      /* detect.learning_clients, 5 */
 	} detect;
 	struct {
+		uint32_t paranoia;                /* signatures.paranoia: 0 off, 1 (default) to 4 */
+		struct config_strings files;      /* signatures.files: besides the shipped ones */
+		struct config_strings disabled;   /* signatures.disabled: ids */
+		struct config_strings exceptions; /* signatures.exceptions: "ROUTE NAME..." */
+	} signatures;
+	struct {
 		char *openapi; /* api.openapi: description of the API; empty: none */
 	} api;
 	struct {

@@ -276,6 +276,16 @@ const struct config_key config_keys[] = {
 	{.path = "detect.learning_clients", .type = CONFIG_UINT32, .offset = AT(detect.learning_clients), .min = 1, .max = 1000000,
 	 .fallback = "5", .help = "... nor before so many different clients or consumers were seen there."},
 
+	{.path = "signatures.paranoia", .type = CONFIG_UINT32, .offset = AT(signatures.paranoia), .max = 4, .fallback = "1",
+	 .help = "How much looks like an attack: 1, what nothing else looks like, to 4. 0: no signature is looked for."},
+	{.path = "signatures.files", .type = CONFIG_TEXTS, .offset = AT(signatures.files), .form = FORM_PATH, .max = 64,
+	 .fallback = "[]", .help = "Files with signatures, besides those that picket ships; docs/signatures.md."},
+	{.path = "signatures.disabled", .type = CONFIG_TEXTS, .offset = AT(signatures.disabled), .form = FORM_ANY, .max = 256,
+	 .fallback = "[]", .help = "Ids of signatures that are not looked for."},
+	{.path = "signatures.exceptions", .type = CONFIG_TEXTS, .offset = AT(signatures.exceptions), .form = FORM_ANY, .max = 256,
+	 .fallback = "[]", .help = "Routes on which some do not count: \"/search/{id} sqli xss-handler\" is a route, then ids or "
+	 "categories, or all."},
+
 	{.path = "audit.enabled", .type = CONFIG_BOOL, .offset = AT(audit.enabled), .fallback = "true",
 	 .help = "Whether decisions and changes of settings are written to the audit log, in the folder audit of state_dir."},
 	{.path = "audit.size_max", .type = CONFIG_SIZE64, .offset = AT(audit.size_max), .min = 64 * KIB, .max = GIB,

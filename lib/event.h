@@ -62,6 +62,20 @@ struct event_header {
 	struct span value;
 };
 
+/* A signature that the request matched: policies/signatures.h. */
+struct event_signature {
+	struct span id, category, severity; /* "sql-union", "sqli", "critical" */
+	struct span where;                  /* "path", "query", "cookie", ... */
+	struct span match;                  /* the part that matched, redacted */
+};
+
+/* Not shown: what of signatures rules ask for. */
+#define EVENT_MARK_SEVERITIES 4
+struct event_marks {
+	uint16_t categories[EVENT_MARK_SEVERITIES]; /* by severity, low first: 1 << category */
+	uint16_t score; /* low counts 1, medium 2, high 3, critical 5 */
+};
+
 /* Not shown: the rules that count this request by the status of its answer, and its path as a keyed hash. */
 #define EVENT_PENDING_MAX 22
 struct event_pending {
@@ -87,6 +101,9 @@ struct event_request {
 	struct span route;
 	/* Of the process that read it, "" = not known, or in no container (sensor/processes.h). */
 	struct span process_name, container;
+	struct event_signature *signatures; /* the strongest first */
+	uint8_t signature_count;
+	struct event_marks marks;
 	uint32_t route_id;  /* of policies/routes.h; 0: none */
 	uint8_t documented; /* in the OpenAPI file: 1 yes, 2 no; 0: there is no file */
 	unsigned version_major, version_minor;

@@ -212,6 +212,24 @@ static void put_client(struct json_writer *w, const struct event_request *r)
 		PUT_UINT_STRING(w, "picket.client.connection.id", r->client_connection_id);
 }
 
+static void put_signatures(struct json_writer *w, const struct event_request *r)
+{
+	KEY(w, "picket.signatures");
+	json_array_begin(w);
+	for (unsigned i = 0; i < r->signature_count; i++) {
+		const struct event_signature *s = &r->signatures[i];
+		json_object_begin(w);
+		PUT_SPAN(w, "id", s->id);
+		PUT_SPAN(w, "category", s->category);
+		PUT_SPAN(w, "severity", s->severity);
+		PUT_SPAN(w, "where", s->where);
+		PUT_SPAN(w, "match", s->match);
+		json_object_end(w);
+	}
+	json_array_end(w);
+	PUT_UINT(w, "picket.signature.score", r->marks.score);
+}
+
 static void put_request(struct json_writer *w, const struct event *e)
 {
 	const struct event_request *r = &e->request;
@@ -240,6 +258,8 @@ static void put_request(struct json_writer *w, const struct event *e)
 	PUT_SPAN(w, "picket.consumer_previous", r->consumer_previous);
 	if (r->deviations)
 		put_deviations(w, r->deviations);
+	if (r->signature_count)
+		put_signatures(w, r);
 	put_client(w, r);
 	PUT_UINT(w, "picket.request.index", r->stream_index);
 	put_answer(w, r);

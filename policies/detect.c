@@ -11,6 +11,7 @@
 #include "policies/matcher.h"
 #include "policies/redact.h"
 #include "policies/rules.h"
+#include "policies/signatures.h"
 #include "policies/witness.h"
 
 /* In the family of a bucket's group, beside ADDR_* and TARGET_*: a hash of a User-Agent. */
@@ -52,6 +53,7 @@ struct count {
 struct detect {
 	struct rules rules;
 	struct matcher *matcher;
+	struct signatures *signatures; /* NULL: paranoia 0 */
 	uint64_t ttl_default_ms;
 	struct buckets buckets;
 	struct tally *tallies; /* of all groups, by rule */
@@ -81,6 +83,21 @@ static int load_rules(const struct config *config, struct rules *rules, struct b
 	return r;
 }
 
+static int load_signatures(const struct config *config, struct signatures **ret, struct buffer *errors)
+{
+	const struct signatures_settings settings = {
+		.paranoia = config->signatures.paranoia,
+		.files = config->signatures.files.items,
+		.file_count = config->signatures.files.count,
+		.disabled = config->signatures.disabled.items,
+		.disabled_count = config->signatures.disabled.count,
+		.exceptions = config->signatures.exceptions.items,
+		.exception_count = config->signatures.exceptions.count,
+	};
+
+	return settings.paranoia ? signatures_new(&settings, ret, errors) : 0;
+}
+
 int detect_new(const struct config *config, struct redact *hasher, struct detect **ret, struct buffer *errors)
 {
 	struct detect *d = calloc(1, sizeof *d);
@@ -92,6 +109,8 @@ int detect_new(const struct config *config, struct redact *hasher, struct detect
 	int r = load_rules(config, &d->rules, errors);
 	if (!r)
 		r = matcher_new(&d->rules, &d->matcher, errors);
+	int s = load_signatures(config, &d->signatures, errors); /* all faults at once */
+	r = r ? r : s;
 	if (!r)
 		r = buckets_init(&d->buckets, sizeof(struct count), DETECT_BUCKETS_MAX);
 	d->tallies = calloc(d->rules.count + 1, sizeof *d->tallies);
@@ -112,6 +131,7 @@ void detect_free(struct detect *d)
 	buckets_deinit(&d->buckets);
 	matcher_free(d->matcher);
 	free(d->tallies);
+	signatures_free(d->signatures);
 	rules_free(&d->rules);
 	free(d);
 }
@@ -126,8 +146,17 @@ void detect_rearm(struct detect *d)
 	__atomic_add_fetch(&d->era, 1, __ATOMIC_RELAXED);
 }
 
+struct signatures *detect_signatures(struct detect *d)
+{
+	return d->signatures;
+}
+
 struct detect_counts detect_counts(const struct detect *d)
 {
+	struct signatures_counts s = {0};
+
+	if (d->signatures)
+		s = signatures_counts(d->signatures);
 	return (struct detect_counts){
 		.requests = __atomic_load_n(&d->requests, __ATOMIC_RELAXED),
 		.matches = __atomic_load_n(&d->matches, __ATOMIC_RELAXED),
@@ -139,6 +168,8 @@ struct detect_counts detect_counts(const struct detect *d)
 			     __atomic_load_n(&d->buckets.no_memory, __ATOMIC_RELAXED),
 		.own_denials = __atomic_load_n(&d->own_denials, __ATOMIC_RELAXED),
 		.gave_up = matcher_gave_up(d->matcher),
+		.signatures = {d->signatures != NULL, s.requests, s.matched, s.suspected, s.gave_up,
+			       s.excepted},
 	};
 }
 
@@ -313,6 +344,7 @@ static void reason_write(const struct rule *rule, struct verdict *v)
 		[DISTINCT_CLIENT] = " clients",
 		[DISTINCT_OBJECT] = " different objects",
 		[DISTINCT_ATTEMPT] = " different ones",
+		[DISTINCT_SIGNATURE] = " different ones",
 	};
 	char window[32], share[64] = "";
 
@@ -323,6 +355,22 @@ static void reason_write(const struct rule *rule, struct verdict *v)
 			 rule->baseline);
 	snprintf(v->reason, sizeof v->reason, "%s: %u%s within %s%s", rule->description, rule->threshold,
 		 units[rule->distinct], config_duration_format(rule->window_ns / NS_PER_MS, window), share);
+}
+
+/* What matched of the last request, as far as there is room for it: for people, by which they can tell a
+ * false alarm. It is redacted already; what a terminal would not like is left out. */
+static void reason_add_match(struct verdict *v, const struct event_signature *s)
+{
+	size_t at = strlen(v->reason);
+	int n = snprintf(v->reason + at, sizeof v->reason - at, "; %.*s in %.*s: ", (int)s->id.len, s->id.ptr,
+			 (int)s->where.len, s->where.ptr);
+
+	at += n < 0 ? 0 : (size_t)n;
+	for (size_t i = 0; i < s->match.len && at + 1 < sizeof v->reason; i++) {
+		char c = s->match.ptr[i];
+		v->reason[at++] = c >= ' ' && c < 0x7f ? c : '?';
+		v->reason[at] = 0;
+	}
 }
 
 static void verdict_fill(const struct detect *d, const struct count *b, const struct rule *rule,
@@ -346,6 +394,8 @@ static void verdict_fill(const struct detect *d, const struct count *b, const st
 	snprintf(v->id, sizeof v->id, "local-%s-%u", event_id_format(event, text), b->bucket.key.rule);
 	snprintf(v->origin, sizeof v->origin, "%s", rule->name);
 	reason_write(rule, v);
+	if (rule->by_signature && event->request.signature_count)
+		reason_add_match(v, &event->request.signatures[0]);
 	for (unsigned i = 0; i < kept; i++) { /* oldest first */
 		named.id = b->events[(b->event_count - kept + i) % VERDICT_EVIDENCE_MAX];
 		snprintf(v->evidence[i], sizeof v->evidence[i], "%s", event_id_format(&named, text));
@@ -461,6 +511,9 @@ static void value_of(const struct detect *d, const struct rule *rule, struct spa
 			q->consumer.len ? table_hash(&d->buckets.table, q->consumer.ptr, q->consumer.len) : 0,
 			q->content_length};
 		ret->span = (struct span){(const char *)&ret->attempt, sizeof ret->attempt};
+		return;
+	case DISTINCT_SIGNATURE:
+		ret->span = q->signature_count ? q->signatures[0].id : SPAN_NULL;
 		return;
 	case DISTINCT_NONE:
 	case DISTINCT_PATH:
@@ -635,7 +688,8 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 		count(&d->skipped);
 		return;
 	}
-	if (matcher_run(d->matcher, request, (enum documented)event->request.documented, &matched)) {
+	if (matcher_run(d->matcher, request, (enum documented)event->request.documented,
+			&event->request.marks, &matched)) {
 		count(&d->no_memory);
 		return;
 	}

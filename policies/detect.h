@@ -17,6 +17,7 @@ struct behaviour;
 struct decide;
 struct detect;
 struct redact;
+struct signatures;
 struct witness;
 
 struct detect_counts {
@@ -27,6 +28,10 @@ struct detect_counts {
 	uint64_t gave_up; /* expressions that a text made run too long */
 	uint64_t no_memory;   /* requests or buckets not looked at for want of memory */
 	uint64_t own_denials; /* matches not counted, for picket itself denies that client */
+	struct {
+		bool on;
+		uint64_t requests, matched, asked, gave_up, excepted; /* signatures.h */
+	} signatures;
 };
 
 #define DETECT_BUCKETS_MAX 65536
@@ -87,6 +92,9 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 void detect_answer(struct detect *d, const struct event *event, detect_emit emit, void *arg);
 /* An http.anomaly event, of those that rules may name. */
 void detect_anomaly(struct detect *d, const struct event *event, detect_emit emit, void *arg);
+/* What signatures are looked for; NULL: none. Of the same thread. The event that detect_request is given has
+ * what they found (signature_event.h). */
+struct signatures *detect_signatures(struct detect *d);
 /*
  * Every rule may fire again at once, also for a client it fired for a moment ago: what becomes of a verdict
  * has changed (another mode). Safe from other threads.

@@ -498,8 +498,18 @@ static void match_target(struct matcher *m, struct span target, char *out, struc
 	match_text(m, SUBJECT_TARGET, decoded, holds);
 }
 
+static bool marks_hold(const struct rule_match *match, const struct event_marks *marks)
+{
+	if (marks->score < match->signature_score)
+		return false;
+	for (unsigned i = match->signature_severity - 1u; i < EVENT_MARK_SEVERITIES; i++)
+		if (marks->categories[i] & match->signature_categories)
+			return true;
+	return false;
+}
+
 static bool way_holds(const struct way *w, const struct http_request *request, enum documented documented,
-		      const struct condition_set *holds)
+		      const struct event_marks *marks, const struct condition_set *holds)
 {
 	const struct rule_match *match = w->match;
 	bool method = match->method_count == 0;
@@ -507,6 +517,8 @@ static bool way_holds(const struct way *w, const struct http_request *request, e
 	if (match->deviations && !(request->deviations & match->deviations))
 		return false;
 	if (match->documented && match->documented != documented)
+		return false;
+	if (match->signature_categories && !marks_hold(match, marks))
 		return false;
 	for (unsigned i = 0; i < w->condition_count; i++)
 		if (!has_bit(holds, w->conditions[i]))
@@ -517,7 +529,7 @@ static bool way_holds(const struct way *w, const struct http_request *request, e
 }
 
 int matcher_run(struct matcher *m, const struct http_request *request, enum documented documented,
-		struct matched *ret)
+		const struct event_marks *marks, struct matched *ret)
 {
 	struct condition_set holds = {0};
 
@@ -540,7 +552,7 @@ int matcher_run(struct matcher *m, const struct http_request *request, enum docu
 		const struct way *w = &m->ways[i];
 		if (ret->count && ret->rules[ret->count - 1] == w->rule) /* matched another way already */
 			continue;
-		if (way_holds(w, request, documented, &holds))
+		if (way_holds(w, request, documented, marks, &holds))
 			ret->rules[ret->count++] = w->rule;
 	}
 	if (ret->count)

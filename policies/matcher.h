@@ -13,6 +13,7 @@
 #ifndef PICKET_MATCHER_H
 #define PICKET_MATCHER_H
 
+#include "lib/event.h"
 #include "lib/http_request.h"
 #include "policies/rules.h"
 
@@ -29,9 +30,9 @@ struct matched {
 	struct span path; /* normal form, valid until the next call; SPAN_NULL if no rule was matched */
 };
 
-/* 0 or -ENOMEM. */
+/* marks: what signatures were found. 0 or -ENOMEM. */
 int matcher_run(struct matcher *m, const struct http_request *request, enum documented documented,
-		struct matched *ret);
+		const struct event_marks *marks, struct matched *ret);
 /* Expressions given up on because a text made them run too long; that text did not match them. */
 uint64_t matcher_gave_up(const struct matcher *m);
 

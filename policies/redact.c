@@ -382,3 +382,60 @@ struct event *redact_request(const struct redact *r, const struct http_request *
 	e->request.truncated = d.truncated;
 	return e;
 }
+
+/* --- what a signature matched --- */
+
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+	       (unsigned char)c >= 0x80;
+}
+
+/* One byte tells nothing; what the signature is made of is no secret. */
+static size_t hide_words(struct span match, bool (*known)(void *arg, struct span word), void *arg, char *out,
+			 size_t max)
+{
+	static const struct span hidden = {"{text}", 6};
+	size_t len = 0;
+
+	for (size_t i = 0; i < match.len;) {
+		struct span word = {match.ptr + i, 0};
+		while (i + word.len < match.len && is_word(word.ptr[word.len]))
+			word.len++;
+		i += word.len ? word.len : 1;
+		if (!word.len)
+			word.len = 1;
+		else if (word.len > 1 && !known(arg, word))
+			word = hidden;
+		else if ((unsigned char)word.ptr[0] >= 0x80)
+			word = hidden;
+		if (len + word.len > max)
+			break;
+		for (size_t k = 0; k < word.len; k++) /* 0 and 1 separate and stand for zero bytes */
+			out[len++] = (unsigned char)word.ptr[k] < ' ' ? ' ' : word.ptr[k];
+	}
+	return len;
+}
+
+size_t redact_match(const struct redact *r, struct span match, bool (*known)(void *arg, struct span word),
+		    void *arg, char *out, size_t max)
+{
+	char shape[512];
+	struct redact_writer w = {.rules = r->rules,
+				  .hash = r->hash,
+				  .query = r->query,
+				  .off = r->off,
+				  .hashes_left = REDACT_HASHES_MAX};
+
+	if (!r->off && r->query != REDACT_QUERY_KEEP)
+		match = (struct span){shape,
+				      hide_words(match, known, arg, shape, MIN(max, sizeof shape))};
+	match.len = MIN(match.len, sizeof shape);
+	const struct http_request room = {.target = {shape, sizeof shape}};
+	if (scratch_reserve(r, &room, &w))
+		return 0;
+	struct span written = redact_put_words(&w, match);
+	written.len = MIN(written.len, max);
+	memcpy(out, written.ptr, written.len);
+	return written.len;
+}

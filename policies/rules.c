@@ -8,6 +8,7 @@
 #include "lib/http_request.h"
 #include "lib/util.h"
 #include "policies/shipped.h"
+#include "policies/signature_rules.h"
 
 /*
  * One file being read. A fault is written down, and reading goes on, so that a person sees all of them at
@@ -429,9 +430,73 @@ static int read_documented(struct loader *l, yaml_node_t *n, void *into)
 	return 0;
 }
 
+/* --- signatures --- */
+static int read_signature_category(struct loader *l, yaml_node_t *item, void *into)
+{
+	struct rule_match *m = into;
+	unsigned category = 0;
+
+	if (item->type != YAML_SCALAR_NODE ||
+	    !signature_category_parse((const char *)item->data.scalar.value, &category))
+		fault(l, line_of(item), "unknown category of signatures; docs/signatures.md has them");
+	else
+		m->signature_categories |= (uint16_t)(1u << category);
+	return 0;
+}
+
+static int read_signature_categories(struct loader *l, yaml_node_t *n, void *into)
+{
+	return read_list(l, n, "category", read_signature_category, into);
+}
+
+static int read_signature_severity(struct loader *l, yaml_node_t *n, void *into)
+{
+	struct rule_match *m = into;
+	enum signature_severity severity = SIGNATURE_LOW;
+
+	if (n->type != YAML_SCALAR_NODE ||
+	    !signature_severity_parse((const char *)n->data.scalar.value, &severity))
+		fault(l, line_of(n), "severity must be low, medium, high or critical");
+	m->signature_severity = (uint8_t)severity;
+	return 0;
+}
+
+static int read_signature_score(struct loader *l, yaml_node_t *n, void *into)
+{
+	struct rule_match *m = into;
+	struct span s = n->type == YAML_SCALAR_NODE ? scalar_of(n) : SPAN_NULL;
+	unsigned value = 0;
+
+	for (size_t i = 0; i < s.len && s.len <= 3; i++)
+		value = s.ptr[i] >= '0' && s.ptr[i] <= '9' ? value * 10 + (unsigned)(s.ptr[i] - '0') : 1000;
+	if (value < 1 || value > 100)
+		fault(l, line_of(n), "score must be a number from 1 to 100");
+	else
+		m->signature_score = (uint16_t)value;
+	return 0;
+}
+
+static const struct key signature_keys[] = {{"category", read_signature_categories},
+					    {"severity", read_signature_severity},
+					    {"score", read_signature_score}};
+
+static int read_signatures(struct loader *l, yaml_node_t *n, void *into)
+{
+	struct rule_match *m = into;
+	uint32_t seen = 0;
+
+	m->signature_severity = SIGNATURE_LOW;
+	m->signature_score = 1;
+	int r = read_mapping(l, n, "signatures", signature_keys, ARRAY_SIZE(signature_keys), m, &seen);
+	if (!(seen & 1)) /* any */
+		m->signature_categories = (uint16_t)((1u << SIGNATURE_CATEGORIES) - 1);
+	return r;
+}
+
 static const struct key match_keys[] = {
 	{"methods", read_methods},         {"paths", read_paths},           {"targets", read_targets},
 	{"user_agents", read_user_agents}, {"deviations", read_deviations}, {"documented", read_documented},
+	{"signatures", read_signatures},
 };
 
 static int read_one_match(struct loader *l, yaml_node_t *node, void *into)
@@ -448,6 +513,7 @@ static int read_one_match(struct loader *l, yaml_node_t *node, void *into)
 	if (!m)
 		return -ENOMEM;
 	int r = read_mapping(l, node, "match", match_keys, ARRAY_SIZE(match_keys), m, &seen);
+	rule->by_signature = rule->by_signature || m->signature_categories;
 	if (!r && !seen)
 		fault(l, line_of(node), "match has no condition; write match: all if every request counts");
 	return r;
@@ -585,7 +651,8 @@ static int read_distinct(struct loader *l, yaml_node_t *node, void *into)
 					    {"user_agent", DISTINCT_USER_AGENT},
 					    {"client", DISTINCT_CLIENT},
 					    {"object", DISTINCT_OBJECT},
-					    {"attempt", DISTINCT_ATTEMPT}};
+					    {"attempt", DISTINCT_ATTEMPT},
+					    {"signature", DISTINCT_SIGNATURE}};
 	int value = 0;
 
 	if (read_word(l, node, text_of(node), "distinct", words, ARRAY_SIZE(words), &value))

@@ -14,24 +14,37 @@
  *           targets: {contains: [..], regex: [..]}         of the whole target with its query
  *           user_agents: {contains: [sqlmap]}
  *           deviations: [bare_lf]                names of http_deviation_name
+ *           signatures: {category: [sqli], severity: high, score: 5}   docs/signatures.md: one of such a category
+ *                                                (default: any) and at least that severe (low) was found, and
+ *                                                all that were found count that much (1)
  *           documented: false                    the OpenAPI file (api.openapi) does not have this path with
  *                                                this method; without such a file it never holds
  *         anomalies: [slow_head, slow_body]      instead of match: clients that keep the server waiting, once
- * for each time that is told of (docs/anomalies.md) status: [401, 403, 5xx]                counts only
- * requests whose answer had one of these; those of which no answer was seen do not count route: unknown or
- * known: whether the request has a template (routes.h) first: method                          the consumer is
- * known well and never used its method before; or route: its method on this route (behaviour.h) served: false
- * only credentials that were never accepted here group_by: client                       whom a bucket counts:
- * client, peer (IPv6 by /64), consumer (requests with a credential), principal (the consumer, or the client
- * where there is none), user_agent; each also by route: "route+principal". Default client distinct: path
- * count each path once; or each consumer (credential), each user_agent, of those requests that have one; each
- * client (IPv6 by /64); each object (a path whose route has a place holder); each attempt (path, credential
- * and length of the body: a retry is the same one). user_agent as events show it: nothing where
- * redact.headers leaves it out share: 0.5                             with status: of the bucket's requests
- * whose answer was seen, so many had one of these; older ones weigh less, by window each: 2 with distinct:
- * client: names each client once it counted so often itself, or at once where more are at it than are
- *                                                remembered (RULES_CLIENTS_MAX). A bucket by user_agent names
- *                                                clients only so
+ *                                                for each time that is told of (docs/anomalies.md)
+ *         status: [401, 403, 5xx]                counts only requests whose answer had one of these; those
+ *                                                of which no answer was seen do not count
+ *         route: unknown                         or known: whether the request has a template (routes.h)
+ *         first: method                          the consumer is known well and never used its method
+ *                                                before; or route: its method on this route (behaviour.h)
+ *         served: false                          only credentials that were never accepted here
+ *         group_by: client                       whom a bucket counts: client, peer (IPv6 by /64), consumer
+ *                                                (requests with a credential), principal (the consumer, or
+ *                                                the client where there is none), user_agent; each also by
+ *                                                route: "route+principal". Default client
+ *         distinct: path                         count each path once; or each consumer (credential), each
+ *                                                user_agent, of those requests that have one; each client
+ *                                                (IPv6 by /64); each object (a path whose route has a place
+ *                                                holder); each attempt (path, credential and length of the
+ *                                                body: a retry is the same one); each signature (the
+ *                                                strongest of a request). user_agent as events show it:
+ *                                                nothing where redact.headers leaves it out
+ *         share: 0.5                             with status: of the bucket's requests whose answer was
+ *                                                seen, so many had one of these; older ones weigh less, by
+ *                                                window
+ *         each: 2                                with distinct: client: names each client once it counted
+ *                                                so often itself, or at once where more are at it than are
+ *                                                remembered (RULES_CLIENTS_MAX). A bucket by user_agent
+ *                                                names clients only so
  *         against: {others: 0.5}                 with share: that of all other buckets of the rule together
  *                                                is at most so much of this one's. Where the others are too
  *                                                few to say, the confidence is halved
@@ -83,6 +96,9 @@ struct rule_match {
 	struct patterns patterns[SUBJECTS];
 	uint32_t deviations;
 	uint8_t documented; /* enum documented; DOCUMENTED_UNKNOWN: either */
+	uint16_t signature_categories; /* 1 << category; 0: no condition */
+	uint8_t signature_severity;    /* at least */
+	uint16_t signature_score;      /* at least */
 };
 
 #define STATUS_MIN 100
@@ -97,6 +113,7 @@ enum rule_distinct {
 	DISTINCT_CLIENT,
 	DISTINCT_OBJECT,
 	DISTINCT_ATTEMPT,
+	DISTINCT_SIGNATURE,
 };
 enum rule_route { ROUTE_ANY, ROUTE_KNOWN, ROUTE_UNKNOWN };
 enum rule_first { FIRST_NONE, FIRST_METHOD, FIRST_ROUTE };
@@ -107,6 +124,7 @@ struct rule {
 	unsigned match_count, match_size;
 	uint64_t statuses[(STATUS_MAX - STATUS_MIN) / 64 + 1]; /* bit s - STATUS_MIN */
 	bool by_status;                                        /* any of them is set */
+	bool by_signature; /* a way to match asks for one */
 	enum rule_group group;
 	bool by_route; /* ... and by route */
 	enum rule_distinct distinct;

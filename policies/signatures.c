@@ -267,7 +267,6 @@ void signatures_free(struct signatures *s)
 struct look {
 	struct signatures *s;
 	const struct http_request *request;
-	struct span route;
 	struct signature_hits *hits;
 	struct signature_set hit; /* each signature is told once */
 	unsigned asked, given_up;
@@ -302,8 +301,6 @@ static bool is_excepted(struct look *l, unsigned index)
 		const struct exception *e = &s->exceptions[i];
 		if (!set_has(&e->set, index))
 			continue;
-		if (span_equal(l->route, span_from(e->route)))
-			return true;
 		if (!read)
 			request_path_read(l->request->path, &s->path);
 		read = true;
@@ -324,8 +321,8 @@ static void hit_add(struct look *l, unsigned index, enum signature_where where, 
 		count(&l->s->counts.excepted, 1);
 		return;
 	}
-	hits->score += scores[signature->severity];
-	hits->categories[signature->severity] |= (uint16_t)(1u << signature->category);
+	hits->marks.score = (uint16_t)(hits->marks.score + scores[signature->severity]);
+	hits->marks.categories[signature->severity - 1] |= (uint16_t)(1u << signature->category);
 	if (hits->count == SIGNATURE_HITS_MAX) {
 		hits->more++;
 		return;
@@ -419,14 +416,13 @@ static enum signature_where where_of(struct span name)
 	}
 }
 
-int signatures_run(struct signatures *s, const struct http_request *request, struct span route,
-		   struct signature_hits *ret)
+int signatures_run(struct signatures *s, const struct http_request *request, struct signature_hits *ret)
 {
-	struct look l = {.s = s, .request = request, .route = route, .hits = ret};
+	struct look l = {.s = s, .request = request, .hits = ret};
 	size_t longest = MAX(request->path.len, request->query.len);
 
-	ret->count = ret->more = ret->score = 0;
-	memset(ret->categories, 0, sizeof ret->categories);
+	ret->count = ret->more = 0;
+	ret->marks = (struct event_marks){0};
 	for (unsigned i = 0; i < request->header_count; i++)
 		longest = MAX(longest, request->headers[i].value.len);
 	if (scratch_reserve(s, 2 * (longest + 1)))

@@ -14,6 +14,7 @@
 #define PICKET_SIGNATURES_H
 
 #include "lib/buffer.h"
+#include "lib/event.h"
 #include "lib/http_request.h"
 #include "policies/signature_rules.h"
 
@@ -32,11 +33,10 @@ struct signature_hit {
 struct signature_hits {
 	struct signature_hit items[SIGNATURE_HITS_MAX]; /* each signature once */
 	unsigned count, more; /* more: of those that were not kept */
-	uint16_t categories[SIGNATURE_SEVERITIES]; /* of each severity: 1 << category */
-	unsigned score; /* of all: low 1, medium 2, high 3, critical 5 */
+	struct event_marks marks;    /* of all */
 };
 
-/* Each list may be empty; nothing is kept of it. */
+/* Each list may be empty; nothing is kept of it. An exception's route is one that a path fits. */
 struct signatures_settings {
 	unsigned paranoia;             /* 1 to SIGNATURE_PARANOIA_MAX */
 	char *const *files;            /* besides the shipped ones */
@@ -54,10 +54,8 @@ int signatures_new(const struct signatures_settings *settings, struct signatures
 		   struct buffer *errors);
 void signatures_free(struct signatures *s);
 
-/* route: where the request is in the API (a template), empty if that is not known; a path that fits an
- * exception's template is excepted as well. 0 or -ENOMEM. */
-int signatures_run(struct signatures *s, const struct http_request *request, struct span route,
-		   struct signature_hits *ret);
+/* 0 or -ENOMEM: then ret is empty. */
+int signatures_run(struct signatures *s, const struct http_request *request, struct signature_hits *ret);
 
 /* Does a text, unravelled already, match one signature? For its examples. */
 bool signatures_try(struct signatures *s, unsigned index, struct span text);

@@ -22,6 +22,7 @@
 #include "lib/config.h"
 #include "lib/event.h"
 #include "policies/detect.h"
+#include "policies/signature_event.h"
 #include "policies/packet_watch.h"
 #include "policies/proxies.h"
 #include "policies/redact.h"

@@ -182,7 +182,13 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 	const struct process *process = process_of(c, conn);
 	struct proxied_client client;
 
+	struct signatures *signatures = c->parts.detect ? detect_signatures(c->parts.detect) : NULL;
+	struct signature_hits hits = {0};
+
 	COUNT(c, requests, 1);
+	/* What stands behind a gap may be the inside of a body: nobody is judged by it (detect_request). */
+	if (signatures && !(r->deviations & HTTP_DEV_AFTER_GAP))
+		signatures_run(signatures, r, &hits);
 	proxied_request(&c->proxied, conn, r, forwarded, c->time_ns, &client);
 	const struct redact_context context = {
 		.flow = conn->flow,
@@ -191,7 +197,7 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 		.stream_index = (uint16_t)MIN(s->requests, (uint32_t)UINT16_MAX),
 		.time_ns = c->time_ns,
 		.wall_ns = capture_wall(c, c->time_ns),
-		.room = process_room(process),
+		.room = process_room(process) + signature_event_room(&hits),
 	};
 	struct event *e = redact_request(c->parts.redact, r, &context);
 	conn->request_id = e ? e->id : 0;
@@ -204,6 +210,7 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 	e->request.client_behind = client.behind;
 	e->request.client_connection_id = client.connection_id;
 	note_process(e, process);
+	signature_event_note(e, &hits, c->parts.redact);
 	if (c->parts.routes)
 		routes_find(c->parts.routes, r->path, e);
 	judge_request(c, conn, r, e);

@@ -250,6 +250,15 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "buckets", s->detect.buckets);
 	put_uint(w, "forgotten", s->detect.forgotten);
 	put_uint(w, "own_denials", s->detect.own_denials);
+	json_key(w, "signatures");
+	json_object_begin(w);
+	put_bool(w, "on", s->detect.signatures.on);
+	put_uint(w, "requests", s->detect.signatures.requests);
+	put_uint(w, "matched", s->detect.signatures.matched);
+	put_uint(w, "asked", s->detect.signatures.asked);
+	put_uint(w, "gave_up", s->detect.signatures.gave_up);
+	put_uint(w, "excepted", s->detect.signatures.excepted);
+	json_object_end(w);
 	json_object_end(w);
 	write_packet_watch(w, s->parts->packet_watch);
 	json_key(w, "kept_over_restart");

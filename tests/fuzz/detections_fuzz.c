@@ -23,7 +23,7 @@ static void judge(struct matcher *m, struct span text)
 	};
 	struct matched matched;
 
-	if (matcher_run(m, &request, DOCUMENTED_NO, &matched))
+	if (matcher_run(m, &request, DOCUMENTED_NO, &(struct event_marks){0}, &matched))
 		abort();
 	if (matched.count > RULES_MAX || (matched.count && matched.path.ptr[0] != '/'))
 		abort();

@@ -63,9 +63,9 @@ static double now_us(void)
 
 static bool ours_alarm(struct signatures *s, const struct stage *stage, struct signature_hits *hits)
 {
-	if (signatures_run(s, &stage->request, SPAN_NULL, hits))
+	if (signatures_run(s, &stage->request, hits))
 		abort();
-	return hits->score >= ALARM_SCORE;
+	return hits->marks.score >= ALARM_SCORE;
 }
 
 static void show(const struct judge *j, const struct stage *s, bool attack, bool alarm,

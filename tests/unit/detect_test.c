@@ -434,25 +434,6 @@ static void a_scanner_that_says_its_name_is_believed(void **state)
 	assert_int_equal(ask_many(f, 3, "GET", "/nmaplowercheck1234", 0), 1);
 }
 
-static void attack_patterns_are_seen_through_encoding(void **state)
-{
-	struct fixture *f = *state;
-	static const char *const targets[] = {"/x?q=1%27%20OR%20%271%27=%271",
-					      "/x?q=1+UNION+SELECT+a",
-					      "/x?q=%2527%2520or%25201%253d1",
-					      "/x?f=../../../etc/passwd",
-					      "/x?f=%2e%2e/%2e%2e/%2e%2e/etc/hosts",
-					      "/x?a=${jndi:ldap://h/a}",
-					      "/x?a=%24%7Bjndi%3aldap"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
-		use_rules(f, NULL);
-		if (ask_many(f, 4, "GET", targets[i], 0) != 1)
-			fail_msg("%s is not known", targets[i]);
-		assert_string_equal(f->last.origin, "injection-probing");
-	}
-}
-
 static void malformed_requests_count_and_gaps_do_not(void **state)
 {
 	struct fixture *f = *state;
@@ -1234,7 +1215,6 @@ int main(void)
 		TEST(guessing_keys_at_a_token_route_takes_longer_to_be_told_of),
 		TEST(a_path_scanner_is_known_by_different_paths),
 		TEST(a_scanner_that_says_its_name_is_believed),
-		TEST(attack_patterns_are_seen_through_encoding),
 		TEST(malformed_requests_count_and_gaps_do_not),
 		TEST(what_is_not_documented_may_count),
 		TEST(a_flood_is_told_of_within_a_second),
