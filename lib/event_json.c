@@ -8,6 +8,8 @@
  * described in docs/events.md and docs/schema/event.schema.json.
  */
 #include "lib/event_json.h"
+#include <stddef.h>
+#include <string.h>
 #include "lib/clock.h"
 #include "lib/util.h"
 
@@ -212,21 +214,28 @@ static void put_client(struct json_writer *w, const struct event_request *r)
 		PUT_UINT_STRING(w, "picket.client.connection.id", r->client_connection_id);
 }
 
+/* Lists of the same length, the strongest first. */
 static void put_signatures(struct json_writer *w, const struct event_request *r)
 {
-	KEY(w, "picket.signatures");
-	json_array_begin(w);
-	for (unsigned i = 0; i < r->signature_count; i++) {
-		const struct event_signature *s = &r->signatures[i];
-		json_object_begin(w);
-		PUT_SPAN(w, "id", s->id);
-		PUT_SPAN(w, "category", s->category);
-		PUT_SPAN(w, "severity", s->severity);
-		PUT_SPAN(w, "where", s->where);
-		PUT_SPAN(w, "match", s->match);
-		json_object_end(w);
+	static const struct {
+		const char *key;
+		size_t offset;
+	} lists[] = {{"picket.signature.id", offsetof(struct event_signature, id)},
+		     {"picket.signature.category", offsetof(struct event_signature, category)},
+		     {"picket.signature.severity", offsetof(struct event_signature, severity)},
+		     {"picket.signature.where", offsetof(struct event_signature, where)},
+		     {"picket.signature.match", offsetof(struct event_signature, match)}};
+
+	for (size_t k = 0; k < ARRAY_SIZE(lists); k++) {
+		json_key(w, lists[k].key);
+		json_array_begin(w);
+		for (unsigned i = 0; i < r->signature_count; i++) {
+			struct span text;
+			memcpy(&text, (const char *)&r->signatures[i] + lists[k].offset, sizeof text);
+			json_string(w, text);
+		}
+		json_array_end(w);
 	}
-	json_array_end(w);
 	PUT_UINT(w, "picket.signature.score", r->marks.score);
 }
 

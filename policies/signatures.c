@@ -354,21 +354,25 @@ static void look_at(struct look *l, enum signature_where where, struct span text
 	}
 }
 
-/* A text and what a database or a shell may make of it. raw: it need not be unravelled. */
-static void look_at_forms(struct look *l, enum signature_where where, struct span text, bool raw)
+/* A text and what a database or a shell may make of it. */
+static void look_at_forms(struct look *l, enum signature_where where, struct span text)
 {
 	char *plain = l->s->scratch, *other = plain + text.len + 1;
+	unsigned signs = unravel_signs(text);
+	size_t len;
 
 	if (!text.len)
 		return;
-	if (!raw)
-		text = (struct span){
-			plain, unravel(text, where == SIGNATURE_QUERY ? UNRAVEL_QUERY : UNRAVEL_TEXT, plain)};
+	if (where == SIGNATURE_QUERY || signs & UNRAVEL_SIGN_CODED) {
+		bool query = where == SIGNATURE_QUERY;
+		text = (struct span){plain, unravel(text, query ? UNRAVEL_QUERY : UNRAVEL_TEXT, plain)};
+		signs = unravel_signs(text);
+	}
 	look_at(l, where, text);
-	size_t len = unravel_sql(text, other);
+	len = signs & UNRAVEL_SIGN_SQL ? unravel_sql(text, other) : 0;
 	if (len)
 		look_at(l, where, (struct span){other, len});
-	len = unravel_shell(text, other);
+	len = signs & UNRAVEL_SIGN_SHELL ? unravel_shell(text, other) : 0;
 	if (len)
 		look_at(l, where, (struct span){other, len});
 }
@@ -427,11 +431,11 @@ int signatures_run(struct signatures *s, const struct http_request *request, str
 		longest = MAX(longest, request->headers[i].value.len);
 	if (scratch_reserve(s, 2 * (longest + 1)))
 		return -ENOMEM;
-	look_at_forms(&l, SIGNATURE_PATH, request->path, !unravel_needed(request->path));
-	look_at_forms(&l, SIGNATURE_QUERY, request->query, false);
+	look_at_forms(&l, SIGNATURE_PATH, request->path);
+	look_at_forms(&l, SIGNATURE_QUERY, request->query);
 	for (unsigned i = 0; i < request->header_count; i++) {
 		const struct http_header *h = &request->headers[i];
-		look_at_forms(&l, where_of(h->name), h->value, !unravel_needed(h->value));
+		look_at_forms(&l, where_of(h->name), h->value);
 	}
 	count(&s->counts.requests, 1);
 	count(&s->counts.suspected, l.asked);
@@ -450,7 +454,7 @@ bool signatures_try(struct signatures *s, unsigned index, struct span text)
 		if (s->rules.items[index].where >> w & 1) {
 			if (scratch_reserve(s, 2 * (text.len + 1)))
 				return false;
-			look_at_forms(&l, (enum signature_where)w, text, w != SIGNATURE_QUERY && !unravel_needed(text));
+			look_at_forms(&l, (enum signature_where)w, text);
 			return set_has(&l.hit, index);
 		}
 	return false;

@@ -254,17 +254,32 @@ static size_t squeeze(struct span in, char *out)
 	return len;
 }
 
-bool unravel_needed(struct span text)
+/* Nearly all texts have none: one look at each byte says so. */
+unsigned unravel_signs(struct span text)
 {
-	bool space = false;
+	static const uint8_t signs[256] = {
+		[0] = UNRAVEL_SIGN_CODED,
+		[1 ... 31] = UNRAVEL_SIGN_CODED,
+		['%'] = UNRAVEL_SIGN_CODED,
+		['&'] = UNRAVEL_SIGN_CODED,
+		[0xc0 ... 0xff] = UNRAVEL_SIGN_CODED,
+		['\\'] = UNRAVEL_SIGN_CODED | UNRAVEL_SIGN_SHELL,
+		['*'] = UNRAVEL_SIGN_SQL,
+		['\''] = UNRAVEL_SIGN_SHELL,
+		['"'] = UNRAVEL_SIGN_SHELL,
+		['^'] = UNRAVEL_SIGN_SHELL,
+		['`'] = UNRAVEL_SIGN_SHELL,
+		['$'] = UNRAVEL_SIGN_SHELL,
+	};
+	unsigned seen = 0;
+	char before = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
-		if (c == '%' || c == '&' || c == '\\' || c >= 0xc0 || c < ' ' || (c == ' ' && space))
-			return true;
-		space = c == ' ';
+		char c = text.ptr[i];
+		seen |= signs[(unsigned char)c] | (unsigned)(c == ' ' && before == ' ');
+		before = c;
 	}
-	return false;
+	return seen;
 }
 
 size_t unravel(struct span text, enum unravel_kind kind, char *out)

@@ -24,8 +24,13 @@
 enum unravel_kind { UNRAVEL_TEXT, UNRAVEL_QUERY };
 #define UNRAVEL_ROUNDS 3 /* of decoding; a text that is wrapped more often is left as it then is */
 
-/* Would unravel change anything of a text that is no query? May say yes for one that stays as it is. */
-bool unravel_needed(struct span text);
+/* What of it is worth a try; each may be said of a text that stays as it is. */
+enum unravel_sign {
+	UNRAVEL_SIGN_CODED = 1, /* by unravel, of a text that is no query */
+	UNRAVEL_SIGN_SQL = 2,   /* by unravel_sql */
+	UNRAVEL_SIGN_SHELL = 4, /* by unravel_shell */
+};
+unsigned unravel_signs(struct span text);
 size_t unravel(struct span text, enum unravel_kind kind, char *out);
 
 /* 0: there is nothing to take out. Of a text that was unravelled. */

@@ -14,10 +14,10 @@ BUILD="cmake ninja-build gcc libc6-dev linux-libc-dev pkg-config clang llvm bpft
 DEMO="iproute2 util-linux procps curl jq nginx-light haproxy"
 TEST="$DEMO clang-format clang-tidy libclang-rt-14-dev shellcheck nghttp2-client apache2-utils hping3 tcpdump
 	python3 python3-cryptography python3-scapy python3-yaml python3-jsonschema openssl qemu-system-x86 busybox-static cpio xz-utils
-	node-llhttp mandoc zsh fish ca-certificates"
+	node-llhttp mandoc zsh fish ca-certificates libmodsecurity-dev modsecurity-crs"
 # A real Portkey comes by npm; a node of another origin brings its own, and does not go together with Debian's.
 command -v npm >/dev/null || TEST="$TEST nodejs npm"
-BENCH="$DEMO wrk bpftool nftables ipset iptables xdp-tools syslog-ng-core syslog-ng-mod-http openssl"
+BENCH="$DEMO libhyperscan-dev wrk bpftool nftables ipset iptables xdp-tools syslog-ng-core syslog-ng-mod-http openssl"
 # Attackers and users of tests/quality. A browser is a group of its own: half a gigabyte.
 QUALITY="$DEMO sqlmap wapiti nmap ffuf gobuster hydra slowhttptest hping3 wrk nghttp2-client wget python3"
 BROWSER="chromium"

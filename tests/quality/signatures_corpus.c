@@ -101,9 +101,80 @@ static int stage_read(const char *line, struct stage *s)
 	return 0;
 }
 
+/* Where the lines of text are: what was said of them. */
+struct section {
+	unsigned family, number;
+	bool attack;
+};
+
+static void usual_headers(struct stage *s)
+{
+	static const struct http_header usual[] = {
+		{SPAN("Host"), SPAN("api.example.test")},
+		{SPAN("Accept"), SPAN("application/json, */*;q=0.5")},
+		{SPAN("Accept-Language"), SPAN("en-US,en;q=0.9")},
+		{SPAN("User-Agent"),
+		 SPAN("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+		      "Chrome/120.0.0.0 Safari/537.36")},
+	};
+	bool own_agent = s->request.header_count && s->request.headers[0].name.ptr[0] == 'U';
+
+	for (size_t i = 0; i < ARRAY_SIZE(usual) - own_agent; i++)
+		s->request.headers[s->request.header_count++] = usual[i];
+}
+
+static int text_read(char *line, struct section *in, struct stage *s)
+{
+	size_t len = strcspn(line, "\r\n"), used = 0;
+	char kind[16];
+
+	line[len] = 0;
+	if (sscanf(line, "= %u %15s", &in->family, kind) == 2) {
+		in->attack = strcmp(kind, "attack") == 0;
+		return 1; /* no request */
+	}
+	s->text = malloc(4 * len + 128);
+	if (!s->text)
+		return -ENOMEM;
+	char *at = s->text, name[32];
+	s->rule_id = in->family * 1000 + ++in->number;
+	s->attack = in->attack;
+	snprintf(name, sizeof name, "%s-%u", in->attack ? "attack" : "benign", in->number);
+	s->test = (char *)put(&at, name).ptr;
+	s->method = (char *)put(&at, "GET").ptr;
+	s->version = (char *)put(&at, "HTTP/1.1").ptr;
+	s->second = second_half(s->test);
+	char *colon = line[0] == '/' ? NULL : strchr(line, ':');
+	if (line[0] != '/' && !colon)
+		return -EINVAL;
+	if (colon) {
+		*colon = 0;
+		s->request.headers[0].name = put(&at, line);
+		s->request.headers[0].value = span_trim(put(&at, colon + 1));
+		s->request.header_count = 1;
+		line = "/api/v1/orders";
+		len = strlen(line);
+	}
+	s->uri = at;
+	for (size_t i = 0; i < len; i++) {
+		if (line[i] == ' ')
+			used += (size_t)sprintf(at + used, "%%20");
+		else
+			at[used++] = line[i];
+	}
+	at[used] = 0;
+	s->request.method = span_from(s->method);
+	s->request.target = (struct span){at, used};
+	s->request.version_major = s->request.version_minor = 1;
+	split_target(&s->request);
+	usual_headers(s);
+	return 0;
+}
+
 int corpus_load(const char *path, struct corpus *ret)
 {
 	struct corpus c = {0};
+	struct section in = {0};
 	_cleanup_free_ char *line = NULL;
 	size_t size = 0, room = 0, number = 0;
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
@@ -123,8 +194,11 @@ int corpus_load(const char *path, struct corpus *ret)
 			c.stages = more;
 		}
 		memset(&c.stages[c.count], 0, sizeof *c.stages);
-		r = stage_read(line, &c.stages[c.count]);
-		if (r)
+		r = line[0] == '{' ? stage_read(line, &c.stages[c.count])
+				   : text_read(line, &in, &c.stages[c.count]);
+		if (r > 0)
+			r = 0;
+		else if (r)
 			fprintf(stderr, "%s:%zu: cannot be read\n", path, number);
 		else
 			c.count++;

@@ -2,7 +2,7 @@
 #include "event_samples.h"
 #include <stdio.h>
 
-#define TAIL 1024
+#define TAIL 2048
 
 static struct endpoint endpoint(const char *text, uint16_t port)
 {
@@ -56,6 +56,14 @@ static void fill_request(struct event *e)
 		.response_bytes = 12,
 		.response_size = INT64_MAX,
 	};
+	e->request.signatures = event_tail_alloc(e, 2 * sizeof(struct event_signature));
+	e->request.signatures[0] = (struct event_signature){text(e, "sql-union"), text(e, "sqli"),
+							    text(e, "critical"), text(e, "query"),
+							    text(e, "union select {text}")};
+	e->request.signatures[1] = (struct event_signature){text(e, "sql-lone-quote"), text(e, "sqli"),
+							    text(e, "medium"), text(e, "path"), text(e, "'")};
+	e->request.signature_count = 2;
+	e->request.marks.score = 7;
 	header(e, 0, "host", "api.example:8080");
 	header(e, 1, "x-forwarded-for", "2001:db8::7");
 	header(e, 2, "user-agent", "curl/8.0");

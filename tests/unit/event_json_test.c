@@ -149,6 +149,8 @@ static void test_http_request_with_nothing(void **state)
 		"picket.connection.id",
 		"picket.consumer",
 		"picket.deviations",
+		"picket.signature.id",
+		"picket.signature.score",
 		"picket.process.pid",
 		"picket.request.forwarded",
 		"picket.request.truncated",

@@ -26,6 +26,7 @@ picket_unit(protect picket_policies picket_lib)
 picket_unit(detect picket_policies picket_lib)
 picket_unit(detect_behaviour picket_policies picket_lib)
 picket_unit(packet_watch picket_policies picket_lib)
+picket_unit(signatures picket_policies picket_lib)
 
 # What detection and redaction cost a request; the budgets hold for optimised builds on a quiet machine.
 add_executable(detect_bench ${CMAKE_CURRENT_LIST_DIR}/../bench/detect_bench.c)
