@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "lib/config.h"
 #include "lib/target_route.h"
 #include "lib/util.h"
@@ -270,7 +271,27 @@ struct look {
 	struct signature_hits *hits;
 	struct signature_set hit; /* each signature is told once */
 	unsigned asked, given_up;
+	uint64_t began_ns; /* 0: the clock was not needed yet */
+	bool over;         /* it has had its share of time, or of expressions */
 };
+
+/* A long text is searched piece by piece, so that between them the clock can be looked at: the limits of an
+ * expression hold for each place where it may begin, and of these a long text has many. */
+#define PIECE   1024
+#define OVERLAP 512 /* longer than what an expression matches, as a rule */
+
+/* The clock is looked at every sixteenth time: a clean request asks less often than that. */
+static bool time_is_over(struct look *l)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	uint64_t now_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+	if (!l->began_ns)
+		l->began_ns = now_ns;
+	l->over = l->over || now_ns - l->began_ns > SIGNATURES_TIME_MAX_NS;
+	return l->over;
+}
 
 static void word_found(void *arg, uint16_t id)
 {
@@ -281,11 +302,22 @@ static void word_found(void *arg, uint16_t id)
 static struct span ask(struct look *l, unsigned index, struct span text)
 {
 	struct signatures *s = l->s;
+	bool last;
+	int r;
 
 	l->asked++;
-	int r = pcre2_match(s->codes[index], (PCRE2_SPTR)text.ptr, text.len, 0, 0, s->data, s->context);
+	if (l->asked % 16 == 0)
+		time_is_over(l);
+	for (size_t from = 0;; from += PIECE) {
+		size_t end = MIN(text.len, from + PIECE + OVERLAP);
+		last = end == text.len;
+		r = pcre2_match(s->codes[index], (PCRE2_SPTR)text.ptr, end, from, last ? 0 : PCRE2_NOTEOL,
+				s->data, s->context);
+		if (r != PCRE2_ERROR_NOMATCH || last || time_is_over(l))
+			break;
+	}
 	if (r < 0) {
-		l->given_up += r != PCRE2_ERROR_NOMATCH;
+		l->given_up += r != PCRE2_ERROR_NOMATCH || !last;
 		return SPAN_NULL;
 	}
 	const size_t *at = pcre2_get_ovector_pointer(s->data);
@@ -342,7 +374,8 @@ static void look_at(struct look *l, enum signature_where where, struct span text
 	words_search(l->s->words, text, word_found, &suspects);
 	for (unsigned i = 0; i < ARRAY_SIZE(suspects.bits); i++) {
 		for (uint64_t left = suspects.bits[i] & here->bits[i] & ~l->hit.bits[i]; left; left &= left - 1) {
-			if (l->asked >= SIGNATURES_ASKED_MAX || l->given_up >= SIGNATURES_GIVEN_MAX) {
+			if (l->over || l->asked >= SIGNATURES_ASKED_MAX ||
+			    l->given_up >= SIGNATURES_GIVEN_MAX) {
 				l->given_up++;
 				return;
 			}

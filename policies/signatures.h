@@ -6,7 +6,7 @@
  * expression. What this costs a clean request does not grow with the number of signatures.
  *
  * What a client's bytes may cost is bounded: by the parser's ceiling of a head, by the limits of one
- * expression, and by SIGNATURES_ASKED_MAX expressions a request; what was given up is counted.
+ * expression, and for each request by the number of expressions and their time; what was given up is counted.
  *
  * Not thread safe: scratch memory is reused.
  */
@@ -22,6 +22,7 @@
 #define SIGNATURE_TEXT_MAX   96  /* bytes kept of what matched */
 #define SIGNATURES_ASKED_MAX 512 /* expressions a request */
 #define SIGNATURES_GIVEN_MAX 4   /* ... of which so many may run out of their limits */
+#define SIGNATURES_TIME_MAX_NS 2000000 /* ... and the time they may take; looked at between pieces of a text */
 
 struct signature_hit {
 	const struct signature *signature;
@@ -57,7 +58,7 @@ void signatures_free(struct signatures *s);
 /* 0 or -ENOMEM: then ret is empty. */
 int signatures_run(struct signatures *s, const struct http_request *request, struct signature_hits *ret);
 
-/* Does a text, unravelled already, match one signature? For its examples. */
+/* Does a text match one signature, where that looks first? For its examples. */
 bool signatures_try(struct signatures *s, unsigned index, struct span text);
 const struct signature_rules *signatures_rules(const struct signatures *s);
 

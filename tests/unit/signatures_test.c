@@ -267,7 +267,7 @@ static void a_hostile_head_costs_little_and_is_counted(void **state)
 	print_message("60,000 hostile bytes: %.1f ms at most, %llu expressions given up on\n", worst,
 		      (unsigned long long)signatures_counts(s).gave_up);
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__)
-	assert_true(worst < 100);
+	assert_true(worst < 20);
 #endif
 	signatures_free(s);
 }
