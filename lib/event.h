@@ -73,7 +73,7 @@ struct event_signature {
 #define EVENT_MARK_SEVERITIES 4
 struct event_marks {
 	uint16_t categories[EVENT_MARK_SEVERITIES]; /* by severity, low first: 1 << category */
-	uint16_t score; /* low counts 1, medium 2, high 3, critical 5 */
+	uint16_t score;                             /* low counts 1, medium 2, high 3, critical 5 */
 };
 
 /* Not shown: the rules that count this request by the status of its answer, and its path as a keyed hash. */

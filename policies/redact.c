@@ -428,8 +428,7 @@ size_t redact_match(const struct redact *r, struct span match, bool (*known)(voi
 				  .hashes_left = REDACT_HASHES_MAX};
 
 	if (!r->off && r->query != REDACT_QUERY_KEEP)
-		match = (struct span){shape,
-				      hide_words(match, known, arg, shape, MIN(max, sizeof shape))};
+		match = (struct span){shape, hide_words(match, known, arg, shape, MIN(max, sizeof shape))};
 	match.len = MIN(match.len, sizeof shape);
 	const struct http_request room = {.target = {shape, sizeof shape}};
 	if (scratch_reserve(r, &room, &w))

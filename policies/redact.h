@@ -46,9 +46,10 @@ struct redact_context {
 /* NULL: out of memory. request's spans are not kept. */
 struct event *redact_request(const struct redact *r, const struct http_request *request,
 			     const struct redact_context *context);
-/* What a signature matched, as an event may show it: words that are not among `known` (words: runs of letters,
- * digits and "_" of two bytes and more) are hidden as {text}, unless targets are shown as they were sent; what
- * is left is written as a header's value is. Returns how many bytes of out it took, at most max. */
+/* What a signature matched, as an event may show it: words that are not among `known` (words: runs of
+ * letters, digits and "_" of two bytes and more) are hidden as {text}, unless targets are shown as they were
+ * sent; what is left is written as a header's value is. Returns how many bytes of out it took, at most max.
+ */
 size_t redact_match(const struct redact *r, struct span match, bool (*known)(void *arg, struct span word),
 		    void *arg, char *out, size_t max);
 /* "c_", the key's id, 16 hex digits of the keyed hash, as event_request.consumer. credential: without its

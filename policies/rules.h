@@ -14,9 +14,9 @@
  *           targets: {contains: [..], regex: [..]}         of the whole target with its query
  *           user_agents: {contains: [sqlmap]}
  *           deviations: [bare_lf]                names of http_deviation_name
- *           signatures: {category: [sqli], severity: high, score: 5}   docs/signatures.md: one of such a category
- *                                                (default: any) and at least that severe (low) was found, and
- *                                                all that were found count that much (1)
+ *           signatures: {category: [sqli],       docs/signatures.md: one of such a category (default: any)
+ *                        severity: high,         and at least that severe (low) was found, and all that
+ *                        score: 5}               were found count that much (1)
  *           documented: false                    the OpenAPI file (api.openapi) does not have this path with
  *                                                this method; without such a file it never holds
  *         anomalies: [slow_head, slow_body]      instead of match: clients that keep the server waiting, once
@@ -95,7 +95,7 @@ struct rule_match {
 	unsigned method_count, method_size;
 	struct patterns patterns[SUBJECTS];
 	uint32_t deviations;
-	uint8_t documented; /* enum documented; DOCUMENTED_UNKNOWN: either */
+	uint8_t documented;            /* enum documented; DOCUMENTED_UNKNOWN: either */
 	uint16_t signature_categories; /* 1 << category; 0: no condition */
 	uint8_t signature_severity;    /* at least */
 	uint16_t signature_score;      /* at least */
@@ -124,7 +124,7 @@ struct rule {
 	unsigned match_count, match_size;
 	uint64_t statuses[(STATUS_MAX - STATUS_MIN) / 64 + 1]; /* bit s - STATUS_MIN */
 	bool by_status;                                        /* any of them is set */
-	bool by_signature; /* a way to match asks for one */
+	bool by_signature;                                     /* a way to match asks for one */
 	enum rule_group group;
 	bool by_route; /* ... and by route */
 	enum rule_distinct distinct;

@@ -8,8 +8,9 @@
 
 size_t signature_event_room(const struct signature_hits *hits)
 {
-	return hits->count ? 8 + hits->count * (sizeof(struct event_signature) + NAMES_ROOM + SIGNATURE_MATCH_MAX)
-			   : 0;
+	return hits->count
+		       ? 8 + hits->count * (sizeof(struct event_signature) + NAMES_ROOM + SIGNATURE_MATCH_MAX)
+		       : 0;
 }
 
 static bool is_word(char c)

@@ -12,7 +12,7 @@
 
 static const char *const severities[SIGNATURE_SEVERITIES] = {NULL, "low", "medium", "high", "critical"};
 static const char *const categories[SIGNATURE_CATEGORIES] = {
-	"sqli", "nosqli", "traversal", "command", "template",  "xss",     "ssrf",
+	"sqli",   "nosqli", "traversal", "command", "template",  "xss",     "ssrf",
 	"lookup", "php",    "java",      "node",    "splitting", "scanner", "session"};
 static const char *const wheres[SIGNATURE_WHERES] = {"path",   "query",     "user_agent", "referer",
 						     "cookie", "forwarded", "other"};
@@ -175,8 +175,9 @@ static void read_where(struct loader *l, const struct yaml_node *n, struct signa
 		if (strcmp(text, "headers") == 0)
 			where |= WHERE_HEADERS;
 		if (where == before)
-			fault(l, n->items[i].line, "where is a list of path, query, headers, user_agent, referer, "
-						   "cookie, forwarded, other, each once");
+			fault(l, n->items[i].line,
+			      "where is a list of path, query, headers, user_agent, referer, "
+			      "cookie, forwarded, other, each once");
 	}
 	if (!where)
 		fault(l, n->line, "where must be a list that is not empty");
@@ -204,9 +205,15 @@ static void read_passes(struct loader *l, const struct yaml_node *n, struct sign
 }
 
 static const struct key keys[] = {
-	{"id", read_id},         {"name", read_name},   {"category", read_category},
-	{"severity", read_severity}, {"words", read_words}, {"matches", read_matches},
-	{"paranoia", read_paranoia}, {"where", read_where}, {"regex", read_regex},
+	{"id", read_id},
+	{"name", read_name},
+	{"category", read_category},
+	{"severity", read_severity},
+	{"words", read_words},
+	{"matches", read_matches},
+	{"paranoia", read_paranoia},
+	{"where", read_where},
+	{"regex", read_regex},
 	{"passes", read_passes},
 };
 #define KEYS_NEEDED 6 /* the first */

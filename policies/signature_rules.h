@@ -9,9 +9,8 @@
  *         category: sqli                       signature_category_name
  *         severity: critical                   low, medium, high, critical
  *         paranoia: 1                          1 to 4: from this level on it is in force
- *         where: [path, query, headers]        or user_agent, referer, cookie, forwarded, other. Default: path,
- *                                              query
- *         words: [union]                       one of these stands in whatever matches (case folded)
+ *         where: [path, query, headers]        or user_agent, referer, cookie, forwarded, other. Default:
+ * path, query words: [union]                       one of these stands in whatever matches (case folded)
  *         regex: ['\bunion\b.{0,40}\bselect']  any suffices; PCRE2, case folded
  *         matches: ["1 union select 2"]        texts that must match, and must not: the tests hold it to them
  *         passes: ["a union of workers"]
@@ -52,12 +51,12 @@ enum signature_where {
 };
 const char *signature_where_name(enum signature_where where); /* "path", ... */
 
-#define SIGNATURES_MAX           512
-#define SIGNATURE_ID_MAX         48
-#define SIGNATURE_NAME_MAX       120
-#define SIGNATURE_REGEX_MAX      2048 /* bytes of one expression */
-#define SIGNATURE_PARANOIA_MAX   4
-#define SIGNATURE_LIST_MAX       400 /* words, expressions or examples of one signature */
+#define SIGNATURES_MAX         512
+#define SIGNATURE_ID_MAX       48
+#define SIGNATURE_NAME_MAX     120
+#define SIGNATURE_REGEX_MAX    2048 /* bytes of one expression */
+#define SIGNATURE_PARANOIA_MAX 4
+#define SIGNATURE_LIST_MAX     400 /* words, expressions or examples of one signature */
 
 struct signature_texts {
 	char **items;

@@ -121,12 +121,14 @@ static bool is_disabled(const struct signatures_settings *settings, const char *
 	return false;
 }
 
-static int compile_all(struct signatures *s, const struct signatures_settings *settings, struct buffer *errors)
+static int compile_all(struct signatures *s, const struct signatures_settings *settings,
+		       struct buffer *errors)
 {
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
 	int result = context ? 0 : -ENOMEM;
 
-	if (context) /* "^", "$" and "." know the zero byte between parameters, "\s" the newline inside of them */
+	if (context) /* "^", "$" and "." know the zero byte between parameters, "\s" the newline inside of
+			them */
 		pcre2_set_newline(context, PCRE2_NEWLINE_NUL);
 	for (unsigned i = 0; i < settings->disabled_count && !result; i++)
 		if (find_signature(s, settings->disabled[i]) < 0) {
@@ -150,7 +152,8 @@ static int compile_all(struct signatures *s, const struct signatures_settings *s
 static bool exception_name(const struct signatures *s, const char *name, struct signature_set *set)
 {
 	unsigned category = 0;
-	bool all = strcmp(name, "all") == 0, by_category = signature_category_parse(name, &category), any = all;
+	bool all = strcmp(name, "all") == 0, by_category = signature_category_parse(name, &category),
+	     any = all;
 
 	for (unsigned i = 0; i < s->rules.count; i++)
 		if (all || (by_category && s->rules.items[i].category == category) ||
@@ -172,7 +175,8 @@ static int exception_read(struct signatures *s, const char *text, struct buffer 
 	char *word = strtok_r(e->route, " \t", &rest); /* the route itself stays where it is */
 	unsigned names = 0;
 	if (!word || !target_route_valid(span_from(word))) {
-		buffer_printf(errors, "signatures.exceptions: \"%s\" begins with no route such as /users/{id}\n",
+		buffer_printf(errors,
+			      "signatures.exceptions: \"%s\" begins with no route such as /users/{id}\n",
 			      text);
 		return CONFIG_E_INVALID;
 	}
@@ -181,7 +185,8 @@ static int exception_read(struct signatures *s, const char *text, struct buffer 
 	while ((word = strtok_r(NULL, " \t", &rest))) {
 		names++;
 		if (!exception_name(s, word, &e->set)) {
-			buffer_printf(errors, "signatures.exceptions: there is no signature or category \"%s\"\n",
+			buffer_printf(errors,
+				      "signatures.exceptions: there is no signature or category \"%s\"\n",
 				      word);
 			return CONFIG_E_INVALID;
 		}
@@ -212,7 +217,8 @@ static int allocate(struct signatures *s, const struct signatures_settings *sett
 	s->context = pcre2_match_context_create(NULL);
 	if (!s->codes || !s->exceptions || !s->data || !s->context)
 		return -ENOMEM;
-	/* What an attacker's text may cost, as in matcher.c: about 0.1 ms, then the expression is given up on. */
+	/* What an attacker's text may cost, as in matcher.c: about 0.1 ms, then the expression is given up
+	 * on. */
 	pcre2_set_match_limit(s->context, 10000);
 	pcre2_set_depth_limit(s->context, 1000);
 	pcre2_set_heap_limit(s->context, 1024);
@@ -373,7 +379,8 @@ static void look_at(struct look *l, enum signature_where where, struct span text
 
 	words_search(l->s->words, text, word_found, &suspects);
 	for (unsigned i = 0; i < ARRAY_SIZE(suspects.bits); i++) {
-		for (uint64_t left = suspects.bits[i] & here->bits[i] & ~l->hit.bits[i]; left; left &= left - 1) {
+		for (uint64_t left = suspects.bits[i] & here->bits[i] & ~l->hit.bits[i]; left;
+		     left &= left - 1) {
 			if (l->over || l->asked >= SIGNATURES_ASKED_MAX ||
 			    l->given_up >= SIGNATURES_GIVEN_MAX) {
 				l->given_up++;
@@ -436,7 +443,7 @@ static enum signature_where where_of(struct span name)
 	case 'r':
 		return span_equal_nocase(name, SPAN("referer")) ? SIGNATURE_REFERER : SIGNATURE_OTHER;
 	case 'c':
-		return span_equal_nocase(name, SPAN("cookie"))		? SIGNATURE_COOKIE
+		return span_equal_nocase(name, SPAN("cookie"))      ? SIGNATURE_COOKIE
 		       : span_equal_nocase(name, SPAN("client-ip")) ? SIGNATURE_FORWARDED
 								    : SIGNATURE_OTHER;
 	case 'x':
@@ -447,7 +454,8 @@ static enum signature_where where_of(struct span name)
 	case 'f':
 		return span_equal_nocase(name, SPAN("forwarded")) ? SIGNATURE_FORWARDED : SIGNATURE_OTHER;
 	case 't':
-		return span_equal_nocase(name, SPAN("true-client-ip")) ? SIGNATURE_FORWARDED : SIGNATURE_OTHER;
+		return span_equal_nocase(name, SPAN("true-client-ip")) ? SIGNATURE_FORWARDED
+								       : SIGNATURE_OTHER;
 	default:
 		return SIGNATURE_OTHER;
 	}

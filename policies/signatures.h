@@ -22,7 +22,8 @@
 #define SIGNATURE_TEXT_MAX   96  /* bytes kept of what matched */
 #define SIGNATURES_ASKED_MAX 512 /* expressions a request */
 #define SIGNATURES_GIVEN_MAX 4   /* ... of which so many may run out of their limits */
-#define SIGNATURES_TIME_MAX_NS 2000000 /* ... and the time they may take; looked at between pieces of a text */
+#define SIGNATURES_TIME_MAX_NS \
+	2000000 /* ... and the time they may take; looked at between pieces of a text */
 
 struct signature_hit {
 	const struct signature *signature;
@@ -33,18 +34,18 @@ struct signature_hit {
 
 struct signature_hits {
 	struct signature_hit items[SIGNATURE_HITS_MAX]; /* each signature once */
-	unsigned count, more; /* more: of those that were not kept */
-	struct event_marks marks;    /* of all */
+	unsigned count, more;                           /* more: of those that were not kept */
+	struct event_marks marks;                       /* of all */
 };
 
 /* Each list may be empty; nothing is kept of it. An exception's route is one that a path fits. */
 struct signatures_settings {
-	unsigned paranoia;             /* 1 to SIGNATURE_PARANOIA_MAX */
-	char *const *files;            /* besides the shipped ones */
+	unsigned paranoia;  /* 1 to SIGNATURE_PARANOIA_MAX */
+	char *const *files; /* besides the shipped ones */
 	unsigned file_count;
-	char *const *disabled;         /* ids */
+	char *const *disabled; /* ids */
 	unsigned disabled_count;
-	char *const *exceptions;       /* "ROUTE NAME...": a template, ids or categories or "all" */
+	char *const *exceptions; /* "ROUTE NAME...": a template, ids or categories or "all" */
 	unsigned exception_count;
 };
 

@@ -153,9 +153,10 @@ static struct form read_reference(const char *at, const char *end)
 	static const struct {
 		const char *name;
 		char c;
-	} names[] = {{"lt;", '<'},      {"gt;", '>'},     {"amp;", '&'},   {"quot;", '"'},  {"apos;", '\''},
-		     {"newline;", '\n'}, {"tab;", '\t'},   {"colon;", ':'}, {"lpar;", '('},  {"rpar;", ')'},
-		     {"sol;", '/'},     {"period;", '.'}, {"lbrace;", '{'}, {"dollar;", '$'}, {"nbsp;", ' '}};
+	} names[] = {{"lt;", '<'},     {"gt;", '>'},       {"amp;", '&'},  {"quot;", '"'},
+		     {"apos;", '\''},  {"newline;", '\n'}, {"tab;", '\t'}, {"colon;", ':'},
+		     {"lpar;", '('},   {"rpar;", ')'},     {"sol;", '/'},  {"period;", '.'},
+		     {"lbrace;", '{'}, {"dollar;", '$'},   {"nbsp;", ' '}};
 
 	if (end - at > 2 && at[1] == '#')
 		return read_number_reference(at, end);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What signatures cost a request in the capture thread: clean ones (budget 5 us) and attacks. Beside it, where
- * it was built with Hyperscan, what one pass of that over the same texts costs, with the same expressions: the
- * choice of docs/decisions/0028. Prints nanoseconds a request, best of five rounds; ends 1 if the budget is
- * broken.
+ * What signatures cost a request in the capture thread: clean ones (budget 5 us) and attacks. Beside it,
+ * where it was built with Hyperscan, what one pass of that over the same texts costs, with the same
+ * expressions: the choice of docs/decisions/0028. Prints nanoseconds a request, best of five rounds; ends 1
+ * if the budget is broken.
  *
  *     signatures_bench [REQUESTS]
  */
@@ -108,9 +108,10 @@ static hs_database_t *hs_make(const struct signature_rules *rules, unsigned *ret
 		if (s->paranoia > 1)
 			continue;
 		for (unsigned k = 0; k < s->regexes.count && at < sizeof joined[i]; k++)
-			at += (size_t)snprintf(joined[i] + at, sizeof joined[i] - at, "%s(?:%s)", k ? "|" : "",
-					       s->regexes.items[k]);
-		if (!at || hs_expression_info(joined[i], HS_FLAG_CASELESS | HS_FLAG_PREFILTER, &info, &error)) {
+			at += (size_t)snprintf(joined[i] + at, sizeof joined[i] - at, "%s(?:%s)",
+					       k ? "|" : "", s->regexes.items[k]);
+		if (!at ||
+		    hs_expression_info(joined[i], HS_FLAG_CASELESS | HS_FLAG_PREFILTER, &info, &error)) {
 			hs_free_compile_error(error);
 			error = NULL;
 			++*ret_left_out;
@@ -118,8 +119,8 @@ static hs_database_t *hs_make(const struct signature_rules *rules, unsigned *ret
 		}
 		free(info);
 		texts[count] = joined[i];
-		flags[count] = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH | HS_FLAG_PREFILTER | HS_FLAG_MULTILINE |
-			       HS_FLAG_ALLOWEMPTY;
+		flags[count] = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH | HS_FLAG_PREFILTER |
+			       HS_FLAG_MULTILINE | HS_FLAG_ALLOWEMPTY;
 		ids[count] = i;
 		count++;
 	}

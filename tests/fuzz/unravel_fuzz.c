@@ -37,7 +37,8 @@ static void check_text(struct span text, enum unravel_kind kind, size_t separato
 	if (kind == UNRAVEL_TEXT && !(unravel_signs(text) & UNRAVEL_SIGN_CODED))
 		assert(span_equal(s, text));
 	memcpy(other, text.ptr, text.len);
-	assert(unravel((struct span){other, text.len}, kind, other) == s.len && memcmp(other, out, s.len) == 0);
+	assert(unravel((struct span){other, text.len}, kind, other) == s.len &&
+	       memcmp(other, out, s.len) == 0);
 	size_t sql = unravel_sql(s, other);
 	assert(sql <= s.len && (!sql || !memmem(other, sql, "*/", 2) || memmem(out, s.len, "*/", 2)));
 	assert(unravel_shell(s, other) <= s.len);

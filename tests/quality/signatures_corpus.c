@@ -58,7 +58,8 @@ static void add_headers(struct stage *s, const cJSON *headers, char **at)
 {
 	const cJSON *pair;
 
-	cJSON_ArrayForEach(pair, headers) {
+	cJSON_ArrayForEach(pair, headers)
+	{
 		const cJSON *name = cJSON_GetArrayItem(pair, 0), *value = cJSON_GetArrayItem(pair, 1);
 		if (!cJSON_IsString(name) || !cJSON_IsString(value) ||
 		    s->request.header_count == HTTP_HEADERS_MAX)

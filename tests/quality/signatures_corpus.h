@@ -5,8 +5,8 @@
  *     {"rule_id": 942100, "should_match": true, "method": "GET", "uri": "/get?a=b", "version": "HTTP/1.1",
  *      "headers": [["Host", "x"]], "test": "942100-1.0"}
  *
- * or as lines of text, as signatures-own.txt: "= FAMILY attack" or "= FAMILY benign" says what follows; a line
- * is a target, or a header's name and value; a space in a target stands for %20.
+ * or as lines of text, as signatures-own.txt: "= FAMILY attack" or "= FAMILY benign" says what follows; a
+ * line is a target, or a header's name and value; a space in a target stands for %20.
  */
 #ifndef PICKET_SIGNATURES_CORPUS_H
 #define PICKET_SIGNATURES_CORPUS_H

@@ -6,8 +6,9 @@
  *     signatures_score [--bars FILE] [--show missed|false] [--files F,F...] CORPUS.jsonl
  *
  * An alarm: of ours, that the detection "injection" (policies/detections/injection.yaml) would fire on this
- * request alone; of the peer's, that it would be blocked. Prints recall of each family (the first three digits
- * of a test's rule) and over all, false alarms, and microseconds a request; for both halves of the corpus.
+ * request alone; of the peer's, that it would be blocked. Prints recall of each family (the first three
+ * digits of a test's rule) and over all, false alarms, and microseconds a request; for both halves of the
+ * corpus.
  *
  * What a corpus calls "must not match" speaks of one rule only: those that are attacks in truth all the same
  * are told by FAMILY-TRUTH lines of the bars ("attack TEST").
@@ -71,14 +72,14 @@ static bool ours_alarm(struct signatures *s, const struct stage *stage, struct s
 static void show(const struct judge *j, const struct stage *s, bool attack, bool alarm,
 		 const struct signature_hits *hits)
 {
-	printf("%s %s %u %s %s", j->name, attack ? (alarm ? "found" : "missed") : "false", s->rule_id, s->test,
-	       s->uri);
+	printf("%s %s %u %s %s", j->name, attack ? (alarm ? "found" : "missed") : "false", s->rule_id,
+	       s->test, s->uri);
 	for (unsigned i = 0; i < s->request.header_count; i++) {
 		const struct http_header *h = &s->request.headers[i];
 		if (s->request.header_count < 40 && !memmem(h->value.ptr, h->value.len, "OWASP CRS", 9) &&
 		    strncasecmp(h->name.ptr, "accept", 6) != 0 && strncasecmp(h->name.ptr, "host", 4) != 0)
-			printf(" [%.*s: %.*s]", (int)h->name.len, h->name.ptr, (int)MIN(h->value.len, (size_t)100),
-			       h->value.ptr);
+			printf(" [%.*s: %.*s]", (int)h->name.len, h->name.ptr,
+			       (int)MIN(h->value.len, (size_t)100), h->value.ptr);
 	}
 	for (unsigned i = 0; j->ours && i < hits->count; i++)
 		printf(" {%s %s: %.*s}", hits->items[i].signature->id,
@@ -276,8 +277,9 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if (optind + 1 != argc || corpus_load(argv[optind], &run.corpus)) {
-		fprintf(stderr, "usage: signatures_score [--bars FILE] [--show JUDGE:missed|false] [--no-crs] "
-				"CORPUS.jsonl\n");
+		fprintf(stderr,
+			"usage: signatures_score [--bars FILE] [--show JUDGE:missed|false] [--no-crs] "
+			"CORPUS.jsonl\n");
 		return 2;
 	}
 	if (add_ours(&run, NULL, 0) || (bars && read_bars(&run, bars, false)))

@@ -57,9 +57,9 @@ static void fill_request(struct event *e)
 		.response_size = INT64_MAX,
 	};
 	e->request.signatures = event_tail_alloc(e, 2 * sizeof(struct event_signature));
-	e->request.signatures[0] = (struct event_signature){text(e, "sql-union"), text(e, "sqli"),
-							    text(e, "critical"), text(e, "query"),
-							    text(e, "union select {text}")};
+	e->request.signatures[0] =
+		(struct event_signature){text(e, "sql-union"), text(e, "sqli"), text(e, "critical"),
+					 text(e, "query"), text(e, "union select {text}")};
 	e->request.signatures[1] = (struct event_signature){text(e, "sql-lone-quote"), text(e, "sqli"),
 							    text(e, "medium"), text(e, "path"), text(e, "'")};
 	e->request.signature_count = 2;

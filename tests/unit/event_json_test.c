@@ -142,23 +142,12 @@ static void test_a_64_bit_length_is_exact(void **state)
 static void test_http_request_with_nothing(void **state)
 {
 	static const char *const absent[] = {
-		"server.address",
-		"http.request.method_original",
-		"http.request.body.size",
-		"user_agent.original",
-		"picket.connection.id",
-		"picket.consumer",
-		"picket.deviations",
-		"picket.signature.id",
-		"picket.signature.score",
-		"picket.process.pid",
-		"picket.request.forwarded",
-		"picket.request.truncated",
-		"picket.test",
-		"http.response.status_code",
-		"http.response.body.size",
-		"http.response.size",
-		"picket.http.latency_ns",
+		"server.address",      "http.request.method_original", "http.request.body.size",
+		"user_agent.original", "picket.connection.id",         "picket.consumer",
+		"picket.deviations",   "picket.signature.id",          "picket.signature.score",
+		"picket.process.pid",  "picket.request.forwarded",     "picket.request.truncated",
+		"picket.test",         "http.response.status_code",    "http.response.body.size",
+		"http.response.size",  "picket.http.latency_ns",
 	};
 	cJSON *d = data_of(event_sample_minimal(EVENT_HTTP_REQUEST));
 

