@@ -3,11 +3,12 @@
 # Real attackers and honest users against a real API behind the real daemon: who is found, how soon, after how much, and who
 # is taken for an attacker. Every client has a network namespace and an address of its own, on one bridge before the server.
 #
-#     tests/quality/quality.sh [--short] [--enforce] [--only NAME,...] [--json FILE] [--bar FILE]
+#     tests/quality/quality.sh [--short] [--enforce] [--second-opinion] [--only NAME,...] [--json FILE] [--bar FILE]
 #
 # --short    half a minute, what CI runs; otherwise five minutes
 # --enforce  clients that are decided on are stopped, and the table says what got through before. Otherwise picket observes, all
 #            tools run to their end, and a request counts as found when it came behind a decision on its client
+# --second-opinion  with second_opinion on (docs/second-opinion.md)
 # --json     the table as JSON as well;  --bar  what must be reached (bar.json), else exit status 1
 #
 # Tools that are not installed are named and counted as absent (scripts/install-dependencies.sh quality). What each client
@@ -19,16 +20,17 @@ if [ -x "${PICKET_PLAIN_BUILD:-}/picket" ]; then PICKET_BIN=$PICKET_PLAIN_BUILD/
 # shellcheck source=tests/e2e/lib.sh
 . "$HERE/../e2e/lib.sh"
 
-SECONDS_EACH=300 FORM=long MODE=observe ONLY='' JSON='' BAR=''
+SECONDS_EACH=300 FORM=long MODE=observe ONLY='' MORE='' JSON='' BAR=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--short) SECONDS_EACH=24 FORM=short ;;
 	--enforce) MODE=enforce ;;
+	--second-opinion) MORE='second_opinion: {enabled: true}' ;;
 	--only) ONLY=,$2, && shift ;;
 	--json) JSON=$2 && shift ;;
 	--bar) BAR=$2 && shift ;;
 	*)
-		say "usage: $0 [--short] [--enforce] [--only NAME,...] [--json FILE] [--bar FILE]"
+		say "usage: $0 [--short] [--enforce] [--second-opinion] [--only NAME,...] [--json FILE] [--bar FILE]"
 		exit 2
 		;;
 	esac
@@ -130,8 +132,13 @@ phase() { # NUMBER
 : >"$DIR/clients.tsv"
 : >"$DIR/absent.tsv"
 shop_up
-picket_up "$(many_blocks_yaml | sed "s/^mode: .*/mode: $MODE/")"
-"$PICKET_BIN" events -f --json --name picket.decision,tcp.anomaly,http.anomaly,picket.loss >"$DIR/judged.jsonl" 2>>"$DIR/picket.log" &
+picket_up "$(many_blocks_yaml | sed "s/^mode: .*/mode: $MODE/")
+$MORE"
+if [ -n "$MORE" ]; then
+	opinion_ready() { [ "$(status_of .second_opinion.state)" = ready ]; }
+	wait_until 30 "the second opinion has its rules" opinion_ready
+fi
+"$PICKET_BIN" events -f --json --name http.request,picket.decision,tcp.anomaly,http.anomaly,picket.loss >"$DIR/judged.jsonl" 2>>"$DIR/picket.log" &
 own $!
 sleep 0.3
 

@@ -5,12 +5,13 @@
 score.py FOLDER --form short|long --mode observe|enforce [--json FILE] [--bar FILE]
 
 In the folder: clients.tsv (name, class, address, begin, end, exit status), absent.tsv, access.full (nginx: address, end, seconds,
-status, request line), judged.jsonl (picket's decisions and anomalies), status.json.
+status, request line), judged.jsonl (picket's events), status.json.
 
 A client is *stopped* when a verdict on its address (or a prefix around it) was, or in mode observe would have been, carried out;
 *told* of when a person hears of it without that: a question, an anomaly of TCP, a slow request, a verdict the guard refused.
-A request counts as found when it came after its client was stopped. Precision of a class: of the clients (requests) that the
-detections which stopped its attackers stopped, those that were attackers. Recall: of its attackers, those that were stopped.
+A request counts as found when it came after its client was stopped, or matched signatures that together are as strong as a
+critical one. Precision of a class: of the clients (requests) that the detections which stopped its attackers stopped, those that
+were attackers; users' requests with such signatures are held against injection. Recall: of its attackers, those that were stopped.
 Exit status 1: below the bar, or a client did not play.
 """
 import argparse
@@ -24,7 +25,8 @@ import sys
 CARRIED_OUT = {"blocked", "would_block"}
 NO_ALERT = {"expired", "unblocked"}
 SILENT_CLIENTS = {"flood"}  # may send no request at all
-TELLING = {"slow_head", "slow_body"}
+TELLING = {"slow_head", "slow_body", "second_opinion"}
+MARKED = 5  # picket.signature.score of a critical signature
 
 
 def lines(folder, name):
@@ -40,7 +42,7 @@ def read_clients(folder):
     for line in lines(folder, "clients.tsv"):
         name, kind, address, begin, end, status = line.split("\t")
         clients[address] = {"name": name, "class": kind, "address": address, "begin": float(begin), "end": float(end),
-                            "exit": int(status), "requests": [], "decisions": [], "alerts": collections.Counter(), "told": None}
+                            "exit": int(status), "requests": [], "marked": [], "decisions": [], "alerts": collections.Counter(), "told": None}
     return clients
 
 
@@ -54,7 +56,11 @@ def read_requests(folder, clients):
         client["requests"].sort()
 
 
-def aimed_at(target, clients):
+def aimed_at(target, clients, consumers):
+    """Whom a verdict names: by address, prefix, or credential."""
+    if target.startswith("consumer:"):
+        address = consumers.get(target.split("@")[0][len("consumer:"):])
+        return [clients[address]] if address in clients else []
     try:
         network = ipaddress.ip_network(target.split("@")[0], strict=False)
     except ValueError:
@@ -70,7 +76,7 @@ def tell(client, when, what):
 
 def read_judged(folder, clients):
     """Loss that was told, and what was said of nobody alone."""
-    losses, of_all = collections.Counter(), []
+    losses, of_all, consumers = collections.Counter(), [], {}
     for line in lines(folder, "judged.jsonl"):
         if not line.endswith("}"):
             continue
@@ -78,13 +84,21 @@ def read_judged(folder, clients):
         when, name = int(event["time_unix_nano"]) / 1e9, event["event.name"]
         if name == "picket.loss":
             losses[event["picket.loss.stage"]] += event.get("picket.loss.count", 0)
+        elif name == "http.request":
+            address = event.get("client.address")
+            if "picket.consumer" in event:
+                consumers[event["picket.consumer"]] = address
+            if address in clients and event.get("picket.signature.score", 0) >= MARKED:
+                clients[address]["marked"].append(when)
+                if clients[address]["class"] == "benign":
+                    clients[address]["alerts"][event["picket.signatures"][0]["id"]] += 1
         elif name == "picket.decision":
             outcome = event["picket.decision.outcome"]
             if outcome in NO_ALERT:
                 continue
             what = {"when": when, "by": event.get("picket.decision.origin", "?"), "action": event["picket.decision.action"],
                     "outcome": outcome, "why": event.get("picket.decision.why", "")}
-            for client in aimed_at(event["picket.decision.target"], clients):
+            for client in aimed_at(event["picket.decision.target"], clients, consumers):
                 if outcome in CARRIED_OUT and what["action"] != "shadow":
                     client["decisions"].append(what)
                 else:
@@ -115,10 +129,11 @@ def judge(client, of_all):
     when = stopped["when"] if stopped else told[0] if told else None
     before = [r for r in client["requests"] if when is None or r[0] < when]
     found = [r for r in client["requests"] if stopped and r[0] >= stopped["when"]]
+    marked = [m for m in client["marked"] if not stopped or m < stopped["when"]]
     return {
         "name": client["name"], "class": client["class"], "attacker": client["class"] != "benign",
         "requests": len(client["requests"]), "answered_2xx": sum(200 <= s < 300 for _, s in client["requests"]),
-        "stopped": bool(stopped), "told": bool(told), "found_requests": len(found),
+        "stopped": bool(stopped), "told": bool(told), "marked_requests": len(marked), "found_requests": min(len(found) + len(marked), len(client["requests"])),
         "by": stopped["by"] if stopped else told[1] if told else "",
         "how": (f"{stopped['action']}, {stopped['outcome']}" if stopped else "told" if told else "missed"),
         "detections": sorted({d["by"] for d in decisions}),
@@ -140,6 +155,8 @@ def of_class(kind, rows, mode):
     stoppable = [r for r in mine if r["requests"]]
     detections = {d for r in mine for d in r["detections"]}
     wrong = [r for r in rows if not r["attacker"] and detections & set(r["detections"])]
+    marked = [r for r in rows if not r["attacker"] and r not in wrong and kind in (None, "injection")]
+    misses = sum(r["found_requests"] for r in wrong) + sum(r["marked_requests"] for r in marked)
     stopped = [r for r in mine if r["stopped"]]
     times = [r["seconds"] for r in mine if r["seconds"] is not None]
     hits = sum(r["found_requests"] for r in mine)
@@ -147,7 +164,7 @@ def of_class(kind, rows, mode):
         "class": kind or "all", "attackers": len(mine), "found": sum(r["stopped"] or r["told"] for r in mine),
         "stopped": len(stopped), "client_precision": share(len(stopped), len(stopped) + len(wrong)),
         "client_recall": share(len(stopped), len(mine)),
-        "request_precision": share(hits, hits + sum(r["found_requests"] for r in wrong)) if mode == "observe" else None,
+        "request_precision": share(hits, hits + misses) if mode == "observe" else None,
         "request_recall": share(hits, sum(r["requests"] for r in stoppable)) if mode == "observe" else None,
         "median_seconds": round(statistics.median(times), 1) if times else None,
     }
