@@ -18,6 +18,11 @@ pkg_check_modules(PCAP REQUIRED IMPORTED_TARGET libpcap)
 pkg_check_modules(NCURSES REQUIRED IMPORTED_TARGET ncurses)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+# Optional: second_opinion.
+pkg_check_modules(MODSECURITY IMPORTED_TARGET modsecurity)
+if(NOT MODSECURITY_FOUND)
+	message(STATUS "No second opinion: libmodsecurity-dev is not installed")
+endif()
 
 find_program(BPFTOOL bpftool PATHS /usr/sbin /usr/local/sbin REQUIRED)
 find_program(BPF_CLANG NAMES clang-14 clang REQUIRED)

@@ -300,6 +300,15 @@ struct config {
 		struct config_strings exceptions; /* signatures.exceptions: "ROUTE NAME..." */
 	} signatures;
 	struct {
+		bool enabled;      /* second_opinion.enabled, false */
+		uint32_t paranoia; /* second_opinion.paranoia, 1 to 4; 1 */
+		uint32_t sample; /* second_opinion.sample: one in N requests that are not suspicious; 0: none
+				  */
+		uint32_t cpu_percent; /* second_opinion.cpu_percent, of one processor; 5 */
+		char *setup;          /* second_opinion.setup, the rule set's configuration */
+		char *rules;          /* second_opinion.rules, its folder */
+	} second_opinion;
+	struct {
 		char *openapi; /* api.openapi: description of the API; empty: none */
 	} api;
 	struct {

@@ -262,6 +262,18 @@ const struct config_key config_keys[] = {
 	 "it can be denied single routes; \":path\": they ask with the client's own path, as Envoy does. Set it only where the proxy sets that "
 	 "header itself, whatever the client sent. By default none is looked at."},
 
+	{.path = "second_opinion.enabled", .type = CONFIG_BOOL, .offset = AT(second_opinion.enabled), .fallback = "false",
+	 .help = "Ask libmodsecurity with a Core Rule Set about suspicious and sampled requests, in a process of its own."},
+	{.path = "second_opinion.paranoia", .type = CONFIG_UINT32, .offset = AT(second_opinion.paranoia), .min = 1, .max = 4,
+	 .fallback = "1", .help = "Paranoia level of the rule set: higher finds more, also where nothing is."},
+	{.path = "second_opinion.sample", .type = CONFIG_UINT32, .offset = AT(second_opinion.sample), .max = 1000000,
+	 .fallback = "100", .help = "One in so many requests that are not suspicious is asked about as well; 0: none."},
+	{.path = "second_opinion.cpu_percent", .type = CONFIG_UINT32, .offset = AT(second_opinion.cpu_percent), .min = 1,
+	 .max = 100, .fallback = "5", .help = "Processor time it may take, in percent of one processor; what is over goes without."},
+	{.path = "second_opinion.setup", .type = CONFIG_TEXT, .offset = AT(second_opinion.setup), .form = FORM_PATH, .max = 1024,
+	 .fallback = "/etc/modsecurity/crs/crs-setup.conf", .help = "Setup file of the rule set, read before its rules."},
+	{.path = "second_opinion.rules", .type = CONFIG_TEXT, .offset = AT(second_opinion.rules), .form = FORM_PATH, .max = 1024,
+	 .fallback = "/usr/share/modsecurity-crs/rules", .help = "Folder of the rule set; its REQUEST-*.conf are loaded."},
 	{.path = "api.openapi", .type = CONFIG_TEXT, .offset = AT(api.openapi), .form = FORM_FILE, .max = 1024, .fallback = "",
 	 .help = "OpenAPI 3 file, YAML or JSON: its paths are the routes, and what it does not have is marked. Empty: none."},
 

@@ -152,6 +152,7 @@ struct event_tcp_header {
 	uint32_t ifindex;
 };
 
+#define EVENT_ANOMALY_RULES 8
 struct event_anomaly {
 	struct span name; /* tcp.anomaly.name, http.anomaly.name */
 	struct span
@@ -159,6 +160,8 @@ struct event_anomaly {
 	struct span request_id; /* http: the event id of the request, else empty */
 	struct endpoint client; /* http: as in the request; ADDR_NONE: the peer */
 	uint8_t client_source;
+	uint8_t rule_count; /* of second_opinion: rules of the rule set that alarmed */
+	uint32_t rules[EVENT_ANOMALY_RULES];
 };
 
 struct event_loss {

@@ -347,6 +347,13 @@ static void put_http_anomaly(struct json_writer *w, const struct event *e)
 	PUT_SPAN(w, "picket.request.id", e->anomaly.request_id);
 	KEY(w, "picket.client.source");
 	json_text(w, client_source_name((enum client_source)e->anomaly.client_source));
+	if (!e->anomaly.rule_count)
+		return;
+	KEY(w, "picket.second_opinion.rules");
+	json_array_begin(w);
+	for (unsigned i = 0; i < e->anomaly.rule_count; i++)
+		json_uint(w, e->anomaly.rules[i]);
+	json_array_end(w);
 }
 
 static void put_loss(struct json_writer *w, const struct event *e)

@@ -51,6 +51,7 @@ static inline void cleanup_fclose(FILE **f)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 
 #define NS_PER_S  1000000000ull
+#define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull
 
 #endif

@@ -539,6 +539,11 @@ static enum verdict_action in_force(const struct detect *d, const struct event *
 	return decide_in_force(d->links.decide, &q, event->time_ns);
 }
 
+bool detect_is_denied(const struct detect *d, const struct event *event)
+{
+	return verdict_drops(in_force(d, event));
+}
+
 /* What the rule asks beside what the request looks like. */
 static bool condition_holds(const struct detect *d, const struct rule *rule, const struct event *event)
 {

@@ -95,6 +95,8 @@ void detect_anomaly(struct detect *d, const struct event *event, detect_emit emi
 /* What signatures are looked for; NULL: none. Of the same thread. The event that detect_request is given has
  * what they found (signature_event.h). */
 struct signatures *detect_signatures(struct detect *d);
+/* Does picket deny this client already, so that what it does raises nothing? Where decide is linked. */
+bool detect_is_denied(const struct detect *d, const struct event *event);
 /*
  * Every rule may fire again at once, also for a client it fired for a moment ago: what becomes of a verdict
  * has changed (another mode). Safe from other threads.

@@ -43,6 +43,8 @@ sensor/reconcile.[ch]     lib/ sensor/ policies/
 sensor/lists.[ch]         lib/ sensor/lists.h policies/
 sensor/list_watch.[ch]    lib/ sensor/ policies/list.h
 sensor/crowdsec_*.[ch]    lib/ sensor/ policies/ forwarder/
+sensor/opinion.[ch]       lib/ sensor/opinion policies/
+sensor/opinion_*.[ch]     lib/ sensor/opinion
 sensor/replay_run.[ch]   lib/ sensor/ policies/
 sensor/judge.[ch]         lib/ sensor/ policies/ forwarder/
 sensor/control*.[ch]      lib/ sensor/ bpf/abi.h policies/ forwarder/

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that building, testing or the demo needs, and only those that are missing.
 #
-#     sudo scripts/install-dependencies.sh [build] [test] [demo] [bench] [quality] [browser]      (default: build)
+#     sudo scripts/install-dependencies.sh [build] [test] [demo] [bench] [quality] [browser] [opinion]      (default: build)
 #
 # No service is started and none stays enabled: nginx and haproxy are used as programs, in namespaces of our own.
 # PICKET_NO_INSTALL=1 skips everything. Exit 3: root is needed.
@@ -21,6 +21,8 @@ BENCH="$DEMO libhyperscan-dev wrk bpftool nftables ipset iptables xdp-tools sysl
 # Attackers and users of tests/quality. A browser is a group of its own: half a gigabyte.
 QUALITY="$DEMO sqlmap wapiti nmap ffuf gobuster hydra slowhttptest hping3 wrk nghttp2-client wget python3"
 BROWSER="chromium"
+# Optional when building: second_opinion.
+OPINION="libmodsecurity-dev modsecurity-crs"
 
 if [ "${PICKET_NO_INSTALL:-0}" = 1 ]; then
 	exit 0
@@ -51,6 +53,7 @@ for part in "${@:-build}"; do
 	demo) wanted="$wanted $DEMO" ;;
 	bench) wanted="$wanted $BUILD $BENCH" ;;
 	quality) wanted="$wanted $QUALITY" ;;
+	opinion) wanted="$wanted $OPINION" ;;
 	browser) wanted="$wanted $BROWSER" ;;
 	*)
 		echo "usage: $0 [build] [test] [demo] [bench]" >&2

@@ -53,6 +53,7 @@ struct capture_parts {
 	const struct redact *redact;
 	struct detect *detect;             /* NULL: no built-in analysis */
 	struct packet_watch *packet_watch; /* NULL: no criteria for TCP headers */
+	struct opinion *opinion;           /* NULL: nobody else is asked */
 	struct routes *routes; /* NULL: events show no route; whoever takes the events notes them there */
 	struct proxies *proxies;
 	struct processes *processes; /* NULL: process ids are not of this host (replay) */

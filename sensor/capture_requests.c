@@ -2,6 +2,7 @@
 #include "sensor/capture_internal.h"
 #include <stddef.h>
 #include "sensor/http1_host.h"
+#include "sensor/opinion.h"
 
 void capture_on_verdict(void *arg, const struct verdict *v)
 {
@@ -149,6 +150,7 @@ static void judge_request(struct capture *c, struct connection *conn, const stru
 	if (c->parts.detect)
 		detect_request(c->parts.detect, r, e, waits ? &e->request.pending : NULL, capture_on_verdict,
 			       c);
+	opinion_request(c->parts.opinion, r, e);
 	if (waits)
 		emit_request(c, conn, e);
 	event_unref(e);

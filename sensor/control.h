@@ -57,6 +57,7 @@ struct control_parts {
 	struct baseline *baseline;
 	struct forecast *forecast;
 	const struct capture *capture;
+	const struct opinion *opinion; /* NULL: not wanted */
 	const struct reader *reader;
 	struct queue_counts (*event_queue)(void *arg); /* capture → judge */
 	enum processes_sight (*sight)(void);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "sensor/control_status.h"
+#include "sensor/opinion.h"
 
 #define PEERS_SHOWN_MAX 100
 
@@ -96,6 +97,31 @@ static void write_processes(struct json_writer *w, const struct status *s)
 	put_bool(w, "answers", !s->warden_result);
 	control_write_time(w, "started", parts->clock, warden_ns);
 	put_uint(w, "uptime_s", warden_ns ? (s->now_ns - warden_ns) / NS_PER_S : 0);
+	json_object_end(w);
+}
+
+static void write_opinion(struct json_writer *w, const struct opinion *o)
+{
+	const struct opinion_counts c = opinion_counts(o);
+
+	json_key(w, "second_opinion");
+	json_object_begin(w);
+	put_text(w, "state", opinion_state_name(c.state));
+	put_uint(w, "rules", c.rules);
+	put_uint(w, "asked", c.asked);
+	put_uint(w, "answered", c.answered);
+	put_uint(w, "unanswered", c.unanswered);
+	put_uint(w, "held", c.held);
+	put_uint(w, "alarms", c.alarms);
+	put_uint(w, "verdicts", c.verdicts);
+	put_uint(w, "queue_full", c.queue_full);
+	put_uint(w, "over_budget", c.over_budget);
+	put_uint(w, "too_large", c.too_large);
+	put_uint(w, "not_ready", c.not_ready);
+	put_uint(w, "no_memory", c.no_memory);
+	put_uint(w, "processes", c.processes);
+	put_uint(w, "cpu_us", c.cpu_us);
+	put_uint(w, "clients_forgotten", c.forgotten);
 	json_object_end(w);
 }
 
@@ -260,6 +286,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "excepted", s->detect.signatures.excepted);
 	json_object_end(w);
 	json_object_end(w);
+	write_opinion(w, s->parts->opinion);
 	write_packet_watch(w, s->parts->packet_watch);
 	json_key(w, "kept_over_restart");
 	json_object_begin(w);

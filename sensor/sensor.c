@@ -58,6 +58,7 @@
 #include "sensor/list_watch.h"
 #include "sensor/memory.h"
 #include "sensor/metrics_point.h"
+#include "sensor/opinion.h"
 #include "sensor/reader.h"
 #include "sensor/sandbox.h"
 #include "sensor/tail.h"
@@ -94,6 +95,7 @@ struct sensor {
 	struct behaviour *behaviour;
 	struct baseline *baseline;
 	struct witness *witness; /* NULL: no detection runs */
+	struct opinion *opinion; /* NULL: not wanted */
 	struct capture *capture;
 	struct reader *reader;
 	struct forwarder *forwarder;
@@ -202,6 +204,7 @@ static void *capture_main(void *arg)
 		}
 		uint64_t now = clock_boot_ns(&clock_system);
 		timeout_ms = capture_poll(s->capture, now) ? READER_WAIT_MS : READER_POLL_MS;
+		opinion_poll(s->opinion);
 		if (now - tick >= NS_PER_S) {
 			capture_tick(s->capture, now);
 			tick = now;
@@ -370,6 +373,16 @@ static void judge_mended(struct sensor *s)
 			    haproxy_point_counts(s->haproxy[i]).mended, &s->haproxy_mended_told[i]);
 }
 
+static void judge_opinion(struct sensor *s)
+{
+	struct warden_reply *reply = opinion_wants_process(s->opinion) ? malloc(sizeof *reply) : NULL;
+	int socket;
+
+	if (reply && warden_open_opinion(s->warden, reply, &socket) == 0 && reply->result == 0)
+		opinion_give(s->opinion, socket);
+	free(reply);
+}
+
 /* 1: time to end. */
 static int judge_wake(struct sensor *s)
 {
@@ -405,6 +418,7 @@ static void judge_main(struct sensor *s)
 			enforcer_tick(s->enforcer);
 			judge_losses(s, true);
 			judge_mended(s);
+			judge_opinion(s);
 			tick = now;
 		}
 		int r = forwarder_run(s->forwarder, s->epoll, more ? 0 : JUDGE_POLL_MS);
@@ -471,6 +485,7 @@ int sensor_check(const struct config *config, struct buffer *errors)
 	int p = packet_rules_load(config, &packets, errors);
 	packet_rules_free(packets);
 	int a = alert_send_check(config, errors);
+	int q = opinion_check(config, errors);
 	int f = forwarder_new(config, &clock_system, "", &hooks, &forwarder, errors);
 	forwarder_free(forwarder);
 	struct crowdsec_links *crowdsec = NULL;
@@ -478,7 +493,7 @@ int sensor_check(const struct config *config, struct buffer *errors)
 	crowdsec_links_free(crowdsec);
 	detect_free(detect);
 	redact_free(redact);
-	return r ? r : f ? f : w ? w : o ? o : p ? p : a;
+	return r ? r : f ? f : w ? w : o ? o : p ? p : q ? q : a;
 }
 
 static int open_redact(struct sensor *s, const struct config *c, struct buffer *errors)
@@ -793,6 +808,21 @@ static int restore(struct sensor *s, const struct sensor_start *start)
 	return r ? r : memory_start(s->memory);
 }
 
+static int opinion_start(struct sensor *s)
+{
+	const struct opinion_parts parts = {
+		.config = s->config,
+		.clock = &clock_system,
+		.detect = s->detect,
+		.witness = s->witness,
+		.event = on_event,
+		.verdict = on_local_verdict,
+		.arg = s,
+	};
+
+	return opinion_new(&parts, &s->opinion);
+}
+
 static int start_parts(struct sensor *s, const struct sensor_start *start)
 {
 	struct enforcer_parts enforcer = {
@@ -855,6 +885,9 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 	};
 	if (!r && s->detect)
 		detect_link(s->detect, &links);
+	if (!r && s->config->second_opinion.enabled)
+		r = opinion_start(s);
+	capture.opinion = s->opinion;
 	if (!r)
 		r = capture_new(&capture, &s->capture);
 	if (!r)
@@ -890,6 +923,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.baseline = s->baseline,
 		.forecast = s->forecast,
 		.capture = s->capture,
+		.opinion = s->opinion,
 		.reader = s->reader,
 		.event_queue = event_queue_counts,
 		.sight = processes_sight,
@@ -955,6 +989,7 @@ static void stop_parts(struct sensor *s)
 	s->alert_send = NULL; /* events may still come */
 	routes_state_free(s->routes_state);
 	capture_free(s->capture);
+	opinion_free(s->opinion);
 	reader_free(s->reader);
 	forwarder_free(s->forwarder);
 	crowdsec_links_free(s->crowdsec);

@@ -35,8 +35,9 @@ enum warden_op {
 	WARDEN_LIST_LOOK = 15, /* which file stands at the path of the configuration's list `index` */
 	WARDEN_LIST_OPEN = 16, /* the same, and a descriptor of it */
 	WARDEN_CLOSE_ALL =
-		18,        /* end the open connections of all whom the deny maps drop; count: how many were */
-	WARDEN_BATCH = 17, /* many wishes at once, in a sealed memfd that comes with the question */
+		18, /* end the open connections of all whom the deny maps drop; count: how many were */
+	WARDEN_OPINION = 19, /* start the process of the second opinion, and a descriptor of its socket */
+	WARDEN_BATCH = 17,   /* many wishes at once, in a sealed memfd that comes with the question */
 };
 
 /* Beside enum limits_answer: the kill switch is on, nothing is installed. */
@@ -147,6 +148,8 @@ int warden_client_new(int socket, struct warden_client **ret); /* takes the sock
 int warden_call(struct warden_client *c, const struct warden_request *q, struct warden_reply *ret);
 /* WARDEN_LIST_OPEN: the same, and the descriptor, yours to close, if reply->result is 0. */
 int warden_open_list(struct warden_client *c, uint32_t index, struct warden_reply *ret, int *ret_fd);
+/* WARDEN_OPINION: likewise. */
+int warden_open_opinion(struct warden_client *c, struct warden_reply *ret, int *ret_fd);
 /* WARDEN_BATCH: head->count wishes, at most WARDEN_BATCH_MAX. */
 int warden_batch(struct warden_client *c, const struct warden_batch_head *head,
 		 const struct warden_wish *wishes, struct warden_reply *ret);

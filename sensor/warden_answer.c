@@ -209,6 +209,8 @@ static int answer(struct warden *w, const struct warden_request *q, int fd, stru
 		return warden_list_look(w, q->index, a);
 	case WARDEN_LIST_OPEN:
 		return warden_list_open(w, q->index, a, ret_fd);
+	case WARDEN_OPINION:
+		return warden_opinion_start(w, ret_fd);
 	case WARDEN_BATCH:
 		return warden_batch_answer(w, fd, a);
 	}

@@ -53,11 +53,11 @@ int warden_call(struct warden_client *c, const struct warden_request *q, struct 
 	return exchange(c, q, -1, ret, &none);
 }
 
-int warden_open_list(struct warden_client *c, uint32_t index, struct warden_reply *ret, int *ret_fd)
+static int ask_for_descriptor(struct warden_client *c, const struct warden_request *q,
+			      struct warden_reply *ret, int *ret_fd)
 {
-	const struct warden_request q = {.op = WARDEN_LIST_OPEN, .index = index};
 	_cleanup_close_ int fd = -1;
-	int r = exchange(c, &q, -1, ret, &fd);
+	int r = exchange(c, q, -1, ret, &fd);
 
 	if (r || ret->result)
 		return r;
@@ -66,6 +66,20 @@ int warden_open_list(struct warden_client *c, uint32_t index, struct warden_repl
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
+}
+
+int warden_open_list(struct warden_client *c, uint32_t index, struct warden_reply *ret, int *ret_fd)
+{
+	const struct warden_request q = {.op = WARDEN_LIST_OPEN, .index = index};
+
+	return ask_for_descriptor(c, &q, ret, ret_fd);
+}
+
+int warden_open_opinion(struct warden_client *c, struct warden_reply *ret, int *ret_fd)
+{
+	const struct warden_request q = {.op = WARDEN_OPINION};
+
+	return ask_for_descriptor(c, &q, ret, ret_fd);
 }
 
 /* A descriptor of the wishes that nobody can change any more, or -errno. */

@@ -7,6 +7,7 @@
  *     warden_watch.c    which ports and interfaces are watched
  *     warden_answer.c   answers to the sensor
  *     warden_lists.c    block lists: their files are opened, and what stands in them is put into the maps
+ *     warden_opinion.c  the process of the second opinion
  *     warden_sensor.c   the sensor process: start, restart, stop
  *     warden_sockets.c  open connections of blocked clients
  */
@@ -48,6 +49,8 @@ struct warden {
 	int socket; /* to the sensor; -1 while there is none */
 	pid_t sensor;
 	bool sensor_ready;
+	pid_t opinion; /* process of the second opinion; 0: there is none */
+	uint64_t opinion_start_ns;
 	uint64_t sensor_heard_ns, sensor_start_ns, restart_at_ns;
 	uint32_t restarts, starts;
 	bool reloaded;   /* the next sensor starts with another configuration, since */
@@ -128,6 +131,11 @@ int warden_sockets_close_all(struct warden *w, uint32_t *ret);
 enum { WARDEN_E_NO_QUESTION = 1 };
 /* Answer one question of the sensor: 0, WARDEN_E_NO_QUESTION, or -errno (it hung up). */
 int warden_answer(struct warden *w);
+
+/* WARDEN_OPINION: starts the process. *ret_fd: the sensor's end of its socket. 0 or -errno. */
+int warden_opinion_start(struct warden *w, int *ret_fd);
+/* Was it this child that ended? */
+bool warden_opinion_ended(struct warden *w, pid_t pid, int status);
 
 /* Its socket is readable: answer, or note that it hung up. The first question says that it is ready. */
 void warden_sensor_serve(struct warden *w);

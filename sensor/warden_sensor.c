@@ -108,7 +108,7 @@ void warden_sensor_reap(struct warden *w)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid != w->sensor)
+		if (warden_opinion_ended(w, pid, status) || pid != w->sensor)
 			continue;
 		w->sensor = 0;
 		sensor_gone(w);

@@ -145,6 +145,9 @@ struct event *event_sample_full(enum event_kind kind)
 		e->anomaly.request_id = text(e, "0011223344556677-1");
 		e->anomaly.client = endpoint("2001:db8::7", 0);
 		e->anomaly.client_source = CLIENT_BY_FORWARDED;
+		e->anomaly.rule_count = 2;
+		e->anomaly.rules[0] = 942100;
+		e->anomaly.rules[1] = 941160;
 		break;
 	case EVENT_LOSS:
 		e->loss = (struct event_loss){.stage = text(e, "share"),

@@ -1195,7 +1195,7 @@ static void schema_is_sound_and_its_defaults_fit(void **state)
 	/* Every key but those whose default follows from others (5) or that have none (16 of a gateway, 2 of
 	 * a list, 3 of an haproxy).
 	 */
-	assert_int_equal(check_schema(schema), 140);
+	assert_int_equal(check_schema(schema), 146);
 	cJSON_Delete(schema);
 }
 

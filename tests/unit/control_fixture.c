@@ -240,6 +240,17 @@ void detect_rearm(struct detect *d)
 	fake.rearmed++;
 }
 
+struct opinion_counts opinion_counts(const struct opinion *o)
+{
+	(void)o;
+	return fake.opinion;
+}
+
+const char *opinion_state_name(enum opinion_state state)
+{
+	return state == OPINION_READY ? "ready" : "off";
+}
+
 struct detect_counts detect_counts(const struct detect *d)
 {
 	(void)d;

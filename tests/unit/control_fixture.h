@@ -8,6 +8,7 @@
 #define PICKET_TESTS_CONTROL_FIXTURE_H
 
 #include "sensor/control.h"
+#include "sensor/opinion.h"
 
 struct fake {
 	struct memory_counts memory;
@@ -50,6 +51,7 @@ struct fake {
 	struct answers_counts answers;
 	struct reader_counts reader;
 	struct detect_counts detect;
+	struct opinion_counts opinion;
 	struct regulars_counts regulars;
 	struct witness_counts witness;
 	struct queue_counts queue;

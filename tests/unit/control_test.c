@@ -507,6 +507,7 @@ static void status_tells_what_the_guard_goes_by(void **state)
 	fake.witness = (struct witness_counts){.noted = 5, .forgotten = 2};
 	fake.counts.neighbours_forgotten = 4;
 	fake.detect.own_denials = 6;
+	fake.opinion = (struct opinion_counts){.state = OPINION_READY, .rules = 687, .asked = 9, .alarms = 2};
 	cJSON *a = call("GET", "/v1/status", NULL, 200);
 
 	assert_int_equal(number_at(a, "guard.regulars"), 7);
@@ -517,6 +518,9 @@ static void status_tells_what_the_guard_goes_by(void **state)
 	assert_int_equal(number_at(a, "guard.witnessed_forgotten"), 2);
 	assert_int_equal(number_at(a, "guard.networks_forgotten"), 4);
 	assert_int_equal(number_at(a, "detection.own_denials"), 6);
+	assert_int_equal(number_at(a, "second_opinion.rules"), 687);
+	assert_int_equal(number_at(a, "second_opinion.asked"), 9);
+	assert_int_equal(number_at(a, "second_opinion.alarms"), 2);
 	cJSON_Delete(a);
 }
 
