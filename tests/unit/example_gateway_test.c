@@ -240,7 +240,7 @@ static void test_a_verdict_comes_by_long_poll(void **state)
 	assert_int_equal(rig->verdicts, 1);
 	assert_in_range(counts(rig).batches, 1,
 			5); /* on a busy machine the first may leave before the last came */
-	assert_int_equal(counts(rig).poll.asked, 1);
+	assert_in_range(counts(rig).poll.asked, 1, 2); /* the next question follows an answer at once */
 	assert_int_equal(counts(rig).poll.verdicts, 1);
 	assert_int_equal(counts(rig).verdicts, 1);
 	assert_string_equal(counts(rig).poll.last_error, "");
