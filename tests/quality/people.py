@@ -227,15 +227,21 @@ def ci():
             return
 
 
-def colleague(number, begin, token):
-    """One of many behind one address: signs in at `begin`, or has a token already; works on until the end."""
+def colleague(number, begin, token, friday=False):
+    """One of many behind one address: signs in at `begin`, or has a token already; works on until the end. friday: has worked
+    with that token before it expires, a third of the time in."""
     chance = random.Random(number)
     client = Client(BROWSERS[number % len(BROWSERS)], timeout=10)
     user = 100 + number
-    time.sleep(min(begin, SECONDS))
+    client.token = token
+    for _ in range(12 if friday else 0):
+        time.sleep(chance.uniform(0, SECONDS / 50))
+        client.ask("GET", "/api/orders")
+    if friday:
+        client.close()
+    time.sleep(max(0.0, min(begin, SECONDS) - (time.monotonic() - END + SECONDS)))
     if over():
         return
-    client.token = token
     if token is None or client.ask("GET", "/api/me")[0] == 401:
         if chance.random() < 0.06:
             client.login(user, "typo")
@@ -266,8 +272,9 @@ def nat():
 
 
 def monday():
-    """The same hundred on a Monday: they come within SECONDS, each with a token that expired over the weekend, and sign in anew."""
-    crowd([(CHANCE.uniform(0, SECONDS * 0.9), f"of-last-week-{n}") for n in range(100)])
+    """The same hundred before and after a weekend: they come within half of SECONDS, each with a token that was good and has
+    expired, and sign in anew."""
+    crowd([(CHANCE.uniform(SECONDS / 3, SECONDS * 0.8), f"friday-{100 + n}", True) for n in range(100)])
 
 
 WORDS = [

@@ -68,7 +68,7 @@ client_up() { # NUMBER, the last part of its address
 
 shop_up() {
 	"$PYTHON" -c '' || skip "no $PYTHON"
-	start_s "$PYTHON" "$HERE/shop.py" $BACKEND_PORT "$DIR/shop.db" 60 2>>"$DIR/shop.log"
+	start_s "$PYTHON" "$HERE/shop.py" $BACKEND_PORT "$DIR/shop.db" 60 $((SECONDS_EACH / 3)) 2>>"$DIR/shop.log"
 	wait_until 20 "the shop opens" in_s bash -c "exec 3<>/dev/tcp/127.0.0.1/$BACKEND_PORT"
 	# shellcheck disable=SC2016
 	NGINX_FULL='$remote_addr $msec $request_time $status $request'
@@ -125,6 +125,7 @@ phase() { # NUMBER
 		client_up "$number"
 		client_start "$name" "$number" "$class"
 	done <<<"$CLIENTS"
+	[ -n "$PIDS" ] || return 0 # wait without a name waits for the daemon, too
 	# shellcheck disable=SC2086
 	wait $PIDS || true
 }

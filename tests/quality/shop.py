@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API that attackers and users of tests/quality meet: an ordinary small shop, without a hole that was put there.
 
-shop.py PORT DATABASE [TOKEN-SECONDS]      listens on 127.0.0.1, behind nginx
+shop.py PORT DATABASE [TOKEN-SECONDS [WEEKEND-SECONDS]]      listens on 127.0.0.1, behind nginx
 
 Users own orders and files, tokens expire, queries are parameters of SQLite. What is not the caller's is 403 or 404, what is
 malformed 400 or 422. One process, one thread: nginx in front of it speaks with the world.
@@ -37,7 +37,7 @@ def password_hash(salt, password):
     return hashlib.pbkdf2_hmac("sha256", password.encode("utf-8", "replace"), salt, HASH_ROUNDS)
 
 
-def fill(db):
+def fill(db, weekend_seconds):
     """The same shop each time. User N has the password "pw-N-x" and the id 1000 + 7 N: ids have gaps, as they do."""
     chance = random.Random(7)
     db.executescript("""
@@ -60,9 +60,10 @@ def fill(db):
                                                             chance.randrange(1, 9), ""))
         if n % 10 == 0:
             db.execute("INSERT OR IGNORE INTO files VALUES(?,?,?)", (f"user{user}/bill-{n}.txt", 1000 + 7 * user, f"bill {n}\n"))
-    # Who signed in before anybody looked.
+    # Who signed in before anybody looked, for the day, and on Friday, until the weekend.
     for n in range(100, 200):
-        db.execute("INSERT INTO tokens VALUES(?,?,?,'access')", (f"earlier-{n}", 1000 + 7 * n, time.time() + 86400))
+        for name, seconds in (("earlier", 86400), ("friday", weekend_seconds)):
+            db.execute("INSERT INTO tokens VALUES(?,?,?,'access')", (f"{name}-{n}", 1000 + 7 * n, time.time() + seconds))
     db.commit()
 
 
@@ -93,14 +94,14 @@ def number(text, least=1, most=1 << 53):
 
 
 class Shop:
-    def __init__(self, path, token_seconds):
+    def __init__(self, path, token_seconds, weekend_seconds):
         fresh = not os.path.exists(path)
         self.db = sqlite3.connect(path)
         self.db.row_factory = sqlite3.Row
         self.db.execute("PRAGMA synchronous = OFF")
         self.token_seconds = token_seconds
         if fresh:
-            fill(self.db)
+            fill(self.db, weekend_seconds)
 
     def rows(self, sql, *values):
         return [dict(row) for row in self.db.execute(sql, values)]
@@ -334,7 +335,7 @@ async def serve(shop, reader, writer):
 
 
 async def main():
-    shop = Shop(sys.argv[2], float(sys.argv[3]) if len(sys.argv) > 3 else 60.0)
+    shop = Shop(sys.argv[2], *(float(sys.argv[n]) if len(sys.argv) > n else 60.0 for n in (3, 4)))
     server = await asyncio.start_server(lambda r, w: serve(shop, r, w), "127.0.0.1", int(sys.argv[1]), limit=1 << 17, backlog=1024)
     async with server:
         await server.serve_forever()
