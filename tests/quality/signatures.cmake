@@ -13,4 +13,4 @@ endif()
 add_test(NAME quality/signatures-own COMMAND signatures_score --no-crs --bars ${quality}/signatures-own.bars
 	${quality}/signatures-own.txt)
 add_test(NAME quality/signatures COMMAND ${quality}/signatures.sh $<TARGET_FILE:signatures_score>)
-set_tests_properties(quality/signatures-own quality/signatures PROPERTIES LABELS quality TIMEOUT 120 SKIP_RETURN_CODE 77)
+set_tests_properties(quality/signatures-own quality/signatures PROPERTIES LABELS quality TIMEOUT 300 SKIP_RETURN_CODE 77)
