@@ -30,9 +30,14 @@ static void end_batch(struct outbox *o, struct batch *b)
 	batch_free(b);
 }
 
-/* One that does not leave at once may wait for hours behind a gateway that is down. */
+/*
+ * One that does not leave at once may wait for hours behind a gateway that is down. One that is sealed is left
+ * alone: the spool's thread may be reading it.
+ */
 static void seal(const struct outbox *o, struct batch *b)
 {
+	if (b->sealed)
+		return;
 	batch_seal(b);
 	if (b != o->first)
 		batch_shrink(b);

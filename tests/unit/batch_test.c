@@ -204,6 +204,27 @@ static void test_a_batch_behind_another_gives_memory_back(void **state)
 	outbox_free(&o, true);
 }
 
+/* The spool's thread reads it. */
+static void test_a_sealed_batch_is_left_where_it_is(void **state)
+{
+	struct outbox o;
+
+	(void)state;
+	outbox_init(&o, &roomy, "x");
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(outbox_add(&o, SPAN("12345"), 0, 0), 0);
+	batch_seal(o.last);
+	const struct batch *b = o.last;
+	const char *memory = b->json.data;
+	size_t size = b->json.size;
+	assert_true(size > b->json.len);
+	assert_int_equal(outbox_add(&o, SPAN("12345"), 0, 0), 0);
+	assert_ptr_not_equal(o.last, b);
+	assert_ptr_equal(b->json.data, memory);
+	assert_int_equal(b->json.size, size);
+	outbox_free(&o, true);
+}
+
 static void test_outbox_is_bounded_by_events(void **state)
 {
 	struct outbox_limits limits = roomy;
@@ -317,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_a_batch_in_flight_takes_no_more),
 		cmocka_unit_test(test_a_batch_fills_the_memory_of_one_that_ended),
 		cmocka_unit_test(test_a_batch_behind_another_gives_memory_back),
+		cmocka_unit_test(test_a_sealed_batch_is_left_where_it_is),
 		cmocka_unit_test(test_outbox_is_bounded_by_events),
 		cmocka_unit_test(test_outbox_is_bounded_by_bytes),
 		cmocka_unit_test(test_backoff_doubles_its_ceiling),
