@@ -47,7 +47,8 @@ static void text_set(char *to, size_t size, struct span from)
 {
 	size_t n = MIN(from.len, size - 1);
 
-	memcpy(to, from.ptr, n);
+	if (n)
+		memcpy(to, from.ptr, n);
 	to[n] = 0;
 }
 
