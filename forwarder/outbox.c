@@ -31,8 +31,8 @@ static void end_batch(struct outbox *o, struct batch *b)
 }
 
 /*
- * One that does not leave at once may wait for hours behind a gateway that is down. One that is sealed is left
- * alone: the spool's thread may be reading it.
+ * One that does not leave at once may wait for hours behind a gateway that is down. One that is sealed is
+ * left alone: the spool's thread may be reading it.
  */
 static void seal(const struct outbox *o, struct batch *b)
 {
