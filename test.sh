@@ -26,7 +26,7 @@ fi
 trap mounts_undo EXIT
 mounts_ensure
 
-scripts/install-dependencies.sh build test quality opinion
+scripts/install-dependencies.sh build test
 
 for preset in asan clang; do
 	cache=build/$preset/CMakeCache.txt

@@ -386,7 +386,8 @@ row "run time" "$((($(date +%s%N) - started) / 1000000)) ms"
 
 failed=
 [ "$errors" = 0 ] || failed="$failed; the good client met $errors errors"
-[ "$seen" = "$in_log" ] || failed="$failed; $((in_log - seen)) requests were not seen"
+# More may be seen: nginx logs nothing of a tool that leaves in the middle of its question.
+[ "$seen" -ge "$in_log" ] || failed="$failed; $((in_log - seen)) requests were not seen"
 if [ $proxy = 0 ]; then
 	[ "$(jq -r .kernel.packets_dropped "$DIR/status")" -gt 0 ] || failed="$failed; no packet was dropped"
 else
