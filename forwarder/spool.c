@@ -67,14 +67,41 @@ static int empty(struct spool *s, struct spool_segment *g)
 	return r;
 }
 
-/* What is done with by now, all of it, gives its space back; but not the current file for each small batch.
- */
+/* What is done with by now, all of it, gives its space back: at once if it is small, else by spool_give_back;
+ * but not the current file for each small batch. */
 static int trim(struct spool *s, struct spool_segment *g)
 {
 	if (g->held ||
 	    (g == s->current && g->end < SPOOL_RECORDS_AT + MIN(s->segment_max / 2, SPOOL_TRIM_AT)))
 		return 0;
-	return empty(s, g);
+	if (g->end <= SPOOL_RECORDS_AT + 2 * SPOOL_STEP)
+		return empty(s, g);
+	if (s->current == g)
+		s->current = NULL;
+	return 0;
+}
+
+/* NULL: none has space to give back. */
+static struct spool_segment *done_with(struct spool *s)
+{
+	for (unsigned i = 0; i < SPOOL_SEGMENTS; i++) {
+		struct spool_segment *g = &s->segments[i];
+
+		if (g->generation && !g->held && g != s->current)
+			return g;
+	}
+	return NULL;
+}
+
+int spool_give_back(struct spool *s)
+{
+	struct spool_segment *g = done_with(s);
+
+	if (!g)
+		return 0;
+	int r = spool_segment_shrink(g, SPOOL_STEP);
+	count_bytes(s);
+	return r ? r : 1;
 }
 
 /* --- what waits --- */
@@ -190,6 +217,12 @@ static int begin(struct spool *s)
 	struct spool_segment *g = unused(s);
 	int r = 0;
 
+	if (!g && done_with(s)) { /* there was no time yet to do so step by step */
+		g = done_with(s);
+		r = empty(s, g);
+		if (r)
+			return r;
+	}
 	if (!g && s->full == SPOOL_FULL_DROP_NEWEST) {
 		s->counts.refused++;
 		return SPOOL_E_REFUSED;

@@ -2,9 +2,9 @@
 /*
  * spool.h: batches of one gateway on the disk, so that neither a crash nor an outage loses them. A fixed
  * number of files (spool_segment.h) that are filled one after the other and emptied when all in them is done
- * with; together they hold bytes_max at most. When that is full, either the oldest file's batches are
- * dropped, all at once, or the new one is not taken; both are counted. When the disk is full, nothing on it
- * is dropped for that: space would go to whoever filled it.
+ * with, large ones step by step; together they hold bytes_max at most. When that is full, either the oldest
+ * file's batches are dropped, all at once, or the new one is not taken; both are counted. When the disk is
+ * full, nothing on it is dropped for that: space would go to whoever filled it.
  *
  * A batch that was written is LIVE as long as its owner keeps it in memory and sends it from there, then
  * WAITING. spool_next gives the waiting ones back, oldest first. Not thread safe: spooler.h.
@@ -62,6 +62,10 @@ void spool_wait(struct spool *s, struct spool_place place, uint32_t events);
 int spool_next(struct spool *s, struct spool_place *ret_place, struct batch **ret);
 /* It is done with. 0 or -errno: after a crash it may come back. */
 int spool_ack(struct spool *s, struct spool_place place);
+/* Gives back some of the space of files that are done with; to be called between other things until it
+ * returns 0. 1: there is more; -errno. */
+#define SPOOL_STEP (4u << 20) /* a millisecond or two of the file system's */
+int spool_give_back(struct spool *s);
 void spool_free(struct spool *s); /* what is on the disk stays */
 
 #endif

@@ -225,14 +225,41 @@ int spool_segment_sync(const struct spool_segment *s)
 	return 0;
 }
 
-int spool_segment_empty(struct spool_segment *s)
+static int cut(const struct spool_segment *s, uint64_t end)
 {
-	while (ftruncate(s->fd, 0)) {
+	while (ftruncate(s->fd, (off_t)end)) {
 		if (errno != EINTR)
 			return -errno;
 	}
+	return 0;
+}
+
+int spool_segment_empty(struct spool_segment *s)
+{
+	int r = cut(s, 0);
+
+	if (r)
+		return r;
 	free(s->records);
 	spool_segment_init(s, s->fd);
+	return 0;
+}
+
+/* At the beginning of a record: of half of one a start would say that it is damaged. */
+int spool_segment_shrink(struct spool_segment *s, uint64_t bytes)
+{
+	uint64_t end = s->end;
+	uint32_t count = s->count;
+
+	while (count && s->end - end < bytes)
+		end = (uint64_t)s->records[--count].sector * SPOOL_SECTOR;
+	if (!count)
+		return spool_segment_empty(s);
+	int r = cut(s, end);
+	if (r)
+		return r;
+	s->end = end;
+	s->count = s->first_held = count;
 	return 0;
 }
 

@@ -80,6 +80,12 @@ int spool_segment_ack(struct spool_segment *s, uint32_t number);
 int spool_segment_sync(const struct spool_segment *s); /* 0 or -errno */
 /* Nothing of it is needed any more. 0 or -errno: the file is as it was. */
 int spool_segment_empty(struct spool_segment *s);
+/*
+ * Likewise, and it is done with: gives back the space of its last records, bytes or a little more, and at the
+ * end empties it. For a file system takes its time for a large file: 0.1 s for 300 MB on ext4, in which a
+ * batch waits. 0 or -errno.
+ */
+int spool_segment_shrink(struct spool_segment *s, uint64_t bytes);
 void spool_segment_free(struct spool_segment *s); /* closes the file */
 
 #endif

@@ -29,9 +29,10 @@ struct orders {
 struct spooler {
 	struct spooler_options options;
 	pthread_t thread;
-	struct spool spool; /* the thread's alone, like the mark */
+	struct spool spool; /* the thread's alone, like the next three */
 	struct spool_mark mark;
 	uint64_t mark_told_ns;
+	bool gives_back; /* files have space to give back */
 
 	_Atomic uint64_t seen_wall_ns;
 
@@ -274,7 +275,7 @@ static void wait_for_work(struct spooler *s)
 		until.tv_nsec -= (long)NS_PER_S;
 		until.tv_sec++;
 	}
-	while (!s->todo.first && !s->stop && (s->ahead || s->ahead_none) && r != ETIMEDOUT)
+	while (!s->todo.first && !s->stop && !s->gives_back && (s->ahead || s->ahead_none) && r != ETIMEDOUT)
 		r = pthread_cond_timedwait(&s->work, &s->lock, &until);
 }
 
@@ -322,6 +323,11 @@ static bool do_turn(struct spooler *s)
 	pthread_mutex_unlock(&s->lock);
 	if (had_orders || ahead)
 		s->options.wake(s->options.arg);
+	/* Behind all that somebody waits for. */
+	int r = spool_give_back(&s->spool);
+	s->gives_back = r == 1;
+	if (r < 0)
+		turn.error = r;
 	/* What cannot be read now is not asked for in a tight loop. */
 	if (turn.error && !had_orders)
 		nanosleep(&(struct timespec){.tv_nsec = (long)MARK_EVERY_NS}, NULL);

@@ -4,6 +4,7 @@
  * (the linker puts ours before libc's), and each state that a disk can be left in is made of them.
  */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -90,8 +92,14 @@ ssize_t __wrap_pwritev(int fd, const struct iovec *parts, int count, off_t at)
 	return n;
 }
 
+static off_t largest_cut;
+
 int __wrap_ftruncate(int fd, off_t len)
 {
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	largest_cut = MAX(largest_cut, st.st_size - len);
 	if (recording)
 		record(OP_TRUNCATE, fd, (uint64_t)len, 0, NULL);
 	return __real_ftruncate(fd, len);
@@ -110,13 +118,18 @@ int __wrap_fdatasync(int fd)
 
 /* --- rig --- */
 
-static void open_spool(struct spool *s, enum config_spool_full full)
+static void open_spool_of(struct spool *s, uint64_t bytes_max, enum config_spool_full full)
 {
 	for (unsigned i = 0; i < SPOOL_SEGMENTS; i++) {
 		slot_fds[i] = memfd_create("slot", MFD_CLOEXEC);
 		assert_true(slot_fds[i] >= 0);
 	}
-	spool_init(s, slot_fds, BYTES_MAX, full);
+	spool_init(s, slot_fds, bytes_max, full);
+}
+
+static void open_spool(struct spool *s, enum config_spool_full full)
+{
+	open_spool_of(s, BYTES_MAX, full);
 }
 
 /* The same files, as another process finds them. What spool_recover says. */
@@ -247,6 +260,67 @@ static void gives_space_back(void **state)
 		assert_true(s.counts.bytes <= 2 * (SPOOL_SEGMENT_MIN + SPOOL_RECORDS_AT));
 	}
 	assert_int_equal(s.counts.dropped, 0);
+	spool_free(&s);
+}
+
+#define LARGE     ((size_t)1 << 20) /* bytes of a batch */
+#define LARGE_MAX (10 * LARGE)      /* of a file: it holds nine of them */
+
+/* A file system takes its time to free a large file, and a batch would wait for it. */
+static void large_files_give_space_back_in_steps(void **state)
+{
+	struct spool s;
+	unsigned steps = 0, all = UINT_MAX;
+
+	(void)state;
+	/* A process may end behind each step: nothing comes back then, and nothing is called damage. */
+	for (unsigned until = 0; until <= all; until++) {
+		struct spool_place places[9];
+
+		open_spool_of(&s, SPOOL_SEGMENTS * LARGE_MAX, SPOOL_FULL_DROP_OLDEST);
+		for (unsigned i = 0; i < 9; i++)
+			places[i] = append(&s, i, LARGE - 1000 - i);
+		largest_cut = 0;
+		uint64_t full = s.counts.bytes;
+		for (unsigned i = 0; i < 9; i++)
+			assert_int_equal(spool_ack(&s, places[i]), 0);
+		for (steps = 0; steps < until && spool_give_back(&s) == 1; steps++)
+			assert_true(s.counts.bytes < full);
+		if (steps < until)
+			all = steps;
+		append(&s, 9, 100);
+		assert_true(largest_cut <= (off_t)(SPOOL_STEP + LARGE));
+		reopen(&s);
+		assert_int_equal(s.counts.damage.places, 0);
+		assert_next(&s, 9, 100);
+		assert_none(&s);
+		spool_free(&s);
+	}
+	assert_in_range(all, 2, 3);
+}
+
+/* What nobody needs makes room before anything is dropped or refused. */
+static void files_done_with_are_taken_at_need(void **state)
+{
+	struct spool s;
+	struct spool_place places[9];
+
+	(void)state;
+	open_spool_of(&s, SPOOL_SEGMENTS * LARGE_MAX, SPOOL_FULL_DROP_NEWEST);
+	for (unsigned i = 0; i < 9; i++)
+		places[i] = append(&s, i, LARGE - 1000);
+	for (unsigned i = 9; i < 9 * SPOOL_SEGMENTS; i++)
+		wait_for(&s, i, LARGE - 1000);
+	for (unsigned i = 0; i < 9; i++)
+		assert_int_equal(spool_ack(&s, places[i]), 0);
+	for (unsigned i = 0; i < 9; i++)
+		wait_for(&s, 9 * SPOOL_SEGMENTS + i, LARGE - 1000);
+	assert_int_equal(s.counts.dropped + s.counts.refused, 0);
+	assert_true(s.counts.bytes <= SPOOL_SEGMENTS * LARGE_MAX);
+	assert_int_equal(spool_give_back(&s), 0);
+	for (unsigned i = 9; i < 9 * SPOOL_SEGMENTS + 9; i++)
+		assert_next(&s, i, LARGE - 1000);
+	assert_none(&s);
 	spool_free(&s);
 }
 
@@ -681,6 +755,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back_in_order),
 		cmocka_unit_test(gives_space_back),
+		cmocka_unit_test(large_files_give_space_back_in_steps),
+		cmocka_unit_test(files_done_with_are_taken_at_need),
 		cmocka_unit_test(drops_the_oldest),
 		cmocka_unit_test(refuses_the_newest),
 		cmocka_unit_test(survives_a_full_disk),
