@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -52,6 +53,43 @@ static void system_clock_goes_on(void **state)
 	assert_true(wall > 1600000000 * NS_PER_S);
 }
 
+/* Clocks that go on by step_ns each time somebody looks, and by delay_ns at the look of that number: as if
+ * the process had had to wait there. */
+static struct {
+	bool on;
+	unsigned looks, delayed;
+	uint64_t now_ns, step_ns, delay_ns, slept_ns;
+} fake;
+
+int __real_clock_gettime(clockid_t id, struct timespec *t);
+int __wrap_clock_gettime(clockid_t id, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+	if (!fake.on)
+		return __real_clock_gettime(id, t);
+	fake.now_ns += fake.step_ns + (fake.looks++ == fake.delayed ? fake.delay_ns : 0);
+	uint64_t ns = fake.now_ns + (id == CLOCK_BOOTTIME ? fake.slept_ns : 0);
+	*t = (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+	return 0;
+}
+
+static void a_wait_between_two_clocks_is_no_sleep(void **state)
+{
+	(void)state;
+	for (unsigned at = 0; at < 30; at++) {
+		fake = (typeof(fake)){.on = true,
+				      .delayed = at,
+				      .now_ns = 1000 * NS_PER_S,
+				      .step_ns = 50,
+				      .delay_ns = 7 * NS_PER_MS,
+				      .slept_ns = 3600 * NS_PER_S};
+		uint64_t ahead_ns = clock_boot_ahead_ns();
+		fake.on = false;
+		assert_in_range(ahead_ns, fake.slept_ns - 100, fake.slept_ns + 100);
+	}
+}
+
 /* Each day that 64 bits of nanoseconds reach, as the C library has it. */
 static void test_every_day(void **state)
 {
@@ -74,6 +112,7 @@ int main(void)
 		cmocka_unit_test(boot_stamp_becomes_wall_time),
 		cmocka_unit_test(time_is_printed_in_utc_to_the_nanosecond),
 		cmocka_unit_test(system_clock_goes_on),
+		cmocka_unit_test(a_wait_between_two_clocks_is_no_sleep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
