@@ -99,6 +99,7 @@ static int kernel_start(struct loop *l, struct buffer *errors)
 	int r = kernel_load(l->config, &options, &l->kernel, errors);
 	if (r)
 		return r;
+	kernel_load_packets(l->kernel);
 	ports.watched[l->scratch.port >> 6] = 1ull << (l->scratch.port & 63);
 	r = kernel_config_set(l->kernel, &config);
 	return r ? r : ports_write(kernel_ports_fd(l->kernel), &ports);

@@ -161,8 +161,15 @@ int kernel_object_load(struct kernel *k, enum kernel_object which, const void *e
 
 	if (!o)
 		return -errno;
-	if (which == OBJECT_XDP_FRAGS)
-		bpf_object__for_each_program(program, o) bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	bpf_object__for_each_program(program, o)
+	{
+		if (which == OBJECT_XDP_FRAGS)
+			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+		/* One file has both. */
+		if (which == OBJECT_TC || which == OBJECT_TC_L3)
+			bpf_program__set_autoload(program, !strcmp(bpf_program__name(program), "pk_tc_l3") ==
+								   (which == OBJECT_TC_L3));
+	}
 	r = object_prepare(k, o);
 	if (!r)
 		r = tunnels_set(o, &k->tunnels);
@@ -182,10 +189,11 @@ int kernel_object_load(struct kernel *k, enum kernel_object which, const void *e
 
 static int load_packet(struct kernel *k, enum kernel_object which)
 {
+	bool tc = which == OBJECT_TC || which == OBJECT_TC_L3;
 	size_t size;
-	const void *elf = which == OBJECT_TC ? ingress_tc__elf_bytes(&size) : ingress_xdp__elf_bytes(&size);
+	const void *elf = tc ? ingress_tc__elf_bytes(&size) : ingress_xdp__elf_bytes(&size);
 
-	return kernel_object_load(k, which, elf, size, which == OBJECT_TC ? "ingress_tc" : "ingress_xdp");
+	return kernel_object_load(k, which, elf, size, tc ? "ingress_tc" : "ingress_xdp");
 }
 
 int kernel_program_fd(struct kernel *k, enum kernel_object object, const char *name)
@@ -198,6 +206,13 @@ int kernel_program_fd(struct kernel *k, enum kernel_object object, const char *n
 	}
 	struct bpf_program *p = bpf_object__find_program_by_name(k->objects[object], name);
 	return p ? bpf_program__fd(p) : -ENOENT;
+}
+
+void kernel_load_packets(struct kernel *k)
+{
+	(void)kernel_program_fd(k, OBJECT_TC, "pk_tc");
+	(void)kernel_program_fd(k, OBJECT_TC_L3, "pk_tc_l3");
+	(void)kernel_program_fd(k, OBJECT_XDP, "pk_xdp");
 }
 
 /* While the first rights last: who maps the buffers later has fewer, and a sensor may be started again. */
@@ -302,18 +317,20 @@ static void load_sockets(struct kernel *k)
 		(void)kernel_object_load(k, OBJECT_SOCKETS, elf, size, "sockets");
 }
 
-/* At least one of the two packet programs must load; a kernel without the other is told by the attachments'
- * notes. */
-static int load_packets(struct kernel *k, struct buffer *errors)
+/* At least one of the packet programs must load; a kernel without the other is told by the attachments'
+ * notes, when it is needed. */
+static int load_packet_program(struct kernel *k, struct buffer *errors)
 {
-	int tc = load_packet(k, OBJECT_TC);
-	int xdp = load_packet(k, OBJECT_XDP);
+	enum config_packet_mode mode = k->config->capture.packet_mode;
+	bool xdp = mode == PACKET_XDP_NATIVE || mode == PACKET_XDP_GENERIC;
+	int first = load_packet(k, xdp ? OBJECT_XDP : OBJECT_TC);
+	int second = first ? load_packet(k, xdp ? OBJECT_TC : OBJECT_XDP) : 0;
 
-	if (!tc || !xdp)
+	if (!first || !second)
 		return 0;
-	buffer_printf(errors, "packet program for tc: %s\npacket program for XDP: %s\n", strerror(-tc),
-		      strerror(-xdp));
-	return xdp;
+	buffer_printf(errors, "packet program for tc: %s\npacket program for XDP: %s\n",
+		      strerror(xdp ? -second : -first), strerror(xdp ? -first : -second));
+	return first;
 }
 
 /* A kernel without it refuses segments all the same, unnamed. It shares the TCP programs' ring. */
@@ -538,7 +555,7 @@ static int load(struct kernel *k, const struct kernel_options *options, struct b
 	int r = load_tcp(k, errors);
 
 	if (!r)
-		r = load_packets(k, errors);
+		r = load_packet_program(k, errors);
 	if (!r)
 		load_drops(k);
 	if (!r)

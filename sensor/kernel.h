@@ -33,6 +33,9 @@ struct kernel_options {
 /* Load maps and the TCP programs (not yet attached), choose ring or perf. Needs the three capabilities. */
 int kernel_load(const struct config *config, const struct kernel_options *options, struct kernel **ret,
 		struct buffer *errors);
+/* All packet programs, also those that no interface needs yet, for who wants to know what this kernel takes:
+ * what it does not load is missing in kernel_programs. */
+void kernel_load_packets(struct kernel *k);
 /* Attach the TCP tracepoints. */
 int kernel_attach_tcp(struct kernel *k, struct buffer *errors);
 /*

@@ -63,7 +63,8 @@ static int try_xdp(struct kernel *k, struct kernel_interface *i, __u32 flags)
 static int try_tc(struct kernel *k, struct kernel_interface *i, bool link_header)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = LINK_BEFORE);
-	int program = kernel_program_fd(k, OBJECT_TC, link_header ? "pk_tc" : "pk_tc_l3");
+	int program = link_header ? kernel_program_fd(k, OBJECT_TC, "pk_tc")
+				  : kernel_program_fd(k, OBJECT_TC_L3, "pk_tc_l3");
 
 	if (program < 0)
 		return program;

@@ -17,10 +17,12 @@
 /* The objects, each one alternative that loads whole. */
 enum kernel_object {
 	OBJECT_TCP, /* tcp_ring or tcp_perf, whichever loads */
+	/* Packet programs are loaded when first needed, for each takes some tenths of a second; but one, so
+	 * that a start finds out. */
 	OBJECT_TC,
+	OBJECT_TC_L3, /* for interfaces without a link header */
 	OBJECT_XDP,
-	OBJECT_XDP_FRAGS, /* the same programs, declared able to take packets in pieces; loaded when first
-			     needed */
+	OBJECT_XDP_FRAGS, /* the same, declared able to take packets in pieces */
 	OBJECT_RECEIVE,   /* loaded when first attached */
 	OBJECT_RESPONSE,  /* NULL: this kernel shows no answers */
 	OBJECT_DROPS,     /* NULL: this kernel's kfree_skb does not tell enough */

@@ -41,6 +41,7 @@ static bool tell(enum config_capture_source source, unsigned tunnels, const char
 	buffer_free(&errors);
 	if (!loads)
 		return false;
+	kernel_load_packets(k);
 	unsigned n = kernel_programs(k, programs, 16);
 	for (unsigned i = 0; i < n; i++) {
 		const struct kernel_program *p = &programs[i];

@@ -212,6 +212,7 @@ static int group_teardown(void **state)
 
 	(void)state;
 	open_with(ALL, VXLAN_PORT, &peer, 1);
+	kernel_load_packets(kernel);
 	unsigned n = kernel_programs(kernel, programs, ARRAY_SIZE(programs));
 	for (unsigned i = 0; i < n; i++)
 		if (!strncmp(programs[i].name, "pk_xdp", 6) || !strncmp(programs[i].name, "pk_tc", 5))
@@ -969,7 +970,7 @@ static void without_a_link_header(void **state)
 	if (!use_tc)
 		skip();
 	opened_as_usual = false; /* of another program */
-	program = kernel_program_fd(kernel, OBJECT_TC, "pk_tc_l3");
+	program = kernel_program_fd(kernel, OBJECT_TC_L3, "pk_tc_l3");
 	assert_true(program >= 0);
 	deny(CLIENT4, PK_ACT_DROP, PK_SCOPE_PORTS);
 	for (size_t i = 0; i < ARRAY_SIZE(tunnels); i++) {
