@@ -14,6 +14,7 @@ static const struct addr *client_of(const struct event *e)
 	case EVENT_CONNECTION:
 	case EVENT_TCP_HEADER:
 	case EVENT_TCP_ANOMALY:
+	case EVENT_TLS_HELLO:
 		return &e->flow.peer.addr;
 	default:
 		return NULL;

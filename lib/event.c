@@ -14,7 +14,7 @@ static const char *const kind_names[EVENT_KIND_MAX] = {
 	[EVENT_HTTP_REQUEST] = "http.request", [EVENT_CONNECTION] = "net.connection",
 	[EVENT_TCP_HEADER] = "tcp.header",     [EVENT_TCP_ANOMALY] = "tcp.anomaly",
 	[EVENT_HTTP_ANOMALY] = "http.anomaly", [EVENT_LOSS] = "picket.loss",
-	[EVENT_DECISION] = "picket.decision",
+	[EVENT_DECISION] = "picket.decision",  [EVENT_TLS_HELLO] = "tls.client_hello",
 };
 
 const char *event_kind_name(enum event_kind kind)
@@ -69,6 +69,39 @@ const char *client_flag_name(enum client_flag bit)
 		return "uncertain";
 	}
 	return "unknown";
+}
+
+const char *tls_deviation_name(enum tls_deviation bit)
+{
+	static const char *const names[TLS_DEV_BITS] = {
+		"sni_invalid",  "sni_address",     "sni_empty",      "sni_several",
+		"sni_long",     "extension_twice", "records",        "record_version",
+		"alpn_invalid", "no_ciphers",      "trailing_bytes",
+	};
+
+	for (unsigned i = 0; i < TLS_DEV_BITS; i++) {
+		if (bit == 1u << i)
+			return names[i];
+	}
+	return "unknown";
+}
+
+const char *event_tls_version(uint16_t version)
+{
+	switch (version) {
+	case 0x0300:
+		return "3";
+	case 0x0301:
+		return "1.0";
+	case 0x0302:
+		return "1.1";
+	case 0x0303:
+		return "1.2";
+	case 0x0304:
+		return "1.3";
+	default:
+		return version >> 8 == 0x7f ? "1.3" : NULL; /* its drafts, RFC 8446 section 4.2.1 of those */
+	}
 }
 
 const char *decision_outcome_name(enum decision_outcome outcome)
@@ -156,7 +189,7 @@ static const uint16_t head_size[EVENT_KIND_MAX] = {
 	[EVENT_HTTP_REQUEST] = HEAD(request),  [EVENT_CONNECTION] = HEAD(connection),
 	[EVENT_TCP_HEADER] = HEAD(tcp_header), [EVENT_TCP_ANOMALY] = HEAD(anomaly),
 	[EVENT_HTTP_ANOMALY] = HEAD(anomaly),  [EVENT_LOSS] = HEAD(loss),
-	[EVENT_DECISION] = HEAD(decision),
+	[EVENT_DECISION] = HEAD(decision),     [EVENT_TLS_HELLO] = HEAD(hello),
 };
 
 struct event *event_new(enum event_kind kind, size_t tail_len)
@@ -207,6 +240,16 @@ void *event_tail_alloc(struct event *e, size_t len)
 	void *at = tail_take(e, len);
 	memset(at, 0, len);
 	return at;
+}
+
+struct event_tls event_tls_copy(struct event *e, const struct event_tls *from)
+{
+	return (struct event_tls){
+		.server_name = event_tail_copy(e, from->server_name),
+		.ja3 = event_tail_copy(e, from->ja3),
+		.ja4 = event_tail_copy(e, from->ja4),
+		.version = from->version,
+	};
 }
 
 struct event *event_ref(struct event *e)

@@ -24,7 +24,8 @@ enum event_kind {
 	EVENT_HTTP_ANOMALY = 5, /* http.anomaly */
 	EVENT_LOSS = 6,         /* picket.loss */
 	EVENT_DECISION = 7,     /* picket.decision */
-	EVENT_KIND_MAX = 8,
+	EVENT_TLS_HELLO = 8,    /* tls.client_hello */
+	EVENT_KIND_MAX = 9,
 };
 const char *event_kind_name(enum event_kind kind);            /* "http.request", ... */
 int event_kind_parse(struct span name, enum event_kind *ret); /* 0 or 1 */
@@ -56,6 +57,34 @@ enum client_flag {
 };
 #define CLIENT_FLAG_BITS 8
 const char *client_flag_name(enum client_flag bit); /* "unreadable_hop", ... */
+
+/*
+ * What is known of a connection's TLS, by the hello of its client (sensor/tls_hello.h). All empty: nothing
+ * is. In an event of a request: of the connection that the request came on, or of the client's own to a proxy
+ * on this host (client_connection_id).
+ */
+struct event_tls {
+	struct span server_name; /* SNI, lower case, redacted */
+	struct span ja3, ja4;
+	uint16_t version; /* that was agreed on, as on the wire (0x0303: TLS 1.2); 0: not known */
+};
+
+/* What was odd about a hello that could be read all the same: picket.tls.deviations. */
+enum tls_deviation {
+	TLS_DEV_SNI_INVALID = 1u << 0,    /* what it has for a server name is no host name */
+	TLS_DEV_SNI_ADDRESS = 1u << 1,    /* ... but an address (RFC 6066 section 3 forbids it) */
+	TLS_DEV_SNI_EMPTY = 1u << 2,      /* a list without a host name, or one without a byte */
+	TLS_DEV_SNI_SEVERAL = 1u << 3,    /* several host names: the first counts */
+	TLS_DEV_SNI_LONG = 1u << 4,       /* longer than any host name: not kept */
+	TLS_DEV_TWICE = 1u << 5,          /* an extension stands there twice (RFC 8446 section 4.2) */
+	TLS_DEV_RECORDS = 1u << 6,        /* in more records than its length needs */
+	TLS_DEV_RECORD_VERSION = 1u << 7, /* its records' version is none that clients write */
+	TLS_DEV_ALPN_INVALID = 1u << 8,   /* a list of protocols that is empty or has an empty name */
+	TLS_DEV_NO_CIPHERS = 1u << 9,     /* an empty list of cipher suites */
+	TLS_DEV_TRAILING = 1u << 10,      /* bytes behind its extensions, or behind a list in one of them */
+};
+#define TLS_DEV_BITS 11
+const char *tls_deviation_name(enum tls_deviation bit); /* "sni_invalid", ... */
 
 struct event_header {
 	struct span name; /* lower case */
@@ -101,6 +130,7 @@ struct event_request {
 	struct span route;
 	/* Of the process that read it, "" = not known, or in no container (sensor/processes.h). */
 	struct span process_name, container;
+	struct event_tls tls; /* of its client, not of a proxy */
 	struct event_signature *signatures; /* the strongest first */
 	uint8_t signature_count;
 	struct event_marks marks;
@@ -138,6 +168,19 @@ struct event_connection {
 	uint32_t requests;
 	uint32_t gaps;    /* ranges of the stream that were not seen */
 	uint8_t complete; /* its beginning was seen */
+	struct event_tls tls;
+};
+
+#define EVENT_ALPN_MAX 8
+
+struct event_hello {
+	struct event_tls tls;
+	struct span alpn[EVENT_ALPN_MAX]; /* the protocols it offers, in its order; the first that many */
+	uint16_t offered;                 /* the highest version it offers, as on the wire */
+	uint16_t deviations;              /* enum tls_deviation */
+	uint32_t size;                    /* bytes of the message, its header included */
+	uint16_t records;                 /* in so many TLS records */
+	uint8_t alpn_count;
 };
 
 struct event_tcp_header {
@@ -211,6 +254,7 @@ struct event {
 		struct event_anomaly anomaly;
 		struct event_loss loss;
 		struct event_decision decision;
+		struct event_hello hello;
 	};
 	/* tail: the bytes the spans point to */
 };
@@ -234,6 +278,12 @@ const char *event_run_id(void);
 #define EVENT_ID_TEXT_MAX 40
 /* "RUN-ID" text of an event. Returns buf. */
 const char *event_id_format(const struct event *e, char buf[static EVENT_ID_TEXT_MAX]);
+
+/* Copies what `from` has into the tail; EVENT_TLS_ROOM(from) bytes. */
+struct event_tls event_tls_copy(struct event *e, const struct event_tls *from);
+#define EVENT_TLS_ROOM(tls) ((tls)->server_name.len + (tls)->ja3.len + (tls)->ja4.len)
+/* "1.2", and "3" for SSL 3; NULL: no version that is known. Drafts of 1.3 are 1.3. */
+const char *event_tls_version(uint16_t version);
 
 /* Events known from other modules' facts. All return NULL only when memory is out. */
 struct event *event_new_loss(const char *stage, const char *kind, uint64_t count, const char *source,

@@ -239,6 +239,21 @@ static void put_signatures(struct json_writer *w, const struct event_request *r)
 	PUT_UINT(w, "picket.signature.score", r->marks.score);
 }
 
+static void put_tls(struct json_writer *w, const struct event_tls *t)
+{
+	const char *version = event_tls_version(t->version);
+
+	PUT_SPAN(w, "tls.client.server_name", t->server_name);
+	PUT_SPAN(w, "tls.client.ja3", t->ja3);
+	PUT_SPAN(w, "tls.client.ja4", t->ja4);
+	if (!version)
+		return;
+	KEY(w, "tls.protocol.name");
+	json_text(w, t->version == 0x0300 ? "ssl" : "tls");
+	KEY(w, "tls.protocol.version");
+	json_text(w, version);
+}
+
 static void put_request(struct json_writer *w, const struct event *e)
 {
 	const struct event_request *r = &e->request;
@@ -270,6 +285,7 @@ static void put_request(struct json_writer *w, const struct event *e)
 	if (r->signature_count)
 		put_signatures(w, r);
 	put_client(w, r);
+	put_tls(w, &r->tls);
 	PUT_UINT(w, "picket.request.index", r->stream_index);
 	put_answer(w, r);
 	if (r->forwarded) {
@@ -301,6 +317,37 @@ static void put_connection(struct json_writer *w, const struct event *e)
 	PUT_UINT(w, "picket.connection.gaps", c->gaps);
 	KEY(w, "picket.connection.complete");
 	json_bool(w, c->complete);
+	put_tls(w, &c->tls);
+}
+
+static void put_hello(struct json_writer *w, const struct event *e)
+{
+	const struct event_hello *h = &e->hello;
+	const char *offered = event_tls_version(h->offered);
+
+	put_tls(w, &h->tls);
+	if (offered) {
+		KEY(w, "picket.tls.version_offered");
+		json_text(w, offered);
+	}
+	if (h->alpn_count) {
+		KEY(w, "picket.tls.alpn");
+		json_array_begin(w);
+		for (unsigned i = 0; i < h->alpn_count; i++)
+			json_string(w, h->alpn[i]);
+		json_array_end(w);
+	}
+	PUT_UINT(w, "picket.tls.hello_size", h->size);
+	PUT_UINT(w, "picket.tls.hello_records", h->records);
+	if (!h->deviations)
+		return;
+	KEY(w, "picket.tls.deviations");
+	json_array_begin(w);
+	for (unsigned i = 0; i < TLS_DEV_BITS; i++) {
+		if (h->deviations >> i & 1)
+			json_text(w, tls_deviation_name((enum tls_deviation)(1u << i)));
+	}
+	json_array_end(w);
 }
 
 /* By bit number. lib knows no kernel half: a unit test holds these tables against bpf/abi.h. */
@@ -480,7 +527,7 @@ static void put_data(struct json_writer *w, const struct event *e, struct span i
 		[EVENT_HTTP_REQUEST] = put_request,      [EVENT_CONNECTION] = put_connection,
 		[EVENT_TCP_HEADER] = put_tcp_header,     [EVENT_TCP_ANOMALY] = put_tcp_anomaly,
 		[EVENT_HTTP_ANOMALY] = put_http_anomaly, [EVENT_LOSS] = put_loss,
-		[EVENT_DECISION] = put_decision,
+		[EVENT_DECISION] = put_decision,         [EVENT_TLS_HELLO] = put_hello,
 	};
 
 	json_object_begin(w);
@@ -511,6 +558,7 @@ static const char *const types[EVENT_KIND_MAX] = {
 	[EVENT_HTTP_ANOMALY] = "dev.picket.http.anomaly.v1",
 	[EVENT_LOSS] = "dev.picket.picket.loss.v1",
 	[EVENT_DECISION] = "dev.picket.picket.decision.v1",
+	[EVENT_TLS_HELLO] = "dev.picket.tls.client_hello.v1",
 };
 
 void event_json_cloudevent(struct json_writer *w, const struct event *e, const char *source)

@@ -165,6 +165,28 @@ static void put_http_anomaly(struct view *v, const cJSON *e)
 	put_text(v, cli_key_text(e, "http.anomaly.name"));
 }
 
+static void put_hello(struct view *v, const cJSON *e)
+{
+	const char *name = cli_key_text(e, "tls.client.server_name"),
+		   *version = cli_key_text(e, "tls.protocol.version"),
+		   *ja4 = cli_key_text(e, "tls.client.ja4");
+
+	put_peer(v, e);
+	if (*version) {
+		put_text(v, !strcmp(cli_key_text(e, "tls.protocol.name"), "ssl") ? "SSL " : "TLS ");
+		put_text(v, version);
+	} else {
+		buffer_append_text(&v->out, "TLS");
+	}
+	buffer_append_text(&v->out, *name ? " for " : ", no name");
+	put_text(v, name);
+	if (*ja4) {
+		buffer_append_text(&v->out, ", ja4 ");
+		put_text(v, ja4);
+	}
+	put_words(v, e, "picket.tls.deviations");
+}
+
 static void put_loss(struct view *v, const cJSON *e)
 {
 	const char *source = cli_key_text(e, "picket.loss.source");
@@ -227,7 +249,7 @@ static const struct kind {
 	{"http.request", "request", put_request},      {"net.connection", "connection", put_connection},
 	{"tcp.header", "packet", put_packet},          {"tcp.anomaly", "anomaly", put_tcp_anomaly},
 	{"http.anomaly", "anomaly", put_http_anomaly}, {"picket.loss", "loss", put_loss},
-	{"picket.decision", "decision", put_decision},
+	{"picket.decision", "decision", put_decision}, {"tls.client_hello", "hello", put_hello},
 };
 
 static const struct kind *kind_of(const cJSON *e)

@@ -61,7 +61,7 @@ const struct cli_command cli_commands[] = {
 	 .options = OPTIONS(
 		{.letter = 'f', .name = "follow", .help = "go on with events as they come"},
 		{.name = "name", .value = "NAME",
-		 .choices = "http.request|net.connection|tcp.header|tcp.anomaly|http.anomaly|picket.loss|picket.decision",
+		 .choices = "http.request|net.connection|tcp.header|tcp.anomaly|http.anomaly|picket.loss|picket.decision|tls.client_hello",
 		 .help = "only these, several by comma or by repeating the option"},
 		{.letter = 'n', .name = "limit", .value = "N", .help = "the newest N; with -f: end after N"},
 		{.name = "back", .value = "N", .help = "begin with the last N; with -f the default is 0"})},

@@ -22,6 +22,16 @@ static void header(struct event *e, unsigned i, const char *name, const char *va
 	e->request.headers[i] = (struct event_header){text(e, name), text(e, value)};
 }
 
+static struct event_tls tls(struct event *e)
+{
+	return (struct event_tls){
+		.server_name = text(e, "api.example"),
+		.ja3 = text(e, "0123456789abcdef0123456789abcdef"),
+		.ja4 = text(e, "t13d1516h2_8daaf6152771_e5627efa2ab1"),
+		.version = 0x0304,
+	};
+}
+
 static void fill_request(struct event *e)
 {
 	struct event_request *r = &e->request;
@@ -55,6 +65,7 @@ static void fill_request(struct event *e)
 		.latency_ns = UINT64_MAX,
 		.response_bytes = 12,
 		.response_size = INT64_MAX,
+		.tls = tls(e),
 	};
 	e->request.signatures = event_tail_alloc(e, 2 * sizeof(struct event_signature));
 	e->request.signatures[0] =
@@ -119,6 +130,7 @@ struct event *event_sample_full(enum event_kind kind)
 			.requests = 12,
 			.gaps = 2,
 			.complete = 1,
+			.tls = tls(e),
 		};
 		break;
 	case EVENT_TCP_HEADER:
@@ -166,6 +178,17 @@ struct event *event_sample_full(enum event_kind kind)
 		e->decision.point = text(e, "kernel");
 		e->decision.installed_ns = 2000123000;
 		break;
+	case EVENT_TLS_HELLO:
+		e->hello = (struct event_hello){
+			.tls = tls(e),
+			.alpn = {text(e, "h2"), text(e, "http/1.1")},
+			.alpn_count = 2,
+			.offered = 0x7f1c,
+			.deviations = (1u << TLS_DEV_BITS) - 1,
+			.size = 1747,
+			.records = 2,
+		};
+		break;
 	case EVENT_KIND_MAX:
 		break;
 	}
@@ -208,6 +231,10 @@ struct event *event_sample_minimal(enum event_kind kind)
 		e->decision.verdict.confidence = 1;
 		e->decision.outcome = DECISION_REFUSED;
 		prefix_parse(SPAN("192.0.2.7"), &e->decision.verdict.target);
+		break;
+	case EVENT_TLS_HELLO:
+		e->hello = (struct event_hello){
+			.tls.version = 0x0300, .offered = 0x0300, .size = 43, .records = 1};
 		break;
 	case EVENT_CONNECTION:
 	case EVENT_KIND_MAX:

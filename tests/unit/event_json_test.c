@@ -328,6 +328,51 @@ static void test_anomalies(void **state)
 	cJSON_Delete(d);
 }
 
+static void test_hellos(void **state)
+{
+	static const char *const protocols[] = {"h2", "http/1.1"};
+	cJSON *d = data_of(event_sample_full(EVENT_TLS_HELLO));
+
+	(void)state;
+	assert_text(d, "event.name", "tls.client_hello");
+	assert_text(d, "tls.client.server_name", "api.example");
+	assert_text(d, "tls.client.ja3", "0123456789abcdef0123456789abcdef");
+	assert_text(d, "tls.client.ja4", "t13d1516h2_8daaf6152771_e5627efa2ab1");
+	assert_text(d, "tls.protocol.name", "tls");
+	assert_text(d, "tls.protocol.version", "1.3");
+	assert_text(d, "picket.tls.version_offered", "1.3"); /* a draft of it */
+	assert_list(d, "picket.tls.alpn", protocols, 2);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(d, "picket.tls.deviations")), TLS_DEV_BITS);
+	cJSON_Delete(d);
+	d = data_of(event_sample_minimal(EVENT_TLS_HELLO));
+	assert_text(d, "tls.protocol.name", "ssl");
+	assert_text(d, "tls.protocol.version", "3");
+	assert_absent(d, "tls.client.server_name");
+	assert_absent(d, "picket.tls.alpn");
+	assert_absent(d, "picket.tls.deviations");
+	cJSON_Delete(d);
+}
+
+/* What is known of a client's TLS goes with requests and connections; what is not is absent. */
+static void test_tls_of_others(void **state)
+{
+	static const enum event_kind kinds[] = {EVENT_HTTP_REQUEST, EVENT_CONNECTION};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		cJSON *d = data_of(event_sample_full(kinds[i]));
+		assert_text(d, "tls.client.ja4", "t13d1516h2_8daaf6152771_e5627efa2ab1");
+		assert_text(d, "tls.client.server_name", "api.example");
+		assert_text(d, "tls.protocol.version", "1.3");
+		cJSON_Delete(d);
+		d = data_of(event_sample_minimal(kinds[i]));
+		assert_absent(d, "tls.client.ja4");
+		assert_absent(d, "tls.client.server_name");
+		assert_absent(d, "tls.protocol.version");
+		cJSON_Delete(d);
+	}
+}
+
 static void test_loss(void **state)
 {
 	cJSON *d = data_of(event_sample_full(EVENT_LOSS));
@@ -471,6 +516,8 @@ int main(void)
 		cmocka_unit_test(test_tcp_header),
 		cmocka_unit_test(test_names_of_bits_are_those_of_the_kernel_half),
 		cmocka_unit_test(test_anomalies),
+		cmocka_unit_test(test_hellos),
+		cmocka_unit_test(test_tls_of_others),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_decision),
 		cmocka_unit_test(test_decision_that_installed_nothing),
