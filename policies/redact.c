@@ -438,3 +438,20 @@ size_t redact_match(const struct redact *r, struct span match, bool (*known)(voi
 	memcpy(out, written.ptr, written.len);
 	return written.len;
 }
+
+size_t redact_server_name(const struct redact *r, struct span name, char *out, size_t max)
+{
+	struct redact_writer w = {.rules = r->rules,
+				  .hash = r->hash,
+				  .query = r->query,
+				  .off = r->off,
+				  .hashes_left = REDACT_HASHES_MAX};
+	const struct http_request room = {.target = name};
+
+	if (!name.len || scratch_reserve(r, &room, &w))
+		return 0;
+	struct span written = redact_put_authority(&w, name);
+	written.len = MIN(written.len, max);
+	memcpy(out, written.ptr, written.len);
+	return written.len;
+}

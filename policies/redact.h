@@ -52,6 +52,9 @@ struct event *redact_request(const struct redact *r, const struct http_request *
  */
 size_t redact_match(const struct redact *r, struct span match, bool (*known)(void *arg, struct span word),
 		    void *arg, char *out, size_t max);
+/* The name of a server that a client asked for, as an event may show it: as the host of a request. Returns
+ * how many bytes of out it took, at most max: it is cut at its end. 0 where memory is out, too. */
+size_t redact_server_name(const struct redact *r, struct span name, char *out, size_t max);
 /* "c_", the key's id, 16 hex digits of the keyed hash, as event_request.consumer. credential: without its
  * scheme. */
 #define REDACT_CONSUMER_MAX 24

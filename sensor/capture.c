@@ -24,6 +24,12 @@ struct before capture_before(const struct stream *s)
 			       s->gaps,      s->refused,   s->not_http};
 }
 
+void capture_show_held(struct capture *c)
+{
+	__atomic_store_n(&c->counts.stream_bytes_held, c->parts.config->capture.stream_bytes - c->budget,
+			 __ATOMIC_RELAXED);
+}
+
 void capture_account(struct capture *c, struct connection *conn, const struct before *b)
 {
 	const struct stream *s = &conn->stream;
@@ -47,22 +53,24 @@ void capture_account(struct capture *c, struct connection *conn, const struct be
 		COUNT(c, heads_refused, s->refused - b->refused);
 	if (s->not_http != b->not_http)
 		COUNT(c, not_http, 1);
-	__atomic_store_n(&c->counts.stream_bytes_held, c->parts.config->capture.stream_bytes - c->budget,
-			 __ATOMIC_RELAXED);
+	capture_show_held(c);
 }
 
 /* --- connections --- */
 
+/* tls: NULL: nothing is known. */
 static void emit_connection(struct capture *c, const struct flow *flow, const struct event_connection *what,
-			    uint64_t time_ns)
+			    const struct event_tls *tls, uint64_t time_ns)
 {
-	struct event *e = event_new(EVENT_CONNECTION, 0);
+	struct event *e = event_new(EVENT_CONNECTION, tls ? EVENT_TLS_ROOM(tls) : 0);
 
 	if (e) {
 		e->time_ns = time_ns;
 		e->wall_ns = capture_wall(c, time_ns);
 		e->flow = *flow;
 		e->connection = *what;
+		if (tls)
+			e->connection.tls = event_tls_copy(e, tls);
 	}
 	capture_emit(c, e);
 }
@@ -121,6 +129,7 @@ void capture_finish(struct capture *c, struct connection *conn, uint64_t time_ns
 		stream_miss(s, missing, &c->hooks);
 	stream_end(s, &c->hooks);
 	capture_account(c, conn, &b);
+	capture_tls_end(c, conn);
 	if (conn->exchange)
 		exchange_flush(conn->exchange);
 	if (c->answers)
@@ -141,7 +150,7 @@ void capture_finish(struct capture *c, struct connection *conn, uint64_t time_ns
 		/* Joined midway: what came before was not seen, although nothing of it was lost. */
 		if (!s->complete && bytes_read(&conn->end) > s->next + 1)
 			what.gaps++;
-		emit_connection(c, &conn->flow, &what, conn->end.time_ns);
+		emit_connection(c, &conn->flow, &what, capture_tls_known(conn), conn->end.time_ns);
 	}
 	c->current = NULL;
 	capture_end_wait(c, conn);
@@ -283,7 +292,7 @@ static void on_close(struct capture *c, const struct pk_close *rec)
 						.rtt_us = rec->srtt_us,
 						.retransmits = rec->retransmits,
 						.gaps = bytes_read(&unseen.end) > 1};
-		emit_connection(c, &unseen.flow, &what, now);
+		emit_connection(c, &unseen.flow, &what, NULL, now);
 		return;
 	}
 	connections_close(c->connections, conn);
@@ -487,6 +496,7 @@ void capture_tick(struct capture *c, uint64_t now_ns)
 		capture_finish(c, conn, now_ns);
 	}
 	capture_tell_waits(c, now_ns);
+	capture_tls_tick(c, now_ns);
 	capture_tell_losses(c, now_ns);
 	capture_packets_count(c);
 }
@@ -502,6 +512,7 @@ bool capture_poll(struct capture *c, uint64_t now_ns)
 
 void capture_flush(struct capture *c)
 {
+	capture_tls_tick(c, UINT64_MAX);
 	if (c->answers)
 		answers_flush(c->answers);
 	if (c->exchanges)
@@ -557,6 +568,8 @@ int capture_new(const struct capture_parts *parts, struct capture **ret)
 		r = capture_answers_start(c);
 	if (!r)
 		r = origin_new(parts->config, &c->origin);
+	if (!r)
+		r = tls_prints_new(&c->tls_prints);
 	if (r) {
 		capture_free(c);
 		return r;
@@ -569,6 +582,7 @@ int capture_new(const struct capture_parts *parts, struct capture **ret)
 	c->hooks = (struct stream_hooks){.request = capture_on_request,
 					 .proxy = capture_on_proxy_header,
 					 .late = capture_on_late,
+					 .tls = capture_on_tls,
 					 .arg = c,
 					 .budget = &c->budget,
 					 .share = &c->share};
@@ -586,6 +600,7 @@ void capture_free(struct capture *c)
 	if (!c)
 		return;
 	refused_kept_free(c->refused);
+	tls_prints_free(c->tls_prints);
 	origin_free(c->origin);
 	segments_free(c->segments);
 	anomalies_free(c->anomalies);

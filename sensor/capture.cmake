@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # event → request
 target_sources(picket_sensor PRIVATE http1.c http1_chunked.c stream.c http1_response.c segments.c pairs.c reassembly.c datagrams.c exchange.c clients.c answers.c connections.c headers.c
- refused.c processes.c proxied.c capture.c capture_events.c capture_packets.c capture_requests.c capture_waits.c tail.c)
+ refused.c processes.c proxied.c capture.c capture_events.c capture_packets.c capture_requests.c capture_tls.c capture_waits.c tail.c)
 # the beginning of TLS
 target_sources(picket_sensor PRIVATE tls_hello.c tls_fingerprint.c tls_version.c)
 # odd frames, odd segments

@@ -71,6 +71,18 @@ struct capture_parts {
 	const struct capture_packets *packets; /* NULL: such records are not expected, and passed over */
 };
 
+/* Hellos of TLS clients: those that were told, and those that were not, by why. */
+struct capture_tls_counts {
+	uint64_t hellos;
+	uint64_t deviating; /* of these: with something odd */
+	uint64_t versions;  /* of these: whose version is known */
+	uint64_t broken;    /* what contradicts itself */
+	uint64_t too_long;  /* more of something than is read (sensor/tls_hello.h) */
+	uint64_t cut;       /* the connection ended in the middle, or bytes of it were not seen */
+	uint64_t refused;   /* no memory under capture.stream_bytes */
+	uint64_t held;      /* now: not whole, or waiting for what tells the version */
+};
+
 /* The tables that follow packets; as of the end of the reader's latest turn. */
 struct capture_packet_counts {
 	struct segments_counts streams;
@@ -93,6 +105,7 @@ struct capture_counts {
 	uint64_t values_dropped;  /* of requests with more secrets than are hashed (policies/redact_text.h) */
 	uint64_t refused_evicted; /* segments that TCP refused, given up for room before they were compared */
 	uint64_t passed_bytes;    /* captured, but passed over in search of the next request; told as loss */
+	struct capture_tls_counts tls;
 	struct capture_packet_counts packets;
 };
 

@@ -5,6 +5,7 @@
  *     capture.c           records of sockets: connections, their bytes, the account
  *     capture_packets.c   records of packets: connections that no socket here ends, and capture files
  *     capture_requests.c  a request: its client, its event, its answer, the analysis
+ *     capture_tls.c       connections that begin with TLS: the hello's event
  *     capture_waits.c     clients that keep the server waiting
  *     capture_events.c    anomalies, losses, and the way out
  */
@@ -20,6 +21,7 @@
 #include "sensor/proxied.h"
 #include "sensor/refused.h"
 #include "sensor/segments.h"
+#include "sensor/tls_fingerprint.h"
 
 #define CLOSED_WAIT_NS (1 * NS_PER_S) /* for records that come behind that of the close */
 #define HELD_SLOTS     4096           /* sources whose heads are counted; some share a slot */
@@ -56,8 +58,10 @@ struct capture {
 	uint64_t wall_offset;       /* wall clock - boot clock */
 	uint64_t unnamed;           /* ids given to connections without a cookie */
 	struct waits heads, bodies; /* what servers wait for */
-	struct connection *current; /* whose record is at work */
-	uint64_t time_ns;           /* of that record */
+	struct tls_prints *tls_prints;
+	struct tls_client *tls_first, *tls_last; /* whose version is waited for, the oldest first */
+	struct connection *current;              /* whose record is at work */
+	uint64_t time_ns;                        /* of that record */
 	struct loss losses[LOSS_SOURCES];
 	struct loss other_losses;
 	uint64_t events_lost_told;
@@ -84,6 +88,8 @@ struct connection *capture_begin(struct capture *c, const struct pk_flow *flow, 
 void capture_finish(struct capture *c, struct connection *conn, uint64_t time_ns);
 struct before capture_before(const struct stream *s);
 void capture_account(struct capture *c, struct connection *conn, const struct before *b);
+/* Shows other threads what of stream_bytes is in use. */
+void capture_show_held(struct capture *c);
 /* What heads of this connection's source may take now. */
 uint64_t capture_source_share(const struct capture *c, const struct connection *conn);
 /* Its client finished a handshake; told to `clients` now and then. */
@@ -116,6 +122,19 @@ void capture_on_verdict(void *arg, const struct verdict *v);
 uint64_t capture_offset(const struct stream *s, uint32_t seq);
 /* Are there bytes before seq that are neither seen nor the inside of a known body? */
 bool capture_bytes_missing(const struct stream *s, uint32_t seq);
+
+/* capture_tls.c */
+
+/* Hook of the stream of c->current. */
+bool capture_on_tls(void *arg, struct stream *s, struct span bytes);
+/* The server's next bytes; missing: some before them were not seen. */
+void capture_tls_answer(struct capture *c, struct connection *conn, bool missing, struct span bytes);
+/* The connection ends: whatever waits is told. */
+void capture_tls_end(struct capture *c, struct connection *conn);
+/* Once a second: tells what waited too long. now_ns UINT64_MAX: everything that waits. */
+void capture_tls_tick(struct capture *c, uint64_t now_ns);
+/* What is known of the client's TLS on this connection; NULL: nothing. Valid as long as the connection. */
+const struct event_tls *capture_tls_known(const struct connection *conn);
 
 /* capture_waits.c */
 

@@ -70,6 +70,8 @@ static void on_server_bytes(struct capture *c, struct connection *conn, uint32_t
 
 	conn->server_started = true;
 	conn->server_next = seq + len;
+	if (conn->tls)
+		capture_tls_answer(c, conn, missing, bytes);
 	if (!conn->exchange)
 		conn->exchange = exchange_new(c->exchanges);
 	if (conn->exchange)

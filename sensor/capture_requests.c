@@ -176,6 +176,20 @@ static void note_process(struct event *e, const struct process *p)
 	e->request.container = event_tail_copy(e, span_from(p->container));
 }
 
+/* Of the TLS of this request's client: on the connection it came on, or on its own to a proxy here. NULL:
+ * nothing. */
+static const struct event_tls *tls_of(const struct capture *c, const struct connection *conn,
+				      const struct proxied_client *client)
+{
+	const struct pk_flow own = {.cookie = client->connection_id};
+
+	if (client->connection_id) /* the peer is a proxy: its own TLS says nothing about its client */
+		conn = connections_find(c->connections, &own);
+	else if (client->who.source != CLIENT_BY_PEER)
+		return NULL;
+	return conn ? capture_tls_known(conn) : NULL;
+}
+
 void capture_on_request(void *arg, struct stream *s, const struct http_request *r)
 {
 	struct capture *c = arg;
@@ -183,6 +197,7 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 	bool forwarded = s->proxy_header || origin_claimed(r);
 	const struct process *process = process_of(c, conn);
 	struct proxied_client client;
+	const struct event_tls *tls;
 
 	struct signatures *signatures = c->parts.detect ? detect_signatures(c->parts.detect) : NULL;
 	struct signature_hits hits = {0};
@@ -192,6 +207,7 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 	if (signatures && !(r->deviations & HTTP_DEV_AFTER_GAP))
 		signatures_run(signatures, r, &hits);
 	proxied_request(&c->proxied, conn, r, forwarded, c->time_ns, &client);
+	tls = tls_of(c, conn, &client);
 	const struct redact_context context = {
 		.flow = conn->flow,
 		.client = client.who.endpoint,
@@ -199,7 +215,7 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 		.stream_index = (uint16_t)MIN(s->requests, (uint32_t)UINT16_MAX),
 		.time_ns = c->time_ns,
 		.wall_ns = capture_wall(c, c->time_ns),
-		.room = process_room(process) + signature_event_room(&hits),
+		.room = process_room(process) + signature_event_room(&hits) + (tls ? EVENT_TLS_ROOM(tls) : 0),
 	};
 	struct event *e = redact_request(c->parts.redact, r, &context);
 	conn->request_id = e ? e->id : 0;
@@ -212,6 +228,8 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 	e->request.client_behind = client.behind;
 	e->request.client_connection_id = client.connection_id;
 	note_process(e, process);
+	if (tls)
+		e->request.tls = event_tls_copy(e, tls);
 	signature_event_note(e, &hits, c->parts.redact);
 	if (c->parts.routes)
 		routes_find(c->parts.routes, r->path, e);

@@ -119,6 +119,8 @@ static void show_capture(const cJSON *a, struct buffer *b)
 		buffer_printf(b, "; %llu anomalies", count_of(a, "capture.anomalies"));
 	if (count_of(a, "capture.gaps"))
 		buffer_printf(b, "; %llu gaps", count_of(a, "capture.gaps"));
+	if (count_of(a, "capture.tls.hellos"))
+		buffer_printf(b, "; %llu hellos of TLS clients", count_of(a, "capture.tls.hellos"));
 	field("requests", b);
 }
 

@@ -207,6 +207,8 @@ void connections_remove(struct connections *t, struct connection *c)
 	t->count--;
 	buffer_free(&c->stream.head);
 	free(c->proxied);
+	free(c->tls);
+	event_unref(c->hello);
 	exchange_free(c->exchange);
 	free(c);
 }

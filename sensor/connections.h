@@ -12,6 +12,7 @@
 #define PICKET_CONNECTIONS_H
 
 #include "bpf/abi.h"
+#include "lib/event.h"
 #include "lib/http_request.h"
 #include "sensor/exchange.h"
 #include "sensor/answers.h"
@@ -46,6 +47,8 @@ struct connection {
 	uint64_t last_ns;        /* of its latest record */
 	uint64_t noted_ns;       /* when clients were told last */
 	uint64_t request_id;     /* event of its latest request */
+	struct tls_client *tls;  /* it begins with TLS, of which more is read: capture_tls.c's */
+	struct event *hello;     /* its tls.client_hello, once that was told */
 	/* What the server waits for (capture_waits.c): a head that is not whole, or the rest of a body. */
 	struct connection_wait {
 		struct connection *before, *after; /* those that wait for the same */

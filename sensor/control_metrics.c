@@ -129,6 +129,12 @@ static void put_capture(struct buffer *b, const struct status *s)
 	      c->connections_opened);
 	alone(b, "stream_gaps_total", "counter", "Ranges of client bytes that were not seen.", c->gaps);
 	alone(b, "anomalies_total", "counter", "Anomalies of TCP and HTTP.", c->anomalies);
+	alone(b, "tls_hellos_total", "counter", "Hellos of TLS clients that became events.", c->tls.hellos);
+	family(b, "tls_hellos_unread_total", "counter", "Hellos of TLS clients that could not be read.");
+	sample_of(b, "tls_hellos_unread_total", "why", "broken", c->tls.broken);
+	sample_of(b, "tls_hellos_unread_total", "why", "too_long", c->tls.too_long);
+	sample_of(b, "tls_hellos_unread_total", "why", "cut", c->tls.cut);
+	sample_of(b, "tls_hellos_unread_total", "why", "refused", c->tls.refused);
 }
 
 /* The map of an HAProxy is a point of its own: "haproxy/edge". */

@@ -131,6 +131,22 @@ static void write_answers(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 }
 
+/* Hellos of TLS clients. */
+static void write_tls(struct json_writer *w, const struct capture_tls_counts *t)
+{
+	json_key(w, "tls");
+	json_object_begin(w);
+	put_uint(w, "hellos", t->hellos);
+	put_uint(w, "deviating", t->deviating);
+	put_uint(w, "versions", t->versions);
+	put_uint(w, "broken", t->broken);
+	put_uint(w, "too_long", t->too_long);
+	put_uint(w, "cut", t->cut);
+	put_uint(w, "refused", t->refused);
+	put_uint(w, "held", t->held);
+	json_object_end(w);
+}
+
 /* Of packets that no socket here ends. */
 static void write_packets(struct json_writer *w, const struct status *s)
 {
@@ -227,6 +243,7 @@ void status_write_capture(struct json_writer *w, const struct status *s)
 	put_uint(w, "proxy_headers_refused", c->proxy_headers_refused);
 	put_uint(w, "stream_bytes_held", c->stream_bytes_held);
 	write_answers(w, s);
+	write_tls(w, &c->tls);
 	write_packets(w, s);
 	json_object_end(w);
 }

@@ -138,7 +138,7 @@ struct sensor {
 static bool is_own(const struct sensor *s, const struct event *e)
 {
 	return (s->wire || crowdsec_links_count(s->crowdsec)) &&
-	       (e->kind == EVENT_HTTP_REQUEST || e->kind == EVENT_CONNECTION) &&
+	       (e->kind == EVENT_HTTP_REQUEST || e->kind == EVENT_CONNECTION || e->kind == EVENT_TLS_HELLO) &&
 	       addr_equal(&e->flow.peer.addr, &e->flow.local.addr) &&
 	       (forwarder_is_own(s->forwarder, e->flow.peer.port, e->flow.local.port) ||
 		crowdsec_links_is_own(s->crowdsec, e->flow.peer.port, e->flow.local.port));

@@ -18,6 +18,8 @@ enum {
 	REST_CR,    /* ... behind a CR at a line start */
 	REST_LINE,  /* ... inside a line */
 	RESYNC,     /* looking for a start line */
+	TLS_ASKED,  /* a client asked whether it may speak TLS */
+	TLS,        /* the beginning of TLS */
 	NOT_HTTP,
 };
 
@@ -148,6 +150,28 @@ static void enter_body(struct stream *s, enum http_body body, const struct strea
 	case HTTP_BODY_NONE:
 		break;
 	}
+}
+
+#define TLS_HANDSHAKE 0x16 /* a record's first byte; no method begins with it */
+
+/* A PostgreSQL client asks whether it may speak TLS, and waits for the answer. */
+static const struct span tls_asked = SPAN("\x00\x00\x00\x08\x04\xd2\x16\x2f");
+
+/* Does TLS begin here, where a head may begin that is the first, or behind one that asked for something else?
+ */
+static bool tls_begins(const struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	if (in.ptr[0] != TLS_HANDSHAKE || !hooks->tls || s->outer || s->leading)
+		return false;
+	return s->upgraded || (s->requests == 0 && !s->after_gap);
+}
+
+static size_t eat_tls(struct stream *s, struct span in, const struct stream_hooks *hooks)
+{
+	s->state = TLS;
+	if (!hooks->tls(hooks->arg, s, in))
+		enter_not_http(s, hooks);
+	return in.len;
 }
 
 /* Where in its line the head stopped that did not fit. */
@@ -315,6 +339,8 @@ static size_t eat_head(struct stream *s, struct span in, const struct stream_hoo
 	struct span head = in;
 
 	if (!held) {
+		if (tls_begins(s, in, hooks))
+			return eat_tls(s, in, hooks);
 		/* Empty lines may come without end: never held. */
 		while (leading < in.len && (in.ptr[leading] == '\r' || in.ptr[leading] == '\n'))
 			leading++;
@@ -472,6 +498,8 @@ static size_t eat_resync(struct stream *s, struct span in, const struct stream_h
 	size_t line = lf ? (size_t)(lf + 1 - in.ptr) : in.len;
 
 	if (s->line_start == MAYBE_LINE_START && !s->requests && looks_like_tls(in)) {
+		if (!s->complete && s->next == in.len && in.ptr[0] == TLS_HANDSHAKE && hooks->tls)
+			return eat_tls(s, in, hooks);
 		enter_not_http(s, hooks);
 		return in.len;
 	}
@@ -500,6 +528,10 @@ static size_t eat_start(struct stream *s, struct span in, const struct stream_ho
 	struct proxy_header h;
 	int r;
 
+	if (!held && hooks->tls && span_equal(in, tls_asked)) {
+		s->state = TLS_ASKED;
+		return in.len;
+	}
 	if (!held) {
 		r = proxy_header_parse(in, &h);
 	} else {
@@ -557,6 +589,13 @@ static size_t eat(struct stream *s, struct span in, const struct stream_hooks *h
 		return eat_rest(s, in, hooks);
 	case RESYNC:
 		return eat_resync(s, in, hooks);
+	case TLS_ASKED:
+		if (in.ptr[0] == TLS_HANDSHAKE)
+			return eat_tls(s, in, hooks);
+		enter_not_http(s, hooks);
+		return in.len;
+	case TLS:
+		return eat_tls(s, in, hooks);
 	default:
 		return in.len;
 	}
@@ -688,6 +727,10 @@ void stream_miss(struct stream *s, uint64_t n, const struct stream_hooks *hooks)
 
 	s->next += n;
 	s->next_seq += (uint32_t)n;
+	if (s->state == TLS)
+		hooks->tls(hooks->arg, s, SPAN_NULL);
+	if (s->state == TLS || s->state == TLS_ASKED)
+		enter_not_http(s, hooks);
 	if (s->state == NOT_HTTP)
 		return;
 	miss_in_doubt(s, n, hooks);

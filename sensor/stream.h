@@ -11,7 +11,8 @@
  * end. What is found inside is flagged HTTP_DEV_IN_BODY, as it may be the body's content.
  *
  * A stream ceases to be HTTP when its first bytes are no request (TLS, HTTP/2, anything else), or when what
- * follows an Upgrade or CONNECT request is none. Junk behind other requests is passed over until the next
+ * follows an Upgrade or CONNECT request is none. Where that begins as a TLS client does, its bytes are first
+ * handed on for as long as the tls hook wants them. Junk behind other requests is passed over until the next
  * plausible start line: it may be a body whose end client and server see differently.
  */
 #ifndef PICKET_STREAM_H
@@ -66,6 +67,9 @@ struct stream_hooks {
 	void (*proxy)(void *arg, struct stream *s, const struct proxy_header *h);
 	/* What was found about the last request after it was handed over (its chunked body). May be NULL. */
 	void (*late)(void *arg, struct stream *s, uint32_t deviations);
+	/* The next bytes of what began with a TLS record; without any: some are missing. False: no more are
+	 * wanted. May be NULL. */
+	bool (*tls)(void *arg, struct stream *s, struct span bytes);
 	void *arg;
 	uint64_t *budget; /* bytes that heads may still allocate, shared by all streams; NULL: no limit */
 	const uint64_t *share; /* of budget, what this stream may allocate in the call; NULL: all of it */
