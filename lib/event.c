@@ -252,6 +252,14 @@ struct event_tls event_tls_copy(struct event *e, const struct event_tls *from)
 	};
 }
 
+const struct event_tls *event_tls_put(struct event *e, const struct event_tls *from)
+{
+	struct event_tls *to = event_tail_alloc(e, sizeof *to);
+
+	*to = event_tls_copy(e, from);
+	return to;
+}
+
 struct event *event_ref(struct event *e)
 {
 	__atomic_add_fetch(&e->refs, 1, __ATOMIC_RELAXED);

@@ -130,7 +130,7 @@ struct event_request {
 	struct span route;
 	/* Of the process that read it, "" = not known, or in no container (sensor/processes.h). */
 	struct span process_name, container;
-	struct event_tls tls; /* of its client, not of a proxy */
+	const struct event_tls *tls; /* of its client, not of a proxy; in the tail. NULL: nothing is known */
 	struct event_signature *signatures; /* the strongest first */
 	uint8_t signature_count;
 	struct event_marks marks;
@@ -282,6 +282,9 @@ const char *event_id_format(const struct event *e, char buf[static EVENT_ID_TEXT
 /* Copies what `from` has into the tail; EVENT_TLS_ROOM(from) bytes. */
 struct event_tls event_tls_copy(struct event *e, const struct event_tls *from);
 #define EVENT_TLS_ROOM(tls) ((tls)->server_name.len + (tls)->ja3.len + (tls)->ja4.len)
+/* The same with the struct itself in the tail, as few requests have one; EVENT_TLS_PUT_ROOM(from) bytes. */
+const struct event_tls *event_tls_put(struct event *e, const struct event_tls *from);
+#define EVENT_TLS_PUT_ROOM(tls) (EVENT_TLS_ROOM(tls) + sizeof(struct event_tls) + 8)
 /* "1.2", and "3" for SSL 3; NULL: no version that is known. Drafts of 1.3 are 1.3. */
 const char *event_tls_version(uint16_t version);
 

@@ -285,7 +285,8 @@ static void put_request(struct json_writer *w, const struct event *e)
 	if (r->signature_count)
 		put_signatures(w, r);
 	put_client(w, r);
-	put_tls(w, &r->tls);
+	if (r->tls)
+		put_tls(w, r->tls);
 	PUT_UINT(w, "picket.request.index", r->stream_index);
 	put_answer(w, r);
 	if (r->forwarded) {

@@ -215,7 +215,8 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 		.stream_index = (uint16_t)MIN(s->requests, (uint32_t)UINT16_MAX),
 		.time_ns = c->time_ns,
 		.wall_ns = capture_wall(c, c->time_ns),
-		.room = process_room(process) + signature_event_room(&hits) + (tls ? EVENT_TLS_ROOM(tls) : 0),
+		.room = process_room(process) + signature_event_room(&hits) +
+			(tls ? EVENT_TLS_PUT_ROOM(tls) : 0),
 	};
 	struct event *e = redact_request(c->parts.redact, r, &context);
 	conn->request_id = e ? e->id : 0;
@@ -229,7 +230,7 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 	e->request.client_connection_id = client.connection_id;
 	note_process(e, process);
 	if (tls)
-		e->request.tls = event_tls_copy(e, tls);
+		e->request.tls = event_tls_put(e, tls);
 	signature_event_note(e, &hits, c->parts.redact);
 	if (c->parts.routes)
 		routes_find(c->parts.routes, r->path, e);

@@ -147,6 +147,13 @@ static void show(const cJSON *c)
 	}
 	cJSON_ArrayForEach(item, cli_at(c, "user_agents"))
 		line("user agent", cJSON_IsString(item) ? item->valuestring : "");
+	cJSON_ArrayForEach(item, cli_at(c, "ja4s"))
+	{
+		snprintf(text, sizeof text, "%s, %llu hellos, the last %s ago", cli_text(item, "ja4"),
+			 (unsigned long long)cli_uint(item, "hellos"),
+			 print_distance(cli_text(item, "last"), span));
+		line("ja4", text);
+	}
 	printf("%-12s %llu routes, %llu user agents, %llu %s\n", "different",
 	       (unsigned long long)cli_uint(c, "routes_seen"),
 	       (unsigned long long)cli_uint(c, "user_agents_seen"),

@@ -17,6 +17,7 @@
 #include "policies/baseline.h"
 #include "policies/behaviour.h"
 #include "policies/detect.h"
+#include "policies/fingerprints.h"
 #include "policies/forecast.h"
 #include "policies/packet_watch.h"
 #include "policies/routes.h"
@@ -54,6 +55,7 @@ struct control_parts {
 	struct packet_watch *packet_watch; /* NULL: none */
 	struct routes *routes;
 	struct behaviour *behaviour;
+	struct fingerprints *fingerprints; /* NULL: none */
 	struct baseline *baseline;
 	struct forecast *forecast;
 	const struct capture *capture;

@@ -150,6 +150,26 @@ static void write_lists(struct json_writer *w, const struct behaviour_info *i,
 	json_array_end(w);
 }
 
+/* The TLS fingerprints of its latest hellos. */
+static void write_ja4s(struct json_writer *w, const struct prefix *who, const struct control_parts *parts)
+{
+	struct fingerprint items[FINGERPRINTS_EACH];
+	unsigned count = fingerprints_of(parts->fingerprints, who, items);
+
+	json_key(w, "ja4s");
+	json_array_begin(w);
+	for (unsigned n = 0; n < count; n++) {
+		json_object_begin(w);
+		json_key(w, "ja4");
+		json_text(w, items[n].ja4);
+		json_key(w, "hellos");
+		json_uint(w, items[n].hellos);
+		control_write_time(w, "last", parts->clock, items[n].last_ns);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
 /* What is in force for it: on every route, as the point at HTTP would say. */
 static enum verdict_action in_force(const struct control_parts *parts, const struct behaviour_info *i)
 {
@@ -196,6 +216,7 @@ static void write_client(struct json_writer *w, const struct behaviour_info *i,
 		control_write_prefix(w, "latest_with", &i->other);
 	}
 	write_lists(w, i, parts);
+	write_ja4s(w, &i->who, parts);
 	json_key(w, "known");
 	json_bool(w, i->known);
 	json_key(w, "action");

@@ -132,8 +132,12 @@ static void write_answers(struct json_writer *w, const struct status *s)
 }
 
 /* Hellos of TLS clients. */
-static void write_tls(struct json_writer *w, const struct capture_tls_counts *t)
+static void write_tls(struct json_writer *w, const struct status *s)
 {
+	const struct capture_tls_counts *t = &s->capture.tls;
+	uint64_t forgotten = 0;
+	size_t clients = fingerprints_count(s->parts->fingerprints, &forgotten);
+
 	json_key(w, "tls");
 	json_object_begin(w);
 	put_uint(w, "hellos", t->hellos);
@@ -144,6 +148,8 @@ static void write_tls(struct json_writer *w, const struct capture_tls_counts *t)
 	put_uint(w, "cut", t->cut);
 	put_uint(w, "refused", t->refused);
 	put_uint(w, "held", t->held);
+	put_uint(w, "clients", clients);
+	put_uint(w, "clients_forgotten", forgotten);
 	json_object_end(w);
 }
 
@@ -243,7 +249,7 @@ void status_write_capture(struct json_writer *w, const struct status *s)
 	put_uint(w, "proxy_headers_refused", c->proxy_headers_refused);
 	put_uint(w, "stream_bytes_held", c->stream_bytes_held);
 	write_answers(w, s);
-	write_tls(w, &c->tls);
+	write_tls(w, s);
 	write_packets(w, s);
 	json_object_end(w);
 }

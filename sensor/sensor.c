@@ -38,6 +38,7 @@
 #include "forwarder/protocol.h"
 #include "policies/baseline.h"
 #include "policies/behaviour.h"
+#include "policies/fingerprints.h"
 #include "policies/detect.h"
 #include "policies/forecast.h"
 #include "policies/openapi.h"
@@ -93,6 +94,7 @@ struct sensor {
 	struct clients *clients, *behind;
 	struct regulars *regulars;
 	struct behaviour *behaviour;
+	struct fingerprints *fingerprints;
 	struct baseline *baseline;
 	struct witness *witness; /* NULL: no detection runs */
 	struct opinion *opinion; /* NULL: not wanted */
@@ -158,6 +160,7 @@ static void on_event(void *arg, struct event *e)
 		regulars_note(s->regulars, e);
 		behaviour_note(s->behaviour, e);
 	}
+	fingerprints_note(s->fingerprints, e);
 	forecast_note(s->forecast, e);
 	crowdsec_links_note(s->crowdsec, e);
 	alerts_note(alert_send_alerts(s->alert_send), e);
@@ -593,6 +596,8 @@ static int open_privileged(struct sensor *s, const struct sensor_start *start)
 		r = regulars_new(REGULARS_MAX, &good, &s->regulars);
 	if (!r)
 		r = behaviour_new(0, 0, &s->behaviour);
+	if (!r)
+		r = fingerprints_new(0, &s->fingerprints);
 	const struct baseline_limits learning = {c->detect.learning_after_ms * NS_PER_MS,
 						 c->detect.learning_clients};
 	if (!r)
@@ -920,6 +925,7 @@ static int start_parts(struct sensor *s, const struct sensor_start *start)
 		.packet_watch = s->packet_watch,
 		.routes = s->routes,
 		.behaviour = s->behaviour,
+		.fingerprints = s->fingerprints,
 		.baseline = s->baseline,
 		.forecast = s->forecast,
 		.capture = s->capture,
@@ -1007,6 +1013,7 @@ static void stop_parts(struct sensor *s)
 	clients_free(s->behind);
 	regulars_free(s->regulars);
 	behaviour_free(s->behaviour); /* shows texts of routes */
+	fingerprints_free(s->fingerprints);
 	baseline_free(s->baseline);
 	witness_free(s->witness);
 	proxies_free(s->proxies);

@@ -124,4 +124,8 @@ equal "what the request says of its client's TLS" \
 	"$(events_of tls.client_hello '."tls.client.server_name" == "ended.example"' | jq -r '[."picket.connection.id", ."tls.client.ja4", ."tls.protocol.version"] | join(" ")')" \
 	"$(events_of http.request '."user_agent.original" == "story/1"' | jq -r '[."picket.client.connection.id", ."tls.client.ja4", ."tls.protocol.version"] | join(" ")')"
 tell "a request behind a proxy that ends TLS has its client's fingerprint"
+# Of a client that is known by a request picket shows which fingerprints came from its address, the latest first.
+equal "the latest fingerprint of the client" "$(events_of http.request '."user_agent.original" == "story/1"' | jq -r '."tls.client.ja4"')" \
+	"$(pk clients "$C4" --json | jq -r '.ja4s[0].ja4')"
+tell "picket clients shows it"
 picket_down

@@ -65,8 +65,9 @@ static void fill_request(struct event *e)
 		.latency_ns = UINT64_MAX,
 		.response_bytes = 12,
 		.response_size = INT64_MAX,
-		.tls = tls(e),
 	};
+	const struct event_tls known = tls(e);
+	e->request.tls = event_tls_put(e, &known);
 	e->request.signatures = event_tail_alloc(e, 2 * sizeof(struct event_signature));
 	e->request.signatures[0] =
 		(struct event_signature){text(e, "sql-union"), text(e, "sqli"), text(e, "critical"),

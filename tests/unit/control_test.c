@@ -1214,6 +1214,7 @@ static void clients_and_consumers_are_listed_with_what_is_known(void **state)
 	assert_string_equal(text_at(a, "clients.0.detections.0.name"), "object-enumeration");
 	assert_string_equal(text_at(a, "clients.0.latest_with"), "192.0.2.1");
 	assert_string_equal(text_at(a, "clients.0.user_agents.0"), "a \"client\"/1");
+	assert_int_equal(cJSON_GetArraySize(at(a, "clients.0.ja4s")), 0);
 	assert_string_equal(text_at(a, "clients.0.routes.0.route"), "/v1/items/{itemId}");
 	assert_true(cJSON_IsNull(at(a, "clients.0.action")));
 	cJSON_Delete(a);
