@@ -121,6 +121,7 @@ struct event_request {
 	struct endpoint client; /* who it really is; the peer unless a configured proxy said otherwise */
 	struct event_header *headers; /* those the allow list lets through, in order of arrival */
 	unsigned header_count;
+	uint32_t route_id;             /* of policies/routes.h; 0: none */
 	struct span host;              /* server.address: Host without port; empty if none */
 	struct span consumer;          /* keyed hash of the credential, "c_..."; empty if none was sent */
 	struct span consumer_previous; /* the same under the key before; empty but after a change of keys */
@@ -134,12 +135,11 @@ struct event_request {
 	struct event_signature *signatures; /* the strongest first */
 	uint8_t signature_count;
 	struct event_marks marks;
-	uint32_t route_id;  /* of policies/routes.h; 0: none */
 	uint8_t documented; /* in the OpenAPI file: 1 yes, 2 no; 0: there is no file */
 	unsigned version_major, version_minor;
 	enum http_body body;
+	uint32_t deviations; /* enum http_deviation */
 	uint64_t content_length;
-	uint32_t deviations;   /* enum http_deviation */
 	uint16_t stream_index; /* number of this request on its connection, from 0 */
 	uint8_t forwarded;     /* carries X-Forwarded-For, Forwarded, Via or came after a PROXY header */
 	uint8_t client_source; /* enum client_source */
