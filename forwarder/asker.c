@@ -135,7 +135,7 @@ enum asker_took asker_note(struct asker *a, struct event *e, uint64_t now_ns, ui
 
 	pthread_mutex_lock(&a->lock);
 	take_told(a);
-	struct dossier_slot *s = dossiers_get(a->dossiers, dossier_client_of(e), now_ns);
+	struct dossier_slot *s = dossiers_get(a->dossiers, &event_client(e)->addr, now_ns);
 	if (s) {
 		dossiers_note(a->dossiers, s, e);
 		took = is_worth_it(a, s) && ready_ns(s) <= now_ns ? ASKER_HELD : ASKER_FILTERED;

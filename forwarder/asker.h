@@ -44,7 +44,7 @@ void asker_free(struct asker *a); /* NULL: nothing */
 /* A detection of that name fired for the client, on the event of that number of this run. */
 void asker_detection(struct asker *a, const struct addr *client, const char *name, uint64_t event_id,
 		     uint64_t now_ns);
-/* e names a client (dossier_client_of). *ret_lost: events held by clients that had to go for it. */
+/* e names a client (event_client). *ret_lost: events held by clients that had to go for it. */
 enum asker_took asker_note(struct asker *a, struct event *e, uint64_t now_ns, uint64_t *ret_lost);
 
 /* When a question is due, boot clock; UINT64_MAX: there is none. */

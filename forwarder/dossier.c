@@ -13,24 +13,6 @@ _Static_assert(DOSSIER_SAMPLES <= VERDICT_EVIDENCE_MAX, "all samples can be cite
 static const char *const methods[DOSSIER_METHODS] = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE",
 						     "OPTIONS", "CONNECT", "TRACE", "PATCH", "other"};
 
-const struct addr *dossier_client_of(const struct event *e)
-{
-	switch (e->kind) {
-	case EVENT_HTTP_REQUEST:
-		return e->request.client.addr.family != ADDR_NONE ? &e->request.client.addr
-								  : &e->flow.peer.addr;
-	case EVENT_HTTP_ANOMALY:
-		return e->anomaly.client.addr.family != ADDR_NONE ? &e->anomaly.client.addr
-								  : &e->flow.peer.addr;
-	case EVENT_CONNECTION:
-	case EVENT_TCP_HEADER:
-	case EVENT_TCP_ANOMALY:
-		return &e->flow.peer.addr;
-	default:
-		return NULL;
-	}
-}
-
 /* FNV-1a, then the finalizer of splitmix64. */
 static uint64_t hash_of(struct span s, uint64_t seed)
 {

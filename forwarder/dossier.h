@@ -100,7 +100,4 @@ void dossier_drop_samples(struct dossier *d);
 void dossier_write(const struct dossier *d, struct json_writer *w);
 void dossier_end(struct dossier *d);
 
-/* Whose doing an event is; NULL: nobody's. */
-const struct addr *dossier_client_of(const struct event *e);
-
 #endif

@@ -264,7 +264,7 @@ void forwarder_push(struct forwarder *f, struct event *e)
 			continue;
 		}
 		if (gateway_asks(g)) {
-			if (dossier_client_of(e))
+			if (event_client(e))
 				gateway_note(g, e, now_ns);
 			else
 				gateway_filtered(g);

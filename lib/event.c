@@ -33,6 +33,23 @@ int event_kind_parse(struct span name, enum event_kind *ret)
 	return 1;
 }
 
+const struct endpoint *event_client(const struct event *e)
+{
+	switch (e->kind) {
+	case EVENT_HTTP_REQUEST:
+		return e->request.client.addr.family != ADDR_NONE ? &e->request.client : &e->flow.peer;
+	case EVENT_HTTP_ANOMALY:
+		return e->anomaly.client.addr.family != ADDR_NONE ? &e->anomaly.client : &e->flow.peer;
+	case EVENT_CONNECTION:
+	case EVENT_TCP_HEADER:
+	case EVENT_TCP_ANOMALY:
+	case EVENT_TLS_HELLO:
+		return &e->flow.peer;
+	default:
+		return NULL;
+	}
+}
+
 const char *client_source_name(enum client_source source)
 {
 	static const char *const names[CLIENT_SOURCE_MAX] = {

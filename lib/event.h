@@ -278,6 +278,8 @@ const char *event_run_id(void);
 #define EVENT_ID_TEXT_MAX 40
 /* "RUN-ID" text of an event. Returns buf. */
 const char *event_id_format(const struct event *e, char buf[static EVENT_ID_TEXT_MAX]);
+/* Whose doing it is: whom a trusted proxy named, else the peer. NULL: nobody's (losses, decisions). */
+const struct endpoint *event_client(const struct event *e);
 
 /* Copies what `from` has into the tail; EVENT_TLS_ROOM(from) bytes. */
 struct event_tls event_tls_copy(struct event *e, const struct event_tls *from);

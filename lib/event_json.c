@@ -505,15 +505,11 @@ static void put_decision(struct json_writer *w, const struct event *e)
 static void put_flow(struct json_writer *w, const struct event *e)
 {
 	const struct flow *f = &e->flow;
-	const struct endpoint *client = &f->peer;
+	const struct endpoint *client = event_client(e);
 
-	if (e->kind == EVENT_HTTP_REQUEST && e->request.client.addr.family != ADDR_NONE)
-		client = &e->request.client;
-	else if (e->kind == EVENT_HTTP_ANOMALY && e->anomaly.client.addr.family != ADDR_NONE)
-		client = &e->anomaly.client;
 	PUT_ENDPOINT(w, "network.peer", &f->peer);
 	PUT_ENDPOINT(w, "network.local", &f->local);
-	PUT_ENDPOINT(w, "client", client);
+	PUT_ENDPOINT(w, "client", client ? client : &f->peer);
 	if (f->local.port)
 		PUT_UINT(w, "server.port", f->local.port);
 	if (f->connection_id)

@@ -355,7 +355,7 @@ static void used_add(struct behaviour *b, struct subject *s, const struct event_
 
 static const struct addr *client_of(const struct event *e)
 {
-	return e->request.client.addr.family != ADDR_NONE ? &e->request.client.addr : &e->flow.peer.addr;
+	return &event_client(e)->addr;
 }
 
 static void subject_note(struct behaviour *b, struct subject *s, const struct event *e,

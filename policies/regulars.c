@@ -322,7 +322,7 @@ static bool is_served(const struct event *e)
 static void note(struct regulars *r, const struct event *e)
 {
 	const struct event_request *q = &e->request;
-	const struct addr *client = q->client.addr.family != ADDR_NONE ? &q->client.addr : &e->flow.peer.addr;
+	const struct addr *client = &event_client(e)->addr;
 	uint64_t place = place_of(r, q), now_ns = ages_of((int64_t)e->time_ns);
 
 	if (!place || client->family == ADDR_NONE)

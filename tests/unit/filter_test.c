@@ -66,6 +66,32 @@ static void client_is_in_the_sample_or_not(void **state)
 	assert_false(passes(&c, NULL, EVENT_HTTP_REQUEST, 1, 1));
 }
 
+/* Of a request whose client nobody named, it is the peer who made it. */
+static void request_without_a_client_is_its_peers(void **state)
+{
+	struct config_gateway c = {.sample = 1, .clients = CLIENTS_SUSPICIOUS}, half = {.sample = 0.5};
+	struct event *e = event_of(EVENT_HTTP_REQUEST, 7);
+	unsigned in = 0;
+	struct suspects *s;
+
+	(void)state;
+	assert_int_equal(suspects_new(1, &s), 0);
+	suspects_add(s, &e->flow.peer.addr, 1);
+	e->request.client = (struct endpoint){0};
+	assert_ptr_equal(event_client(e), &e->flow.peer);
+	assert_true(filter_passes(&c, s, 42, e, 2));
+	for (unsigned client = 0; client < 200; client++) {
+		struct event *other = event_of(EVENT_HTTP_REQUEST, client);
+
+		other->request.client = (struct endpoint){0};
+		in += filter_passes(&half, NULL, 42, other, 1);
+		event_unref(other);
+	}
+	assert_in_range(in, 60, 140);
+	event_unref(e);
+	suspects_free(s);
+}
+
 static void suspicious_for_ten_minutes(void **state)
 {
 	struct config_gateway c = {.sample = 1, .clients = CLIENTS_SUSPICIOUS};
@@ -174,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_name),
 		cmocka_unit_test(client_is_in_the_sample_or_not),
+		cmocka_unit_test(request_without_a_client_is_its_peers),
 		cmocka_unit_test(suspicious_for_ten_minutes),
 		cmocka_unit_test(table_of_suspects_forgets_the_oldest_and_counts),
 		cmocka_unit_test(what_is_filtered_is_no_loss),
