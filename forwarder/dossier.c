@@ -163,6 +163,14 @@ static unsigned method_of(struct span method)
 	return i;
 }
 
+static void note_signatures(struct dossier *d, const struct event_request *r)
+{
+	d->matching += r->signature_count > 0;
+	for (unsigned i = 0; i < r->signature_count; i++)
+		if (!name_note(d->signatures, sizeof *d->signatures, DOSSIER_SIGNATURES, r->signatures[i].id))
+			d->signatures_more++;
+}
+
 static void note_request(struct dossier *d, const struct event *e, uint64_t seed)
 {
 	const struct event_request *r = &e->request;
@@ -182,6 +190,7 @@ static void note_request(struct dossier *d, const struct event *e, uint64_t seed
 	d->deviating += r->deviations != 0;
 	d->deviations |= r->deviations;
 	d->forwarded += r->forwarded;
+	note_signatures(d, r);
 }
 
 static void note_anomaly(struct dossier *d, const struct event_anomaly *a)
@@ -313,7 +322,7 @@ unsigned dossier_score(const struct dossier *d)
 	return 100 * names + 10 * MIN(fired, 10u) + 6 * MIN(magnitude(refused), 10u) +
 	       MIN(about(d->paths, 4), 60u) + 4 * MIN(magnitude(d->undocumented), 8u) +
 	       6 * MIN(magnitude(d->deviating), 8u) + 6 * MIN(magnitude(d->severe), 8u) +
-	       2 * MIN(magnitude(d->events), 16u);
+	       6 * MIN(magnitude(d->matching), 8u) + 2 * MIN(magnitude(d->events), 16u);
 }
 
 static uint64_t mix(uint64_t h, uint64_t value)
@@ -330,6 +339,7 @@ uint64_t dossier_shape(const struct dossier *d, uint64_t seed)
 		magnitude(d->undocumented),     magnitude(d->deviating),
 		magnitude(d->severe),           d->deviations,
 		magnitude(d->anomalies_more),   magnitude(d->detections_more),
+		magnitude(d->signatures_more),  magnitude(d->matching),
 	};
 	uint64_t h = seed, set = 0;
 
@@ -349,6 +359,8 @@ uint64_t dossier_shape(const struct dossier *d, uint64_t seed)
 	for (unsigned i = 0; i < DOSSIER_DETECTIONS; i++)
 		set += d->detections[i].name.count ? hash_of(span_from(d->detections[i].name.text), seed + 4)
 						   : 0;
+	for (unsigned i = 0; i < DOSSIER_SIGNATURES; i++)
+		set += d->signatures[i].count ? hash_of(span_from(d->signatures[i].text), seed + 9) : 0;
 	/* All that a client wrote and a model is shown: what persuades it of one client counts for no other.
 	 */
 	for (unsigned i = 0; i < DOSSIER_SAMPLES && d->samples[i]; i++) {
@@ -485,6 +497,19 @@ static void put_places(struct json_writer *w, const struct dossier *d)
 		put_deviations(w, d->deviations);
 }
 
+static void put_signatures(struct json_writer *w, const struct dossier *d)
+{
+	if (!d->matching)
+		return;
+	put_uint(w, "matching_requests", d->matching);
+	json_key(w, "signatures");
+	json_array_begin(w);
+	for (unsigned i = 0; i < DOSSIER_SIGNATURES && d->signatures[i].count; i++)
+		put_counted(w, "signature", d->signatures[i].text, d->signatures[i].count);
+	json_array_end(w);
+	put_some(w, "other_signatures", d->signatures_more);
+}
+
 static void put_findings(struct json_writer *w, const struct dossier *d)
 {
 	json_key(w, "detections");
@@ -493,6 +518,7 @@ static void put_findings(struct json_writer *w, const struct dossier *d)
 		put_counted(w, "detection", d->detections[i].name.text, d->detections[i].name.count);
 	json_array_end(w);
 	put_some(w, "other_detections", d->detections_more);
+	put_signatures(w, d);
 	if (!d->anomalies[0].count)
 		return;
 	json_key(w, "anomalies");
@@ -515,6 +541,18 @@ static void put_header_names(struct json_writer *w, const struct event_request *
 	put_some(w, "more_headers", r->header_count - MIN(r->header_count, (unsigned)HEADER_NAMES));
 }
 
+/* The strongest first; an event has eight of them at most. */
+static void put_matched(struct json_writer *w, const struct event_request *r)
+{
+	if (!r->signature_count)
+		return;
+	json_key(w, "signatures");
+	json_array_begin(w);
+	for (unsigned i = 0; i < MIN(r->signature_count, (unsigned)DOSSIER_SIGNATURES); i++)
+		put_string(w, r->signatures[i].id);
+	json_array_end(w);
+}
+
 static void put_request(struct json_writer *w, const struct event_request *r)
 {
 	put_text(w, "method", r->method);
@@ -529,6 +567,7 @@ static void put_request(struct json_writer *w, const struct event_request *r)
 	if (r->answered & EVENT_ANSWER_BODY)
 		put_uint(w, "answer_bytes", r->response_bytes);
 	put_header_names(w, r);
+	put_matched(w, r);
 	if (r->deviations)
 		put_deviations(w, r->deviations);
 	if (r->test) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dossier.h: what one client did within a window, as far as a model is to know: how often, where, with which
- * answers, in which rhythm, by which names it went, which detections fired, and a few of its events. Made of
- * events, so of nothing that is not redacted; its size is fixed but for the samples, which are references to
- * events. What does not fit (another route, another user agent) is counted.
+ * answers, in which rhythm, by which names it went, which detections fired, which signatures its requests
+ * matched, and a few of its events. Made of events, so of nothing that is not redacted; its size is fixed but
+ * for the samples, which are references to events. What does not fit (another route, another user agent) is
+ * counted. Of signatures it has their names alone: the part of a request that matched stays here.
  *
  * No lock; a window begins with the first event. Who asks about whom, and when, is dossiers.h.
  */
@@ -21,6 +22,7 @@
 #define DOSSIER_STATUSES   8
 #define DOSSIER_ANOMALIES  6
 #define DOSSIER_DETECTIONS 6
+#define DOSSIER_SIGNATURES 8
 #define DOSSIER_SAMPLES    6 /* at most VERDICT_EVIDENCE_MAX: all of them can be cited */
 #define DOSSIER_NAME_MAX   48
 #define DOSSIER_METHODS    10 /* those that are known, and others */
@@ -70,6 +72,8 @@ struct dossier {
 	uint32_t anomalies_more, severe; /* severe: medium and high */
 	struct dossier_detection detections[DOSSIER_DETECTIONS];
 	uint32_t detections_more;
+	struct dossier_name signatures[DOSSIER_SIGNATURES];
+	uint32_t signatures_more, matching; /* matching: requests that matched any */
 	struct event *samples[DOSSIER_SAMPLES]; /* ours; the first ones of those that are not NULL */
 	char sample_detection[DOSSIER_SAMPLES][DOSSIER_NAME_MAX]; /* that fired on it; "" = none */
 };
@@ -82,7 +86,8 @@ void dossier_note(struct dossier *d, struct event *e, uint64_t seed);
 void dossier_note_detection(struct dossier *d, const char *name, uint64_t event_id, uint64_t now_ns);
 /*
  * How much it is worth to ask about it: what detections say first, then refusals, many paths, what the API's
- * description does not know, odd packets and requests; the volume last. Never falls within a window.
+ * description does not know, odd packets and requests, what matched a signature; the volume last. Never falls
+ * within a window.
  */
 unsigned dossier_score(const struct dossier *d);
 /*

@@ -42,7 +42,7 @@ static bool is_word(struct span s)
 	return s.len > 0 && s.len <= 20;
 }
 
-/* "judge/1 sha256:0123456789ab" */
+/* "judge/2 sha256:0123456789ab" */
 static int version_of(struct span file, char ret[static VERDICT_PROMPT_MAX])
 {
 	const char *end = memchr(file.ptr, '\n', file.len);

@@ -14,7 +14,7 @@
 
 struct prompt {
 	char *text;                       /* without comments; NULL: none was read */
-	char version[VERDICT_PROMPT_MAX]; /* "judge/1 sha256:0123456789ab", the hash of the whole file */
+	char version[VERDICT_PROMPT_MAX]; /* "judge/2 sha256:0123456789ab", the hash of the whole file */
 };
 
 enum {

@@ -90,7 +90,7 @@ pk gateway list >"$DIR/list"
 grep -q 'model: moonshot/moonshot-v1-8k answered last; [1-9][0-9]* tokens today' "$DIR/list" || fail "the list does not: $(cat "$DIR/list")"
 AUDIT=$(cat "$DIR"/state/audit/*.jsonl 2>/dev/null || cat "$DIR"/*/audit/* 2>/dev/null || true)
 jq -c 'select(.kind == "decision" and .event."picket.decision.outcome" == "blocked") | .event' <<<"$AUDIT" | head -n 1 >"$DIR/record"
-equal "model, prompt, tokens, time in the record" "moonshot/moonshot-v1-8k judge/1 120 true" "$(jq -r '[."picket.decision.model",
+equal "model, prompt, tokens, time in the record" "moonshot/moonshot-v1-8k judge/2 120 true" "$(jq -r '[."picket.decision.model",
 	(."picket.decision.prompt" | split(" ")[0]), ."picket.decision.tokens", (."picket.decision.answer_ms" >= 0)] | join(" ")' "$DIR/record")"
 # What would be asked about it, and what is, when it is sent.
 asked_before=$(wc -l <"$DIR/model.jsonl")

@@ -146,6 +146,83 @@ static void detection_is_worth_a_question(void **state)
 	asker_free(a);
 }
 
+static void note_matching(struct asker *a, uint32_t client, unsigned first, unsigned count)
+{
+	static const char *const ids[] = {"s-0", "s-1", "s-2", "s-3", "s-4", "s-5",
+					  "s-6", "s-7", "s-8", "s-9", "s-10"};
+	struct event *e = event_new(EVENT_HTTP_REQUEST, 1024);
+	uint64_t lost = 0;
+
+	assert_non_null(e);
+	e->flow.peer.addr = address_of(client);
+	e->request.signatures = event_tail_alloc(e, count * sizeof *e->request.signatures);
+	e->request.signature_count = (uint8_t)count;
+	for (unsigned i = 0; i < count; i++)
+		e->request.signatures[i].id = span_from(ids[first + i]);
+	asker_note(a, e, NS_PER_S, &lost);
+	event_unref(e);
+}
+
+static const cJSON *member(const struct question *q, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(q->sources[0].dossier, key);
+}
+
+static void signatures_are_named_and_counted_as_far_as_there_is_room(void **state)
+{
+	struct buffer out = BUFFER_INIT(1 << 16);
+	struct asker *a = asker_of();
+	struct addr who = address_of(1);
+	struct question q;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		note_matching(a, 1, 0, 2);
+	note_matching(a, 1, 2, 8); /* six of them have room */
+	note_matching(a, 1, 0, 0);
+	buffer_append_char(&out, '[');
+	assert_int_equal(asker_show(a, &who, &out), 0);
+	buffer_append_char(&out, ']');
+	assert_int_equal(question_read(buffer_span(&out), "n", &q), 0);
+	const cJSON *list = member(&q, "signatures"), *first = cJSON_GetArrayItem(list, 0);
+	assert_int_equal(cJSON_GetArraySize(list), DOSSIER_SIGNATURES);
+	assert_string_equal(json_get_text(first, "signature"), "s-0");
+	assert_int_equal(cJSON_GetObjectItemCaseSensitive(first, "n")->valueint, 3);
+	assert_int_equal(member(&q, "other_signatures")->valueint, 2);
+	assert_int_equal(member(&q, "matching_requests")->valueint, 4);
+	const cJSON *sample = cJSON_GetArrayItem(member(&q, "samples"), 0);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(sample, "signatures")), 2);
+	question_free(&q);
+	buffer_free(&out);
+	asker_free(a);
+}
+
+/* An opinion of who matched nothing is none of who did, and they are worth more. */
+static void who_matches_signatures_looks_like_nobody_who_does_not(void **state)
+{
+	struct dossier d[4] = {0};
+	struct addr who = address_of(1);
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct event *e = request_of(1, "/items", 200, NS_PER_S);
+		struct event_signature *s = event_tail_alloc(e, sizeof *s);
+
+		s->id = i == 2 ? SPAN("s-1") : SPAN("s-0");
+		dossier_begin(&d[i], &who, NS_PER_S);
+		e->request.signatures = s;
+		e->request.signature_count = i > 0;
+		dossier_note(&d[i], e, 7);
+		event_unref(e);
+	}
+	assert_true(dossier_shape(&d[0], 7) != dossier_shape(&d[1], 7));
+	assert_true(dossier_shape(&d[1], 7) != dossier_shape(&d[2], 7));
+	assert_true(dossier_shape(&d[1], 7) == dossier_shape(&d[3], 7));
+	assert_true(dossier_score(&d[1]) > dossier_score(&d[0]));
+	for (unsigned i = 0; i < 4; i++)
+		dossier_end(&d[i]);
+}
+
 static void one_question_at_a_time_and_none_twice_about_a_client(void **state)
 {
 	struct asker *a = asker_of();
@@ -276,6 +353,8 @@ static void many_addresses_spend_no_more_and_hide_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(signatures_are_named_and_counted_as_far_as_there_is_room, setup),
+		cmocka_unit_test(who_matches_signatures_looks_like_nobody_who_does_not),
 		cmocka_unit_test_setup(who_did_nothing_is_not_asked_about, setup),
 		cmocka_unit_test_setup(detection_is_worth_a_question, setup),
 		cmocka_unit_test_setup(one_question_at_a_time_and_none_twice_about_a_client, setup),

@@ -269,6 +269,44 @@ static void no_text_is_in_another_clients_entry(void **state)
 	}
 }
 
+/* The part of a request that a signature matched is its client's text: of signatures only names are told. */
+static void what_a_signature_matched_is_not_sent(void **state)
+{
+	cJSON *first = NULL;
+
+	(void)state;
+	for (unsigned k = 0; k < injection_count; k++) {
+		struct asker *a = asker_of();
+		struct event *e = request_of("192.0.2.1");
+		struct event_signature *s = event_tail_alloc(e, sizeof *s);
+		struct asked q;
+
+		*s = (struct event_signature){.id = SPAN("sql-union"),
+					      .category = SPAN("sqli"),
+					      .severity = SPAN("critical"),
+					      .where = SPAN("query"),
+					      .match = event_tail_copy(e, span_from(injections[k].text))};
+		e->request.signatures = s;
+		e->request.signature_count = 1;
+		note(a, e);
+		ask(a, &q);
+		cJSON *c = cJSON_DetachItemFromArray(
+			cJSON_GetObjectItemCaseSensitive(q.document, "clients"), 0);
+		cJSON_DeleteItemFromObjectCaseSensitive(c, "src");
+		const cJSON *named = cJSON_GetObjectItemCaseSensitive(c, "signatures");
+		assert_string_equal(json_get_text(cJSON_GetArrayItem(named, 0), "signature"), "sql-union");
+		if (first && !cJSON_Compare(c, first, true))
+			fail_msg("%s: what was matched shows", injections[k].text);
+		if (first)
+			cJSON_Delete(c);
+		else
+			first = c;
+		forget(&q);
+		asker_free(a);
+	}
+	cJSON_Delete(first);
+}
+
 /* Its own bytes, and no more of them than are allowed. */
 static void long_text_is_cut_and_says_so(void **state)
 {
@@ -365,6 +403,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_text_stays_what_it_is),
 		cmocka_unit_test(no_text_is_in_another_clients_entry),
+		cmocka_unit_test(what_a_signature_matched_is_not_sent),
 		cmocka_unit_test(long_text_is_cut_and_says_so),
 		cmocka_unit_test(byte_that_ends_texts_ends_no_question),
 		cmocka_unit_test(nobody_can_know_delimiter_or_names),

@@ -175,7 +175,7 @@ static void shipped_prompt_says_which_it_is(void **state)
 	struct buffer out = BUFFER_INIT(PROMPT_MAX * 2);
 
 	(void)state;
-	assert_memory_equal(prompt.version, "judge/1 sha256:", 15);
+	assert_memory_equal(prompt.version, "judge/2 sha256:", 15);
 	assert_int_equal(strlen(prompt.version), 15 + 12);
 	assert_null(strstr(prompt.text, "picket-prompt"));
 	prompt_write(&prompt, "M4RK", "scan, other", &out);
