@@ -19,7 +19,7 @@ struct budget_state {
 
 	pthread_mutex_t lock; /* of what follows; not held while a file is touched */
 	pthread_cond_t changed;
-	struct budget_span hour, day;
+	struct budget_kept kept;
 	bool dirty, ending;
 	int error;
 };
@@ -43,55 +43,101 @@ int budget_state_open(const char *directory, const char *name, struct budget_sta
 	return 0;
 }
 
-int budget_state_parse(struct span text, struct budget_span *ret_hour, struct budget_span *ret_day)
+/* Takes a number of at most 19 digits and the sign behind it; 1: there is none. */
+static int take_number(struct span *text, char behind, uint64_t *ret)
 {
-	struct budget_span hour, day;
-	char line[TEXT_MAX];
-	int end = 0;
+	uint64_t n = 0;
+	size_t i = 0;
 
-	/* Digits, single blanks and the line's end alone: sscanf would take more for a number. */
-	if (text.len >= sizeof line || text.len <= sizeof HEAD || text.ptr[text.len - 1] != '\n' ||
-	    memcmp(text.ptr, HEAD, sizeof HEAD - 1) != 0)
+	for (; i < text->len && i < 20 && text->ptr[i] >= '0' && text->ptr[i] <= '9'; i++)
+		n = n * 10 + (uint64_t)(text->ptr[i] - '0');
+	if (i < 1 || i > 19 || i == text->len || text->ptr[i] != behind)
 		return 1;
-	for (size_t i = sizeof HEAD - 1; i < text.len; i++)
-		if (!(text.ptr[i] >= '0' && text.ptr[i] <= '9') && text.ptr[i] != ' ' &&
-		    !(text.ptr[i] == '\n' && i == text.len - 1))
-			return 1;
-	memcpy(line, text.ptr, text.len);
-	line[text.len] = 0;
-	if (sscanf(line,
-		   HEAD "%19" SCNu64 " %19" SCNu64 " %19" SCNu64 " %19" SCNu64 " %19" SCNu64 " %19" SCNu64
-			"\n%n",
-		   &hour.number, &hour.tokens, &hour.money, &day.number, &day.tokens, &day.money,
-		   &end) != 6 ||
-	    end != (int)text.len)
-		return 1;
-	*ret_hour = hour;
-	*ret_day = day;
+	*text = (struct span){text->ptr + i + 1, text->len - i - 1};
+	*ret = n;
 	return 0;
+}
+
+static int take_word(struct span *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (text->len < n || memcmp(text->ptr, word, n) != 0)
+		return 1;
+	*text = (struct span){text->ptr + n, text->len - n};
+	return 0;
+}
+
+/* Sixteen digits and the end of the line. */
+static int take_endpoint(struct span *text, uint64_t *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t n = 0;
+
+	if (text->len < 17 || text->ptr[16] != '\n')
+		return 1;
+	for (unsigned i = 0; i < 16; i++) {
+		const char *digit = memchr(digits, text->ptr[i], 16);
+
+		if (!digit)
+			return 1;
+		n = n << 4 | (uint64_t)(digit - digits);
+	}
+	*text = (struct span){text->ptr + 17, text->len - 17};
+	*ret = n;
+	return 0;
+}
+
+static int take_form(struct span *text, struct budget_form *ret)
+{
+	uint64_t form;
+
+	if (take_word(text, "form ") || take_number(text, ' ', &form) || form < 1 || form > BUDGET_FORM_MAX ||
+	    take_number(text, ' ', &ret->day) || take_endpoint(text, &ret->endpoint))
+		return 1;
+	ret->form = (unsigned)form;
+	return 0;
+}
+
+int budget_state_parse(struct span text, struct budget_kept *ret)
+{
+	struct budget_kept k = {0};
+
+	if (take_word(&text, HEAD) || take_number(&text, ' ', &k.hour.number) ||
+	    take_number(&text, ' ', &k.hour.tokens) || take_number(&text, ' ', &k.hour.money) ||
+	    take_number(&text, ' ', &k.day.number) || take_number(&text, ' ', &k.day.tokens) ||
+	    take_number(&text, '\n', &k.day.money) || (text.len && take_form(&text, &k.form)) || text.len)
+		return 1;
+	*ret = k;
+	return 0;
+}
+
+void budget_state_write(const struct budget_kept *k, struct buffer *out)
+{
+	buffer_printf(out, HEAD "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+		      k->hour.number, k->hour.tokens, k->hour.money, k->day.number, k->day.tokens,
+		      k->day.money);
+	if (k->form.form)
+		buffer_printf(out, "form %u %" PRIu64 " %016" PRIx64 "\n", k->form.form, k->form.day,
+			      k->form.endpoint);
 }
 
 static int take(void *arg, struct span text)
 {
-	struct budget *b = arg;
-
-	return budget_state_parse(text, &b->hour, &b->day);
+	return budget_state_parse(text, arg);
 }
 
-int budget_state_load(struct budget_state *s, struct budget *b)
+int budget_state_load(struct budget_state *s, struct budget_kept *ret)
 {
-	return state_file_load(s->file, take, b);
+	return state_file_load(s->file, take, ret);
 }
 
-static int save(struct budget_state *s, struct budget_span hour, struct budget_span day)
+static int save(struct budget_state *s, const struct budget_kept *kept)
 {
 	_cleanup_(buffer_free) struct buffer out = BUFFER_INIT(TEXT_MAX * 2);
 
 	int r = state_file_begin(&out) ? -ENOMEM : 0;
-	buffer_printf(&out,
-		      "picket-budget 1 %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-		      "\n",
-		      hour.number, hour.tokens, hour.money, day.number, day.tokens, day.money);
+	budget_state_write(kept, &out);
 	return r ? r : out.truncated ? -ENOMEM : state_file_save(s->file, &out);
 }
 
@@ -105,10 +151,10 @@ static void *saver_main(void *arg)
 			pthread_cond_wait(&s->changed, &s->lock);
 		if (!s->dirty)
 			break;
-		struct budget_span hour = s->hour, day = s->day;
+		struct budget_kept kept = s->kept;
 		s->dirty = false;
 		pthread_mutex_unlock(&s->lock);
-		int r = save(s, hour, day);
+		int r = save(s, &kept);
 		pthread_mutex_lock(&s->lock);
 		s->error = r;
 	}
@@ -116,13 +162,12 @@ static void *saver_main(void *arg)
 	return NULL;
 }
 
-int budget_state_put(struct budget_state *s, const struct budget *b)
+int budget_state_put(struct budget_state *s, const struct budget_kept *kept)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&s->lock);
-	s->hour = b->hour;
-	s->day = b->day;
+	s->kept = *kept;
 	s->dirty = true;
 	if (!s->runs) {
 		r = -pthread_create(&s->thread, NULL, saver_main, s);

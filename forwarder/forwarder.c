@@ -175,7 +175,7 @@ void forwarder_open_spools(struct forwarder *f, const char *state_dir, struct bu
 		r = f->gateways[i] ? gateway_open_budget(f->gateways[i], state_dir) : 0;
 		if (r)
 			buffer_printf(errors,
-				      "what gateway %s may spend is not kept over restarts in %s: %s\n",
+				      "what gateway %s has spent and found out is not kept in %s: %s\n",
 				      f->configs[i].name, state_dir,
 				      r > 0 ? "what was kept is damaged, and begins anew" : strerror(-r));
 	}

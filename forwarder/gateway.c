@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/random.h>
+#include <openssl/evp.h>
 #include "forwarder/gateway_internal.h"
+#include "forwarder/openai_request.h"
 #include "forwarder/spool_files.h"
 #include "forwarder/wire.h"
 #include "lib/state_file.h"
@@ -169,22 +171,79 @@ static bool has_budget(const struct config_gateway *c)
 	return c->tokens_per_hour || c->tokens_per_day || c->money_per_hour > 0 || c->money_per_day > 0;
 }
 
+/*
+ * Another url, way there, model or header, and it may be another that answers. Of files that hold headers the
+ * names count, not what is in them. 0 or -ENOMEM.
+ */
+static int endpoint_of(const struct config_gateway *c, uint64_t *ret)
+{
+	const char *const texts[] = {c->url, c->model, c->lunar_url, c->proxy};
+	const struct config_strings *const lists[] = {&c->headers, &c->header_files};
+	_cleanup_(buffer_free) struct buffer all = BUFFER_INIT(256 * 1024);
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		buffer_printf(&all, "%s\n", texts[i] ? texts[i] : "");
+	for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
+		for (size_t i = 0; i < lists[k]->count; i++)
+			buffer_printf(&all, "%s\n", lists[k]->items[i]);
+	if (all.truncated || !EVP_Digest(all.data, all.len, digest, &len, EVP_sha256(), NULL) || len < 8)
+		return -ENOMEM;
+	memcpy(ret, digest, sizeof *ret);
+	return 0;
+}
+
+static uint64_t day_of(const struct gateway *g)
+{
+	return clock_wall_ns(g->clock) / (86400 * NS_PER_S);
+}
+
+/* A day ahead of now is of a clock that was set back. */
+static void take_form(struct gateway *g, const struct budget_form *f)
+{
+	uint64_t today = day_of(g);
+
+	if (g->config->response_format != RESPONSE_AUTO || f->form >= OPENAI_FORM_MAX ||
+	    f->endpoint != g->form.endpoint || f->day > today || today - f->day >= BUDGET_FORM_DAYS)
+		return;
+	g->form = *f;
+	g->protocol_state.form = f->form;
+}
+
 int gateway_open_budget(struct gateway *g, const char *state_dir)
 {
-	if (!g->asker || !has_budget(g->config))
+	struct budget_kept kept = {0};
+
+	if (!g->asker || (!has_budget(g->config) && g->config->response_format != RESPONSE_AUTO))
 		return 0;
 	int r = budget_state_open(state_dir, g->config->name, &g->budget_state);
 	if (r)
 		return r;
-	r = budget_state_load(g->budget_state, &g->budget);
+	r = endpoint_of(g->config, &g->form.endpoint);
+	if (!r)
+		r = budget_state_load(g->budget_state, &kept);
+	if (!r) {
+		g->budget.hour = kept.hour;
+		g->budget.day = kept.day;
+		take_form(g, &kept.form);
+	}
 	g->counts.tokens_today = g->budget.day.tokens;
 	return r == STATE_FILE_E_NONE ? 0 : r;
 }
 
 void gateway_keep_budget(struct gateway *g)
 {
-	if (g->budget_state)
-		budget_state_put(g->budget_state, &g->budget);
+	struct budget_kept kept = {.hour = g->budget.hour, .day = g->budget.day};
+
+	if (!g->budget_state)
+		return;
+	if (g->form.form != g->protocol_state.form) {
+		g->form.form = g->protocol_state.form;
+		g->form.day = day_of(g);
+	}
+	kept.form = g->form;
+	budget_state_put(g->budget_state, &kept);
 }
 
 /* By the spool's thread: what came back is looked at by the next step. */

@@ -28,8 +28,9 @@ int gateway_new(const struct config_gateway *config, const struct clock *clock,
 int gateway_open_spool(struct gateway *g, const char *state_dir);
 int gateway_start(struct gateway *g, CURLM *multi);
 
-/* The budget that was spent already is read from state_dir, and kept there; before gateway_start. 0, or what
- * keeps that from being: -errno or STATE_FILE_E_DAMAGED. Nothing is done for one that has no budget. */
+/* The budget that was spent already, and the form of answers that was found, are read from state_dir, and
+ * kept there; before gateway_start. 0, or what keeps that from being: -errno or STATE_FILE_E_DAMAGED. Nothing
+ * is done for one that has nothing to keep. */
 int gateway_open_budget(struct gateway *g, const char *state_dir);
 
 /* Does it ask about clients (gateway_note), instead of getting events (gateway_offer)? */

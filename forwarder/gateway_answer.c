@@ -85,6 +85,7 @@ static void on_adapted(struct lane *lane)
 	struct gateway *g = lane->gateway;
 
 	backoff_reset(&g->backoff);
+	gateway_keep_budget(g);
 	if (!lane_owns_batch(lane))
 		lane->batch = NULL;
 	pthread_mutex_lock(&g->lock);

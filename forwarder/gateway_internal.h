@@ -48,6 +48,7 @@ struct gateway {
 	uint64_t questions;   /* made so far */
 	struct prompt prompt;
 	struct budget_state *budget_state; /* NULL: not kept */
+	struct budget_form form;           /* that is kept with it */
 	char id_prefix[BATCH_ID_MAX - 24];
 	struct spooler_options spool; /* bytes_max 0: none, or its thread has it */
 	bool gap_untold;              /* the event that tells of an earlier process's crash is not safe yet */
@@ -93,7 +94,7 @@ unsigned gateway_remove_batch(struct lane *lane);
 void gateway_asked(struct gateway *g, enum asker_end end);
 /* Verdicts that follow from what was said of others (asker_question). */
 void gateway_known(void *gateway, const struct verdict *v);
-/* What is spent changed: to be kept. */
+/* What is spent, or the form of answers that was found, changed: to be kept. */
 void gateway_keep_budget(struct gateway *g);
 /* Its deadline has passed: nobody would act on what a gateway says of it. */
 bool gateway_is_late(const struct gateway *g, const struct batch *b, uint64_t now_ns);

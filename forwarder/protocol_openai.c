@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * docs/gateway-openai.md: a batch is one chat completion. Which form of JSON a model can be held to is found
- * out by what it refuses, and remembered for the gateway: its url and its model are one each.
+ * out by what it refuses, and remembered for the gateway: its url and its model are one each. gateway.c keeps
+ * it over a restart (budget_state.h).
  */
 #include <stdio.h>
 #include "forwarder/http_field.h"

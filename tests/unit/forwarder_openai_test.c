@@ -6,9 +6,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
+#include "forwarder/budget_state.h"
 #include "forwarder_rig.h"
 #include "gateway_stub.h"
 
@@ -382,6 +385,107 @@ static void detection_is_told_with_the_event_it_fired_on(void **state)
 	stub_stop(s);
 }
 
+/* What differs from one start to the next. */
+struct start {
+	const char *model;
+	bool header; /* one more is sent */
+	enum config_response_format chosen;
+};
+static const struct start as_before = {.model = "m-1"};
+
+/* A new process that asks about one client: by which form it did so first. */
+static const char *form_after_start(struct stub *s, const char *state_dir, const struct start *how)
+{
+	static char header[] = "x-provider: other", *headers[] = {header};
+	unsigned before = stub_count(s);
+	struct rig rig;
+
+	openai_rig(&rig, s);
+	rig.state_dir = state_dir;
+	rig.gateways[0].spool = 0;
+	rig.gateways[0].model = (char *)(uintptr_t)how->model;
+	rig.gateways[0].headers = (struct config_strings){headers, how->header};
+	rig.gateways[0].response_format = how->chosen;
+	rig_start(&rig);
+	push_request(&rig, "192.0.2.77");
+	run_until(&rig, batches_delivered, 1);
+	forwarder_free(rig.f);
+	return asks_for(s, before, "\"json_schema\"")   ? "schema"
+	       : asks_for(s, before, "\"json_object\"") ? "object"
+	       : asks_for(s, before, "\"tool_choice\"") ? "tool"
+							: "plain";
+}
+
+static void forget_state(const char *folder)
+{
+	char path[64];
+
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s/budget-main.%u", folder, i);
+		unlink(path);
+	}
+	rmdir(folder);
+}
+
+/* What was kept, with the day moved by so many days. */
+static void age_form(const char *state_dir, unsigned days)
+{
+	struct budget_kept kept = {0};
+	struct budget_state *b;
+
+	assert_int_equal(budget_state_open(state_dir, "main", &b), 0);
+	assert_int_equal(budget_state_load(b, &kept), 0);
+	assert_int_equal(kept.form.form, 2);
+	kept.form.day -= days;
+	assert_int_equal(budget_state_put(b, &kept), 0);
+	budget_state_free(b);
+}
+
+static void form_is_remembered_over_a_restart_for_a_week(void **state)
+{
+	static const struct stub_reply replies[] = {
+		{.status = 400, .body = NO_FORMAT}, {.status = 400, .body = NO_FORMAT}, {.status = 204}};
+	struct stub *s = stub_start(0, replies, ARRAY_SIZE(replies));
+	char folder[] = "/tmp/picket-form.XXXXXX";
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	assert_string_equal(form_after_start(s, folder, &as_before), "schema");
+	assert_int_equal(stub_count(s), 3);
+	assert_string_equal(form_after_start(s, folder, &as_before), "tool");
+	assert_int_equal(stub_count(s), 4);
+	age_form(folder, BUDGET_FORM_DAYS - 1);
+	assert_string_equal(form_after_start(s, folder, &as_before), "tool");
+	age_form(folder, 1);
+	assert_string_equal(form_after_start(s, folder, &as_before), "schema");
+	forget_state(folder);
+	stub_stop(s);
+}
+
+static void form_of_another_model_or_header_is_not_taken_over(void **state)
+{
+	static const struct stub_reply replies[] = {{.status = 400, .body = NO_FORMAT}, {.status = 204}};
+	static const struct start others[] = {{.model = "m-2"}, {.model = "m-1", .header = true}};
+	static const struct start chosen = {.model = "m-1", .chosen = RESPONSE_TOOL};
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(others); k++) {
+		struct stub *s = stub_start(0, replies, ARRAY_SIZE(replies));
+		char folder[] = "/tmp/picket-form.XXXXXX";
+
+		assert_non_null(mkdtemp(folder));
+		assert_string_equal(form_after_start(s, folder, &as_before), "schema");
+		assert_string_equal(form_after_start(s, folder, &as_before), "object");
+		assert_string_equal(form_after_start(s, folder, &chosen), "tool");
+		assert_string_equal(form_after_start(s, folder, &as_before), "object");
+		assert_string_equal(form_after_start(s, folder, &others[k]), "schema");
+		/* There is room for one: the other's is gone. */
+		assert_string_equal(form_after_start(s, folder, &as_before), "schema");
+		forget_state(folder);
+		stub_stop(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +502,8 @@ int main(void)
 		cmocka_unit_test(who_looks_alike_is_not_asked_about),
 		cmocka_unit_test(form_that_is_ignored_again_and_again_leads_to_the_next),
 		cmocka_unit_test(detection_is_told_with_the_event_it_fired_on),
+		cmocka_unit_test(form_is_remembered_over_a_restart_for_a_week),
+		cmocka_unit_test(form_of_another_model_or_header_is_not_taken_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

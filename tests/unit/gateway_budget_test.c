@@ -104,11 +104,17 @@ static void hour_and_day_and_money_each_stop_it(void **state)
 	assert_int_equal(budget_turn_ns(&b, "money_per_day", wall_ns), 20001 * DAY_NS);
 }
 
+static struct budget_kept kept_of(const struct budget *b, unsigned form)
+{
+	return (struct budget_kept){b->hour, b->day, {form, 20000, 0xfedcba9876543210}};
+}
+
 static void restart_gives_nothing_back(void **state)
 {
 	const struct budget_limits limits = {.tokens_per_hour = 1000, .price_in = 3};
 	char folder[] = "/tmp/picket-budget.XXXXXX", path[64];
 	uint64_t wall_ns = 20000 * DAY_NS;
+	struct budget_kept kept = {0};
 	struct budget_state *s;
 	struct budget b, again;
 
@@ -116,17 +122,24 @@ static void restart_gives_nothing_back(void **state)
 	assert_non_null(mkdtemp(folder));
 	budget_init(&b, &limits);
 	assert_int_equal(budget_state_open(folder, "model", &s), 0);
-	assert_int_equal(budget_state_load(s, &b), STATE_FILE_E_NONE);
+	assert_int_equal(budget_state_load(s, &kept), STATE_FILE_E_NONE);
 	for (unsigned i = 0; i < 9; i++) {
 		budget_spend(&b, i, wall_ns, in(100));
-		assert_int_equal(budget_state_put(s, &b), 0);
+		kept = kept_of(&b, i % 3);
+		assert_int_equal(budget_state_put(s, &kept), 0);
 	}
 	budget_state_free(s);
 	budget_init(&again, &limits);
 	assert_int_equal(budget_state_open(folder, "model", &s), 0);
-	assert_int_equal(budget_state_load(s, &again), 0);
+	kept = (struct budget_kept){0};
+	assert_int_equal(budget_state_load(s, &kept), 0);
+	again.hour = kept.hour;
+	again.day = kept.day;
 	assert_int_equal(again.hour.tokens, 900);
 	assert_int_equal(again.day.money, 2700);
+	assert_int_equal(kept.form.form, 2);
+	assert_int_equal(kept.form.day, 20000);
+	assert_true(kept.form.endpoint == 0xfedcba9876543210);
 	assert_false(is_spent(&again, wall_ns, 100));
 	assert_true(is_spent(&again, wall_ns, 101));
 	assert_false(is_spent(&again, wall_ns + 3600 * NS_PER_S, 1000));
@@ -140,6 +153,7 @@ static void restart_gives_nothing_back(void **state)
 
 static void texts_that_are_no_budget(void **state)
 {
+#define LINE "picket-budget 1 1 2 3 4 5 6\n"
 	static const char *const texts[] = {
 		"",
 		"picket-budget 1 ",
@@ -147,18 +161,33 @@ static void texts_that_are_no_budget(void **state)
 		"picket-budget 1 1 2 3 4 5 6",
 		"picket-budget 1 1 2 3 4 5 6\n\n",
 		"picket-budget 1 1 2 3 4 5 -6\n",
+		"picket-budget 1 1 2 3 4 5  6\n",
 		"picket-budget 1 1 2 3 4 5 6 7\n",
 		"picket-budget 2 1 2 3 4 5 6\n",
 		"picket-budget 1 1 2 3 4 5 99999999999999999999\n",
+		LINE "form",
+		LINE "form 1 2 0123456789abcdef",
+		LINE "form 0 2 0123456789abcdef\n",
+		LINE "form 10 2 0123456789abcdef\n",
+		LINE "form 1 2 0123456789abcdeF\n",
+		LINE "form 1 2 0123456789abcde\n",
+		LINE "form 1 2 0123456789abcdef0\n",
+		LINE "form 1 2 0123456789abcdef\nform 1 2 0123456789abcdef\n",
+		"form 1 2 0123456789abcdef\n" LINE,
 	};
-	struct budget_span hour, day;
+	struct budget_kept kept = {.form.form = 7};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		if (!budget_state_parse(span_from(texts[i]), &hour, &day))
+		if (!budget_state_parse(span_from(texts[i]), &kept) || kept.form.form != 7)
 			fail_msg("taken: %s", texts[i]);
-	assert_int_equal(budget_state_parse(SPAN("picket-budget 1 1 2 3 4 5 6\n"), &hour, &day), 0);
-	assert_int_equal(day.money, 6);
+	assert_int_equal(budget_state_parse(SPAN(LINE), &kept), 0);
+	assert_int_equal(kept.day.money, 6);
+	assert_int_equal(kept.form.form, 0);
+	assert_int_equal(budget_state_parse(SPAN(LINE "form 3 20788 00000000000000ff\n"), &kept), 0);
+	assert_int_equal(kept.form.form, 3);
+	assert_int_equal(kept.form.day, 20788);
+	assert_int_equal(kept.form.endpoint, 255);
 }
 
 int main(void)
