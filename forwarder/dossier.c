@@ -107,23 +107,41 @@ static void note_route(struct dossier *d, const struct event_request *r, uint64_
 	d->routes_more++;
 }
 
-static void note_agent(struct dossier *d, struct span text, uint64_t seed)
+/* False: there is no room for another. */
+static bool text_note(struct dossier_text *texts, unsigned count, struct span text, uint64_t seed)
 {
 	uint64_t hash = hash_of(text, seed);
 
-	for (unsigned i = 0; i < DOSSIER_AGENTS; i++) {
-		struct dossier_agent *agent = &d->agents[i];
+	for (unsigned i = 0; i < count; i++) {
+		struct dossier_text *t = &texts[i];
 
-		if (agent->count && agent->hash != hash)
+		if (t->count && t->hash != hash)
 			continue;
-		if (!agent->count) {
-			agent->hash = hash;
-			text_set(agent->text, sizeof agent->text, text);
+		if (!t->count) {
+			t->hash = hash;
+			text_set(t->text, sizeof t->text, text);
 		}
-		agent->count++;
-		return;
+		t->count++;
+		return true;
 	}
-	d->agents_more++;
+	return false;
+}
+
+/* n of a name: hellos and requests that have it. */
+static void note_tls(struct dossier *d, const struct event_tls *t, uint64_t seed)
+{
+	if (t->server_name.len && !text_note(d->servers, DOSSIER_SERVERS, t->server_name, seed))
+		d->servers_more++;
+	if (t->ja4.len && !name_note(d->ja4s, sizeof *d->ja4s, DOSSIER_JA4S, t->ja4))
+		d->ja4s_more++;
+}
+
+static void note_hello(struct dossier *d, const struct event_hello *h, uint64_t seed)
+{
+	d->hellos++;
+	d->odd_hellos += h->deviations != 0;
+	d->hello_deviations |= h->deviations;
+	note_tls(d, &h->tls, seed);
 }
 
 static void note_status(struct dossier *d, unsigned status)
@@ -182,7 +200,10 @@ static void note_request(struct dossier *d, const struct event *e, uint64_t seed
 	if (r->answered & EVENT_ANSWER_SEEN)
 		note_status(d, r->status);
 	note_route(d, r, seed);
-	note_agent(d, r->user_agent, seed);
+	if (!text_note(d->agents, DOSSIER_AGENTS, r->user_agent, seed))
+		d->agents_more++;
+	if (r->tls)
+		note_tls(d, r->tls, seed);
 	d->paths[path >> 6 & 3] |= 1ull << (path & 63);
 	if (r->consumer.len)
 		d->consumers[0] |= 1ull << (hash_of(r->consumer, seed) & 63);
@@ -272,6 +293,12 @@ void dossier_note(struct dossier *d, struct event *e, uint64_t seed)
 		d->connections++;
 		d->idle_connections += !e->connection.requests;
 		break;
+	case EVENT_TLS_HELLO:
+		note_hello(d, &e->hello, seed);
+		/* What it says is counted; it is shown where it can be cited for something. */
+		if (fired_on(d, e))
+			note_sample(d, e);
+		break;
 	case EVENT_TCP_ANOMALY:
 	case EVENT_HTTP_ANOMALY:
 		note_anomaly(d, &e->anomaly);
@@ -322,7 +349,8 @@ unsigned dossier_score(const struct dossier *d)
 	return 100 * names + 10 * MIN(fired, 10u) + 6 * MIN(magnitude(refused), 10u) +
 	       MIN(about(d->paths, 4), 60u) + 4 * MIN(magnitude(d->undocumented), 8u) +
 	       6 * MIN(magnitude(d->deviating), 8u) + 6 * MIN(magnitude(d->severe), 8u) +
-	       6 * MIN(magnitude(d->matching), 8u) + 2 * MIN(magnitude(d->events), 16u);
+	       6 * MIN(magnitude(d->odd_hellos), 8u) + 6 * MIN(magnitude(d->matching), 8u) +
+	       2 * MIN(magnitude(d->events), 16u);
 }
 
 static uint64_t mix(uint64_t h, uint64_t value)
@@ -333,13 +361,25 @@ static uint64_t mix(uint64_t h, uint64_t value)
 uint64_t dossier_shape(const struct dossier *d, uint64_t seed)
 {
 	const uint64_t magnitudes[] = {
-		magnitude(d->requests),         magnitude(d->connections),
-		magnitude(d->idle_connections), magnitude(d->routes_more),
-		magnitude(d->agents_more),      magnitude(about(d->paths, 4)),
-		magnitude(d->undocumented),     magnitude(d->deviating),
-		magnitude(d->severe),           d->deviations,
-		magnitude(d->anomalies_more),   magnitude(d->detections_more),
-		magnitude(d->signatures_more),  magnitude(d->matching),
+		magnitude(d->requests),
+		magnitude(d->connections),
+		magnitude(d->idle_connections),
+		magnitude(d->routes_more),
+		magnitude(d->agents_more),
+		magnitude(about(d->paths, 4)),
+		magnitude(d->undocumented),
+		magnitude(d->deviating),
+		magnitude(d->severe),
+		d->deviations,
+		magnitude(d->anomalies_more),
+		magnitude(d->detections_more),
+		magnitude(d->signatures_more),
+		magnitude(d->matching),
+		magnitude(d->servers_more),
+		magnitude(d->ja4s_more),
+		magnitude(d->hellos),
+		magnitude(d->odd_hellos),
+		d->hello_deviations,
 	};
 	uint64_t h = seed, set = 0;
 
@@ -361,14 +401,21 @@ uint64_t dossier_shape(const struct dossier *d, uint64_t seed)
 						   : 0;
 	for (unsigned i = 0; i < DOSSIER_SIGNATURES; i++)
 		set += d->signatures[i].count ? hash_of(span_from(d->signatures[i].text), seed + 9) : 0;
+	for (unsigned i = 0; i < DOSSIER_SERVERS; i++)
+		set += d->servers[i].count ? hash_of(span_from(d->servers[i].text), seed + 10) : 0;
+	for (unsigned i = 0; i < DOSSIER_JA4S; i++)
+		set += d->ja4s[i].count ? hash_of(span_from(d->ja4s[i].text), seed + 11) : 0;
 	/* All that a client wrote and a model is shown: what persuades it of one client counts for no other.
 	 */
 	for (unsigned i = 0; i < DOSSIER_SAMPLES && d->samples[i]; i++) {
 		const struct event *e = d->samples[i];
 
+		if (e->kind == EVENT_TLS_HELLO)
+			set += hash_of(e->hello.tls.server_name, seed + 12);
 		if (e->kind != EVENT_HTTP_REQUEST)
 			continue;
-		set += hash_of(e->request.target, seed + 5) + hash_of(e->request.host, seed + 6) +
+		set += (e->request.tls ? hash_of(e->request.tls->server_name, seed + 12) : 0) +
+		       hash_of(e->request.target, seed + 5) + hash_of(e->request.host, seed + 6) +
 		       hash_of(e->request.method, seed + 7);
 		for (unsigned k = 0; k < MIN(e->request.header_count, (unsigned)HEADER_NAMES); k++)
 			set += hash_of(e->request.headers[k].name, seed + 8);
@@ -510,6 +557,40 @@ static void put_signatures(struct json_writer *w, const struct dossier *d)
 	put_some(w, "other_signatures", d->signatures_more);
 }
 
+static void put_hello_deviations(struct json_writer *w, uint32_t deviations)
+{
+	json_key(w, "tls_deviations");
+	json_array_begin(w);
+	for (unsigned i = 0; i < TLS_DEV_BITS; i++)
+		if (deviations >> i & 1)
+			json_text(w, tls_deviation_name((enum tls_deviation)(1u << i)));
+	json_array_end(w);
+}
+
+static void put_names(struct json_writer *w, const struct dossier *d)
+{
+	put_some(w, "tls_hellos", d->hellos);
+	if (d->servers[0].count) {
+		json_key(w, "server_names");
+		json_array_begin(w);
+		for (unsigned i = 0; i < DOSSIER_SERVERS && d->servers[i].count; i++)
+			put_counted(w, "server_name", d->servers[i].text, d->servers[i].count);
+		json_array_end(w);
+	}
+	put_some(w, "with_other_server_names", d->servers_more);
+	if (d->ja4s[0].count) {
+		json_key(w, "ja4s");
+		json_array_begin(w);
+		for (unsigned i = 0; i < DOSSIER_JA4S && d->ja4s[i].count; i++)
+			put_counted(w, "ja4", d->ja4s[i].text, d->ja4s[i].count);
+		json_array_end(w);
+	}
+	put_some(w, "with_other_ja4s", d->ja4s_more);
+	put_some(w, "odd_tls_hellos", d->odd_hellos);
+	if (d->hello_deviations)
+		put_hello_deviations(w, d->hello_deviations);
+}
+
 static void put_findings(struct json_writer *w, const struct dossier *d)
 {
 	json_key(w, "detections");
@@ -559,6 +640,8 @@ static void put_request(struct json_writer *w, const struct event_request *r)
 	put_text(w, "target", r->target);
 	put_text(w, "route", r->route);
 	put_text(w, "host", r->host);
+	if (r->tls)
+		put_text(w, "server_name", r->tls->server_name);
 	if (r->answered & EVENT_ANSWER_SEEN)
 		put_uint(w, "status", r->status);
 	put_text(w, "user_agent", r->user_agent);
@@ -590,6 +673,11 @@ static void put_sample(struct json_writer *w, const struct dossier *d, unsigned 
 	put_text(w, "detection", span_from(d->sample_detection[at]));
 	if (e->kind == EVENT_HTTP_REQUEST) {
 		put_request(w, &e->request);
+	} else if (e->kind == EVENT_TLS_HELLO) {
+		put_text(w, "server_name", e->hello.tls.server_name);
+		put_text(w, "ja4", e->hello.tls.ja4);
+		if (e->hello.deviations)
+			put_hello_deviations(w, e->hello.deviations);
 	} else {
 		put_text(w, "anomaly", e->anomaly.name);
 		put_text(w, "severity", e->anomaly.severity);
@@ -614,6 +702,7 @@ void dossier_write(const struct dossier *d, struct json_writer *w)
 	put_rhythm(w, d);
 	put_answers(w, d);
 	put_places(w, d);
+	put_names(w, d);
 	put_findings(w, d);
 	json_key(w, "samples");
 	json_array_begin(w);

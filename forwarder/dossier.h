@@ -2,9 +2,10 @@
 /*
  * dossier.h: what one client did within a window, as far as a model is to know: how often, where, with which
  * answers, in which rhythm, by which names it went, which detections fired, which signatures its requests
- * matched, and a few of its events. Made of events, so of nothing that is not redacted; its size is fixed but
- * for the samples, which are references to events. What does not fit (another route, another user agent) is
- * counted. Of signatures it has their names alone: the part of a request that matched stays here.
+ * matched, what the hellos of its TLS say, and a few of its events. Made of events, so of nothing that is not
+ * redacted; its size is fixed but for the samples, which are references to events. What does not fit (another
+ * route, another user agent) is counted. Of signatures it has their names alone: the part of a request that
+ * matched stays here.
  *
  * No lock; a window begins with the first event. Who asks about whom, and when, is dossiers.h.
  */
@@ -18,7 +19,9 @@
 #define DOSSIER_ROUTES     10
 #define DOSSIER_ROUTE_MAX  96
 #define DOSSIER_AGENTS     4
-#define DOSSIER_AGENT_MAX  160
+#define DOSSIER_SERVERS    4 /* names that it asked for by SNI */
+#define DOSSIER_JA4S       4
+#define DOSSIER_TEXT_MAX   160
 #define DOSSIER_STATUSES   8
 #define DOSSIER_ANOMALIES  6
 #define DOSSIER_DETECTIONS 6
@@ -33,10 +36,10 @@ struct dossier_route {
 	char text[DOSSIER_ROUTE_MAX]; /* the template, or where there is none the path; cut */
 };
 
-struct dossier_agent {
-	uint64_t hash;
+struct dossier_text {
+	uint64_t hash; /* of all of it */
 	uint32_t count;
-	char text[DOSSIER_AGENT_MAX];
+	char text[DOSSIER_TEXT_MAX]; /* cut */
 };
 
 struct dossier_name {
@@ -63,9 +66,14 @@ struct dossier {
 	} statuses[DOSSIER_STATUSES];
 	uint32_t status_classes[6]; /* [4]: 4xx */
 	struct dossier_route routes[DOSSIER_ROUTES];
-	struct dossier_agent agents[DOSSIER_AGENTS];
+	struct dossier_text agents[DOSSIER_AGENTS];
 	uint32_t routes_more, agents_more; /* requests with one that had no room */
 	uint64_t paths[4], consumers[1];   /* bitmaps: about how many different ones */
+	struct dossier_text servers[DOSSIER_SERVERS];
+	struct dossier_name ja4s[DOSSIER_JA4S];
+	uint32_t servers_more, ja4s_more;
+	uint32_t hellos, odd_hellos; /* odd: with deviations */
+	uint32_t hello_deviations;   /* all that were seen: enum tls_deviation */
 	uint32_t undocumented, deviating, forwarded;
 	uint32_t deviations; /* all that were seen: enum http_deviation */
 	struct dossier_name anomalies[DOSSIER_ANOMALIES];
@@ -73,7 +81,7 @@ struct dossier {
 	struct dossier_detection detections[DOSSIER_DETECTIONS];
 	uint32_t detections_more;
 	struct dossier_name signatures[DOSSIER_SIGNATURES];
-	uint32_t signatures_more, matching; /* matching: requests that matched any */
+	uint32_t signatures_more, matching;     /* matching: requests that matched any */
 	struct event *samples[DOSSIER_SAMPLES]; /* ours; the first ones of those that are not NULL */
 	char sample_detection[DOSSIER_SAMPLES][DOSSIER_NAME_MAX]; /* that fired on it; "" = none */
 };
@@ -86,8 +94,8 @@ void dossier_note(struct dossier *d, struct event *e, uint64_t seed);
 void dossier_note_detection(struct dossier *d, const char *name, uint64_t event_id, uint64_t now_ns);
 /*
  * How much it is worth to ask about it: what detections say first, then refusals, many paths, what the API's
- * description does not know, odd packets and requests, what matched a signature; the volume last. Never falls
- * within a window.
+ * description does not know, odd packets, requests and hellos, what matched a signature; the volume last.
+ * Never falls within a window.
  */
 unsigned dossier_score(const struct dossier *d);
 /*

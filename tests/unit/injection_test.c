@@ -73,8 +73,11 @@ static struct event *attack_of(const struct injection *i, const char *client)
 	case IN_HEADER_NAME:
 		put_header(e, text, SPAN("x"));
 		break;
-	case IN_SNI:
+	case IN_HOST:
 		e->request.host = text;
+		break;
+	case IN_SNI:
+		e->request.tls = event_tls_put(e, &(struct event_tls){.server_name = text});
 		break;
 	case IN_FORWARDED_FOR:
 		e->request.forwarded = 1;
@@ -269,6 +272,56 @@ static void no_text_is_in_another_clients_entry(void **state)
 	}
 }
 
+static struct event *hello_of(const struct injection *i, const char *client)
+{
+	struct event *e = event_new(EVENT_TLS_HELLO, 4096);
+
+	assert_non_null(e);
+	assert_int_equal(addr_parse(span_from(client), &e->flow.peer.addr), 0);
+	e->time_ns = 5 * NS_PER_S;
+	e->hello.tls.server_name = event_tail_copy(e, span_from(i->text));
+	e->hello.tls.ja4 = SPAN("t13d1516h2_8daaf6152771_e5627efa2ab1");
+	e->hello.deviations = TLS_DEV_SNI_INVALID;
+	return e;
+}
+
+/* Any text as the server that a hello asks for, one that a detection fired on and is cited for, and one that
+ * is only counted. */
+static void what_a_hello_asks_for_stays_what_it_is(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < injection_count; k++) {
+		const struct injection *i = &injections[k];
+		struct event *cited = hello_of(i, "192.0.2.1");
+		struct asker *a = asker_of();
+		struct asked q;
+
+		asker_detection(a, &cited->flow.peer.addr, "tls-mismatch", cited->id, NS_PER_S);
+		note(a, cited);
+		note(a, hello_of(i, "192.0.2.2"));
+		note(a, request_of("192.0.2.2"));
+		ask(a, &q);
+		check_bytes(i, &q);
+		assert_int_equal(cJSON_GetArraySize(clients_of(&q)), 2);
+		check_keys(i, clients_of(&q));
+		const cJSON *c;
+		cJSON_ArrayForEach(c, clients_of(&q))
+		{
+			const cJSON *names = cJSON_GetObjectItemCaseSensitive(c, "server_names");
+			const cJSON *samples = cJSON_GetObjectItemCaseSensitive(c, "samples");
+
+			assert_int_equal(cJSON_GetObjectItemCaseSensitive(c, "tls_hellos")->valueint, 1);
+			assert_int_equal(cJSON_GetArraySize(names), 1);
+			assert_int_equal(cJSON_GetArraySize(samples), 1);
+			/* Its beginning is there: it is not left out, but made harmless. */
+			assert_int_equal(
+				strlen(json_get_text(cJSON_GetArrayItem(names, 0), "server_name")) > 0, 1);
+		}
+		forget(&q);
+		asker_free(a);
+	}
+}
+
 /* The part of a request that a signature matched is its client's text: of signatures only names are told. */
 static void what_a_signature_matched_is_not_sent(void **state)
 {
@@ -290,8 +343,8 @@ static void what_a_signature_matched_is_not_sent(void **state)
 		e->request.signature_count = 1;
 		note(a, e);
 		ask(a, &q);
-		cJSON *c = cJSON_DetachItemFromArray(
-			cJSON_GetObjectItemCaseSensitive(q.document, "clients"), 0);
+		cJSON *c =
+			cJSON_DetachItemFromArray(cJSON_GetObjectItemCaseSensitive(q.document, "clients"), 0);
 		cJSON_DeleteItemFromObjectCaseSensitive(c, "src");
 		const cJSON *named = cJSON_GetObjectItemCaseSensitive(c, "signatures");
 		assert_string_equal(json_get_text(cJSON_GetArrayItem(named, 0), "signature"), "sql-union");
@@ -386,7 +439,7 @@ static int teardown(void **state)
 /* For e2e/injection.sh: field, kind, what it wants, the text in hexadecimal; a line each. */
 static int print_table(void)
 {
-	static const char *const fields[] = {"user_agent", "path",          "query",   "header_name",
+	static const char *const fields[] = {"user_agent", "path",          "query",   "header_name", "host",
 					     "sni",        "forwarded_for", "referer", "method"};
 
 	for (unsigned i = 0; i < injection_count; i++) {
@@ -403,6 +456,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_text_stays_what_it_is),
 		cmocka_unit_test(no_text_is_in_another_clients_entry),
+		cmocka_unit_test(what_a_hello_asks_for_stays_what_it_is),
 		cmocka_unit_test(what_a_signature_matched_is_not_sent),
 		cmocka_unit_test(long_text_is_cut_and_says_so),
 		cmocka_unit_test(byte_that_ends_texts_ends_no_question),

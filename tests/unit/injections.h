@@ -15,7 +15,8 @@ enum injection_field {
 	IN_PATH,
 	IN_QUERY,
 	IN_HEADER_NAME,
-	IN_SNI, /* of what picket captures, the name that a client asks for is the host */
+	IN_HOST,
+	IN_SNI, /* of the hello of its TLS, and of requests that came through it */
 	IN_FORWARDED_FOR,
 	IN_REFERER,
 	IN_METHOD,
