@@ -87,7 +87,8 @@ enum evidence evidence_of(struct routes *r, const struct event *e)
 
 /*
  * The one of that hash, or one to be: a free one, one that is old, or the one met least, which is forgotten;
- * of those that the server took none, as long as there are others.
+ * of those that the server took none, as long as there are others. Places of one path that share a set do
+ * not push out each other, for then none of them would ever be proved.
  */
 static struct candidate *candidate_of(struct routes *r, uint64_t hash)
 {
@@ -103,6 +104,8 @@ static struct candidate *candidate_of(struct routes *r, uint64_t hash)
 			return c;
 		/* Of two met as often the one longer ago. */
 		uint32_t count = !c->hash || old ? 0 : c->count + (c->taken ? UINT16_MAX : 0u);
+		if (c->hash && c->last == r->clock)
+			count = UINT32_MAX; /* by this very request */
 		if (!least || count < least_count || (count == least_count && c->last < least->last)) {
 			least = c;
 			least_count = count;

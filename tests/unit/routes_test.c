@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include "policies/openapi.h"
 #include "policies/path_segments.h"
+#include "policies/routes_internal.h"
 #include "tests/unit/routes_rig.h"
 
 static struct routes *routes;
@@ -504,11 +505,10 @@ static void floods_leave_what_is_established(void **state)
 }
 
 /* One client leaves room for the routes of others, however many addresses of its network it takes. */
-static void one_client_does_not_fill_everything(void **state)
+static void flood_by_one_client(void)
 {
 	char path[256], host[64];
 
-	(void)state;
 	for (unsigned i = 0; i < 2000; i++) {
 		snprintf(host, sizeof host, "h%u.example", i);
 		for (unsigned n = 0; n < 12; n++)
@@ -527,12 +527,52 @@ static void one_client_does_not_fill_everything(void **state)
 					  .status = 200},
 			    route);
 	}
+}
+
+static void one_client_does_not_fill_everything(void **state)
+{
+	(void)state;
+	flood_by_one_client();
 	struct routes_counts counts = routes_counts(routes);
 	print_message("hosts %u nodes %u routes %u refused %lu\n", counts.hosts, counts.nodes, counts.routes,
 		      (unsigned long)counts.refused);
 	assert_true(counts.refused > 1000);
 	send_many("/api/v1/orders/%u", 12, 200);
 	expect_route("/api/v1/orders/7", "/api/v1/orders/{id}");
+}
+
+/* A word below parent whose candidate lies in that set. */
+static uint64_t word_in_set(uint64_t parent, uint64_t set, char ret[static 128])
+{
+	for (unsigned i = 0; i < 160000; i++) {
+		word_path("", i, ret);
+		uint64_t chain = chain_of(routes, parent, SEGMENT_WORD, span_from(ret + 1));
+		if ((chain & (ROUTES_SETS - 1)) == set)
+			return chain;
+	}
+	fail_msg("no word of 160,000 is in set %u of %d", (unsigned)set, ROUTES_SETS);
+	return 0;
+}
+
+/* The key decides which places share a set: one path in 400 has two of its five in one. In a full set they
+ * pushed out each other with each request, and the route was never learned. */
+static void places_of_one_path_that_share_a_set_are_learned(void **state)
+{
+	char first[128], second[128], third[128], path[400], expected[400];
+
+	(void)state;
+	flood_by_one_client();
+	const struct node *host = host_find(routes, SPAN("api.example"));
+	assert_non_null(host);
+	const uint64_t set = 77;
+	uint64_t chain = word_in_set(host->chain, set, first);
+	chain = word_in_set(chain, set, second);
+	word_in_set(chain, set, third);
+	snprintf(path, sizeof path, "%s%s%s/%%u", first, second, third);
+	snprintf(expected, sizeof expected, "%s%s%s/{id}", first, second, third);
+	send_many(path, 12, 200);
+	snprintf(path, sizeof path, "%s%s%s/7", first, second, third);
+	expect_route(path, expected);
 }
 
 /* Words that are met evenly, each often enough, and never enough new ones for names: the ceiling of routes.
@@ -1004,6 +1044,7 @@ int main(void)
 		STORY(secrets_are_in_no_template),
 		STORY(floods_leave_what_is_established),
 		STORY(one_client_does_not_fill_everything),
+		STORY(places_of_one_path_that_share_a_set_are_learned),
 		STORY(ceilings_hold),
 		STORY(a_path_never_gets_a_less_general_template),
 		STORY(the_order_of_requests_makes_no_difference),
