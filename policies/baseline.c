@@ -391,6 +391,8 @@ struct baseline_counts baseline_counts(struct baseline *b)
 {
 	pthread_mutex_lock(&b->lock);
 	struct baseline_counts c = b->counts;
+	c.max = b->max;
+	c.frozen = b->frozen;
 	pthread_mutex_unlock(&b->lock);
 	return c;
 }

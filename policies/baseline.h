@@ -80,7 +80,8 @@ size_t baseline_list(struct baseline *b, uint32_t *cursor, uint64_t now_ns, stru
 		     size_t max);
 
 struct baseline_counts {
-	size_t held;
+	size_t held, max;
+	bool frozen;
 	uint64_t taught, forgotten, no_memory;
 };
 struct baseline_counts baseline_counts(struct baseline *b);

@@ -24,11 +24,6 @@
 enum kind { CLIENT, CONSUMER, KINDS };
 enum sketched { ROUTES, AGENTS, OTHERS, SKETCHED };
 
-struct agent {
-	uint64_t hash; /* 0: none */
-	char text[BEHAVIOUR_AGENT_MAX];
-};
-
 struct place {
 	uint32_t route_id; /* 0: none */
 	uint8_t method;
@@ -57,11 +52,13 @@ struct subject {
 	uint64_t gaps;
 	struct prefix other;
 	struct place places[BEHAVIOUR_ROUTES];
-	struct agent agents[BEHAVIOUR_AGENTS];
+	uint64_t agent_hashes[BEHAVIOUR_AGENTS]; /* 0: none */
 	struct fired fired[BEHAVIOUR_DETECTIONS];
 	uint16_t methods;
 	uint8_t used[BEHAVIOUR_USED_BITS / 8];
 	uint8_t sketches[SKETCHED][SKETCH_SIZE];
+	/* Not cleared for a new subject, and last: those without a hash hold whatever was there. */
+	char agents[BEHAVIOUR_AGENTS][BEHAVIOUR_AGENT_MAX];
 };
 TAILQ_HEAD(subjects, subject);
 
@@ -69,7 +66,8 @@ struct behaviour {
 	pthread_mutex_t lock;
 	struct table table;
 	struct subjects lists[KINDS][2]; /* [known]; idle longest first */
-	size_t max[KINDS], count[KINDS];
+	struct subject *spare;           /* whose room the next one takes */
+	size_t max[KINDS], count[KINDS], known;
 	struct slots slots, kept;
 	uint64_t key[2];
 	char *names[NAMES_MAX];
@@ -110,6 +108,7 @@ int behaviour_new(size_t clients, size_t consumers, struct behaviour **ret)
 
 /* --- subjects --- */
 
+/* Its memory is kept for the next. */
 static void leave(struct behaviour *b, struct subject *s)
 {
 	TAILQ_REMOVE(&b->lists[s->kind][s->known], s, age);
@@ -118,7 +117,9 @@ static void leave(struct behaviour *b, struct subject *s)
 	if (s->kept != SLOTS_NONE)
 		slots_leave(&b->kept, s->kept);
 	b->count[s->kind]--;
-	free(s);
+	b->known -= s->known;
+	free(b->spare);
+	b->spare = s;
 }
 
 void behaviour_free(struct behaviour *b)
@@ -131,6 +132,7 @@ void behaviour_free(struct behaviour *b)
 		for (unsigned known = 0; known < 2; known++)
 			while ((s = TAILQ_FIRST(&b->lists[k][known])))
 				leave(b, s);
+	free(b->spare);
 	table_deinit(&b->table);
 	slots_deinit(&b->slots);
 	slots_deinit(&b->kept);
@@ -158,6 +160,16 @@ static struct subject *find(const struct behaviour *b, const struct prefix *who,
 	return NULL;
 }
 
+/* Who makes room is who was idle longest: nothing of it is in a cache. So the next one is fetched while this
+ * request is worked on. */
+static void fetch_ahead(const struct behaviour *b, enum kind kind)
+{
+	const char *next = (const char *)TAILQ_FIRST(&b->lists[kind][false]);
+
+	for (size_t at = 0; next && at < offsetof(struct subject, agents) + BEHAVIOUR_AGENT_MAX; at += 64)
+		__builtin_prefetch(next + at, 1, 2);
+}
+
 static void make_room(struct behaviour *b, enum kind kind)
 {
 	struct subject *fresh = TAILQ_FIRST(&b->lists[kind][false]);
@@ -171,6 +183,18 @@ static void make_room(struct behaviour *b, enum kind kind)
 		leave(b, TAILQ_FIRST(&b->lists[kind][true]));
 		b->totals.forgotten_known++;
 	}
+	fetch_ahead(b, kind);
+}
+
+/* NULL: no memory. */
+static struct subject *subject_new(struct behaviour *b)
+{
+	struct subject *s = b->spare ? b->spare : malloc(sizeof *s);
+
+	b->spare = NULL;
+	if (s)
+		memset(s, 0, offsetof(struct subject, agents));
+	return s;
 }
 
 static struct subject *get(struct behaviour *b, enum kind kind, const struct prefix *who, uint64_t now_ns)
@@ -181,7 +205,7 @@ static struct subject *get(struct behaviour *b, enum kind kind, const struct pre
 	if (s)
 		return s;
 	make_room(b, kind);
-	s = calloc(1, sizeof *s);
+	s = subject_new(b);
 	if (!s) {
 		b->totals.no_memory++;
 		return NULL;
@@ -216,6 +240,7 @@ static void become_known(struct behaviour *b, struct subject *s)
 {
 	TAILQ_REMOVE(&b->lists[s->kind][false], s, age);
 	s->known = true;
+	b->known++;
 	TAILQ_INSERT_TAIL(&b->lists[s->kind][true], s, age);
 	keep(b, s);
 }
@@ -292,25 +317,29 @@ static void place_add(struct subject *s, const struct event_request *q, enum met
 	*least = (struct place){q->route_id, (uint8_t)method, q->route, least->requests + 1};
 }
 
+/* The latest comes first. */
 static void agent_add(struct subject *s, struct span text, uint64_t hash)
 {
+	char latest[BEHAVIOUR_AGENT_MAX];
 	unsigned at = 0;
 
-	while (at < BEHAVIOUR_AGENTS - 1 && s->agents[at].hash && s->agents[at].hash != hash)
+	while (at < BEHAVIOUR_AGENTS - 1 && s->agent_hashes[at] && s->agent_hashes[at] != hash)
 		at++;
-	if (s->agents[at].hash != hash) {
+	if (s->agent_hashes[at] != hash) {
 		size_t len = MIN(text.len, (size_t)BEHAVIOUR_AGENT_MAX - 1);
 		while (len < text.len && len && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
 			len--; /* not within a character */
-		s->agents[at].hash = hash;
-		memcpy(s->agents[at].text, text.ptr, len);
-		s->agents[at].text[len] = 0;
+		s->agent_hashes[at] = hash;
+		memcpy(s->agents[at], text.ptr, len);
+		s->agents[at][len] = 0;
 	}
 	if (!at)
 		return;
-	struct agent latest = s->agents[at];
+	memcpy(latest, s->agents[at], sizeof latest);
 	memmove(s->agents + 1, s->agents, at * sizeof latest);
-	s->agents[0] = latest;
+	memmove(s->agent_hashes + 1, s->agent_hashes, at * sizeof hash);
+	memcpy(s->agents[0], latest, sizeof latest);
+	s->agent_hashes[0] = hash;
 }
 
 static uint64_t place_hash(const struct behaviour *b, const struct event_request *q, enum method method)
@@ -563,8 +592,8 @@ static void info_fill(const struct subject *s, struct behaviour_info *ret)
 	};
 	routes_fill(s, ret);
 	fired_fill(s, ret);
-	for (unsigned i = 0; i < BEHAVIOUR_AGENTS && s->agents[i].hash; i++)
-		memcpy(ret->agents[ret->agent_count++], s->agents[i].text, BEHAVIOUR_AGENT_MAX);
+	for (unsigned i = 0; i < BEHAVIOUR_AGENTS && s->agent_hashes[i]; i++)
+		memcpy(ret->agents[ret->agent_count++], s->agents[i], strlen(s->agents[i]) + 1);
 }
 
 bool behaviour_of_target(struct behaviour *b, const struct prefix *target, struct behaviour_info *ret)
@@ -614,6 +643,10 @@ struct behaviour_totals behaviour_totals(struct behaviour *b)
 	struct behaviour_totals t = b->totals;
 	t.clients = b->count[CLIENT];
 	t.consumers = b->count[CONSUMER];
+	t.clients_max = b->max[CLIENT];
+	t.consumers_max = b->max[CONSUMER];
+	t.known = b->known;
+	t.kept = b->kept.max - b->kept.free_count;
 	pthread_mutex_unlock(&b->lock);
 	return t;
 }
@@ -648,6 +681,20 @@ bool behaviour_first_route(struct behaviour *b, const struct event *e)
 	bool first = s && s->known && !used_bit(s, place_hash(b, q, method_of(q->method)), false);
 	pthread_mutex_unlock(&b->lock);
 	return first;
+}
+
+uint64_t behaviour_requests(struct behaviour *b, const struct event *e)
+{
+	const struct addr *client = client_of(e);
+
+	if (client->family == ADDR_NONE)
+		return 0;
+	const struct prefix who = bucket_group(client);
+	pthread_mutex_lock(&b->lock);
+	const struct subject *s = find(b, &who, who_hash(b, &who));
+	uint64_t requests = s ? s->all.requests : 0;
+	pthread_mutex_unlock(&b->lock);
+	return requests;
 }
 
 bool behaviour_was_served(struct behaviour *b, const struct event *e)

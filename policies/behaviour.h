@@ -81,6 +81,8 @@ struct behaviour_info {
 
 struct behaviour_totals {
 	size_t clients, consumers;               /* held now */
+	size_t clients_max, consumers_max;       /* ceilings */
+	size_t known, kept;                      /* of these: served BEHAVIOUR_KNOWN times; saved */
 	uint64_t noted;                          /* requests */
 	uint64_t forgotten_new, forgotten_known; /* made room */
 	uint64_t no_memory;
@@ -118,6 +120,8 @@ bool behaviour_first_route(struct behaviour *b, const struct event *e);
 /* Is the client of this request nobody but its consumer, as far as is known: it showed no other credential,
  * and hardly ever none? */
 bool behaviour_is_alone(struct behaviour *b, const struct event *e);
+/* How many requests of this one's client were noted, ever. 0: nothing is known of it. */
+uint64_t behaviour_requests(struct behaviour *b, const struct event *e);
 /* Was the credential of this request ever accepted here (2xx)? False: not that we know, or it has none. */
 bool behaviour_was_served(struct behaviour *b, const struct event *e);
 
