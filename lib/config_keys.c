@@ -257,7 +257,8 @@ const struct config_key config_keys[] = {
 	 "start takes it over without a gap (docs/restart.md)."},
 	{.path = "enforcement.ja4_header", .type = CONFIG_TEXT, .offset = AT(enforcement.ja4_header), .form = FORM_HEADER_NONE,
 	 .fallback = "", .help = "The header in which proxies that ask the decision socket tell a client's JA4. Set it only where the proxy sets that "
-	 "header itself, whatever the client sent. By default none is looked at."},
+	 "header itself, whatever the client sent. In requests that carry it, it is compared with the User-Agent (docs/behaviour.md). By "
+	 "default none is looked at."},
 	{.path = "enforcement.target_header", .type = CONFIG_TEXT, .offset = AT(enforcement.target_header), .form = FORM_HEADER_PATH,
 	 .fallback = "", .help = "The header in which proxies that ask the decision socket tell what a client asks for (the request's target), so that "
 	 "it can be denied single routes; \":path\": they ask with the client's own path, as Envoy does. Set it only where the proxy sets that "

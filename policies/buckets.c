@@ -5,13 +5,6 @@
 #include <string.h>
 #include "lib/util.h"
 
-/* A value seen, for rules that count each once. */
-struct bucket_seen {
-	uint64_t hash, when_ns;
-	uint64_t sure_ns; /* when last as sure; 0: never */
-	struct bucket_value value;
-};
-
 static void count(uint64_t *counter)
 {
 	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED); /* one writer */
@@ -71,6 +64,15 @@ struct bucket *buckets_find(const struct buckets *b, uint16_t rule, const struct
 	return find(b, &key, table_hash(&b->table, &key, sizeof key));
 }
 
+/* Who makes room is in no cache; the next one of them is fetched while this one is worked on. */
+static void fetch_ahead(const struct buckets *b)
+{
+	const char *next = (const char *)TAILQ_FIRST(&b->by_age);
+
+	for (size_t at = 0; next && at < b->item; at += 64)
+		__builtin_prefetch(next + at, 1, 2);
+}
+
 /* A bucket for another key: a new one, or the one idle longest, which is forgotten. */
 static struct bucket *room(struct buckets *b)
 {
@@ -83,11 +85,14 @@ static struct bucket *room(struct buckets *b)
 		return one;
 	}
 	one = TAILQ_FIRST(&b->by_age);
+	if (b->forget)
+		b->forget(b->arg, one);
 	TAILQ_REMOVE(&b->by_age, one, age);
 	table_remove(&b->table, &one->node);
 	free(one->seen);
 	memset(one, 0, b->item);
 	count(&b->forgotten);
+	fetch_ahead(b);
 	return one;
 }
 
@@ -153,6 +158,12 @@ bool bucket_pour_as(struct bucket *b, const struct bucket_limit *limit, bool sur
 {
 	*ret_sure = pour(&b->sure, limit, sure, now_ns);
 	return pour(&b->all, limit, 1, now_ns);
+}
+
+bool bucket_has_room(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns)
+{
+	leak(&b->all, limit, now_ns);
+	return b->all.level + 1 <= limit->threshold;
 }
 
 void bucket_take(struct bucket *b, const struct bucket_limit *limit, unsigned n, uint64_t now_ns)
@@ -249,6 +260,20 @@ struct bucket_value *bucket_value(struct buckets *all, struct bucket *b, struct 
 		if (b->seen[i].hash == hash)
 			return &b->seen[i].value;
 	return NULL;
+}
+
+bool bucket_restore_seen(struct bucket *b, const struct bucket_seen *seen, unsigned count)
+{
+	struct bucket_seen *own = count ? malloc(count * sizeof *own) : NULL;
+
+	if (count && !own)
+		return false;
+	if (count)
+		memcpy(own, seen, count * sizeof *own);
+	free(b->seen);
+	b->seen = own;
+	b->seen_count = b->seen_size = count;
+	return true;
 }
 
 void bucket_empty(struct bucket *b)

@@ -35,6 +35,20 @@ struct bucket_level {
 	uint64_t level_ns;
 };
 
+/* Of a value that was poured as different: how often, since it was last not among them; and when it was last
+ * told (0: never), which is the owner's. */
+struct bucket_value {
+	unsigned times;
+	uint64_t told_ns;
+};
+
+/* A value seen, for rules that count each once. */
+struct bucket_seen {
+	uint64_t hash, when_ns;
+	uint64_t sure_ns; /* when last as sure; 0: never */
+	struct bucket_value value;
+};
+
 /* First member of the owner's own struct. */
 struct bucket {
 	struct table_node node;
@@ -51,6 +65,8 @@ struct buckets {
 	struct bucket_list by_age; /* idle longest first */
 	size_t item, max;
 	uint64_t held, forgotten, no_memory;
+	void (*forget)(void *arg, struct bucket *b); /* one is about to make room; may be NULL */
+	void *arg;
 };
 
 /* item: bytes of the owner's struct. 0 or -errno. buckets_deinit takes a zeroed or failed one, too. */
@@ -75,6 +91,8 @@ bool bucket_pour(struct bucket *b, const struct bucket_limit *limit, uint64_t no
 /* Likewise; sure says what is poured. ret_sure: with what was poured as sure alone, too. */
 bool bucket_pour_as(struct bucket *b, const struct bucket_limit *limit, bool sure, uint64_t now_ns,
 		    bool *ret_sure);
+/* Is there room for one more, without its holding more than the threshold? */
+bool bucket_has_room(struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns);
 /* n less. */
 void bucket_take(struct bucket *b, const struct bucket_limit *limit, unsigned n, uint64_t now_ns);
 /* Different values: true if as many as the threshold were seen within the window. */
@@ -83,14 +101,11 @@ bool bucket_pour_distinct(struct buckets *all, struct bucket *b, const struct bu
 bool bucket_pour_distinct_as(struct buckets *all, struct bucket *b, const struct bucket_limit *limit,
 			     struct span value, bool sure, uint64_t now_ns, bool *ret_sure);
 void bucket_empty(struct bucket *b);
-/* Of a value that was poured as different: how often, since it was last not among them; and when it was last
- * told (0: never), which is the owner's. NULL: it is not there. */
-struct bucket_value {
-	unsigned times;
-	uint64_t told_ns;
-};
+/* Values as they were seen before a restart, into a fresh bucket. False: no memory. */
+bool bucket_restore_seen(struct bucket *b, const struct bucket_seen *seen, unsigned count);
 /* Is there no room for a further value but that of an older one? */
 bool bucket_is_full(const struct bucket *b, const struct bucket_limit *limit, uint64_t now_ns);
+/* NULL: the value is not there. */
 struct bucket_value *bucket_value(struct buckets *all, struct bucket *b, struct span value);
 
 #endif

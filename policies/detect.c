@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/detect.h"
 #include <errno.h>
+#include <math.h>
 #include "lib/target.h"
 #include "lib/util.h"
 #include "policies/baseline.h"
@@ -8,6 +9,8 @@
 #include "policies/buckets.h"
 #include "policies/cross_site.h"
 #include "policies/decide.h"
+#include "policies/ja4.h"
+#include "policies/kept_counts.h"
 #include "policies/matcher.h"
 #include "policies/redact.h"
 #include "policies/rules.h"
@@ -18,6 +21,8 @@
 enum { GROUP_OF_AGENT = 240 };
 
 #define OTHERS_MIN 5.0 /* requests of all others that say something */
+#define HOUR_NS    (3600 * NS_PER_S)
+#define HOURLY     1 /* place of a bucket that counts how often a rule fired: no route's hash */
 
 /* How many matches were answered so that they count, of how many: older ones weigh less. */
 struct tally {
@@ -47,6 +52,8 @@ struct count {
 	uint64_t events[VERDICT_EVIDENCE_MAX]; /* ids of the last matches, in a ring */
 	unsigned event_count;                  /* all of them, ever */
 	struct tally tally;
+	uint64_t requests; /* of its client, ever, at the last match (of_all) */
+	uint32_t kept;     /* its copy; SLOTS_NONE: there is none */
 	struct measure measure;
 };
 
@@ -56,10 +63,11 @@ struct detect {
 	struct signatures *signatures; /* NULL: paranoia 0 */
 	uint64_t ttl_default_ms;
 	struct buckets buckets;
+	struct kept_counts *kept;
 	struct tally *tallies; /* of all groups, by rule */
 	struct detect_links links;
 	/* written here, read by others */
-	uint64_t requests, matches, fired, skipped, no_memory, own_denials;
+	uint64_t requests, matches, fired, skipped, no_memory, own_denials, withheld;
 	uint32_t era; /* raised by detect_rearm, from any thread */
 };
 
@@ -98,6 +106,14 @@ static int load_signatures(const struct config *config, struct signatures **ret,
 	return settings.paranoia ? signatures_new(&settings, ret, errors) : 0;
 }
 
+/* A bucket makes room for another: its copy goes as well. */
+static void on_forget(void *arg, struct bucket *b)
+{
+	struct detect *d = arg;
+
+	kept_counts_drop(d->kept, &((struct count *)b)->kept);
+}
+
 int detect_new(const struct config *config, struct redact *hasher, struct detect **ret, struct buffer *errors)
 {
 	struct detect *d = calloc(1, sizeof *d);
@@ -113,6 +129,10 @@ int detect_new(const struct config *config, struct redact *hasher, struct detect
 	r = r ? r : s;
 	if (!r)
 		r = buckets_init(&d->buckets, sizeof(struct count), DETECT_BUCKETS_MAX);
+	d->buckets.forget = on_forget;
+	d->buckets.arg = d;
+	if (!r)
+		r = kept_counts_new(KEPT_COUNTS_MAX, &d->kept);
 	d->tallies = calloc(d->rules.count + 1, sizeof *d->tallies);
 	if (!r && !d->tallies)
 		r = -ENOMEM;
@@ -128,6 +148,7 @@ void detect_free(struct detect *d)
 {
 	if (!d)
 		return;
+	kept_counts_free(d->kept); /* which points into the buckets */
 	buckets_deinit(&d->buckets);
 	matcher_free(d->matcher);
 	free(d->tallies);
@@ -167,6 +188,7 @@ struct detect_counts detect_counts(const struct detect *d)
 		.no_memory = __atomic_load_n(&d->no_memory, __ATOMIC_RELAXED) +
 			     __atomic_load_n(&d->buckets.no_memory, __ATOMIC_RELAXED),
 		.own_denials = __atomic_load_n(&d->own_denials, __ATOMIC_RELAXED),
+		.withheld = __atomic_load_n(&d->withheld, __ATOMIC_RELAXED),
 		.gave_up = matcher_gave_up(d->matcher),
 		.signatures = {d->signatures != NULL, s.requests, s.matched, s.suspected, s.gave_up,
 			       s.excepted},
@@ -237,8 +259,10 @@ static struct count *count_get(struct detect *d, uint16_t index, const struct ad
 	if (!b)
 		return NULL;
 	struct count *c = (struct count *)b; /* its first member */
-	if (fresh)
+	if (fresh) {
 		c->first = *client;
+		c->kept = SLOTS_NONE;
+	}
 	if (!addr_equal(&c->first, client))
 		c->many = true;
 	return c;
@@ -273,14 +297,29 @@ static bool is_normal(const struct detect *d, const struct count *c, const struc
 							 rule->baseline, event->time_ns, NULL));
 }
 
-static void tally_add(struct tally *t, bool hit, uint64_t window_ns, uint64_t now_ns)
+static void tally_add(struct tally *t, double hits, double all, uint64_t window_ns, uint64_t now_ns)
 {
 	uint64_t past = now_ns > t->at_ns ? now_ns - t->at_ns : 0;
 	double stays = past < window_ns ? 1 - (double)past / (double)window_ns : 0;
 
-	t->hits = t->hits * stays + hit;
-	t->all = t->all * stays + 1;
+	t->hits = t->hits * stays + hits;
+	t->all = t->all * stays + all;
 	t->at_ns = MAX(t->at_ns, now_ns);
+}
+
+/* One more, and what else its client did since the last. A request is known of once it is answered: of
+ * several on their way some come with the next. */
+static void among_add(const struct detect *d, struct count *c, const struct rule *rule,
+		      const struct event *event)
+{
+	uint64_t requests = d->links.behaviour ? behaviour_requests(d->links.behaviour, event) : 0;
+	/* Fewer than before: it was forgotten meanwhile. */
+	uint64_t since = requests >= c->requests ? requests - c->requests : requests;
+
+	if (!d->links.behaviour || c->event_count == 1)
+		since = 1;
+	c->requests = requests;
+	tally_add(&c->tally, 1, (double)since, rule->window_ns, event->time_ns);
 }
 
 /* Is the share of this bucket as large as the rule asks, and that of all others small beside it? alert: too
@@ -291,6 +330,8 @@ static bool has_share(const struct detect *d, uint16_t index, const struct count
 	const struct tally *mine = &c->tally, *all = &d->tallies[index];
 
 	*ret_alert = false;
+	if (rule->of_all > 0)
+		return mine->hits >= rule->of_all * mine->all;
 	if (!(rule->share > 0))
 		return true;
 	if (mine->hits < rule->share * mine->all)
@@ -348,6 +389,8 @@ static void reason_write(const struct rule *rule, struct verdict *v)
 	};
 	char window[32], share[64] = "";
 
+	if (rule->of_all > 0)
+		snprintf(share, sizeof share, ", at least %.0f %% of all that it asks", rule->of_all * 100);
 	if (rule->share > 0)
 		snprintf(share, sizeof share, ", at least %.0f %% of its requests", rule->share * 100);
 	if (rule->baseline > 0)
@@ -544,6 +587,41 @@ bool detect_is_denied(const struct detect *d, const struct event *event)
 	return verdict_drops(in_force(d, event));
 }
 
+/* Has the rule fired so often within the hour that it is to be silent? Counts it, if not. */
+static bool is_withheld(struct detect *d, uint16_t index, const struct event *event)
+{
+	const struct rule *rule = &d->rules.items[index];
+	const struct addr *client = client_of(event);
+	const struct {
+		unsigned most;
+		struct prefix group;
+	} limits[] = {
+		{rule->hourly_client, bucket_group(client)},
+		{rule->hourly_total, {.bits = 0}},
+	};
+	struct bucket *buckets[ARRAY_SIZE(limits)] = {NULL};
+	struct bucket_limit limit[ARRAY_SIZE(limits)];
+	bool fresh;
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		if (!limits[i].most)
+			continue;
+		limit[i] = (struct bucket_limit){limits[i].most, HOUR_NS, HOUR_NS / limits[i].most, 0};
+		buckets[i] =
+			buckets_get_at(&d->buckets, index, &limits[i].group, HOURLY, event->time_ns, &fresh);
+		if (buckets[i] && fresh)
+			((struct count *)buckets[i])->kept = SLOTS_NONE;
+		if (buckets[i] && !bucket_has_room(buckets[i], &limit[i], event->time_ns)) {
+			count(&d->withheld);
+			return true;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (buckets[i])
+			bucket_pour(buckets[i], &limit[i], event->time_ns);
+	return false;
+}
+
 /* What the rule asks beside what the request looks like. */
 static bool condition_holds(const struct detect *d, const struct rule *rule, const struct event *event)
 {
@@ -581,6 +659,112 @@ static bool was_served(const struct detect *d, const struct rule *rule, const st
 	return rule->unserved && d->links.behaviour && behaviour_was_served(d->links.behaviour, event);
 }
 
+/* --- what outlives a restart --- */
+
+static bool is_kept(const struct rule *rule)
+{
+	return rule->by_status && rule->window_ns >= DETECT_KEPT_WINDOW_NS && !rule->each &&
+	       !(rule->baseline > 0) && (!rule->distinct || rule->threshold <= KEPT_VALUES);
+}
+
+static void keep(struct detect *d, struct count *b, const struct rule *rule)
+{
+	struct kept_count c;
+
+	memset(&c, 0, sizeof c);
+	snprintf(c.rule, sizeof c.rule, "%s", rule->name);
+	c.key = b->bucket.key;
+	c.first = b->first;
+	c.many = b->many;
+	c.here = b->here;
+	c.level = b->bucket.all.level;
+	c.sure = b->bucket.sure.level;
+	c.level_ns = b->bucket.all.level_ns;
+	c.hits = b->tally.hits;
+	c.all = b->tally.all;
+	c.tally_ns = b->tally.at_ns;
+	c.fired_ns = b->fired_ns;
+	c.value_count = MIN(b->bucket.seen_count, KEPT_VALUES);
+	for (unsigned i = 0; i < c.value_count; i++)
+		c.values[i] = b->bucket.seen[i];
+	kept_counts_put(d->kept, &b->kept, &c);
+}
+
+void detect_set_key(struct detect *d, const uint64_t key[static 2])
+{
+	memcpy(d->buckets.table.key, key, sizeof d->buckets.table.key);
+}
+
+struct kept_counts *detect_kept(struct detect *d)
+{
+	return d->kept;
+}
+
+static uint64_t kept_last(const struct kept_count *c)
+{
+	uint64_t last_ns = MAX(c->level_ns, c->tally_ns);
+
+	for (unsigned i = 0; i < MIN(c->value_count, KEPT_VALUES); i++)
+		last_ns = MAX(last_ns, c->values[i].when_ns);
+	return last_ns;
+}
+
+/* A count of a file: numbers that such a rule could have. */
+static bool is_sound(const struct kept_count *c, const struct rule *rule, uint64_t now_ns)
+{
+	const double most = rule->threshold;
+	const struct prefix *group = &c->key.group;
+	bool consumer = group->addr.family == TARGET_CONSUMER;
+
+	for (unsigned i = 0; i < c->value_count && c->value_count <= KEPT_VALUES; i++)
+		if (c->values[i].when_ns > now_ns || c->values[i].sure_ns > now_ns)
+			return false;
+	return c->value_count <= (rule->distinct ? rule->threshold : 0) && c->value_count <= KEPT_VALUES &&
+	       isfinite(c->hits) && isfinite(c->all) && c->level >= 0 && c->level <= most && c->sure >= 0 &&
+	       c->sure <= c->level && c->hits >= 0 && c->hits <= c->all && c->level_ns <= now_ns &&
+	       c->tally_ns <= now_ns && c->fired_ns <= now_ns &&
+	       (rule->by_route ? c->key.place > 1 : !c->key.place) &&
+	       (consumer ? rule->group == GROUP_CONSUMER || rule->group == GROUP_PRINCIPAL
+			 : rule->group != GROUP_CONSUMER && target_is_net(group)) &&
+	       c->first.family != ADDR_NONE;
+}
+
+bool detect_restore(struct detect *d, const struct kept_count *c, uint64_t now_ns)
+{
+	unsigned i = 0;
+	bool fresh;
+
+	while (i < d->rules.count && strcmp(d->rules.items[i].name, c->rule) != 0)
+		i++;
+	const struct rule *rule = i < d->rules.count ? &d->rules.items[i] : NULL;
+	/* Nothing of it is of this boot: how long ago it was is not known. */
+	uint64_t last_ns = kept_last(c);
+	if (!rule || !is_kept(rule) || !last_ns || !is_sound(c, rule, now_ns) ||
+	    now_ns - last_ns >= rule->window_ns)
+		return false;
+	struct bucket *b =
+		buckets_get_at(&d->buckets, (uint16_t)i, &c->key.group, c->key.place, now_ns, &fresh);
+	if (!b || !fresh)
+		return false;
+	struct count *n = (struct count *)b;
+	n->kept = SLOTS_NONE;
+	n->first = c->first;
+	n->many = c->many;
+	n->here = c->here;
+	b->all = (struct bucket_level){c->level, c->level_ns};
+	b->sure = (struct bucket_level){c->sure, c->level_ns};
+	n->tally = (struct tally){c->hits, c->all, c->tally_ns};
+	n->fired_ns = c->fired_ns;
+	n->fired_for_many = c->many;
+	n->fired_era = __atomic_load_n(&d->era, __ATOMIC_RELAXED);
+	if (!bucket_restore_seen(b, c->values, c->value_count))
+		return false;
+	keep(d, n, rule);
+	return true;
+}
+
+/* --- a match --- */
+
 /* counts: else it only belongs to those of which it is a share. */
 static void rule_matched(struct detect *d, uint16_t index, struct span path, const struct event *event,
 			 bool framed, bool counts, detect_emit emit, void *arg)
@@ -600,8 +784,8 @@ static void rule_matched(struct detect *d, uint16_t index, struct span path, con
 	if (!b)
 		return;
 	if (rule->share > 0) {
-		tally_add(&b->tally, counts, rule->window_ns, event->time_ns);
-		tally_add(&d->tallies[index], counts, rule->window_ns, event->time_ns);
+		tally_add(&b->tally, counts, 1, rule->window_ns, event->time_ns);
+		tally_add(&d->tallies[index], counts, 1, rule->window_ns, event->time_ns);
 	}
 	if (!counts)
 		return;
@@ -610,6 +794,8 @@ static void rule_matched(struct detect *d, uint16_t index, struct span path, con
 	b->events[b->event_count++ % VERDICT_EVIDENCE_MAX] = event->id;
 	if (rule->baseline > 0 && d->links.baseline)
 		measure_add(d, b, rule, value.span, event);
+	if (rule->of_all > 0)
+		among_add(d, b, rule, event);
 	const struct bucket_limit limit = {rule->threshold, rule->window_ns, rule->leak_ns,
 					   rule->each ? RULES_CLIENTS_MAX : 0};
 	bool over = rule->distinct ? bucket_pour_distinct_as(&d->buckets, &b->bucket, &limit, value.span,
@@ -622,9 +808,13 @@ static void rule_matched(struct detect *d, uint16_t index, struct span path, con
 		return;
 	}
 	bool cooling = is_cooling(d, b, rule, over && sure, event->time_ns);
+	if (over && !cooling && is_withheld(d, index, event))
+		return;
 	if (over && !cooling)
 		fire(d, b, rule, event, sure, alert, emit, arg);
-	else if (cooling && b->told < DETECT_WITNESS_MORE) {
+	if (is_kept(rule))
+		keep(d, b, rule);
+	if (cooling && b->told < DETECT_WITNESS_MORE) {
 		b->told++;
 		tell_witness(d, b, 1, event);
 	}
@@ -683,6 +873,7 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 		    struct event_pending *pending, detect_emit emit, void *arg)
 {
 	struct matched matched;
+	struct ja4 ja4;
 
 	count(&d->requests);
 	/*
@@ -693,8 +884,9 @@ void detect_request(struct detect *d, const struct http_request *request, const 
 		count(&d->skipped);
 		return;
 	}
+	bool has_ja4 = event->request.tls && ja4_read(event->request.tls->ja4, &ja4);
 	if (matcher_run(d->matcher, request, (enum documented)event->request.documented,
-			&event->request.marks, &matched)) {
+			&event->request.marks, has_ja4 ? &ja4 : NULL, &matched)) {
 		count(&d->no_memory);
 		return;
 	}

@@ -15,6 +15,8 @@
 struct baseline;
 struct behaviour;
 struct decide;
+struct kept_count;
+struct kept_counts;
 struct detect;
 struct redact;
 struct signatures;
@@ -27,6 +29,7 @@ struct detect_counts {
 			     never judged */
 	uint64_t gave_up; /* expressions that a text made run too long */
 	uint64_t no_memory;   /* requests or buckets not looked at for want of memory */
+	uint64_t withheld;    /* times that a rule did not fire, having done so often within the hour */
 	uint64_t own_denials; /* matches not counted, for picket itself denies that client */
 	struct {
 		bool on;
@@ -97,6 +100,18 @@ void detect_anomaly(struct detect *d, const struct event *event, detect_emit emi
 struct signatures *detect_signatures(struct detect *d);
 /* Does picket deny this client already, so that what it does raises nothing? Where decide is linked. */
 bool detect_is_denied(const struct detect *d, const struct event *event);
+
+/* --- what outlives a restart --- */
+
+/* Counts of refused requests (rules by status) over so long or longer; kept_counts.h. */
+#define DETECT_KEPT_WINDOW_NS (600ull * 1000000000)
+/* The key of the hashes, before the first request, and before anything is restored. */
+void detect_set_key(struct detect *d, const uint64_t key[static 2]);
+struct kept_counts *detect_kept(struct detect *d);
+/* Before the first request. False: there is no such rule any more, its window is over, or it makes no
+ * sense. */
+bool detect_restore(struct detect *d, const struct kept_count *c, uint64_t now_ns);
+
 /*
  * Every rule may fire again at once, also for a client it fired for a moment ago: what becomes of a verdict
  * has changed (another mode). Safe from other threads.

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include "lib/config.h"
 #include "lib/util.h"
+#include "policies/ja4.h"
 #include "policies/table.h"
 #include "policies/words.h"
 
@@ -55,6 +56,8 @@ struct way {
 	uint16_t rule;
 	uint16_t conditions[SUBJECTS];
 	unsigned condition_count;
+	uint16_t unless; /* a condition that must not hold */
+	bool has_unless;
 	const struct rule_match *match;
 };
 
@@ -294,29 +297,38 @@ static int compile_pattern(struct compiler *c, const struct rule *rule, enum sub
 	}
 }
 
+/* The number of a condition that any of the patterns fulfils. */
+static int compile_condition(struct compiler *c, const struct rule *rule, enum subject subject,
+			     const struct patterns *patterns, uint16_t *ret)
+{
+	if (c->m->condition_count == CONDITIONS_MAX)
+		return complain(c->errors, rule, &patterns->items[0],
+				"more than %d conditions in all detections", CONDITIONS_MAX);
+	*ret = (uint16_t)c->m->condition_count++;
+	for (unsigned i = 0; i < patterns->count; i++) {
+		int r = compile_pattern(c, rule, subject, &patterns->items[i], *ret);
+		if (r < 0)
+			return r;
+		c->bad |= r > 0;
+	}
+	return 0;
+}
+
 static int compile_way(struct compiler *c, uint16_t rule_index, const struct rule_match *match)
 {
 	const struct rule *rule = &c->m->rules->items[rule_index];
 	struct way *way = &c->m->ways[c->m->way_count++];
+	int r = 0;
 
 	*way = (struct way){.rule = rule_index, .match = match};
-	for (unsigned s = 0; s < SUBJECTS; s++) {
-		const struct patterns *patterns = &match->patterns[s];
-		if (!patterns->count)
-			continue;
-		if (c->m->condition_count == CONDITIONS_MAX)
-			return complain(c->errors, rule, &patterns->items[0],
-					"more than %d conditions in all detections", CONDITIONS_MAX);
-		uint16_t condition = (uint16_t)c->m->condition_count++;
-		way->conditions[way->condition_count++] = condition;
-		for (unsigned i = 0; i < patterns->count; i++) {
-			int r = compile_pattern(c, rule, (enum subject)s, &patterns->items[i], condition);
-			if (r < 0)
-				return r;
-			c->bad |= r > 0;
-		}
-	}
-	return 0;
+	for (unsigned s = 0; s < SUBJECTS && !r; s++)
+		if (match->patterns[s].count)
+			r = compile_condition(c, rule, (enum subject)s, &match->patterns[s],
+					      &way->conditions[way->condition_count++]);
+	way->has_unless = match->unless.count > 0;
+	return r || !way->has_unless
+		       ? r
+		       : compile_condition(c, rule, SUBJECT_USER_AGENT, &match->unless, &way->unless);
 }
 
 static int compile_rules(struct compiler *c)
@@ -508,8 +520,25 @@ static bool marks_hold(const struct rule_match *match, const struct event_marks 
 	return false;
 }
 
+static bool handshake_holds(const struct rule_handshake *h, const struct ja4 *j)
+{
+	bool offered = h->alpn_count == 0;
+
+	/* A ClientHello of QUIC has other ones, and fewer. */
+	if (!j || j->transport != 't' || (h->tls_below && j->version >= h->tls_below) ||
+	    (h->sni && (h->sni == 1) != j->sni) || (h->ciphers_below && j->ciphers >= h->ciphers_below) ||
+	    (h->ciphers_above && j->ciphers <= h->ciphers_above) ||
+	    (h->extensions_below && j->extensions >= h->extensions_below) ||
+	    (h->extensions_above && j->extensions <= h->extensions_above))
+		return false;
+	for (unsigned i = 0; i < h->alpn_count && !offered; i++)
+		offered = memcmp(h->alpn[i], j->alpn, sizeof j->alpn) == 0;
+	return offered;
+}
+
 static bool way_holds(const struct way *w, const struct http_request *request, enum documented documented,
-		      const struct event_marks *marks, const struct condition_set *holds)
+		      const struct event_marks *marks, const struct ja4 *ja4,
+		      const struct condition_set *holds)
 {
 	const struct rule_match *match = w->match;
 	bool method = match->method_count == 0;
@@ -520,6 +549,10 @@ static bool way_holds(const struct way *w, const struct http_request *request, e
 		return false;
 	if (match->signature_categories && !marks_hold(match, marks))
 		return false;
+	if (match->handshake.set && !handshake_holds(&match->handshake, ja4))
+		return false;
+	if (w->has_unless && has_bit(holds, w->unless))
+		return false;
 	for (unsigned i = 0; i < w->condition_count; i++)
 		if (!has_bit(holds, w->conditions[i]))
 			return false;
@@ -529,7 +562,7 @@ static bool way_holds(const struct way *w, const struct http_request *request, e
 }
 
 int matcher_run(struct matcher *m, const struct http_request *request, enum documented documented,
-		const struct event_marks *marks, struct matched *ret)
+		const struct event_marks *marks, const struct ja4 *ja4, struct matched *ret)
 {
 	struct condition_set holds = {0};
 
@@ -552,7 +585,7 @@ int matcher_run(struct matcher *m, const struct http_request *request, enum docu
 		const struct way *w = &m->ways[i];
 		if (ret->count && ret->rules[ret->count - 1] == w->rule) /* matched another way already */
 			continue;
-		if (way_holds(w, request, documented, marks, &holds))
+		if (way_holds(w, request, documented, marks, ja4, &holds))
 			ret->rules[ret->count++] = w->rule;
 	}
 	if (ret->count)

@@ -17,6 +17,7 @@
 #include "lib/http_request.h"
 #include "policies/rules.h"
 
+struct ja4;
 struct matcher;
 
 /* rules must outlive it. CONFIG_E_INVALID: a regular expression is wrong, or there is too much; said in
@@ -30,9 +31,10 @@ struct matched {
 	struct span path; /* normal form, valid until the next call; SPAN_NULL if no rule was matched */
 };
 
-/* marks: what signatures were found. 0 or -ENOMEM. */
+/* marks: what signatures were found. ja4: of the TLS handshake in which it came; NULL: not known. 0 or
+ * -ENOMEM. */
 int matcher_run(struct matcher *m, const struct http_request *request, enum documented documented,
-		const struct event_marks *marks, struct matched *ret);
+		const struct event_marks *marks, const struct ja4 *ja4, struct matched *ret);
 /* Expressions given up on because a text made them run too long; that text did not match them. */
 uint64_t matcher_gave_up(const struct matcher *m);
 

@@ -76,6 +76,9 @@ static void match_free(struct rule_match *m)
 			free(m->patterns[s].items[i].text);
 		free(m->patterns[s].items);
 	}
+	for (unsigned i = 0; i < m->unless.count; i++)
+		free(m->unless.items[i].text);
+	free(m->unless.items);
 }
 
 void rules_free(struct rules *r)
@@ -362,6 +365,13 @@ static int read_user_agents(struct loader *l, yaml_node_t *n, void *into)
 			    &m->patterns[SUBJECT_USER_AGENT], NULL);
 }
 
+static int read_unless(struct loader *l, yaml_node_t *n, void *into)
+{
+	struct rule_match *m = into;
+
+	return read_mapping(l, n, "unless_user_agents", pattern_keys, 1, &m->unless, NULL);
+}
+
 /* --- the other conditions --- */
 static int read_method(struct loader *l, yaml_node_t *item, void *into)
 {
@@ -493,10 +503,154 @@ static int read_signatures(struct loader *l, yaml_node_t *n, void *into)
 	return r;
 }
 
+/* One of the words, by its number. */
+struct word {
+	const char *name;
+	int value;
+};
+
+static bool read_word(struct loader *l, const yaml_node_t *node, struct span text, const char *what,
+		      const struct word *words, size_t count, int *ret)
+{
+	char known[128] = "";
+
+	for (size_t i = 0; i < count; i++) {
+		size_t at = strlen(known);
+		if (span_equal(text, span_from(words[i].name))) {
+			*ret = words[i].value;
+			return true;
+		}
+		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", words[i].name);
+	}
+	fault(l, line_of(node), "%s must be one of: %s", what, known);
+	return false;
+}
+
+static struct span text_of(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE ? scalar_of(node) : SPAN_NULL;
+}
+
+static void read_number(struct loader *l, const yaml_node_t *node, const char *what, unsigned max,
+			unsigned *ret)
+{
+	struct span s = text_of(node);
+	unsigned value = 0;
+	bool good = s.len > 0 && s.len <= 7;
+
+	for (size_t i = 0; i < s.len && good; i++) {
+		good = s.ptr[i] >= '0' && s.ptr[i] <= '9';
+		value = value * 10 + (unsigned)(s.ptr[i] - '0');
+	}
+	if (!good || value < 1 || value > max)
+		fault(l, line_of(node), "%s must be a number from 1 to %u", what, max);
+	else
+		*ret = value;
+}
+
+/* --- the TLS handshake --- */
+static void read_count(struct loader *l, const yaml_node_t *node, const char *what, uint8_t *ret)
+{
+	unsigned value = 0;
+
+	read_number(l, node, what, 99, &value);
+	*ret = (uint8_t)value;
+}
+
+static int read_tls_below(struct loader *l, yaml_node_t *n, void *into)
+{
+	static const struct word words[] = {{"11", 11}, {"12", 12}, {"13", 13}};
+	int value = 0;
+
+	if (read_word(l, n, text_of(n), "tls_below", words, ARRAY_SIZE(words), &value))
+		((struct rule_handshake *)into)->tls_below = (uint8_t)value;
+	return 0;
+}
+
+static int read_sni(struct loader *l, yaml_node_t *n, void *into)
+{
+	static const struct word words[] = {{"true", 1}, {"false", 2}};
+	int value = 0;
+
+	if (read_word(l, n, text_of(n), "sni", words, ARRAY_SIZE(words), &value))
+		((struct rule_handshake *)into)->sni = (uint8_t)value;
+	return 0;
+}
+
+static int read_ciphers_below(struct loader *l, yaml_node_t *n, void *into)
+{
+	read_count(l, n, "ciphers_below", &((struct rule_handshake *)into)->ciphers_below);
+	return 0;
+}
+
+static int read_ciphers_above(struct loader *l, yaml_node_t *n, void *into)
+{
+	read_count(l, n, "ciphers_above", &((struct rule_handshake *)into)->ciphers_above);
+	return 0;
+}
+
+static int read_extensions_below(struct loader *l, yaml_node_t *n, void *into)
+{
+	read_count(l, n, "extensions_below", &((struct rule_handshake *)into)->extensions_below);
+	return 0;
+}
+
+static int read_extensions_above(struct loader *l, yaml_node_t *n, void *into)
+{
+	read_count(l, n, "extensions_above", &((struct rule_handshake *)into)->extensions_above);
+	return 0;
+}
+
+/* As JA4 has it: the first and the last character of the first protocol; none is "00" there. */
+static int read_protocol(struct loader *l, yaml_node_t *item, void *into)
+{
+	struct rule_handshake *h = into;
+	struct span s = text_of(item);
+
+	if (span_equal(s, SPAN("none")))
+		s = SPAN("00");
+	if (s.len != 2 || h->alpn_count == RULES_ALPN_MAX)
+		fault(l, line_of(item), "alpn has at most %d of: none, or two characters such as h1 and h2",
+		      RULES_ALPN_MAX);
+	else
+		memcpy(h->alpn[h->alpn_count++], s.ptr, 2);
+	return 0;
+}
+
+static int read_alpn(struct loader *l, yaml_node_t *n, void *into)
+{
+	return read_list(l, n, "alpn", read_protocol, into);
+}
+
+static const struct key handshake_keys[] = {
+	{"tls_below", read_tls_below},
+	{"alpn", read_alpn},
+	{"sni", read_sni},
+	{"ciphers_below", read_ciphers_below},
+	{"ciphers_above", read_ciphers_above},
+	{"extensions_below", read_extensions_below},
+	{"extensions_above", read_extensions_above},
+};
+
+static int read_handshake(struct loader *l, yaml_node_t *n, void *into)
+{
+	struct rule_match *m = into;
+	uint32_t seen = 0;
+
+	m->handshake.set = true;
+	int r = read_mapping(l, n, "handshake", handshake_keys, ARRAY_SIZE(handshake_keys), &m->handshake,
+			     &seen);
+	if (!r && !seen && n->type == YAML_MAPPING_NODE)
+		fault(l, line_of(n), "handshake has no condition");
+	return r;
+}
+
 static const struct key match_keys[] = {
-	{"methods", read_methods},         {"paths", read_paths},           {"targets", read_targets},
-	{"user_agents", read_user_agents}, {"deviations", read_deviations}, {"documented", read_documented},
-	{"signatures", read_signatures},
+	{"methods", read_methods},           {"paths", read_paths},
+	{"targets", read_targets},           {"user_agents", read_user_agents},
+	{"deviations", read_deviations},     {"documented", read_documented},
+	{"signatures", read_signatures},     {"handshake", read_handshake},
+	{"unless_user_agents", read_unless},
 };
 
 static int read_one_match(struct loader *l, yaml_node_t *node, void *into)
@@ -516,6 +670,8 @@ static int read_one_match(struct loader *l, yaml_node_t *node, void *into)
 	rule->by_signature = rule->by_signature || m->signature_categories;
 	if (!r && !seen)
 		fault(l, line_of(node), "match has no condition; write match: all if every request counts");
+	if (!r && m->unless.count && seen == 1u << (ARRAY_SIZE(match_keys) - 1))
+		fault(l, line_of(node), "unless_user_agents alone says nothing of what matches");
 	return r;
 }
 
@@ -593,34 +749,6 @@ static int read_status(struct loader *l, yaml_node_t *item, void *into)
 static int read_statuses(struct loader *l, yaml_node_t *node, void *into)
 {
 	return read_list(l, node, "status", read_status, into);
-}
-
-/* One of the words, by its number. */
-struct word {
-	const char *name;
-	int value;
-};
-
-static bool read_word(struct loader *l, const yaml_node_t *node, struct span text, const char *what,
-		      const struct word *words, size_t count, int *ret)
-{
-	char known[128] = "";
-
-	for (size_t i = 0; i < count; i++) {
-		size_t at = strlen(known);
-		if (span_equal(text, span_from(words[i].name))) {
-			*ret = words[i].value;
-			return true;
-		}
-		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", words[i].name);
-	}
-	fault(l, line_of(node), "%s must be one of: %s", what, known);
-	return false;
-}
-
-static struct span text_of(const yaml_node_t *node)
-{
-	return node->type == YAML_SCALAR_NODE ? scalar_of(node) : SPAN_NULL;
 }
 
 static int read_group(struct loader *l, yaml_node_t *node, void *into)
@@ -736,6 +864,36 @@ static int read_share(struct loader *l, yaml_node_t *node, void *into)
 	return 0;
 }
 
+static int read_of_all(struct loader *l, yaml_node_t *node, void *into)
+{
+	read_decimal(l, node, "of_all", 1, &((struct rule *)into)->of_all);
+	return 0;
+}
+
+static int read_hourly_client(struct loader *l, yaml_node_t *node, void *into)
+{
+	read_number(l, node, "client", RULES_HOURLY_MAX, &((struct rule *)into)->hourly_client);
+	return 0;
+}
+
+static int read_hourly_total(struct loader *l, yaml_node_t *node, void *into)
+{
+	read_number(l, node, "all", RULES_HOURLY_MAX, &((struct rule *)into)->hourly_total);
+	return 0;
+}
+
+static const struct key at_most_keys[] = {{"client", read_hourly_client}, {"all", read_hourly_total}};
+
+static int read_at_most(struct loader *l, yaml_node_t *node, void *into)
+{
+	uint32_t seen = 0;
+	int r = read_mapping(l, node, "at_most", at_most_keys, ARRAY_SIZE(at_most_keys), into, &seen);
+
+	if (!r && !seen && node->type == YAML_MAPPING_NODE)
+		fault(l, line_of(node), "at_most has nothing in it");
+	return r;
+}
+
 static int read_others(struct loader *l, yaml_node_t *node, void *into)
 {
 	read_decimal(l, node, "others", 1, &((struct rule *)into)->others);
@@ -758,23 +916,6 @@ static int read_against(struct loader *l, yaml_node_t *node, void *into)
 	if (!r && !seen && node->type == YAML_MAPPING_NODE)
 		fault(l, line_of(node), "against has nothing in it");
 	return r;
-}
-
-static void read_number(struct loader *l, const yaml_node_t *node, const char *what, unsigned max,
-			unsigned *ret)
-{
-	struct span s = text_of(node);
-	unsigned value = 0;
-	bool good = s.len > 0 && s.len <= 7;
-
-	for (size_t i = 0; i < s.len && good; i++) {
-		good = s.ptr[i] >= '0' && s.ptr[i] <= '9';
-		value = value * 10 + (unsigned)(s.ptr[i] - '0');
-	}
-	if (!good || value < 1 || value > max)
-		fault(l, line_of(node), "%s must be a number from 1 to %u", what, max);
-	else
-		*ret = value;
 }
 
 static int read_each(struct loader *l, yaml_node_t *node, void *into)
@@ -853,6 +994,7 @@ static const struct key rule_keys[] = {
 	{"first", read_first},         {"served", read_served},
 	{"share", read_share},         {"each", read_each},
 	{"against", read_against},     {"anomalies", read_anomalies},
+	{"of_all", read_of_all},       {"at_most", read_at_most},
 };
 
 /* What goes together, and what means nothing. */
@@ -863,6 +1005,9 @@ static void rule_sound(struct loader *l, const struct rule *rule, unsigned line)
 		const char *why;
 	} faults[] = {
 		{rule->share > 0 && !rule->by_status, "share needs status: it is that of these answers"},
+		{rule->of_all > 0 && (rule->share > 0 || rule->by_status || rule->by_route ||
+				      rule->group != GROUP_CLIENT || rule->anomalies),
+		 "of_all is of all requests of a client: by client, without status, share and route"},
 		{rule->others > 0 && !(rule->share > 0), "against others needs share"},
 		{rule->baseline > 0 && !rule->by_route, "against baseline needs group_by route+..."},
 		{rule->each && rule->distinct != DISTINCT_CLIENT, "each needs distinct: client"},

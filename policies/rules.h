@@ -17,6 +17,11 @@
  *           signatures: {category: [sqli],       docs/signatures.md: one of such a category (default: any)
  *                        severity: high,         and at least that severe (low) was found, and all that
  *                        score: 5}               were found count that much (1)
+ *           handshake: {tls_below: 13,           of the TLS handshake in which the request came, by its JA4
+ *                       alpn: [none, h1],        (ja4.h): each must hold; alpn: one of these was offered
+ *                       sni: true,               first. Of handshakes over TCP; never where none is known
+ *                       ciphers_below: 14, ciphers_above: 28, extensions_below: 12, extensions_above: 30}
+ *           unless_user_agents: {contains: [..]} does not hold of these
  *           documented: false                    the OpenAPI file (api.openapi) does not have this path with
  *                                                this method; without such a file it never holds
  *         anomalies: [slow_head, slow_body]      instead of match: clients that keep the server waiting, once
@@ -41,6 +46,11 @@
  *         share: 0.5                             with status: of the bucket's requests whose answer was
  *                                                seen, so many had one of these; older ones weigh less, by
  *                                                window
+ *         of_all: 0.3                            by client: of all requests that it made since the first of
+ *                                                these, so many were such, as behaviour.h knows; older ones
+ *                                                weigh less, by window. Where that is not known it holds
+ *         at_most: {client: 1, all: 20}          fires so often within an hour, for one client (whatever else
+ *                                                it groups by), and for all; the rest is withheld, counted
  *         each: 2                                with distinct: client: names each client once it counted
  *                                                so often itself, or at once where more are at it than are
  *                                                remembered (RULES_CLIENTS_MAX). A bucket by user_agent
@@ -89,11 +99,25 @@ struct patterns {
 
 enum subject { SUBJECT_PATH, SUBJECT_TARGET, SUBJECT_USER_AGENT, SUBJECTS };
 
+#define RULES_ALPN_MAX 4
+
+/* What a TLS handshake must have been; 0: no condition. */
+struct rule_handshake {
+	bool set;
+	uint8_t tls_below; /* 13: TLS 1.3 */
+	uint8_t sni;       /* 1: a name was sent; 2: none */
+	uint8_t ciphers_below, ciphers_above, extensions_below, extensions_above;
+	char alpn[RULES_ALPN_MAX][2];
+	unsigned alpn_count;
+};
+
 /* One way to match: every condition that is not empty must hold. */
 struct rule_match {
 	char **methods;
 	unsigned method_count, method_size;
 	struct patterns patterns[SUBJECTS];
+	struct patterns unless; /* of the User-Agent */
+	struct rule_handshake handshake;
 	uint32_t deviations;
 	uint8_t documented;            /* enum documented; DOCUMENTED_UNKNOWN: either */
 	uint16_t signature_categories; /* 1 << category; 0: no condition */
@@ -130,10 +154,10 @@ struct rule {
 	enum rule_distinct distinct;
 	enum rule_route route;
 	enum rule_first first;
-	bool unserved;                  /* served: false */
-	unsigned anomalies;             /* bits of enum rule_anomaly; then there is no match */
-	double share, others, baseline; /* 0: none */
-	unsigned each;                  /* 0: none */
+	bool unserved;                              /* served: false */
+	unsigned anomalies;                         /* bits of enum rule_anomaly; then there is no match */
+	double share, of_all, others, baseline;     /* 0: none */
+	unsigned each, hourly_client, hourly_total; /* 0: none */
 	unsigned threshold;
 	uint64_t window_ns, leak_ns, cool_down_ns;
 	uint64_t ttl_ms; /* 0: guard.ttl_default */
@@ -162,6 +186,7 @@ bool rule_has_status(const struct rule *rule, unsigned status);
 #define RULES_NAME_MAX        48
 #define RULES_THRESHOLD_MAX   1000000
 #define RULES_EACH_MAX        1000
+#define RULES_HOURLY_MAX      1000
 #define RULES_CLIENTS_MAX     256 /* with each: clients of one bucket that are remembered */
 #define RULES_DISTINCT_MAX    64  /* threshold with distinct: each value is remembered */
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/capture_internal.h"
 #include <stddef.h>
+#include "lib/target.h"
 #include "sensor/http1_host.h"
 #include "sensor/opinion.h"
 
@@ -190,6 +191,20 @@ static const struct event_tls *tls_of(const struct capture *c, const struct conn
 	return conn ? capture_tls_known(conn) : NULL;
 }
 
+/* As a proxy tells it, in the header that the configuration names. False: it tells none that can be read. It
+ * is no secret, and needs no redaction. */
+static bool tls_told(const struct capture *c, const struct http_request *r, struct event_tls *ret)
+{
+	const char *name = c->parts.config ? c->parts.config->enforcement.ja4_header : NULL;
+	struct span value = name && name[0] ? http_request_header(r, name) : SPAN_NULL;
+	struct prefix known;
+
+	if (!value.len || target_parse_ja4(value, &known))
+		return false;
+	*ret = (struct event_tls){.ja4 = value};
+	return true;
+}
+
 void capture_on_request(void *arg, struct stream *s, const struct http_request *r)
 {
 	struct capture *c = arg;
@@ -198,6 +213,7 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 	const struct process *process = process_of(c, conn);
 	struct proxied_client client;
 	const struct event_tls *tls;
+	struct event_tls told;
 
 	struct signatures *signatures = c->parts.detect ? detect_signatures(c->parts.detect) : NULL;
 	struct signature_hits hits = {0};
@@ -208,6 +224,8 @@ void capture_on_request(void *arg, struct stream *s, const struct http_request *
 		signatures_run(signatures, r, &hits);
 	proxied_request(&c->proxied, conn, r, forwarded, c->time_ns, &client);
 	tls = tls_of(c, conn, &client);
+	if (!tls && tls_told(c, r, &told))
+		tls = &told;
 	const struct redact_context context = {
 		.flow = conn->flow,
 		.client = client.who.endpoint,

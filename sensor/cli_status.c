@@ -193,7 +193,22 @@ static void show_judgment(const cJSON *a, struct buffer *b)
 		buffer_printf(b, "%llu requests looked at, %llu matched, %llu verdicts",
 			      count_of(a, "detection.requests"), count_of(a, "detection.matches"),
 			      count_of(a, "detection.fired"));
+		if (count_of(a, "detection.withheld"))
+			buffer_printf(b, ", %llu withheld", count_of(a, "detection.withheld"));
 		field("detection", b);
+		buffer_printf(b,
+			      "%llu of %llu clients, %llu of %llu consumers, %llu kept over a restart, %llu "
+			      "forgotten",
+			      count_of(a, "behaviour.clients"), count_of(a, "behaviour.clients_max"),
+			      count_of(a, "behaviour.consumers"), count_of(a, "behaviour.consumers_max"),
+			      count_of(a, "behaviour.kept"),
+			      count_of(a, "behaviour.forgotten_new") +
+				      count_of(a, "behaviour.forgotten_known"));
+		field("known", b);
+		buffer_printf(b, "%llu of %llu routes by detection, learning is %s, %llu forgotten",
+			      count_of(a, "baseline.held"), count_of(a, "baseline.max"),
+			      cli_text(a, "baseline.learning"), count_of(a, "baseline.forgotten"));
+		field("normal", b);
 	}
 	show_gateways(a, b);
 	buffer_printf(b, "%llu blocked, %llu would block, %llu pending, %llu refused",

@@ -434,6 +434,40 @@ static void put_crowdsec(struct buffer *b, const struct status *s)
 		put_crowdsec_gateway(b, names[i], &counts[i]);
 }
 
+/* The tables of detections, of clients and consumers, and of what is normal: all have a ceiling. */
+static void put_known(struct buffer *b, const struct status *s)
+{
+	const struct behaviour_totals *k = &s->behaviour;
+
+	alone(b, "detection_buckets", "gauge", "Counts of detections that are held.", s->detect.buckets);
+	alone(b, "detection_buckets_max", "gauge", "Their ceiling.", DETECT_BUCKETS_MAX);
+	alone(b, "detection_buckets_forgotten_total", "counter", "Counts that made room for others.",
+	      s->detect.forgotten);
+	alone(b, "detection_withheld_total", "counter",
+	      "Times that a detection was silent, having spoken so often within the hour.",
+	      s->detect.withheld);
+	family(b, "behaviour_tracked", "gauge", "Of whom something is known.");
+	sample_of(b, "behaviour_tracked", "kind", "client", k->clients);
+	sample_of(b, "behaviour_tracked", "kind", "consumer", k->consumers);
+	family(b, "behaviour_tracked_max", "gauge", "Their ceiling.");
+	sample_of(b, "behaviour_tracked_max", "kind", "client", k->clients_max);
+	sample_of(b, "behaviour_tracked_max", "kind", "consumer", k->consumers_max);
+	alone(b, "behaviour_known", "gauge", "Of these, those that were served often enough to be known.",
+	      k->known);
+	alone(b, "behaviour_kept", "gauge", "Of these, those that are saved over a restart.", k->kept);
+	family(b, "behaviour_forgotten_total", "counter",
+	       "Who made room for others, by whether he was known.");
+	sample_of(b, "behaviour_forgotten_total", "who", "new", k->forgotten_new);
+	sample_of(b, "behaviour_forgotten_total", "who", "known", k->forgotten_known);
+	alone(b, "baseline_held", "gauge",
+	      "Pairs of detection and route of which it is learned what is normal.", s->baseline.held);
+	alone(b, "baseline_held_max", "gauge", "Their ceiling.", s->baseline.max);
+	alone(b, "baseline_forgotten_total", "counter", "Pairs that made room for others.",
+	      s->baseline.forgotten);
+	alone(b, "baseline_learning", "gauge", "1: it is learned; 0: learning is frozen.",
+	      !s->baseline.frozen);
+}
+
 static void put_records(struct buffer *b, const struct status *s)
 {
 	alone(b, "audit_records_total", "counter", "Records written to the audit log by this sensor process.",
@@ -465,6 +499,7 @@ static void get_metrics(struct api_call *call, void *arg)
 	put_kernel(&b, s);
 	put_capture(&b, s);
 	put_blocks(&b, s);
+	put_known(&b, s);
 	put_http(&b, s);
 	put_lists(&b, s);
 	put_haproxy(&b, s);

@@ -64,6 +64,10 @@ struct status *status_read(const struct control_parts *parts)
 		s->regulars = regulars_counts(parts->regulars);
 	if (parts->witness)
 		s->witness = witness_counts(parts->witness);
+	if (parts->behaviour)
+		s->behaviour = behaviour_totals(parts->behaviour);
+	if (parts->baseline)
+		s->baseline = baseline_counts(parts->baseline);
 	if (proxies_list(parts->proxies, &s->peers, &s->peer_count, &s->requests_total)) {
 		free(s);
 		return NULL;
@@ -239,6 +243,36 @@ static void write_guard(struct json_writer *w, const struct status *s)
 	json_object_end(w);
 }
 
+/* What is known of clients and consumers, and what is normal on routes: two bounded tables. */
+static void write_known(struct json_writer *w, const struct status *s)
+{
+	const struct behaviour_totals *b = &s->behaviour;
+	const struct baseline_counts *n = &s->baseline;
+
+	json_key(w, "behaviour");
+	json_object_begin(w);
+	put_uint(w, "clients", b->clients);
+	put_uint(w, "clients_max", b->clients_max);
+	put_uint(w, "consumers", b->consumers);
+	put_uint(w, "consumers_max", b->consumers_max);
+	put_uint(w, "known", b->known);
+	put_uint(w, "kept", b->kept);
+	put_uint(w, "requests", b->noted);
+	put_uint(w, "forgotten_new", b->forgotten_new);
+	put_uint(w, "forgotten_known", b->forgotten_known);
+	put_uint(w, "no_memory", b->no_memory);
+	json_object_end(w);
+	json_key(w, "baseline");
+	json_object_begin(w);
+	put_text(w, "learning", n->frozen ? "frozen" : "on");
+	put_uint(w, "held", n->held);
+	put_uint(w, "max", n->max);
+	put_uint(w, "taught", n->taught);
+	put_uint(w, "forgotten", n->forgotten);
+	put_uint(w, "no_memory", n->no_memory);
+	json_object_end(w);
+}
+
 static void write_judgment(struct json_writer *w, const struct status *s)
 {
 	const struct enforcer_counts *e = &s->enforcer;
@@ -276,6 +310,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "buckets", s->detect.buckets);
 	put_uint(w, "forgotten", s->detect.forgotten);
 	put_uint(w, "own_denials", s->detect.own_denials);
+	put_uint(w, "withheld", s->detect.withheld);
 	json_key(w, "signatures");
 	json_object_begin(w);
 	put_bool(w, "on", s->detect.signatures.on);
@@ -286,6 +321,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "excepted", s->detect.signatures.excepted);
 	json_object_end(w);
 	json_object_end(w);
+	write_known(w, s);
 	write_opinion(w, s->parts->opinion);
 	write_packet_watch(w, s->parts->packet_watch);
 	json_key(w, "kept_over_restart");
@@ -338,6 +374,7 @@ static void write_memory(struct json_writer *w, const struct status *s)
 		[MEMORY_WITNESSES] = "witnesses", [MEMORY_OFFENDERS] = "offenders",
 		[MEMORY_FORECAST] = "forecast",   [MEMORY_REJECTED] = "rejected",
 		[MEMORY_BEHAVIOUR] = "behaviour", [MEMORY_BASELINES] = "baselines",
+		[MEMORY_COUNTS] = "counts",
 	};
 	const struct memory_counts *m = &s->memory;
 	uint64_t ended = 0;

@@ -37,6 +37,8 @@ struct status {
 	struct detect_counts detect;
 	struct regulars_counts regulars;
 	struct witness_counts witness;
+	struct behaviour_totals behaviour; /* of nobody, where there is none */
+	struct baseline_counts baseline;
 	enum config_mode mode;
 	struct gateway_counts gateways[GATEWAYS_MAX];
 	unsigned gateway_count;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include "lib/log.h"
 #include "lib/util.h"
+#include "policies/detect.h"
 
 #define PAGE_MAX 64 /* records that are copied at once, while who remembers waits */
 
@@ -22,6 +23,7 @@ struct page {
 		struct rejected rejected[PAGE_MAX];
 		struct behaviour_record behaviour[PAGE_MAX];
 		struct baseline_record baselines[PAGE_MAX];
+		struct kept_count counts[PAGE_MAX];
 	};
 };
 
@@ -137,6 +139,8 @@ static bool give_back(const struct memory_parts *p, enum memory_kind kind, const
 		return p->behaviour && behaviour_restore(p->behaviour, &r->behaviour);
 	case MEMORY_BASELINES:
 		return p->baseline && baseline_restore(p->baseline, &r->baseline);
+	case MEMORY_COUNTS:
+		return p->detect && detect_restore(p->detect, &r->count, now_ns);
 	case MEMORY_KINDS:
 		break;
 	}
@@ -189,6 +193,8 @@ static int basis_load(struct memory *m)
 		behaviour_set_key(m->parts.behaviour, m->basis.key);
 	if (m->parts.baseline)
 		baseline_set_key(m->parts.baseline, m->basis.key);
+	if (m->parts.detect)
+		detect_set_key(m->parts.detect, m->basis.key);
 	return 0;
 }
 
@@ -220,7 +226,7 @@ static void restored_log(const struct memory_counts *c)
 			 LOG_U("rejected", c->restored[MEMORY_REJECTED]),
 			 LOG_U("clients", c->restored[MEMORY_BEHAVIOUR]),
 			 LOG_U("baselines", c->restored[MEMORY_BASELINES]),
-			 LOG_U("unreadable", c->unreadable));
+			 LOG_U("counts", c->restored[MEMORY_COUNTS]), LOG_U("unreadable", c->unreadable));
 }
 
 static void basis_begin(struct memory *m)
@@ -232,6 +238,8 @@ static void basis_begin(struct memory *m)
 		behaviour_set_key(m->parts.behaviour, m->basis.key);
 	if (m->parts.baseline)
 		baseline_set_key(m->parts.baseline, m->basis.key);
+	if (m->parts.detect)
+		detect_set_key(m->parts.detect, m->basis.key);
 }
 
 int memory_load(struct memory *m, const struct memory_parts *parts)
@@ -276,6 +284,8 @@ static void change_all(struct memory *m)
 		behaviour_change_all(m->parts.behaviour);
 	if (m->parts.baseline)
 		baseline_change_all(m->parts.baseline);
+	if (m->parts.detect)
+		kept_counts_change_all(detect_kept(m->parts.detect));
 }
 
 static size_t page_take(struct memory *m, enum memory_kind kind)
@@ -311,6 +321,10 @@ static size_t page_take(struct memory *m, enum memory_kind kind)
 		return p->baseline
 			       ? baseline_changes(p->baseline, to->baselines, to->slots, to->gone, PAGE_MAX)
 			       : 0;
+	case MEMORY_COUNTS:
+		return p->detect ? kept_counts_changes(detect_kept(p->detect), to->counts, to->slots,
+						       to->gone, PAGE_MAX)
+				 : 0;
 	case MEMORY_KINDS:
 		break;
 	}
@@ -334,6 +348,8 @@ static union memory_record record_of(const struct page *p, enum memory_kind kind
 		return (union memory_record){.behaviour = p->behaviour[i]};
 	case MEMORY_BASELINES:
 		return (union memory_record){.baseline = p->baselines[i]};
+	case MEMORY_COUNTS:
+		return (union memory_record){.count = p->counts[i]};
 	case MEMORY_REJECTED:
 	case MEMORY_KINDS:
 		break;

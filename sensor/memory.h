@@ -32,6 +32,7 @@ struct memory_parts {
 	struct enforcer *enforcer; /* repeaters, and what was rejected */
 	struct behaviour *behaviour;
 	struct baseline *baseline;
+	struct detect *detect; /* what its slow detections have counted */
 };
 
 struct memory_counts {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/target.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
 #include "sensor/store_rows.h"
@@ -29,6 +30,7 @@ static const char *const statements[STATEMENTS] = {
 	[PUT + MEMORY_REJECTED] = "INSERT OR REPLACE INTO rejected VALUES (?,?,?,?,?,?,?)",
 	[PUT + MEMORY_BEHAVIOUR] = "INSERT OR REPLACE INTO behaviour VALUES (?,?,?,?,?)",
 	[PUT + MEMORY_BASELINES] = "INSERT OR REPLACE INTO baselines VALUES (?,?,?,?,?,?,?,?)",
+	[PUT + MEMORY_COUNTS] = "INSERT OR REPLACE INTO counts VALUES (?,?,?,?,?,?)",
 	[TAKE + MEMORY_REGULARS] = "DELETE FROM regulars WHERE slot = ?",
 	[TAKE + MEMORY_PLACES] = "DELETE FROM places WHERE slot = ?",
 	[TAKE + MEMORY_WITNESSES] = "DELETE FROM witnesses WHERE slot = ?",
@@ -37,6 +39,7 @@ static const char *const statements[STATEMENTS] = {
 	[TAKE + MEMORY_REJECTED] = "DELETE FROM rejected WHERE slot = ?",
 	[TAKE + MEMORY_BEHAVIOUR] = "DELETE FROM behaviour WHERE slot = ?",
 	[TAKE + MEMORY_BASELINES] = "DELETE FROM baselines WHERE slot = ?",
+	[TAKE + MEMORY_COUNTS] = "DELETE FROM counts WHERE slot = ?",
 	[CLEAR + MEMORY_REGULARS] = "DELETE FROM regulars",
 	[CLEAR + MEMORY_PLACES] = "DELETE FROM places",
 	[CLEAR + MEMORY_WITNESSES] = "DELETE FROM witnesses",
@@ -45,6 +48,7 @@ static const char *const statements[STATEMENTS] = {
 	[CLEAR + MEMORY_REJECTED] = "DELETE FROM rejected",
 	[CLEAR + MEMORY_BEHAVIOUR] = "DELETE FROM behaviour",
 	[CLEAR + MEMORY_BASELINES] = "DELETE FROM baselines",
+	[CLEAR + MEMORY_COUNTS] = "DELETE FROM counts",
 	[CLOCK] = "INSERT OR REPLACE INTO clock VALUES (1,?,?,?)",
 	[BASIS] = "INSERT OR REPLACE INTO basis VALUES (1,?,?,?)",
 };
@@ -58,6 +62,11 @@ static const char *const statements[STATEMENTS] = {
 	"CREATE TABLE baselines (slot INTEGER PRIMARY KEY, rule TEXT NOT NULL, route TEXT NOT NULL," \
 	" first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, raised_ns INTEGER NOT NULL,"          \
 	" half_ns INTEGER NOT NULL, learned BLOB NOT NULL)"
+
+/* tried: struct tried. */
+#define COUNTS_TABLE                                                                            \
+	"CREATE TABLE counts (slot INTEGER PRIMARY KEY, rule TEXT NOT NULL, who BLOB NOT NULL," \
+	" first BLOB NOT NULL, last_ns INTEGER NOT NULL, tried BLOB NOT NULL)"
 
 /* Prefixes, addresses and evidence as store_rows.h has them; routes: "COUNT ROUTE", each with a zero behind
  * it. */
@@ -80,10 +89,10 @@ static const char schema[] =
 	"CREATE TABLE basis (one INTEGER PRIMARY KEY, key0 INTEGER NOT NULL, key1 INTEGER NOT NULL,"
 	" since_ns INTEGER NOT NULL);"
 	"CREATE TABLE clock (one INTEGER PRIMARY KEY, boot TEXT NOT NULL, boot_ns INTEGER NOT NULL,"
-	" wall_ns INTEGER NOT NULL);" BEHAVIOUR_TABLE ";" BASELINES_TABLE;
+	" wall_ns INTEGER NOT NULL);" BEHAVIOUR_TABLE ";" BASELINES_TABLE ";" COUNTS_TABLE;
 
 /* From version 1 on. */
-static const char *const upgrades[] = {BEHAVIOUR_TABLE, BASELINES_TABLE};
+static const char *const upgrades[] = {BEHAVIOUR_TABLE, BASELINES_TABLE, COUNTS_TABLE};
 
 /* The oldest first. */
 static const char *const questions[MEMORY_KINDS] = {
@@ -95,20 +104,21 @@ static const char *const questions[MEMORY_KINDS] = {
 	[MEMORY_REJECTED] = "SELECT * FROM rejected ORDER BY when_ns",
 	[MEMORY_BEHAVIOUR] = "SELECT * FROM behaviour ORDER BY last_ns",
 	[MEMORY_BASELINES] = "SELECT * FROM baselines ORDER BY last_ns",
+	[MEMORY_COUNTS] = "SELECT * FROM counts ORDER BY last_ns",
 };
 
 static const char *const names[] = {
 	[MEMORY_REGULARS] = "regulars",   [MEMORY_PLACES] = "places",       [MEMORY_WITNESSES] = "witnesses",
 	[MEMORY_OFFENDERS] = "offenders", [MEMORY_FORECAST] = "forecast",   [MEMORY_REJECTED] = "rejected",
-	[MEMORY_BEHAVIOUR] = "behaviour", [MEMORY_BASELINES] = "baselines", [MEMORY_KINDS] = "basis",
-	[MEMORY_KINDS + 1] = "clock",     [MEMORY_KINDS + 2] = NULL,
+	[MEMORY_BEHAVIOUR] = "behaviour", [MEMORY_BASELINES] = "baselines", [MEMORY_COUNTS] = "counts",
+	[MEMORY_KINDS] = "basis",         [MEMORY_KINDS + 1] = "clock",     [MEMORY_KINDS + 2] = NULL,
 };
 
 static const struct store_shape shape = {
 	.name = MEMORY_NAME,
 	.spare = MEMORY_SPARE,
 	.application = 0x504b4d31, /* "PKM1" */
-	.version = 3,
+	.version = 4,
 	.schema = schema,
 	.upgrades = upgrades,
 	.tables = names,
@@ -340,6 +350,64 @@ static bool baseline_read(sqlite3_stmt *s, const struct store_times *t, struct b
 	return true;
 }
 
+/* A count of a slow detection, as it is kept: of the byte order of this machine, without gaps. */
+struct tried {
+	double level, sure, hits, all;
+	uint64_t place;
+	int64_t level_ns, tally_ns, fired_ns;
+	uint32_t value_count, many, here, unused;
+	struct {
+		uint64_t hash;
+		int64_t when_ns, sure_ns; /* sure_ns, as fired_ns: 0: never */
+		uint64_t times;
+	} values[KEPT_VALUES];
+};
+_Static_assert(sizeof(struct tried) == 8 * 8 + 4 * 4 + KEPT_VALUES * 32, "no gaps");
+
+/* Of this boot, else it never was. */
+static uint64_t moment_of(const struct store_times *t, int64_t at)
+{
+	int64_t moment = at ? store_ago(t, at) : 0;
+
+	return moment > 0 ? (uint64_t)moment : 0;
+}
+
+static bool count_read(sqlite3_stmt *s, const struct store_times *t, struct kept_count *ret)
+{
+	const void *blob = sqlite3_column_blob(s, 5);
+	struct prefix first;
+	struct tried f;
+
+	if (!store_text(s, 1, ret->rule, sizeof ret->rule) || !store_key(s, 2, &ret->key.group) ||
+	    !store_key(s, 3, &first) || !target_is_net(&first) ||
+	    sqlite3_column_bytes(s, 5) != (int)sizeof f || !blob)
+		return false;
+	memcpy(&f, blob, sizeof f);
+	if (f.value_count > KEPT_VALUES)
+		return false;
+	ret->key.place = f.place;
+	ret->first = first.addr;
+	ret->many = f.many != 0;
+	ret->here = f.here != 0;
+	ret->level = f.level;
+	ret->sure = f.sure;
+	ret->hits = f.hits;
+	ret->all = f.all;
+	ret->level_ns = moment_of(t, f.level_ns);
+	ret->tally_ns = moment_of(t, f.tally_ns);
+	ret->fired_ns = moment_of(t, f.fired_ns);
+	for (unsigned i = 0; i < f.value_count; i++) {
+		uint64_t when_ns = moment_of(t, f.values[i].when_ns);
+		if (when_ns)
+			ret->values[ret->value_count++] = (struct bucket_seen){
+				f.values[i].hash,
+				when_ns,
+				moment_of(t, f.values[i].sure_ns),
+				{(unsigned)MIN(f.values[i].times, (uint64_t)UINT32_MAX), 0}};
+	}
+	return true;
+}
+
 static bool row_read(const struct memory_file *f, enum memory_kind kind, sqlite3_stmt *s,
 		     const struct store_times *t, union memory_record *ret)
 {
@@ -361,6 +429,8 @@ static bool row_read(const struct memory_file *f, enum memory_kind kind, sqlite3
 		return behaviour_read(s, t, &ret->behaviour);
 	case MEMORY_BASELINES:
 		return baseline_read(s, t, &ret->baseline);
+	case MEMORY_COUNTS:
+		return count_read(s, t, &ret->count);
 	case MEMORY_KINDS:
 		break;
 	}
@@ -553,6 +623,38 @@ static void baseline_bind(sqlite3_stmt *s, const struct baseline_record *r)
 	sqlite3_bind_blob(s, 8, &l, sizeof l, SQLITE_TRANSIENT);
 }
 
+static void count_bind(sqlite3_stmt *s, const struct kept_count *r)
+{
+	const struct prefix first = prefix_of(&r->first, addr_bits(&r->first));
+	struct tried f = {
+		.level = r->level,
+		.sure = r->sure,
+		.hits = r->hits,
+		.all = r->all,
+		.place = r->key.place,
+		.level_ns = (int64_t)r->level_ns,
+		.tally_ns = (int64_t)r->tally_ns,
+		.fired_ns = (int64_t)r->fired_ns,
+		.value_count = r->value_count,
+		.many = r->many,
+		.here = r->here,
+	};
+	uint64_t last_ns = MAX(r->level_ns, r->tally_ns);
+
+	for (unsigned i = 0; i < r->value_count; i++) {
+		f.values[i].hash = r->values[i].hash;
+		f.values[i].when_ns = (int64_t)r->values[i].when_ns;
+		f.values[i].sure_ns = (int64_t)r->values[i].sure_ns;
+		f.values[i].times = r->values[i].value.times;
+		last_ns = MAX(last_ns, r->values[i].when_ns);
+	}
+	sqlite3_bind_text(s, 2, r->rule, -1, SQLITE_TRANSIENT);
+	bind_key(s, 3, &r->key.group);
+	bind_key(s, 4, &first);
+	sqlite3_bind_int64(s, 5, (int64_t)last_ns);
+	sqlite3_bind_blob(s, 6, &f, sizeof f, SQLITE_TRANSIENT);
+}
+
 static void row_bind(sqlite3_stmt *s, enum memory_kind kind, const union memory_record *r)
 {
 	switch (kind) {
@@ -582,6 +684,9 @@ static void row_bind(sqlite3_stmt *s, enum memory_kind kind, const union memory_
 		return;
 	case MEMORY_BASELINES:
 		baseline_bind(s, &r->baseline);
+		return;
+	case MEMORY_COUNTS:
+		count_bind(s, &r->count);
 		return;
 	case MEMORY_KINDS:
 		return;

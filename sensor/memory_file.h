@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * memory_file.h: STATE_DIR/memory.db, a store (store.h) with what the guard remembers of clients: regulars
- * and where they do not count, witnesses, repeaters, the forecast, what a person rejected, and what is known
- * of clients and consumers (policies/behaviour.h). A row is one
- * place of a list of fixed length, so the file cannot grow beyond these. Of credentials, routes' methods and
- * tokens only keyed hashes stand there; addresses, and words of verdicts, as in the journal. Times: boot
- * clock, negative before its start (store_rows.h). Who keeps what in it and when is memory.c's.
+ * and where they do not count, witnesses, repeaters, the forecast, what a person rejected, what is known of
+ * clients and consumers (policies/behaviour.h), what is normal, and what slow detections have counted. A row
+ * is one place of a list of fixed length, so the file cannot grow beyond these. Of credentials, routes'
+ * methods and tokens only keyed hashes stand there; addresses, and words of verdicts, as in the journal.
+ * Times: boot clock, negative before its start (store_rows.h). Who keeps what in it and when is memory.c's.
  *
  * Not thread safe; may be handed from one thread to another.
  */
@@ -15,6 +15,7 @@
 #include "policies/baseline.h"
 #include "policies/behaviour.h"
 #include "policies/forecast.h"
+#include "policies/kept_counts.h"
 #include "policies/offenders.h"
 #include "policies/regulars.h"
 #include "policies/witness.h"
@@ -35,6 +36,7 @@ enum memory_kind {
 	MEMORY_REJECTED,
 	MEMORY_BEHAVIOUR,
 	MEMORY_BASELINES,
+	MEMORY_COUNTS,
 	MEMORY_KINDS,
 };
 const char *memory_kind_name(enum memory_kind kind); /* "regulars", "places", ... */
@@ -48,6 +50,7 @@ union memory_record {
 	struct rejected rejected;
 	struct behaviour_record behaviour;
 	struct baseline_record baseline;
+	struct kept_count count;
 };
 
 /* Once: by which key the hashes were made, and since when the forecast is kept. */

@@ -803,6 +803,7 @@ static int restore(struct sensor *s, const struct sensor_start *start)
 		.enforcer = s->enforcer,
 		.behaviour = s->behaviour,
 		.baseline = s->baseline,
+		.detect = s->detect,
 	};
 	int r = memory_load(s->memory, &memory);
 	if (!r)

@@ -46,7 +46,7 @@ for i in $(seq 0 9); do
 	login $C4 "right-$i" -H 'X-Right: 1'
 	[ $((i % 5)) = 0 ] && login $C4 "wrong$i"
 	ask $C4 /healthz
-	sleep 0.4 # ten logins within three seconds would be the fast detection's
+	sleep 0.4
 done
 # Their tokens expire; each is tried thrice, then there is a new one.
 for i in $(seq 0 9); do

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include "lib/config.h"
+#include "policies/ja4.h"
 #include "policies/matcher.h"
 #include "policies/rules.h"
 
@@ -21,9 +22,11 @@ static void judge(struct matcher *m, struct span text)
 		.header_count = 1,
 		.deviations = HTTP_DEV_BARE_LF,
 	};
+	struct ja4 ja4 = {
+		.transport = 't', .version = 12, .ciphers = 13, .extensions = 9, .alpn = {'h', '1'}};
 	struct matched matched;
 
-	if (matcher_run(m, &request, DOCUMENTED_NO, &(struct event_marks){0}, &matched))
+	if (matcher_run(m, &request, DOCUMENTED_NO, &(struct event_marks){0}, &ja4, &matched))
 		abort();
 	if (matched.count > RULES_MAX || (matched.count && matched.path.ptr[0] != '/'))
 		abort();

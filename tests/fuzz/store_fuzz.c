@@ -208,6 +208,11 @@ static void on_record(void *arg, const union memory_record *r)
 		assert(r->baseline.level <= BASELINE_LEVELS &&
 		       strlen(r->baseline.route) < BASELINE_ROUTE_MAX);
 		return;
+	case MEMORY_COUNTS:
+		assert(r->count.value_count <= KEPT_VALUES && strlen(r->count.rule) < KEPT_RULE_MAX);
+		for (unsigned i = 0; i < r->count.value_count; i++)
+			assert(r->count.values[i].when_ns && r->count.values[i].when_ns <= NOW_NS);
+		return;
 	case MEMORY_PLACES:
 	case MEMORY_KINDS:
 		return;

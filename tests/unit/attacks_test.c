@@ -475,7 +475,7 @@ static void limit_tripping(void **state)
 	printf("\n  limit tripping: 500 bots offend at once, so that the guard gives up\n");
 	for (unsigned i = 0; i < 500; i++) {
 		snprintf(peer, sizeof peer, "203.0.%u.%u", 100 + i / 250, i % 250 + 1);
-		for (unsigned g = 0; g < 10; g++)
+		for (unsigned g = 0; g < 20; g++)
 			request(s, &(struct ask){
 					   .peer = peer, .method = "POST", .path = "/login", .status = 200});
 		now += 20 * NS_PER_MS;

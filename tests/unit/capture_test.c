@@ -80,6 +80,35 @@ static void requests_become_events_with_their_connection(void **state)
 	assert_int_equal(e->request.deviations, 0);
 }
 
+#define CHROME "User-Agent: Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0 Safari/537.36\r\n"
+
+/* Through the whole of capture, before redaction, which knows nothing of the header. */
+static void a_proxy_tells_the_fingerprint_that_gives_a_false_browser_away(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_flow flow = rig_flow(41, 7, 5555), other = rig_flow(42, 7, 5556);
+	static char name[] = "X-JA4";
+
+	rig->config.enforcement.ja4_header = name;
+	rig_open(rig, &flow, ISN);
+	rig_data(rig, &flow, ISN,
+		 "GET /a HTTP/1.1\r\nHost: api\r\nX-JA4: t13d1516h2_8daaf6152771_02713d6af862\r\n" CHROME
+		 "\r\n"
+		 "GET /b HTTP/1.1\r\nHost: api\r\nX-JA4: what is no JA4 at all\r\n" CHROME "\r\n"
+		 "GET /c HTTP/1.1\r\nHost: api\r\nX-JA4: t13d3112h2_e8f1e7e78f70_b26ce05bbdd6\r\n" CHROME
+		 "\r\n");
+	assert_int_equal(rig->event_count, 3);
+	assert_span(rig->events[0]->request.tls->ja4, "t13d1516h2_8daaf6152771_02713d6af862");
+	assert_null(rig->events[1]->request.tls);
+	assert_span(rig->events[2]->request.tls->ja4, "t13d3112h2_e8f1e7e78f70_b26ce05bbdd6");
+	rig->config.enforcement.ja4_header = NULL;
+	rig_open(rig, &other, ISN);
+	rig_data(rig, &other, ISN,
+		 "GET /d HTTP/1.1\r\nHost: api\r\nX-JA4: t13d3112h2_e8f1e7e78f70_b26ce05bbdd6\r\n" CHROME
+		 "\r\n");
+	assert_null(rig->events[rig->event_count - 1]->request.tls);
+}
+
 static void data_of_the_third_ack_is_seen(void **state)
 {
 	/* The connection is open and its data there in the same packet: data right behind the open, at the
@@ -1007,6 +1036,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		story(requests_become_events_with_their_connection),
+		story(a_proxy_tells_the_fingerprint_that_gives_a_false_browser_away),
 		story(data_of_the_third_ack_is_seen),
 		story(a_head_that_takes_long_is_told_once),
 		story(of_many_slow_heads_each_is_told_once),

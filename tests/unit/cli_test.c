@@ -1651,6 +1651,12 @@ static void metrics_are_in_the_text_format(void **state)
 	says(out, "\npicket_gateway_answers_total{gateway=\"local\",class=\"2xx\"} ");
 	says(out, "\npicket_gateway_verdict_seconds_bucket{gateway=\"local\",le=\"0.15\"} ");
 	says(out, "\npicket_gateway_verdict_seconds_bucket{gateway=\"local\",le=\"+Inf\"} ");
+	says(out, "\npicket_behaviour_tracked{kind=\"client\"} 0\n");
+	says(out, "\npicket_behaviour_tracked_max{kind=\"consumer\"} 16384\n");
+	says(out, "\npicket_behaviour_forgotten_total{who=\"known\"} 0\n");
+	says(out, "\npicket_baseline_held_max 16\n");
+	says(out, "\npicket_baseline_learning 1\n");
+	says(out, "\npicket_detection_withheld_total ");
 	f.parts.haproxy_count = 0;
 	for (char *line = strtok_r(out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		check_metrics_line(line, family, known);

@@ -524,6 +524,46 @@ static void status_tells_what_the_guard_goes_by(void **state)
 	cJSON_Delete(a);
 }
 
+static void status_tells_how_full_the_tables_of_clients_and_baselines_are(void **state)
+{
+	struct event e = {.kind = EVENT_HTTP_REQUEST};
+	struct addr who = {.family = ADDR_IPV4, .bytes = {192, 0, 2, 1}};
+
+	(void)state;
+	e.request.client.addr = who;
+	e.request.method = SPAN("GET");
+	e.request.consumer = SPAN("c_0100000000000000aa");
+	e.request.answered = EVENT_ANSWER_SEEN;
+	e.request.status = 200;
+	for (unsigned i = 0; i < BEHAVIOUR_KNOWN; i++)
+		behaviour_note(f.behaviour, &e);
+	e.request.consumer = SPAN_NULL;
+	e.request.client.addr.bytes[3] = 2;
+	behaviour_note(f.behaviour, &e);
+	baseline_note(f.baseline, "rule", SPAN("/orders/{id}"), &who, 3, 1);
+	fake.detect.withheld = 8;
+	cJSON *a = call("GET", "/v1/status", NULL, 200);
+
+	assert_int_equal(number_at(a, "behaviour.clients"), 2);
+	assert_int_equal(number_at(a, "behaviour.clients_max"), BEHAVIOUR_CLIENTS);
+	assert_int_equal(number_at(a, "behaviour.consumers"), 1);
+	assert_int_equal(number_at(a, "behaviour.consumers_max"), BEHAVIOUR_CONSUMERS);
+	assert_int_equal(number_at(a, "behaviour.known"), 2); /* the first client and its consumer */
+	assert_int_equal(number_at(a, "behaviour.kept"), 2);
+	assert_int_equal(number_at(a, "behaviour.requests"), BEHAVIOUR_KNOWN + 1);
+	assert_int_equal(number_at(a, "behaviour.forgotten_new"), 0);
+	assert_int_equal(number_at(a, "baseline.held"), 1);
+	assert_int_equal(number_at(a, "baseline.max"), 16);
+	assert_int_equal(number_at(a, "baseline.taught"), 1);
+	assert_string_equal(cJSON_GetStringValue(at(a, "baseline.learning")), "on");
+	assert_int_equal(number_at(a, "detection.withheld"), 8);
+	cJSON_Delete(a);
+	baseline_freeze(f.baseline, true);
+	a = call("GET", "/v1/status", NULL, 200);
+	assert_string_equal(cJSON_GetStringValue(at(a, "baseline.learning")), "frozen");
+	cJSON_Delete(a);
+}
+
 static void status_hints_at_whatever_stops_picket_from_working(void **state)
 {
 	(void)state;
@@ -1546,6 +1586,7 @@ int main(void)
 		TEST(status_without_a_warden_still_answers_and_says_so),
 		TEST(a_block_that_is_just_being_set_is_not_called_missing_or_extra),
 		TEST(status_tells_what_the_guard_goes_by),
+		TEST(status_tells_how_full_the_tables_of_clients_and_baselines_are),
 		TEST(status_hints_at_whatever_stops_picket_from_working),
 		TEST(status_tells_of_each_haproxy_what_its_map_holds),
 		TEST(a_block_is_an_operators_verdict_under_the_callers_uid),

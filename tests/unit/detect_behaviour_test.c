@@ -29,6 +29,7 @@ struct fixture {
 	struct prefix targets[128]; /* of the blocks */
 	unsigned named;             /* different ones */
 	bool proxy;                 /* one asks, and tells consumers */
+	const char *ja4;            /* of the connection of each request; NULL: not known */
 };
 
 static bool consumers_are_served(void *arg)
@@ -45,9 +46,12 @@ static void begin(struct fixture *f)
 	f->behaviour = NULL;
 	f->baseline = NULL;
 	assert_int_equal(baseline_new(100, &(struct baseline_limits){SECONDS(86400), 5}, &f->baseline), 0);
+	/* What is estimated, and what a consumer used before, hangs on a key: with a random one, one run in
+	 * 256 has a "used" for what was not (behaviour.h). */
 	const uint64_t key[2] = {5, 6};
 	baseline_set_key(f->baseline, key);
 	assert_int_equal(behaviour_new(0, 0, &f->behaviour), 0);
+	behaviour_set_key(f->behaviour, key);
 	if (detect_new(&f->config, NULL, &f->detect, &f->errors))
 		fail_msg("%.*s", (int)f->errors.len, f->errors.data);
 	const struct detect_links links = {.behaviour = f->behaviour,
@@ -123,6 +127,8 @@ static void ask(struct fixture *f, const struct request *r)
 	event.request.user_agent = request.headers[0].value;
 	event.request.consumer = span_from(r->consumer ? r->consumer : "");
 	event.request.content_length = r->length;
+	const struct event_tls tls = {.ja4 = span_from(f->ja4 ? f->ja4 : "")};
+	event.request.tls = f->ja4 ? &tls : NULL;
 	event.flow.peer.addr = event.request.client.addr = test_addr(r->client);
 	detect_request(f->detect, &request, &event, &event.request.pending, take, f);
 	if (r->status) {
@@ -205,6 +211,88 @@ static void one_wrong_password_again_and_again_is_a_broken_client(void **state)
 	}
 	assert_int_equal(f->verdicts, 0);
 }
+
+/* --- sign-ins, whatever the answer --- */
+
+static void sign_in(struct fixture *f, const char *client, unsigned length)
+{
+	login(f, client, "Mozilla/5.0", length, 200);
+}
+
+static void page(struct fixture *f, const char *client, const char *path, const char *consumer)
+{
+	ask(f, &(struct request){
+		       .client = client, .path = path, .route = path, .consumer = consumer, .status = 200});
+}
+
+/* The form says no with 200, and is fetched before each try, as hydra does. */
+static void a_guesser_whose_refusals_look_like_successes_is_found(void **state)
+{
+	struct fixture *f = *state;
+	unsigned tries = 0;
+
+	for (; !f->blocks && tries < 100; tries++) {
+		page(f, "198.51.100.7", "/login", NULL);
+		sign_in(f, "198.51.100.7", 40 + random_below(f, 16));
+		f->now_ns += SECONDS(1) / 4;
+	}
+	assert_in_range(tries, 20, 22);
+	assert_string_equal(f->last.origin, "login-guessing");
+}
+
+/* ... and who hides each try among ten other requests, by the sheer number. */
+static void a_guesser_among_other_requests_is_found_at_the_pace_of_a_tool(void **state)
+{
+	struct fixture *f = *state;
+	unsigned tries = 0;
+
+	for (; !f->blocks && tries < 1000; tries++) {
+		for (unsigned i = 0; i < 10; i++)
+			page(f, "198.51.100.7", "/shop", NULL);
+		sign_in(f, "198.51.100.7", 40 + random_below(f, 16));
+		f->now_ns += SECONDS(1) / 4;
+	}
+	assert_in_range(tries, 100, 180);
+	assert_string_equal(f->last.origin, "login-flood");
+}
+
+/* A hundred people behind one address: forty sign in each minute, all others work. */
+static void people_behind_one_address_sign_in_as_they_like(void **state)
+{
+	struct fixture *f = *state;
+	char consumer[32];
+
+	for (unsigned second = 0; second < 600; second++) {
+		if (second % 3 < 2)
+			sign_in(f, "203.0.113.9", 40 + random_below(f, 16));
+		for (unsigned i = 0; i < 1 + second / 20; i++) {
+			snprintf(consumer, sizeof consumer, "c_01%016x", random_below(f, 100));
+			page(f, "203.0.113.9", "/orders", consumer);
+		}
+		f->now_ns += SECONDS(1);
+	}
+	assert_int_equal(f->verdicts, 0);
+}
+
+/* Tests of an API: in each round it signs in wrongly, then rightly, and goes on with fifty odd requests. Its
+ * pace is that of a machine: sixty sign-ins a minute. */
+static void a_job_that_tests_an_api_is_no_guesser(void **state)
+{
+	struct fixture *f = *state;
+	char consumer[32];
+
+	for (unsigned round = 0; round < 100; round++) {
+		sign_in(f, "203.0.113.9", 44);
+		sign_in(f, "203.0.113.9", 45);
+		snprintf(consumer, sizeof consumer, "c_01%016x", round);
+		for (unsigned i = 0; i < 50; i++)
+			page(f, "203.0.113.9", "/api/search", consumer);
+		f->now_ns += SECONDS(2);
+	}
+	assert_int_equal(f->verdicts, 0);
+}
+
+/* --- refused sign-ins from many addresses --- */
 
 /* agents: from so many addresses, two tries each, a try in a minute somewhere. */
 static void distributed(struct fixture *f, unsigned addresses, unsigned status)
@@ -588,6 +676,123 @@ static void what_a_consumer_never_did_is_told_and_does_not_block(void **state)
 	assert_int_equal(f->verdicts, 0);
 }
 
+/* A job that fetches a token for each run, ten an hour. */
+static void a_new_token_for_each_run_is_told_once_an_hour(void **state)
+{
+	struct fixture *f = *state;
+	char consumer[32], client[24];
+
+	for (unsigned run = 0; run < 30; run++) {
+		snprintf(consumer, sizeof consumer, "c_01%016x", run);
+		for (unsigned i = 0; i < 12; i++)
+			order(f, "203.0.113.9", consumer, 7, 200);
+		ask(f, &(struct request){"203.0.113.9", "PATCH", "/orders/7", "/orders/{id}", consumer, NULL,
+					 0, 200});
+		ask(f, &(struct request){"203.0.113.9", "DELETE", "/orders/7", "/orders/{id}", consumer, NULL,
+					 0, 200});
+		f->now_ns += SECONDS(360);
+	}
+	assert_in_range(f->verdicts, 3, 4); /* in three hours */
+	assert_true(detect_counts(f->detect).withheld >= 26);
+	/* Another client is another matter, until all together are many. */
+	unsigned before = f->verdicts;
+	for (unsigned run = 0; run < 40; run++) {
+		snprintf(consumer, sizeof consumer, "c_02%016x", run);
+		snprintf(client, sizeof client, "198.51.100.%u", run);
+		for (unsigned i = 0; i < 12; i++)
+			order(f, client, consumer, 7, 200);
+		ask(f,
+		    &(struct request){client, "DELETE", "/orders/7", "/orders/{id}", consumer, NULL, 0, 200});
+	}
+	assert_in_range(f->verdicts - before, 17, 20);
+	assert_int_equal(f->blocks, 0);
+}
+
+/* --- what a User-Agent says, and what TLS says --- */
+
+#define CHROME                                                                                               \
+	"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 " \
+	"Safari/537.36"
+#define FIREFOX "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
+#define SAFARI                                                                                      \
+	"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) " \
+	"Version/18.5 Safari/605.1.15"
+#define GOOGLEBOT                                                                        \
+	"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Googlebot/2.1; " \
+	"+http://www.google.com/bot.html) Chrome/140.0.0.0 Safari/537.36"
+
+static void with_handshake(struct fixture *f, const char *agent, const char *ja4)
+{
+	f->ja4 = ja4;
+	for (unsigned i = 0; i < 4; i++) {
+		ask(f,
+		    &(struct request){.client = "203.0.113.9", .path = "/", .agent = agent, .status = 200});
+		f->now_ns += SECONDS(1);
+	}
+}
+
+/* Published (FoxIO's README and its ja4+ mapping), but for curl, python-requests and Go, which are by how
+ * many ciphers and extensions these offer. */
+static void browsers_are_what_they_say(void **state)
+{
+	static const struct {
+		const char *agent, *ja4;
+	} honest[] = {
+		{CHROME, "t13d1516h2_8daaf6152771_02713d6af862"},
+		{CHROME, "t13d1517h2_8daaf6152771_b0da82dd1658"},
+		{CHROME, "t13d1516h1_8daaf6152771_02713d6af862"}, /* a WebSocket's */
+		{CHROME, "t13i1515h2_8daaf6152771_02713d6af862"}, /* by address: no name is sent */
+		{CHROME, "q13d0312h3_55b375c5d22e_06cda9e17597"}, /* QUIC */
+		{FIREFOX, "t13d1715h2_5b57614c22b0_5c2c66f702b0"},
+		{FIREFOX, "t13d1717h2_5b57614c22b0_3cbfd9057e0d"},
+		{SAFARI, "t13d2014h2_a09f3c656075_14788d8d241b"},
+		{SAFARI, "t13d2613h2_2802a3db6c62_845d286b0d67"},
+		/* Who claims nothing may be anything; nor is anything held against who is not known. */
+		{"curl/8.5.0", "t13d3112h2_e8f1e7e78f70_b26ce05bbdd6"},
+		{"python-requests/2.32.4", "t13d1812h1_85036bcba153_b26ce05bbdd6"},
+		{"Go-http-client/2.0", "t13d1312h2_f57a46bbacb6_ef7df7f74e48"},
+		{GOOGLEBOT, "t13d1312h2_f57a46bbacb6_ef7df7f74e48"},
+		{CHROME, NULL},
+		{CHROME, "nonsense"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(honest); i++) {
+		with_handshake(f, honest[i].agent, honest[i].ja4);
+		if (f->verdicts)
+			fail_msg("%s with %s is told of", honest[i].agent, honest[i].ja4);
+	}
+}
+
+static void programs_that_claim_to_be_browsers_are_told_of_and_not_blocked(void **state)
+{
+	static const struct {
+		const char *agent, *ja4;
+	} claims[] = {
+		{CHROME, "t13d3112h2_e8f1e7e78f70_b26ce05bbdd6"},  /* curl, OpenSSL's ciphers */
+		{FIREFOX, "t13d1812h1_85036bcba153_b26ce05bbdd6"}, /* python-requests */
+		{SAFARI, "t13d4312h1_c7886603b240_b26ce05bbdd6"},  /* ... of before */
+		{CHROME, "t13d1312h2_f57a46bbacb6_ef7df7f74e48"},  /* Go's net/http */
+		{CHROME, "t13d190900_9dc949149365_97f8aa674fd9"},  /* Sliver */
+		{FIREFOX, "t12d190800_d83cc789557e_7af1ed941c26"}, /* Cobalt Strike */
+		{SAFARI, "t13d201100_2b729b4bf6f3_9e7b989ebec8"},  /* IcedID: offers no protocol */
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(claims); i++) {
+		begin(f);
+		with_handshake(f, claims[i].agent, claims[i].ja4);
+		if (f->verdicts != 1)
+			fail_msg("%s with %s: %u verdicts", claims[i].agent, claims[i].ja4, f->verdicts);
+		assert_string_equal(f->last.origin, "user-agent-mismatch");
+		assert_int_equal(f->blocks, 0);
+	}
+	/* Once an hour, however many of them there are behind one address. */
+	for (unsigned i = 0; i < 50; i++)
+		with_handshake(f, claims[i % 2].agent, claims[i % 2].ja4);
+	assert_int_equal(f->verdicts, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -597,6 +802,10 @@ int main(void)
 		TEST(lengths_that_tell_nothing_take_longer),
 		TEST(an_office_behind_one_address_logs_in_in_peace),
 		TEST(one_wrong_password_again_and_again_is_a_broken_client),
+		TEST(a_guesser_whose_refusals_look_like_successes_is_found),
+		TEST(a_guesser_among_other_requests_is_found_at_the_pace_of_a_tool),
+		TEST(people_behind_one_address_sign_in_as_they_like),
+		TEST(a_job_that_tests_an_api_is_no_guesser),
 		TEST(one_program_at_many_addresses_is_found_beside_honest_ones),
 		TEST(a_directory_that_is_down_makes_nobody_an_attacker),
 		TEST(with_nobody_to_compare_with_it_is_only_told),
@@ -613,6 +822,9 @@ int main(void)
 		TEST(who_asks_whether_a_name_is_free_or_follows_dead_links_is_no_scanner),
 		TEST(who_holds_many_connections_open_is_found),
 		TEST(what_a_consumer_never_did_is_told_and_does_not_block),
+		TEST(a_new_token_for_each_run_is_told_once_an_hour),
+		TEST(browsers_are_what_they_say),
+		TEST(programs_that_claim_to_be_browsers_are_told_of_and_not_blocked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

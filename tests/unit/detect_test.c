@@ -328,7 +328,7 @@ static void a_password_guesser_is_told_of_once_with_evidence(void **state)
 	char id[EVENT_ID_TEXT_MAX];
 
 	use_rules(f, NULL);
-	assert_int_equal(ask_many(f, 9, "POST", "/api/v1/login", NS_PER_S / 5), 0);
+	assert_int_equal(ask_many(f, 19, "POST", "/api/v1/login", NS_PER_S / 20), 0);
 	assert_int_equal(ask_many(f, 1, "POST", "/api/v1/login", 0), 1);
 	assert_int_equal(f->last.source, VERDICT_LOCAL);
 	assert_string_equal(f->last.origin, "login-guessing");
@@ -342,14 +342,16 @@ static void a_password_guesser_is_told_of_once_with_evidence(void **state)
 	assert_int_equal(f->last.cause_ns, f->now_ns);
 	assert_non_null(strstr(f->last.reason, "login"));
 	assert_int_equal(f->last.evidence_count, 8);
-	struct event e = {.id = 10};
+	struct event e = {.id = 20};
 	assert_string_equal(f->last.evidence[7], event_id_format(&e, id)); /* the deciding one is the last */
-	e.id = 3;
+	e.id = 13;
 	assert_string_equal(f->last.evidence[0], event_id_format(&e, id));
 	assert_true(strlen(f->last.id) > 6);
-	/* He goes on; picket says it once a minute, not once a request. */
-	assert_int_equal(ask_many(f, 590, "POST", "/api/v1/login", NS_PER_S / 10), 0);
+	/* He goes on; picket says it once a minute, not once a request; and once, that it is a flood. */
+	assert_int_equal(ask_many(f, 590, "POST", "/api/v1/login", NS_PER_S / 10), 1);
+	assert_string_equal(f->last.origin, "login-flood");
 	assert_int_equal(ask_many(f, 20, "POST", "/api/v1/login", NS_PER_S / 10), 1);
+	assert_string_equal(f->last.origin, "login-guessing");
 }
 
 static void login_routes_are_known_in_many_spellings(void **state)
@@ -365,7 +367,7 @@ static void login_routes_are_known_in_many_spellings(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
 		use_rules(f, NULL);
-		if (ask_many(f, 10, "POST", routes[i], 0) != 1)
+		if (ask_many(f, 20, "POST", routes[i], 0) != 1)
 			fail_msg("%s is not known", routes[i]);
 		assert_string_equal(f->last.origin, "login-guessing");
 	}
@@ -828,6 +830,19 @@ static void a_wrong_rule_file_is_refused_with_its_line(void **state)
 	assert_refused(f, RULE "all, group_by: principal, distinct: consumer}\n", "no meaning by consumer");
 	assert_refused(f, RULE "all, anomalies: [slow_head]}\n", "in place of match");
 	assert_refused(f, RULE "all, anomalies: [fast]}\n", "slow_head or slow_body");
+	assert_refused(f, RULE "all, of_all: 0.5, status: [401]}\n", "of_all is of all requests of a client");
+	assert_refused(f, RULE "all, of_all: 0.5, group_by: consumer}\n",
+		       "of_all is of all requests of a client");
+	assert_refused(f, RULE "all, of_all: 2}\n", "of_all must be a number above 0, at most 1");
+	assert_refused(f, RULE "all, at_most: {}}\n", "at_most has nothing in it");
+	assert_refused(f, RULE "all, at_most: {client: 0}}\n", "client must be a number from 1 to 1000");
+	assert_refused(f, RULE "{handshake: {}}}\n", "handshake has no condition");
+	assert_refused(f, RULE "{handshake: {tls_below: 14}}}\n", "tls_below must be one of: 11, 12, 13");
+	assert_refused(f, RULE "{handshake: {alpn: [http]}}}\n", "alpn has at most 4 of");
+	assert_refused(f, RULE "{handshake: {ciphers_below: 100}}}\n",
+		       "ciphers_below must be a number from 1 to 99");
+	assert_refused(f, RULE "{unless_user_agents: {contains: [bot]}}}\n", "says nothing of what matches");
+	assert_refused(f, RULE "{unless_user_agents: {regex: [bot]}}}\n", "unknown key");
 	assert_refused(f, RULE "all, leak: 0s}\n", "leak must be a time");
 	assert_refused(f, RULE "all, cool_down: 5}\n", "cool_down must be a time");
 	assert_refused(f, RULE "all, action: {ttl: 1000d}}\n", "ttl must be a time");
@@ -1059,7 +1074,7 @@ static void under_rate_limit_counts_what_was_let_through(void **state)
 	assert_int_equal(ask_many(f, 100, "POST", "/login", NS_PER_S / 10), 0);
 	assert_int_equal(detect_counts(f->detect).own_denials, 100);
 	f->status = 200; /* each got through: login-guessing, which asks for no status, counts by now */
-	assert_int_equal(ask_many(f, 9, "POST", "/login", 0), 0);
+	assert_int_equal(ask_many(f, 19, "POST", "/login", 0), 0);
 	assert_int_equal(ask_many(f, 1, "POST", "/login", 0), 1);
 	assert_string_equal(f->last.origin, "login-guessing");
 	/* 429 of the server's own, to a client that nobody slows. */
@@ -1132,13 +1147,13 @@ static void what_a_web_page_could_have_done_is_marked_until_enough_is_certain(vo
 	use_rules(f, NULL);
 	f->user_agent = BROWSER;
 	f->origin = "https://evil.example";
-	assert_int_equal(ask_many(f, 10, "POST", "/login", 0), 1);
+	assert_int_equal(ask_many(f, 20, "POST", "/login", 0), 1);
 	assert_true(f->last.framed);
 	assert_int_equal(ask_many(f, 20, "POST", "/login", 0), 0); /* said already */
-	/* The same by hand: nine are not enough, ten are, and are told of at once. */
+	/* The same by hand: nineteen are not enough, twenty are, and are told of at once. */
 	f->user_agent = "curl/8.0";
 	f->origin = NULL;
-	assert_int_equal(ask_many(f, 9, "POST", "/login", 0), 0);
+	assert_int_equal(ask_many(f, 19, "POST", "/login", 0), 0);
 	assert_int_equal(ask_many(f, 1, "POST", "/login", 0), 1);
 	assert_false(f->last.framed);
 	assert_int_equal(ask_many(f, 9, "POST", "/login", 0), 0);
@@ -1184,19 +1199,19 @@ static void the_witness_knows_what_a_detection_fired_on(void **state)
 	use_rules(f, NULL);
 	assert_int_equal(witness_new(1000, SECONDS(600), &w), 0);
 	detect_link(f->detect, &(struct detect_links){.witness = w});
-	ask_many(f, 9, "POST", "/login", 0);
-	assert_false(was_witnessed(w, 9, f->now_ns)); /* nothing fired yet */
+	ask_many(f, 19, "POST", "/login", 0);
+	assert_false(was_witnessed(w, 19, f->now_ns)); /* nothing fired yet */
 	ask_many(f, 1, "POST", "/login", 0);
-	assert_false(was_witnessed(w, 2, f->now_ns)); /* beyond what a verdict cites */
-	for (uint64_t id = 3; id <= 10; id++)
+	assert_false(was_witnessed(w, 12, f->now_ns)); /* beyond what a verdict cites */
+	for (uint64_t id = 13; id <= 20; id++)
 		assert_true(was_witnessed(w, id, f->now_ns));
 	/* It goes on, and the detection is silent for a while. */
 	ask_many(f, 1, "GET", "/login", 0);
-	ask_many(f, 100, "POST", "/login", 0);
-	assert_false(was_witnessed(w, 11, f->now_ns)); /* no match */
-	assert_true(was_witnessed(w, 12, f->now_ns));
-	assert_true(was_witnessed(w, 11 + DETECT_WITNESS_MORE, f->now_ns));
-	assert_false(was_witnessed(w, 12 + DETECT_WITNESS_MORE, f->now_ns));
+	ask_many(f, 70, "POST", "/login", 0);
+	assert_false(was_witnessed(w, 21, f->now_ns)); /* no match */
+	assert_true(was_witnessed(w, 22, f->now_ns));
+	assert_true(was_witnessed(w, 21 + DETECT_WITNESS_MORE, f->now_ns));
+	assert_false(was_witnessed(w, 22 + DETECT_WITNESS_MORE, f->now_ns));
 	witness_free(w);
 }
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <sqlite3.h>
+#include "policies/detect.h"
 #include "sensor/memory.h"
 #include "tests/unit/journal_rig.h"
 
@@ -39,6 +40,12 @@ static void start(void)
 	assert_int_equal(forecast_new(&parts.forecast), 0);
 	assert_int_equal(behaviour_new(16, 16, &parts.behaviour), 0);
 	assert_int_equal(baseline_new(16, &(struct baseline_limits){HOUR, 3}, &parts.baseline), 0);
+	struct buffer errors = BUFFER_INIT(4096);
+	if (detect_new(&config, NULL, &parts.detect, &errors))
+		fail_msg("%.*s", (int)errors.len, errors.data);
+	buffer_free(&errors);
+	const uint64_t key[2] = {7, 8}; /* of a first start: what is estimated is the same each time */
+	regulars_set_key(parts.regulars, key);
 	assert_int_equal(memory_new(&config, &rig_clock, &memory), 0);
 	assert_int_equal(memory_load(memory, &parts), 0);
 	assert_int_equal(memory_start(memory), 0);
@@ -54,6 +61,7 @@ static void stop(void)
 	forecast_free(parts.forecast);
 	behaviour_free(parts.behaviour);
 	baseline_free(parts.baseline);
+	detect_free(parts.detect);
 	parts = (struct memory_parts){.regulars = NULL};
 }
 
@@ -269,12 +277,96 @@ static void what_is_normal_is_known_after_a_restart(void **state)
 	assert_int_equal(memory_counts(memory).restored[MEMORY_BASELINES], 0);
 }
 
+static void count_verdict(void *arg, const struct verdict *v)
+{
+	assert_string_equal(v->origin, "login-stuffing");
+	++*(unsigned *)arg;
+}
+
+/* A refused login with a body of that length; returns how many verdicts it brings. */
+static unsigned try_login(uint64_t length)
+{
+	struct http_request request = {.method = SPAN("POST"),
+				       .target = SPAN("/api/login"),
+				       .path = SPAN("/api/login"),
+				       .headers = {{SPAN("Content-Type"), SPAN("application/json")}},
+				       .header_count = 1};
+	struct event e = {.kind = EVENT_HTTP_REQUEST, .id = length, .time_ns = rig_boot_ns};
+	unsigned verdicts = 0;
+
+	e.flow.peer.addr = e.request.client.addr = address("198.51.100.7");
+	e.request.method = request.method;
+	e.request.path = request.path;
+	e.request.content_length = length;
+	detect_request(parts.detect, &request, &e, &e.request.pending, count_verdict, &verdicts);
+	e.request.status = 401;
+	e.request.answered = EVENT_ANSWER_SEEN;
+	detect_answer(parts.detect, &e, count_verdict, &verdicts);
+	return verdicts;
+}
+
+/* Each minute one. */
+static unsigned try_logins(unsigned count)
+{
+	unsigned verdicts = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		verdicts += try_login(40 + i);
+		rig_pass(MINUTE);
+	}
+	return verdicts;
+}
+
+static void a_slow_guesser_does_not_begin_anew_with_picket(void **state)
+{
+	(void)state;
+	assert_int_equal(try_logins(5), 0);
+	restart();
+	assert_true(memory_counts(memory).restored[MEMORY_COUNTS] >= 1);
+	assert_int_equal(try_login(40), 0); /* one that was tried before */
+	assert_int_equal(try_login(70), 1);
+	/* It has fired: it is silent for a while, over a restart, too. */
+	restart();
+	assert_int_equal(try_login(71) + try_login(72) + try_login(73), 0);
+}
+
+static void what_was_counted_ends_with_its_window_and_with_the_machine(void **state)
+{
+	(void)state;
+	try_logins(5);
+	stop();
+	rig_pass(30 * MINUTE);
+	start();
+	assert_int_equal(memory_counts(memory).restored[MEMORY_COUNTS], 0);
+	try_logins(5);
+	reboot(MINUTE, (int64_t)(5 * HOUR));
+	assert_int_equal(memory_counts(memory).restored[MEMORY_COUNTS], 0);
+	assert_int_equal(try_login(70), 0);
+}
+
+static void a_count_that_makes_no_sense_is_left_out(void **state)
+{
+	(void)state;
+	try_logins(5);
+	stop();
+	sql("UPDATE counts SET rule = 'gone'");
+	start();
+	assert_int_equal(memory_counts(memory).restored[MEMORY_COUNTS], 0);
+	assert_true(memory_counts(memory).ended[MEMORY_COUNTS] >= 1);
+	try_logins(5);
+	stop();
+	sql("UPDATE counts SET tried = x'00'");
+	start();
+	assert_int_equal(memory_counts(memory).restored[MEMORY_COUNTS], 0);
+	assert_true(memory_counts(memory).unreadable >= 1);
+}
+
 static void a_memory_of_before_clients_were_known_is_upgraded(void **state)
 {
 	(void)state;
 	settle("192.0.2.1", "c_alice");
 	stop();
-	sql("DROP TABLE behaviour; DROP TABLE baselines; PRAGMA user_version = 1");
+	sql("DROP TABLE behaviour; DROP TABLE baselines; DROP TABLE counts; PRAGMA user_version = 1");
 	start();
 	assert_int_equal(memory_counts(memory).restored[MEMORY_REGULARS], 1);
 	assert_string_equal(memory_counts(memory).aside, "");
@@ -627,6 +719,9 @@ int main(void)
 		STORY(what_a_consumer_did_is_known_after_a_restart),
 		STORY(what_is_normal_is_known_after_a_restart),
 		STORY(a_memory_of_before_clients_were_known_is_upgraded),
+		STORY(a_slow_guesser_does_not_begin_anew_with_picket),
+		STORY(what_was_counted_ends_with_its_window_and_with_the_machine),
+		STORY(a_count_that_makes_no_sense_is_left_out),
 		FILE_STORY(who_was_blocked_before_is_blocked_for_longer),
 		FILE_STORY(what_was_rejected_is_not_asked_again_for_a_day),
 		FILE_STORY(so_many_rejections_and_no_more),
