@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/packet_rules.h"
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lib/config_yaml.h"
 #include "lib/util.h"
+#include "policies/rule_file.h"
 #include "policies/shipped.h"
 
 #define FLAG_FIN  0x001
@@ -16,27 +16,6 @@
 #define FLAGS_SIX 0x03f /* without ECE, CWR and NS */
 #define FLAGS_ALL 0x1ff
 
-/* One file being read. A fault is written down and reading goes on; only memory ends it. */
-struct loader {
-	struct packet_rules *rules;
-	const char *name;
-	struct buffer *errors;
-	bool bad;
-};
-
-__attribute__((format(printf, 3, 4))) static void fault(struct loader *l, unsigned line, const char *format,
-							...)
-{
-	char text[256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	l->bad = true;
-	buffer_printf(l->errors, "%s:%u: %s\n", l->name, line, text);
-}
-
 const char *packet_severity_name(enum packet_severity severity)
 {
 	static const char *const names[] = {"low", "medium", "high"};
@@ -45,11 +24,6 @@ const char *packet_severity_name(enum packet_severity severity)
 }
 
 /* --- scalars --- */
-
-static bool is_word(const struct yaml_node *n, const char *word)
-{
-	return n->type == YAML_SCALAR && strcmp(n->text, word) == 0;
-}
 
 /* Decimal, or 0x and hexadecimal; *end: what stands behind. False: no number, or too large. */
 static bool number_parse(const char *text, const char **end, uint32_t *ret)
@@ -65,7 +39,7 @@ static bool number_parse(const char *text, const char **end, uint32_t *ret)
 	return true;
 }
 
-static void read_number(struct loader *l, const struct yaml_node *node, const char *what, uint32_t low,
+static void read_number(struct rule_file *f, const struct yaml_node *node, const char *what, uint32_t low,
 			uint32_t high, uint32_t *ret)
 {
 	const char *end = "x";
@@ -73,12 +47,12 @@ static void read_number(struct loader *l, const struct yaml_node *node, const ch
 
 	if (node->type != YAML_SCALAR || !number_parse(node->text, &end, &value) || *end || value < low ||
 	    value > high)
-		fault(l, node->line, "%s must be a number from %u to %u", what, low, high);
+		rule_fault(f, node->line, "%s must be a number from %u to %u", what, low, high);
 	else
 		*ret = value;
 }
 
-static void read_range(struct loader *l, const struct yaml_node *node, const char *what, uint32_t max,
+static void read_range(struct rule_file *f, const struct yaml_node *node, const char *what, uint32_t max,
 		       struct packet_range *ret)
 {
 	struct packet_range r = {0, 0};
@@ -89,70 +63,21 @@ static void read_range(struct loader *l, const struct yaml_node *node, const cha
 	if (good && *end == '-')
 		good = number_parse(end + 1, &end, &r.high);
 	if (!good || *end || r.low > r.high || r.high > max)
-		fault(l, node->line, "%s must be a number or a range such as 0-15, at most %u", what, max);
+		rule_fault(f, node->line, "%s must be a number or a range such as 0-15, at most %u", what,
+			   max);
 	else
 		*ret = r;
 }
 
-static void read_time(struct loader *l, const struct yaml_node *node, const char *what, uint64_t *ret_ns)
+static void read_time(struct rule_file *f, const struct yaml_node *node, const char *what, uint64_t *ret_ns)
 {
 	uint64_t ms = 0;
 
 	if (node->type != YAML_SCALAR || config_duration_parse(span_from(node->text), &ms) || !ms ||
 	    ms > UINT64_C(86400000))
-		fault(l, node->line, "%s must be a time from 1ms to 24h, such as 90s or 15m", what);
+		rule_fault(f, node->line, "%s must be a time from 1ms to 24h, such as 90s or 15m", what);
 	else
 		*ret_ns = ms * NS_PER_MS;
-}
-
-static void read_text(struct loader *l, const struct yaml_node *node, const char *what, char *ret, size_t max)
-{
-	bool good = node->type == YAML_SCALAR && node->text[0] && strlen(node->text) <= max;
-
-	for (const char *c = good ? node->text : ""; *c && good; c++)
-		good = (unsigned char)*c >= 0x20 && *c != 0x7f;
-	if (!good)
-		fault(l, node->line, "%s must be text of 1 to %zu bytes without control characters", what,
-		      max);
-	else
-		snprintf(ret, max + 1, "%s", node->text);
-}
-
-/* --- mappings --- */
-
-struct key {
-	const char *name;
-	void (*read)(struct loader *l, const struct yaml_node *value, struct packet_rule *rule);
-};
-
-/* Returns a bit for each key that was there. */
-static uint32_t read_mapping(struct loader *l, const struct yaml_node *node, const char *what,
-			     const struct key *keys, unsigned count, struct packet_rule *rule)
-{
-	uint32_t seen = 0;
-
-	if (node->type != YAML_MAP) {
-		fault(l, node->line, "%s must be a mapping (key: value)", what);
-		return 0;
-	}
-	for (unsigned i = 0; i < node->count; i++) {
-		unsigned k = 0;
-
-		while (k < count && strcmp(keys[k].name, node->keys[i].text) != 0)
-			k++;
-		if (k == count) {
-			char known[160] = "";
-			for (unsigned j = 0; j < count; j++)
-				snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s",
-					 j ? ", " : "", keys[j].name);
-			fault(l, node->keys[i].line, "unknown key \"%.48s\"; known here: %s",
-			      node->keys[i].text, known);
-			continue;
-		}
-		seen |= 1u << k;
-		keys[k].read(l, &node->items[i], rule);
-	}
-	return seen;
 }
 
 /* --- flags --- */
@@ -169,166 +94,200 @@ static bool flag_parse(const char *text, uint16_t *into)
 	return false;
 }
 
-static void read_flag_set(struct loader *l, const struct yaml_node *node, uint16_t *ret)
+static void read_flag_set(struct rule_file *f, const struct yaml_node *node, uint16_t *ret)
 {
 	uint32_t value = 0;
 	uint16_t flags = 0;
 
 	if (node->type == YAML_SCALAR) {
-		read_number(l, node, "mask and value", 0, FLAGS_ALL, &value);
+		read_number(f, node, "mask and value", 0, FLAGS_ALL, &value);
 		*ret = (uint16_t)value;
 		return;
 	}
 	for (unsigned i = 0; node->type == YAML_LIST && i < node->count; i++)
 		if (node->items[i].type != YAML_SCALAR || !flag_parse(node->items[i].text, &flags))
-			fault(l, node->items[i].line,
-			      "a flag is one of FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, NS");
+			rule_fault(f, node->items[i].line,
+				   "a flag is one of FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, NS");
 	if (node->type != YAML_LIST)
-		fault(l, node->line, "mask and value are lists of flags, or numbers");
+		rule_fault(f, node->line, "mask and value are lists of flags, or numbers");
 	*ret = flags;
 }
 
-static void flags_mask(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void flags_mask(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_flag_set(l, n, &rule->flags_mask);
+	struct packet_rule *rule = to;
+
+	read_flag_set(f, n, &rule->flags_mask);
 }
 
-static void flags_value(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void flags_value(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_flag_set(l, n, &rule->flags_value);
+	struct packet_rule *rule = to;
+
+	read_flag_set(f, n, &rule->flags_value);
 }
 
-static void read_flags(struct loader *l, const struct yaml_node *node, struct packet_rule *rule)
+static void read_flags(struct rule_file *f, const struct yaml_node *node, void *to)
 {
-	static const struct key keys[] = {{"mask", flags_mask}, {"value", flags_value}};
+	static const struct rule_key keys[] = {{"mask", flags_mask}, {"value", flags_value}};
+	const struct packet_rule *rule = to;
 
-	if (read_mapping(l, node, "flags", keys, ARRAY_SIZE(keys), rule) != 3)
-		fault(l, node->line, "flags need mask and value");
+	if (rule_mapping(f, node, "flags", keys, ARRAY_SIZE(keys), to) != 3)
+		rule_fault(f, node->line, "flags need mask and value");
 	else if (rule->flags_value & ~rule->flags_mask)
-		fault(l, node->line, "value has a flag that mask has not: it could never match");
+		rule_fault(f, node->line, "value has a flag that mask has not: it could never match");
 }
 
 /* --- rate --- */
 
-static void rate_count(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void rate_count(struct rule_file *f, const struct yaml_node *n, void *to)
 {
+	struct packet_rule *rule = to;
 	uint32_t count = 1;
 
-	read_number(l, n, "count", 2, PACKET_COUNT_MAX, &count);
+	read_number(f, n, "count", 2, PACKET_COUNT_MAX, &count);
 	rule->threshold = count;
 }
 
-static void rate_window(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void rate_window(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_time(l, n, "window", &rule->window_ns);
+	struct packet_rule *rule = to;
+
+	read_time(f, n, "window", &rule->window_ns);
 }
 
-static void rate_by(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void rate_by(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	rule->together = is_word(n, "all");
-	if (!rule->together && !is_word(n, "source"))
-		fault(l, n->line, "by must be source or all");
+	struct packet_rule *rule = to;
+
+	rule->together = rule_is(n, "all");
+	if (!rule->together && !rule_is(n, "source"))
+		rule_fault(f, n->line, "by must be source or all");
 }
 
-static void rate_distinct(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void rate_distinct(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	rule->distinct_ports = is_word(n, "port");
+	struct packet_rule *rule = to;
+
+	rule->distinct_ports = rule_is(n, "port");
 	if (!rule->distinct_ports)
-		fault(l, n->line, "distinct must be port");
+		rule_fault(f, n->line, "distinct must be port");
 }
 
-static void rate_half_open(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void rate_half_open(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	rule->half_open = is_word(n, "true");
-	if (!rule->half_open && !is_word(n, "false"))
-		fault(l, n->line, "half_open must be true or false");
+	struct packet_rule *rule = to;
+
+	rule->half_open = rule_is(n, "true");
+	if (!rule->half_open && !rule_is(n, "false"))
+		rule_fault(f, n->line, "half_open must be true or false");
 }
 
-static void read_rate(struct loader *l, const struct yaml_node *node, struct packet_rule *rule)
+static void read_rate(struct rule_file *f, const struct yaml_node *node, void *to)
 {
-	static const struct key keys[] = {{"count", rate_count},
-					  {"window", rate_window},
-					  {"by", rate_by},
-					  {"distinct", rate_distinct},
-					  {"half_open", rate_half_open}};
+	static const struct rule_key keys[] = {{"count", rate_count},
+					       {"window", rate_window},
+					       {"by", rate_by},
+					       {"distinct", rate_distinct},
+					       {"half_open", rate_half_open}};
+	const struct packet_rule *rule = to;
 
-	if ((read_mapping(l, node, "rate", keys, ARRAY_SIZE(keys), rule) & 3) != 3)
-		fault(l, node->line, "rate needs count and window");
+	if ((rule_mapping(f, node, "rate", keys, ARRAY_SIZE(keys), to) & 3) != 3)
+		rule_fault(f, node->line, "rate needs count and window");
 	if (rule->distinct_ports && rule->half_open)
-		fault(l, node->line, "half_open has no meaning with distinct");
+		rule_fault(f, node->line, "half_open has no meaning with distinct");
 	if (rule->distinct_ports && rule->threshold > PACKET_DISTINCT_MAX)
-		fault(l, node->line, "count is at most %d with distinct", PACKET_DISTINCT_MAX);
+		rule_fault(f, node->line, "count is at most %d with distinct", PACKET_DISTINCT_MAX);
 }
 
 /* --- a criterion --- */
 
-static void read_name(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void read_name(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_text(l, n, "name", rule->name, PACKET_NAME_MAX);
+	struct packet_rule *rule = to;
+	const struct packet_rules *rules = f->into;
+
+	rule_text(f, n, "name", rule->name, PACKET_NAME_MAX);
 	if (strspn(rule->name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(rule->name))
-		fault(l, n->line, "name may hold small letters, digits and \"_\"");
-	for (unsigned i = 0; i + 1 < l->rules->count; i++)
-		if (rule->name[0] && strcmp(l->rules->items[i].name, rule->name) == 0)
-			fault(l, n->line, "\"%s\" is there twice", rule->name);
+		rule_fault(f, n->line, "name may hold small letters, digits and \"_\"");
+	for (unsigned i = 0; i + 1 < rules->count; i++)
+		if (rule->name[0] && strcmp(rules->items[i].name, rule->name) == 0)
+			rule_fault(f, n->line, "\"%s\" is there twice", rule->name);
 }
 
-static void read_description(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void read_description(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_text(l, n, "description", rule->description, PACKET_TEXT_MAX);
+	struct packet_rule *rule = to;
+
+	rule_text(f, n, "description", rule->description, PACKET_TEXT_MAX);
 }
 
-static void read_severity(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void read_severity(struct rule_file *f, const struct yaml_node *n, void *to)
 {
+	struct packet_rule *rule = to;
+
 	for (unsigned s = PACKET_LOW; s <= PACKET_HIGH; s++)
-		if (is_word(n, packet_severity_name((enum packet_severity)s))) {
+		if (rule_is(n, packet_severity_name((enum packet_severity)s))) {
 			rule->severity = (enum packet_severity)s;
 			return;
 		}
-	fault(l, n->line, "severity must be low, medium or high");
+	rule_fault(f, n->line, "severity must be low, medium or high");
 }
 
-static void read_ports(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void read_ports(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	if (is_word(n, "all") || is_word(n, "watched")) {
-		rule->ports = is_word(n, "all") ? PACKET_PORTS_ALL : PACKET_PORTS_WATCHED;
+	struct packet_rule *rule = to;
+
+	if (rule_is(n, "all") || rule_is(n, "watched")) {
+		rule->ports = rule_is(n, "all") ? PACKET_PORTS_ALL : PACKET_PORTS_WATCHED;
 		return;
 	}
 	if (n->type != YAML_LIST || !n->count || n->count > PACKET_PORTS_MAX) {
-		fault(l, n->line, "ports must be watched, all, or a list of 1 to %d ports and ranges",
-		      PACKET_PORTS_MAX);
+		rule_fault(f, n->line, "ports must be watched, all, or a list of 1 to %d ports and ranges",
+			   PACKET_PORTS_MAX);
 		return;
 	}
 	rule->ports = PACKET_PORTS_LISTED;
 	for (unsigned i = 0; i < n->count; i++)
-		read_range(l, &n->items[i], "a port", UINT16_MAX, &rule->port[rule->port_count++]);
+		read_range(f, &n->items[i], "a port", UINT16_MAX, &rule->port[rule->port_count++]);
 }
 
-static void read_window(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void read_window(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_range(l, n, "window", UINT16_MAX, &rule->window);
+	struct packet_rule *rule = to;
+
+	read_range(f, n, "window", UINT16_MAX, &rule->window);
 }
 
-static void read_payload(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void read_payload(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_range(l, n, "payload", UINT16_MAX, &rule->payload);
+	struct packet_rule *rule = to;
+
+	read_range(f, n, "payload", UINT16_MAX, &rule->payload);
 }
 
-static void read_ttl(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void read_ttl(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_range(l, n, "ttl", UINT8_MAX, &rule->ttl);
+	struct packet_rule *rule = to;
+
+	read_range(f, n, "ttl", UINT8_MAX, &rule->ttl);
 }
 
-static void read_header_length(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void read_header_length(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_range(l, n, "header_length", 60, &rule->header_length);
+	struct packet_rule *rule = to;
+
+	read_range(f, n, "header_length", 60, &rule->header_length);
 }
 
-static void read_cool_down(struct loader *l, const struct yaml_node *n, struct packet_rule *rule)
+static void read_cool_down(struct rule_file *f, const struct yaml_node *n, void *to)
 {
-	read_time(l, n, "cool_down", &rule->cool_down_ns);
+	struct packet_rule *rule = to;
+
+	read_time(f, n, "cool_down", &rule->cool_down_ns);
 }
 
-static const struct key rule_keys[] = {
+static const struct rule_key rule_keys[] = {
 	{"name", read_name},
 	{"description", read_description},
 	{"severity", read_severity},
@@ -343,13 +302,15 @@ static const struct key rule_keys[] = {
 };
 #define KEYS_NEEDED 7u /* name, description, severity */
 
-static void read_rule(struct loader *l, const struct yaml_node *node)
+static void read_rule(struct rule_file *f, const struct yaml_node *node)
 {
-	if (l->rules->count == PACKET_RULES_MAX) {
-		fault(l, node->line, "more than %d criteria", PACKET_RULES_MAX);
+	struct packet_rules *rules = f->into;
+
+	if (rules->count == PACKET_RULES_MAX) {
+		rule_fault(f, node->line, "more than %d criteria", PACKET_RULES_MAX);
 		return;
 	}
-	struct packet_rule *rule = &l->rules->items[l->rules->count++];
+	struct packet_rule *rule = &rules->items[rules->count++];
 	*rule = (struct packet_rule){
 		.window = {0, UINT16_MAX},
 		.payload = {0, UINT16_MAX},
@@ -357,65 +318,24 @@ static void read_rule(struct loader *l, const struct yaml_node *node)
 		.header_length = {0, 60},
 		.threshold = 1,
 	};
-	uint32_t seen = read_mapping(l, node, "a criterion", rule_keys, ARRAY_SIZE(rule_keys), rule);
+	uint32_t seen = rule_mapping(f, node, "a criterion", rule_keys, ARRAY_SIZE(rule_keys), rule);
 	for (unsigned i = 0; node->type == YAML_MAP && i < 3; i++)
 		if (!(seen & 1u << i))
-			fault(l, node->line, "a criterion needs \"%s\"", rule_keys[i].name);
+			rule_fault(f, node->line, "a criterion needs \"%s\"", rule_keys[i].name);
 	if (node->type == YAML_MAP && !(seen & ~KEYS_NEEDED))
-		fault(l, node->line, "the criterion has no condition");
+		rule_fault(f, node->line, "the criterion has no condition");
 	rule->leak_ns = MAX(rule->window_ns / MAX(rule->threshold, 1u), 1u);
 	if (!rule->cool_down_ns)
 		rule->cool_down_ns = rule->window_ns;
 }
 
-static void read_root(struct loader *l, const struct yaml_node *root)
-{
-	if (root->type != YAML_MAP || root->count != 1 || strcmp(root->keys[0].text, "packets") != 0) {
-		fault(l, MAX(root->line, 1u), "the file holds one key, \"packets:\"");
-		return;
-	}
-	const struct yaml_node *list = &root->items[0];
-	if (list->type != YAML_LIST && list->type != YAML_NULL) {
-		fault(l, list->line, "packets must be a list");
-		return;
-	}
-	for (unsigned i = 0; i < list->count; i++)
-		read_rule(l, &list->items[i]);
-}
-
 /* --- files --- */
+
+static const struct rule_kind kind = {"packets", read_rule};
 
 int packet_rules_parse(struct span yaml, const char *name, struct packet_rules *into, struct buffer *errors)
 {
-	struct loader l = {.rules = into, .name = name, .errors = errors};
-	struct yaml_node root = {0};
-	int r = config_yaml_parse(yaml, name, &root, errors);
-
-	if (r)
-		return r < 0 ? r : CONFIG_E_INVALID;
-	read_root(&l, &root);
-	yaml_node_free(&root);
-	return l.bad ? CONFIG_E_INVALID : 0;
-}
-
-static int load_file(const char *path, struct packet_rules *into, struct buffer *errors)
-{
-	_cleanup_free_ char *bytes = malloc(CONFIG_YAML_BYTES_MAX + 1);
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-
-	if (!bytes)
-		return -ENOMEM;
-	if (!file) {
-		buffer_printf(errors, "%s: cannot be read: %s\n", path, strerror(errno));
-		return CONFIG_E_INVALID;
-	}
-	size_t len = fread(bytes, 1, CONFIG_YAML_BYTES_MAX + 1, file);
-	if (ferror(file) || len > CONFIG_YAML_BYTES_MAX) {
-		buffer_printf(errors, "%s: cannot be read, or is larger than %d bytes\n", path,
-			      CONFIG_YAML_BYTES_MAX);
-		return CONFIG_E_INVALID;
-	}
-	return packet_rules_parse((struct span){bytes, len}, path, into, errors);
+	return rule_file_parse(&kind, yaml, name, into, errors);
 }
 
 int packet_rules_load(const struct config *config, struct packet_rules **ret, struct buffer *errors)
@@ -426,7 +346,7 @@ int packet_rules_load(const struct config *config, struct packet_rules **ret, st
 	if (!rules)
 		return -ENOMEM;
 	for (unsigned i = 0; i < config->detect.packets.count && r >= 0; i++) {
-		int e = load_file(config->detect.packets.items[i], rules, errors);
+		int e = rule_file_load(&kind, config->detect.packets.items[i], rules, errors);
 		if (e)
 			r = e;
 	}

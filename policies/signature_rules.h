@@ -9,8 +9,10 @@
  *         category: sqli                       signature_category_name
  *         severity: critical                   low, medium, high, critical
  *         paranoia: 1                          1 to 4: from this level on it is in force
- *         where: [path, query, headers]        or user_agent, referer, cookie, forwarded, other. Default:
- * path, query words: [union]                       one of these stands in whatever matches (case folded)
+ *         where: [path, query, headers]        or user_agent, referer, cookie, forwarded, other.
+ *                                              Default: path, query
+ *         referer: other                       only where Referer names another site (cross_site.h)
+ *         words: [union]                       one of these stands in whatever matches (case folded)
  *         regex: ['\bunion\b.{0,40}\bselect']  any suffices; PCRE2, case folded
  *         matches: ["1 union select 2"]        texts that must match, and must not: the tests hold it to them
  *         passes: ["a union of workers"]
@@ -70,6 +72,7 @@ struct signature {
 	uint8_t severity; /* enum signature_severity */
 	uint8_t paranoia;
 	uint8_t where; /* 1 << enum signature_where */
+	bool referred; /* only in a request to which another site's page led */
 	unsigned line; /* of its file */
 	struct signature_texts words, regexes, matches, passes;
 };
