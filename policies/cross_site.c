@@ -6,7 +6,7 @@
 
 /* The headers that tell; SPAN_NULL where it was not sent. */
 struct told {
-	struct span host, origin, referer, site, agent, content_type;
+	struct span host, forwarded_host, origin, referer, site, agent, content_type;
 	bool unasked; /* one that no page may set unasked */
 };
 
@@ -60,6 +60,8 @@ static void look(const struct http_request *r, struct told *t)
 			break;
 		case 16:
 			t->unasked |= is(h, "x-requested-with");
+			if (is(h, "x-forwarded-host"))
+				first(&t->forwarded_host, h);
 			break;
 		default:
 			break;
@@ -139,4 +141,34 @@ bool cross_site_possible(const struct http_request *r)
 	if (t.referer.len)
 		return !is_own_host(t.referer, t.host);
 	return t.agent.len >= 8 && strncasecmp(t.agent.ptr, "Mozilla/", 8) == 0;
+}
+
+/* "app.example.test" of one site with "api.example.test". */
+static bool is_neighbour(struct span url, struct span host)
+{
+	struct span theirs = without_port(authority_of(url)), ours = without_port(host);
+	unsigned dots = 0;
+	size_t i = 0;
+
+	for (; i < theirs.len && i < ours.len; i++) {
+		struct span a = {theirs.ptr + theirs.len - 1 - i, 1}, b = {ours.ptr + ours.len - 1 - i, 1};
+		if (!span_equal_nocase(a, b))
+			return false;
+		dots += a.ptr[0] == '.';
+		if (dots == 2)
+			return true;
+	}
+	const struct span longer = theirs.len > i ? theirs : ours;
+	return longer.len == i || (dots == 1 && longer.ptr[longer.len - 1 - i] == '.');
+}
+
+bool cross_site_referred(const struct http_request *r)
+{
+	struct told t = {0};
+
+	look(r, &t);
+	if (t.site.ptr && !span_equal_nocase(t.site, SPAN("cross-site")))
+		return false;
+	return authority_of(t.referer).len && !is_neighbour(t.referer, t.host) &&
+	       !is_neighbour(t.referer, t.forwarded_host);
 }

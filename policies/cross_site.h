@@ -21,4 +21,9 @@
 
 bool cross_site_possible(const struct http_request *request);
 
+/* Did another site's page lead here? Its Referer names a host that is neither this one (Host, or what a proxy
+ * wrote to X-Forwarded-Host) nor a neighbour of it, by the last two labels; Sec-Fetch-Site, where it was
+ * sent, does not say otherwise. */
+bool cross_site_referred(const struct http_request *request);
+
 #endif

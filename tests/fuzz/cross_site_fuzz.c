@@ -42,5 +42,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.method = SPAN("POST");
 	r.headers[r.header_count++] = (struct http_header){SPAN("AUTHORIZATION"), SPAN("x")};
 	assert(!cross_site_possible(&r));
+	/* What a browser says of it comes before what the Referer does. */
+	bool referred = cross_site_referred(&r);
+	assert(cross_site_referred(&r) == referred);
+	memmove(r.headers + 1, r.headers, (r.header_count - 1) * sizeof r.headers[0]);
+	r.headers[0] = (struct http_header){SPAN("Sec-Fetch-Site"), SPAN("same-site")};
+	assert(!cross_site_referred(&r));
 	return 0;
 }
