@@ -135,6 +135,7 @@ struct event_request {
 				      * proxy tells of it (ja4_header) is its JA4 alone */
 	struct event_signature *signatures; /* the strongest first */
 	uint8_t signature_count;
+	uint8_t signatures_unfinished; /* they were not all looked for, or not to the request's end */
 	struct event_marks marks;
 	uint8_t documented; /* in the OpenAPI file: 1 yes, 2 no; 0: there is no file */
 	unsigned version_major, version_minor;

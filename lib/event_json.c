@@ -284,6 +284,10 @@ static void put_request(struct json_writer *w, const struct event *e)
 		put_deviations(w, r->deviations);
 	if (r->signature_count)
 		put_signatures(w, r);
+	if (r->signatures_unfinished) {
+		KEY(w, "picket.signature.unfinished");
+		json_bool(w, true);
+	}
 	put_client(w, r);
 	if (r->tls)
 		put_tls(w, r->tls);

@@ -191,7 +191,7 @@ struct detect_counts detect_counts(const struct detect *d)
 		.withheld = __atomic_load_n(&d->withheld, __ATOMIC_RELAXED),
 		.gave_up = matcher_gave_up(d->matcher),
 		.signatures = {d->signatures != NULL, s.requests, s.matched, s.suspected, s.gave_up,
-			       s.excepted},
+			       s.unfinished, s.excepted},
 	};
 }
 

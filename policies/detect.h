@@ -33,7 +33,7 @@ struct detect_counts {
 	uint64_t own_denials; /* matches not counted, for picket itself denies that client */
 	struct {
 		bool on;
-		uint64_t requests, matched, asked, gave_up, excepted; /* signatures.h */
+		uint64_t requests, matched, asked, gave_up, unfinished, excepted; /* signatures.h */
 	} signatures;
 };
 

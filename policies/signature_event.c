@@ -75,6 +75,7 @@ void signature_event_note(struct event *e, const struct signature_hits *hits, co
 {
 	unsigned n = 0;
 
+	e->request.signatures_unfinished = hits->unfinished;
 	if (!hits->count)
 		return;
 	e->request.signatures = event_tail_alloc(e, hits->count * sizeof *e->request.signatures);

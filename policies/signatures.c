@@ -8,6 +8,7 @@
 #include "lib/config.h"
 #include "lib/target_route.h"
 #include "lib/util.h"
+#include "policies/cross_site.h"
 #include "policies/request_path.h"
 #include "policies/unravel.h"
 #include "policies/words.h"
@@ -19,6 +20,9 @@ struct signature_set {
 	uint64_t bits[SIGNATURES_MAX / 64];
 };
 
+/* What a text may be read as; what is looked for in all of them, in few but the first. */
+enum form { FORM_PLAIN, FORM_SQL, FORM_SHELL, FORMS };
+
 /* A route on which some signatures do not count. */
 struct exception {
 	char *route;
@@ -27,9 +31,11 @@ struct exception {
 
 struct signatures {
 	struct signature_rules rules;
-	pcre2_code **codes; /* of each signature; NULL: not in force */
+	pcre2_code **codes; /* of each signature; NULL: not in force, or its words are all there is to it */
+	struct span *words_at; /* of these: the first, in the text that is looked at */
 	struct words *words;
 	struct signature_set where[SIGNATURE_WHERES]; /* which look there */
+	struct signature_set forms[FORMS];            /* and at which form of it */
 	struct exception *exceptions;
 	unsigned exception_count;
 	pcre2_match_data *data;
@@ -62,13 +68,24 @@ static int join_expressions(const struct signature *s, struct buffer *into)
 {
 	for (unsigned i = 0; i < s->regexes.count; i++)
 		buffer_printf(into, "%s(?:%s)", i ? "|" : "", s->regexes.items[i]);
-	for (unsigned i = 0; !s->regexes.count && i < s->words.count; i++) /* its words are all there is */
-		buffer_printf(into, "%s\\Q%s\\E", i ? "|" : "", s->words.items[i]);
 	return into->truncated ? -ENOMEM : 0;
 }
 
-static int compile(struct signatures *s, unsigned index, pcre2_compile_context *context,
-		   struct buffer *errors)
+/* Comments go from where a database or PHP reads, quotes inside of words where a shell does; what else is
+ * looked for would find nothing there that it did not find before. */
+static bool form_matters(enum form form, unsigned category)
+{
+	static const char *const readers[FORMS][4] = {
+		[FORM_SQL] = {"sqli", "nosqli", "php"}, [FORM_SHELL] = {"command", "traversal"}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(readers[form]) && readers[form][i]; i++)
+		if (strcmp(readers[form][i], signature_category_name(category)) == 0)
+			return true;
+	return form == FORM_PLAIN;
+}
+
+static int compile_expression(struct signatures *s, unsigned index, pcre2_compile_context *context,
+			      struct buffer *errors)
 {
 	const struct signature *signature = &s->rules.items[index];
 	struct buffer text = BUFFER_INIT(SIGNATURE_LIST_MAX * SIGNATURE_REGEX_MAX);
@@ -80,7 +97,7 @@ static int compile(struct signatures *s, unsigned index, pcre2_compile_context *
 	if (!r)
 		s->codes[index] = pcre2_compile((PCRE2_SPTR)text.data, text.len,
 						PCRE2_CASELESS | PCRE2_MULTILINE | PCRE2_NO_AUTO_CAPTURE |
-							PCRE2_NEVER_BACKSLASH_C,
+							PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT,
 						&error, &offset, context);
 	buffer_free(&text);
 	if (r)
@@ -92,6 +109,17 @@ static int compile(struct signatures *s, unsigned index, pcre2_compile_context *
 		return error == PCRE2_ERROR_NOMEMORY ? -ENOMEM : CONFIG_E_INVALID;
 	}
 	pcre2_jit_compile(s->codes[index], PCRE2_JIT_COMPLETE); /* refused in a sandbox: then without */
+	return 0;
+}
+
+static int compile(struct signatures *s, unsigned index, pcre2_compile_context *context,
+		   struct buffer *errors)
+{
+	const struct signature *signature = &s->rules.items[index];
+	int r = signature->regexes.count ? compile_expression(s, index, context, errors) : 0;
+
+	if (r)
+		return r;
 	for (unsigned i = 0; i < signature->words.count; i++) {
 		r = words_add(s->words, span_from(signature->words.items[i]), 0, (uint16_t)index);
 		if (r > 0)
@@ -102,6 +130,9 @@ static int compile(struct signatures *s, unsigned index, pcre2_compile_context *
 	for (unsigned w = 0; w < SIGNATURE_WHERES; w++)
 		if (signature->where >> w & 1)
 			set_add(&s->where[w], index);
+	for (unsigned f = 0; f < FORMS; f++)
+		if (form_matters((enum form)f, signature->category))
+			set_add(&s->forms[f], index);
 	return 0;
 }
 
@@ -212,14 +243,15 @@ static int load(struct signatures *s, const struct signatures_settings *settings
 static int allocate(struct signatures *s, const struct signatures_settings *settings)
 {
 	s->codes = calloc(s->rules.count + 1, sizeof *s->codes);
+	s->words_at = calloc(s->rules.count + 1, sizeof *s->words_at);
 	s->exceptions = calloc(settings->exception_count + 1, sizeof *s->exceptions);
 	s->data = pcre2_match_data_create(1, NULL);
 	s->context = pcre2_match_context_create(NULL);
-	if (!s->codes || !s->exceptions || !s->data || !s->context)
+	if (!s->codes || !s->words_at || !s->exceptions || !s->data || !s->context)
 		return -ENOMEM;
-	/* What an attacker's text may cost, as in matcher.c: about 0.1 ms, then the expression is given up
-	 * on. */
-	pcre2_set_match_limit(s->context, 10000);
+	/* What an attacker's text may cost at one place, as in matcher.c: about 0.1 ms, then the expression
+	 * is given up on. */
+	pcre2_set_match_limit(s->context, 2000);
 	pcre2_set_depth_limit(s->context, 1000);
 	pcre2_set_heap_limit(s->context, 1024);
 	return words_new(&s->words);
@@ -259,6 +291,7 @@ void signatures_free(struct signatures *s)
 	for (unsigned i = 0; i < s->exception_count; i++)
 		free(s->exceptions[i].route);
 	free(s->codes);
+	free(s->words_at);
 	free(s->exceptions);
 	words_free(s->words);
 	pcre2_match_data_free(s->data);
@@ -276,32 +309,57 @@ struct look {
 	const struct http_request *request;
 	struct signature_hits *hits;
 	struct signature_set hit; /* each signature is told once */
+	enum { REFERRED_UNKNOWN, REFERRED_NO, REFERRED_YES } referred;
 	unsigned asked, given_up;
-	uint64_t began_ns; /* 0: the clock was not needed yet */
-	bool over;         /* it has had its share of time, or of expressions */
+	size_t places;                   /* tried since the clock was looked at */
+	uint64_t began_ns, cpu_began_ns; /* 0: not looked at yet */
+	bool over;                       /* it has had its share of time, or of expressions */
 };
 
-/* A long text is searched piece by piece, so that between them the clock can be looked at: the limits of an
- * expression hold for each place where it may begin, and of these a long text has many. */
-#define PIECE   1024
-#define OVERLAP 512 /* longer than what an expression matches, as a rule */
+/* An expression may match so far behind the place where it begins, as a rule. */
+#define OVERLAP 512
 
-/* The clock is looked at every sixteenth time: a clean request asks less often than that. */
-static bool time_is_over(struct look *l)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	uint64_t now_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-	if (!l->began_ns)
-		l->began_ns = now_ns;
-	l->over = l->over || now_ns - l->began_ns > SIGNATURES_TIME_MAX_NS;
-	return l->over;
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-static void word_found(void *arg, uint16_t id)
+/* Most requests look at the clock once or never. The cheap clock also runs while others have the processor,
+ * so whoever seems slow by it is measured by the thread's own. */
+static void places_tried(struct look *l, size_t places)
 {
-	set_add(arg, id);
+	l->places += places;
+	if (l->places < SIGNATURES_PIECE || l->over)
+		return;
+	l->places = 0;
+	if (l->cpu_began_ns) {
+		l->over =
+			clock_ns(CLOCK_THREAD_CPUTIME_ID) - l->cpu_began_ns > SIGNATURES_TIME_MAX_NS / 4 * 3;
+		return;
+	}
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	if (!l->began_ns)
+		l->began_ns = now_ns;
+	else if (now_ns - l->began_ns > SIGNATURES_TIME_MAX_NS / 4)
+		l->cpu_began_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* What words said of one text. */
+struct suspicion {
+	struct signatures *s;
+	struct signature_set suspects;
+};
+
+static void word_found(void *arg, uint16_t id, struct span word)
+{
+	struct suspicion *on = arg;
+
+	if (!on->s->codes[id] && !set_has(&on->suspects, id))
+		on->s->words_at[id] = word;
+	set_add(&on->suspects, id);
 }
 
 /* The match; a NULL pointer if there is none. */
@@ -311,15 +369,17 @@ static struct span ask(struct look *l, unsigned index, struct span text)
 	bool last;
 	int r;
 
+	if (!s->codes[index])
+		return s->words_at[index];
 	l->asked++;
-	if (l->asked % 16 == 0)
-		time_is_over(l);
-	for (size_t from = 0;; from += PIECE) {
-		size_t end = MIN(text.len, from + PIECE + OVERLAP);
-		last = end == text.len;
-		r = pcre2_match(s->codes[index], (PCRE2_SPTR)text.ptr, end, from, last ? 0 : PCRE2_NOTEOL,
-				s->data, s->context);
-		if (r != PCRE2_ERROR_NOMATCH || last || time_is_over(l))
+	for (size_t from = 0;; from += SIGNATURES_PIECE) {
+		size_t end = MIN(text.len, from + SIGNATURES_PIECE + OVERLAP);
+		last = from + SIGNATURES_PIECE > text.len;
+		pcre2_set_offset_limit(s->context, from + SIGNATURES_PIECE - 1);
+		r = pcre2_match(s->codes[index], (PCRE2_SPTR)text.ptr, end, from,
+				end == text.len ? 0 : PCRE2_NOTEOL, s->data, s->context);
+		places_tried(l, MIN(SIGNATURES_PIECE, text.len - from));
+		if (r != PCRE2_ERROR_NOMATCH || last || l->over)
 			break;
 	}
 	if (r < 0) {
@@ -328,6 +388,13 @@ static struct span ask(struct look *l, unsigned index, struct span text)
 	}
 	const size_t *at = pcre2_get_ovector_pointer(s->data);
 	return (struct span){text.ptr + at[0], at[1] - at[0]};
+}
+
+static bool is_referred(struct look *l)
+{
+	if (l->referred == REFERRED_UNKNOWN)
+		l->referred = cross_site_referred(l->request) ? REFERRED_YES : REFERRED_NO;
+	return l->referred == REFERRED_YES;
 }
 
 static bool is_excepted(struct look *l, unsigned index)
@@ -372,29 +439,38 @@ static void hit_add(struct look *l, unsigned index, enum signature_where where, 
 	memcpy(h->text, text.ptr, h->len);
 }
 
-static void look_at(struct look *l, enum signature_where where, struct span text)
+/* True: a critical one was found. */
+static bool look_at(struct look *l, enum signature_where where, enum form form, struct span text)
 {
-	struct signature_set suspects = {0};
-	const struct signature_set *here = &l->s->where[where];
+	struct signatures *s = l->s;
+	struct suspicion on = {.s = s};
+	bool critical = false;
 
-	words_search(l->s->words, text, word_found, &suspects);
-	for (unsigned i = 0; i < ARRAY_SIZE(suspects.bits); i++) {
-		for (uint64_t left = suspects.bits[i] & here->bits[i] & ~l->hit.bits[i]; left;
-		     left &= left - 1) {
+	words_search(s->words, text, word_found, &on);
+	for (unsigned i = 0; i < ARRAY_SIZE(on.suspects.bits); i++) {
+		for (uint64_t left = on.suspects.bits[i] & s->where[where].bits[i] & s->forms[form].bits[i] &
+				     ~l->hit.bits[i];
+		     left; left &= left - 1) {
+			unsigned index = i * 64 + (unsigned)__builtin_ctzll(left);
+			const struct signature *signature = &s->rules.items[index];
 			if (l->over || l->asked >= SIGNATURES_ASKED_MAX ||
 			    l->given_up >= SIGNATURES_GIVEN_MAX) {
 				l->given_up++;
-				return;
+				return critical;
 			}
-			unsigned index = i * 64 + (unsigned)__builtin_ctzll(left);
+			if (signature->referred && !is_referred(l))
+				continue;
 			struct span found = ask(l, index, text);
-			if (found.ptr)
-				hit_add(l, index, where, found);
+			if (!found.ptr)
+				continue;
+			hit_add(l, index, where, found);
+			critical |= signature->severity == SIGNATURE_CRITICAL;
 		}
 	}
+	return critical;
 }
 
-/* A text and what a database or a shell may make of it. */
+/* A text, and what a database or a shell may make of it: what hides there, unless it is plain already. */
 static void look_at_forms(struct look *l, enum signature_where where, struct span text)
 {
 	char *plain = l->s->scratch, *other = plain + text.len + 1;
@@ -403,18 +479,19 @@ static void look_at_forms(struct look *l, enum signature_where where, struct spa
 
 	if (!text.len)
 		return;
-	if (where == SIGNATURE_QUERY || signs & UNRAVEL_SIGN_CODED) {
+	if (where == SIGNATURE_QUERY || signs & UNRAVEL_SIGNS_TEXT) {
 		bool query = where == SIGNATURE_QUERY;
-		text = (struct span){plain, unravel(text, query ? UNRAVEL_QUERY : UNRAVEL_TEXT, plain)};
-		signs = unravel_signs(text);
+		text = (struct span){plain,
+				     unravel(text, query ? UNRAVEL_QUERY : UNRAVEL_TEXT, plain, &signs)};
 	}
-	look_at(l, where, text);
+	if (look_at(l, where, FORM_PLAIN, text))
+		return;
 	len = signs & UNRAVEL_SIGN_SQL ? unravel_sql(text, other) : 0;
-	if (len)
-		look_at(l, where, (struct span){other, len});
+	if (len && look_at(l, where, FORM_SQL, (struct span){other, len}))
+		return;
 	len = signs & UNRAVEL_SIGN_SHELL ? unravel_shell(text, other) : 0;
 	if (len)
-		look_at(l, where, (struct span){other, len});
+		look_at(l, where, FORM_SHELL, (struct span){other, len});
 }
 
 static int scratch_reserve(struct signatures *s, size_t size)
@@ -467,6 +544,7 @@ int signatures_run(struct signatures *s, const struct http_request *request, str
 	size_t longest = MAX(request->path.len, request->query.len);
 
 	ret->count = ret->more = 0;
+	ret->unfinished = false;
 	ret->marks = (struct event_marks){0};
 	for (unsigned i = 0; i < request->header_count; i++)
 		longest = MAX(longest, request->headers[i].value.len);
@@ -478,9 +556,11 @@ int signatures_run(struct signatures *s, const struct http_request *request, str
 		const struct http_header *h = &request->headers[i];
 		look_at_forms(&l, where_of(h->name), h->value);
 	}
+	ret->unfinished = l.given_up > 0;
 	count(&s->counts.requests, 1);
 	count(&s->counts.suspected, l.asked);
 	count(&s->counts.gave_up, l.given_up);
+	count(&s->counts.unfinished, l.given_up > 0);
 	count(&s->counts.matched, ret->count > 0);
 	return 0;
 }
@@ -489,10 +569,12 @@ bool signatures_try(struct signatures *s, unsigned index, struct span text)
 {
 	static const struct http_request nothing;
 	struct signature_hits hits = {0};
-	struct look l = {.s = s, .request = &nothing, .hits = &hits};
+	struct look l = {.s = s, .request = &nothing, .hits = &hits, .referred = REFERRED_YES};
 
-	for (unsigned w = 0; s->codes[index] && w < SIGNATURE_WHERES; w++)
-		if (s->rules.items[index].where >> w & 1) {
+	memset(&l.hit, 0xff, sizeof l.hit); /* what the others find does not matter */
+	l.hit.bits[index / 64] &= ~(UINT64_C(1) << (index % 64));
+	for (unsigned w = 0; w < SIGNATURE_WHERES; w++)
+		if (set_has(&s->where[w], index)) {
 			if (scratch_reserve(s, 2 * (text.len + 1)))
 				return false;
 			look_at_forms(&l, (enum signature_where)w, text);
@@ -513,6 +595,7 @@ struct signatures_counts signatures_counts(const struct signatures *s)
 		.matched = __atomic_load_n(&s->counts.matched, __ATOMIC_RELAXED),
 		.suspected = __atomic_load_n(&s->counts.suspected, __ATOMIC_RELAXED),
 		.gave_up = __atomic_load_n(&s->counts.gave_up, __ATOMIC_RELAXED),
+		.unfinished = __atomic_load_n(&s->counts.unfinished, __ATOMIC_RELAXED),
 		.excepted = __atomic_load_n(&s->counts.excepted, __ATOMIC_RELAXED),
 	};
 }

@@ -6,7 +6,10 @@
  * expression. What this costs a clean request does not grow with the number of signatures.
  *
  * What a client's bytes may cost is bounded: by the parser's ceiling of a head, by the limits of one
- * expression, and for each request by the number of expressions and their time; what was given up is counted.
+ * expression, and for each request by the number of expressions and their time. A long text is asked about
+ * piece by piece, SIGNATURES_PIECE places where a match may begin at a time, and the clock is looked at
+ * whenever so many were tried, in whatever texts: a request takes its time and that of one piece, no more.
+ * One of which something was left out says so.
  *
  * Not thread safe: scratch memory is reused.
  */
@@ -18,12 +21,12 @@
 #include "lib/http_request.h"
 #include "policies/signature_rules.h"
 
-#define SIGNATURE_HITS_MAX   8   /* kept of one request; of those beyond the category and severity are */
-#define SIGNATURE_TEXT_MAX   96  /* bytes kept of what matched */
-#define SIGNATURES_ASKED_MAX 512 /* expressions a request */
-#define SIGNATURES_GIVEN_MAX 4   /* ... of which so many may run out of their limits */
-#define SIGNATURES_TIME_MAX_NS \
-	2000000 /* ... and the time they may take; looked at between pieces of a text */
+#define SIGNATURE_HITS_MAX     8   /* kept of one request; of those beyond the category and severity are */
+#define SIGNATURE_TEXT_MAX     96  /* bytes kept of what matched */
+#define SIGNATURES_ASKED_MAX   512 /* expressions a request */
+#define SIGNATURES_GIVEN_MAX   4   /* ... of which so many may run out of their limits */
+#define SIGNATURES_TIME_MAX_NS 2000000 /* ... and the time they may take */
+#define SIGNATURES_PIECE       64
 
 struct signature_hit {
 	const struct signature *signature;
@@ -35,6 +38,7 @@ struct signature_hit {
 struct signature_hits {
 	struct signature_hit items[SIGNATURE_HITS_MAX]; /* each signature once */
 	unsigned count, more;                           /* more: of those that were not kept */
+	bool unfinished;                                /* not all was looked for, or not to its end */
 	struct event_marks marks;                       /* of all */
 };
 
@@ -67,6 +71,7 @@ struct signatures_counts {
 	uint64_t requests, matched; /* matched: requests with a hit */
 	uint64_t suspected;         /* expressions asked */
 	uint64_t gave_up;           /* expressions that a text made run too long, or beyond ASKED_MAX */
+	uint64_t unfinished;        /* requests with one of these */
 	uint64_t excepted;          /* hits that an exception took out */
 };
 struct signatures_counts signatures_counts(const struct signatures *s); /* safe from other threads */

@@ -202,11 +202,17 @@ static struct form read_form(const char *at, const char *end)
 /* One round. Bytes of percent encoding are bytes, the other forms name characters. */
 static size_t decode(struct span in, bool query, char *out, bool *ret_changed)
 {
+	static const bool special[256] = {
+		[0] = true, ['%'] = true, ['\\'] = true, ['&'] = true, ['+'] = true, [0xc0 ... 0xff] = true};
 	const char *at = in.ptr, *end = in.ptr + in.len;
 	size_t len = 0;
 
 	*ret_changed = false;
 	while (at < end) {
+		if (!special[(unsigned char)*at]) {
+			out[len++] = *at++;
+			continue;
+		}
 		struct form f = read_form(at, end);
 		char room[4];
 		bool byte = f.taken == 3 && *at == '%';
@@ -259,12 +265,12 @@ static size_t squeeze(struct span in, char *out)
 unsigned unravel_signs(struct span text)
 {
 	static const uint8_t signs[256] = {
-		[0] = UNRAVEL_SIGN_CODED,
-		[1 ... 31] = UNRAVEL_SIGN_CODED,
-		['%'] = UNRAVEL_SIGN_CODED,
-		['&'] = UNRAVEL_SIGN_CODED,
-		[0xc0 ... 0xff] = UNRAVEL_SIGN_CODED,
-		['\\'] = UNRAVEL_SIGN_CODED | UNRAVEL_SIGN_SHELL,
+		[0] = UNRAVEL_SIGN_ZERO,
+		['\t' ... '\r'] = UNRAVEL_SIGN_SPACE,
+		['%'] = UNRAVEL_SIGN_FORM,
+		['&'] = UNRAVEL_SIGN_FORM,
+		[0xc0 ... 0xff] = UNRAVEL_SIGN_FORM,
+		['\\'] = UNRAVEL_SIGN_FORM | UNRAVEL_SIGN_SHELL,
 		['*'] = UNRAVEL_SIGN_SQL,
 		['\''] = UNRAVEL_SIGN_SHELL,
 		['"'] = UNRAVEL_SIGN_SHELL,
@@ -272,29 +278,36 @@ unsigned unravel_signs(struct span text)
 		['`'] = UNRAVEL_SIGN_SHELL,
 		['$'] = UNRAVEL_SIGN_SHELL,
 	};
-	unsigned seen = 0;
+	unsigned seen = 0, spaces = 0;
 	char before = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
-		seen |= signs[(unsigned char)c] | (unsigned)(c == ' ' && before == ' ');
+		seen |= signs[(unsigned char)c];
+		spaces |= (unsigned)(c == ' ' && before == ' ');
 		before = c;
 	}
-	return seen;
+	return seen | (spaces ? UNRAVEL_SIGN_SPACE : 0);
 }
 
-size_t unravel(struct span text, enum unravel_kind kind, char *out)
+size_t unravel(struct span text, enum unravel_kind kind, char *out, unsigned *ret_signs)
 {
 	bool changed = false;
 	struct span s = {out, decode(text, kind == UNRAVEL_QUERY, out, &changed)};
+	unsigned signs = unravel_signs(s);
 
-	if (kind != UNRAVEL_QUERY) /* there a zero has no meaning yet */
+	if (kind != UNRAVEL_QUERY && signs & UNRAVEL_SIGN_ZERO) /* there a zero has no meaning yet */
 		for (size_t i = 0; i < s.len; i++)
 			if (!out[i])
 				out[i] = 1;
-	for (unsigned round = 1; changed && round < UNRAVEL_ROUNDS; round++)
+	for (unsigned round = 1; changed && signs & UNRAVEL_SIGN_FORM && round < UNRAVEL_ROUNDS; round++) {
 		s.len = decode(s, false, out, &changed);
-	return squeeze(s, out);
+		signs = unravel_signs(s);
+	}
+	if (signs & UNRAVEL_SIGN_SPACE)
+		s.len = squeeze(s, out);
+	*ret_signs = signs;
+	return s.len;
 }
 
 /* --- comments of SQL --- */

@@ -24,14 +24,19 @@
 enum unravel_kind { UNRAVEL_TEXT, UNRAVEL_QUERY };
 #define UNRAVEL_ROUNDS 3 /* of decoding; a text that is wrapped more often is left as it then is */
 
-/* What of it is worth a try; each may be said of a text that stays as it is. */
+/* What a text has, and so what of it is worth a try; each may be said of a text that stays as it is. */
 enum unravel_sign {
-	UNRAVEL_SIGN_CODED = 1, /* by unravel, of a text that is no query */
-	UNRAVEL_SIGN_SQL = 2,   /* by unravel_sql */
-	UNRAVEL_SIGN_SHELL = 4, /* by unravel_shell */
+	UNRAVEL_SIGN_FORM = 1,  /* what may stand for another character */
+	UNRAVEL_SIGN_SPACE = 2, /* white space that is not one space */
+	UNRAVEL_SIGN_ZERO = 4,
+	UNRAVEL_SIGN_SQL = 8,    /* by unravel_sql */
+	UNRAVEL_SIGN_SHELL = 16, /* by unravel_shell */
 };
+#define UNRAVEL_SIGNS_TEXT \
+	(UNRAVEL_SIGN_FORM | UNRAVEL_SIGN_SPACE | UNRAVEL_SIGN_ZERO) /* by unravel, of what is no query */
 unsigned unravel_signs(struct span text);
-size_t unravel(struct span text, enum unravel_kind kind, char *out);
+/* ret_signs: of what it became. */
+size_t unravel(struct span text, enum unravel_kind kind, char *out, unsigned *ret_signs);
 
 /* 0: there is nothing to take out. Of a text that was unravelled. */
 size_t unravel_sql(struct span text, char *out);

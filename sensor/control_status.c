@@ -318,6 +318,7 @@ static void write_judgment(struct json_writer *w, const struct status *s)
 	put_uint(w, "matched", s->detect.signatures.matched);
 	put_uint(w, "asked", s->detect.signatures.asked);
 	put_uint(w, "gave_up", s->detect.signatures.gave_up);
+	put_uint(w, "unfinished", s->detect.signatures.unfinished);
 	put_uint(w, "excepted", s->detect.signatures.excepted);
 	json_object_end(w);
 	json_object_end(w);

@@ -26,19 +26,22 @@ static void check_text(struct span text, enum unravel_kind kind, size_t separato
 {
 	char *out = malloc(text.len + 1), *other = malloc(text.len + 1);
 	size_t zeros = 0;
+	unsigned signs, again;
 
 	assert(out && other);
-	struct span s = {out, unravel(text, kind, out)};
+	struct span s = {out, unravel(text, kind, out, &signs)};
 	assert(s.len <= text.len);
 	check_squeezed(s);
 	for (size_t i = 0; i < s.len; i++)
 		zeros += !s.ptr[i];
 	assert(zeros <= separators);
-	if (kind == UNRAVEL_TEXT && !(unravel_signs(text) & UNRAVEL_SIGN_CODED))
+	if (kind == UNRAVEL_TEXT && !(unravel_signs(text) & UNRAVEL_SIGNS_TEXT))
 		assert(span_equal(s, text));
 	memcpy(other, text.ptr, text.len);
-	assert(unravel((struct span){other, text.len}, kind, other) == s.len &&
-	       memcmp(other, out, s.len) == 0);
+	assert(unravel((struct span){other, text.len}, kind, other, &again) == s.len &&
+	       memcmp(other, out, s.len) == 0 && signs == again);
+	/* What squeezing took away is all that may have been told too much. */
+	assert(!((signs ^ unravel_signs(s)) & ~(unsigned)(UNRAVEL_SIGN_SPACE | UNRAVEL_SIGN_ZERO)));
 	size_t sql = unravel_sql(s, other);
 	assert(sql <= s.len && (!sql || !memmem(other, sql, "*/", 2) || memmem(out, s.len, "*/", 2)));
 	assert(unravel_shell(s, other) <= s.len);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/signatures.h"
+#include <sys/prctl.h>
 #include <time.h>
 #include "policies/detect.h"
 #include "policies/signature_event.h"
@@ -49,7 +50,8 @@ static bool has_hit(const struct signature_hits *hits, const char *id)
 static void assert_unravels(const char *text, enum unravel_kind kind, const char *wanted, size_t len)
 {
 	char out[256];
-	struct span s = {out, unravel(span_from(text), kind, out)};
+	unsigned signs;
+	struct span s = {out, unravel(span_from(text), kind, out, &signs)};
 
 	if (!span_equal(s, (struct span){wanted, len}))
 		fail_msg("%s became %.*s", text, (int)s.len, out);
@@ -146,6 +148,65 @@ static void a_parameter_does_not_lend_to_the_next(void **state)
 	signatures_free(s);
 }
 
+/* What a form hides, and only there: a text that is plain already is not turned over. */
+static void each_form_is_for_those_who_read_it(void **state)
+{
+	const struct signatures_settings usual = {.paranoia = 1};
+	struct signatures *s = make(&usual);
+	struct signature_hits hits;
+
+	(void)state;
+	assert_true(look(s, "/x?a=1/**/union/**/select/**/2", &hits) >= 5 && has_hit(&hits, "sql-union"));
+	assert_true(look(s, "/x?a=1;c%27%27at%20/et%22c%22/passwd", &hits) >= 5);
+	assert_true(has_hit(&hits, "command-chained") && has_hit(&hits, "system-file"));
+	signatures_free(s);
+}
+
+static unsigned score_with(struct signatures *s, const char *target, const char *host, const char *referer,
+			   const char *name, const char *value)
+{
+	struct http_request r = request_of(target);
+	struct signature_hits hits;
+
+	r.headers[r.header_count++] = (struct http_header){SPAN("Host"), span_from(host)};
+	if (referer)
+		r.headers[r.header_count++] = (struct http_header){SPAN("Referer"), span_from(referer)};
+	if (name)
+		r.headers[r.header_count++] = (struct http_header){span_from(name), span_from(value)};
+	assert_int_equal(signatures_run(s, &r, &hits), 0);
+	return hits.marks.score;
+}
+
+static void a_session_is_planted_by_another_sites_link(void **state)
+{
+	static const char *const sent[] = {"/login?JSESSIONID=1a2b3c", "/shop;jsessionid=1a2b?x=1",
+					   "/x?a=b&django_session=e30", "/x?connect.sid=s%3aabc"};
+	static const char *const usual[] = {"/done?session_id=cs_live_1", "/cb?session_state=1&code=2",
+					    "/x?side=left", "/x?checkout_session=1"};
+	const struct signatures_settings settings = {.paranoia = 1};
+	struct signatures *s = make(&settings);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sent); i++) {
+		assert_true(score_with(s, sent[i], "a.test", "https://evil.example/", NULL, NULL) >= 5);
+		assert_true(score_with(s, sent[i], "a.test:8080", "http://a.test.evil.example/x",
+				       "Sec-Fetch-Site", "cross-site") >= 5);
+		/* The site itself, a neighbour of it, who calls it by another name; and no page at all. */
+		assert_int_equal(score_with(s, sent[i], "a.test", "https://a.test/y", NULL, NULL), 0);
+		assert_int_equal(score_with(s, sent[i], "api.a.test", "https://app.A.test/y", NULL, NULL), 0);
+		assert_int_equal(
+			score_with(s, sent[i], "10.0.0.1", "https://a.test/y", "X-Forwarded-Host", "a.test"),
+			0);
+		assert_int_equal(score_with(s, sent[i], "a.test", "https://b.example/y", "Sec-Fetch-Site",
+					    "same-site"),
+				 0);
+		assert_int_equal(score_with(s, sent[i], "a.test", NULL, NULL, NULL), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
+		assert_int_equal(score_with(s, usual[i], "a.test", "https://pay.example/", NULL, NULL), 0);
+	signatures_free(s);
+}
+
 /* --- settings --- */
 static void levels_disabling_and_exceptions_hold(void **state)
 {
@@ -220,6 +281,7 @@ static void faults_of_a_file_are_told_with_their_lines(void **state)
 		{"signatures:\n  - paranoia: 5\n", "t:2: paranoia must be"},
 		{"signatures:\n  - where: [body]\n", "t:2: where is a list of"},
 		{"signatures:\n  - words: []\n", "t:2: words must be"},
+		{"signatures:\n  - referer: own\n", "t:2: referer must be"},
 		{"signatures:\n  - color: red\n", "t:2: unknown key \"color\""},
 		{"rules: []\n", "t:1: the file holds one key"},
 	};
@@ -239,40 +301,83 @@ static void faults_of_a_file_are_told_with_their_lines(void **state)
 }
 
 /* --- what a client's bytes may cost --- */
-static void a_hostile_head_costs_little_and_is_counted(void **state)
+static double run_ms(struct signatures *s, struct span query, struct signature_hits *hits)
 {
-	static const char *const pieces[] = {
-		"' or a",    "union(((", "{{{{{{",  "<a <a ",  "$(((",          "((((((",
-		"select a,", "'/*",      "..//",    "[a][a]",  "http://1.1.1.", "php://",
-		"\"a\".\"a", "if a == ", "<svg/on", "${a${a",  "or/**/1",       "case when then",
-		"on on on=", "% in (",   "` `",     "for /f ", "document.",     "__class__"};
+	struct http_request r = request_of("/");
+	struct timespec from, to;
+
+	r.query = query;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	assert_int_equal(signatures_run(s, &r, hits), 0);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+	return (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+}
+
+/* 60,000 bytes that were made for it. The time allowed is spent, and not more than a piece beyond it: what
+ * remains is the search for words, which any text of that length costs. */
+static void hold_to_the_limit(const char *how)
+{
+	static const char *const pieces[] = {"' or a",     "union(((",      "{{{{{{",
+					     "<a <a ",     "$(((",          "((((((",
+					     "select a,",  "'/*",           "..//",
+					     "[a][a]",     "http://1.1.1.", "php://",
+					     "\"a\".\"a",  "if a == ",      "<svg/on",
+					     "${a${a",     "or/**/1",       "case when then",
+					     "on on on=",  "% in (",        "` `",
+					     "for /f ",    "document.",     "__class__",
+					     "<a src",     "if(a=",         "case when a then a ",
+					     "' and a(a(", "<%a",           "select a from"};
 	const struct signatures_settings all = {.paranoia = SIGNATURE_PARANOIA_MAX};
+	const double limit = SIGNATURES_TIME_MAX_NS / 1e6;
 	struct signatures *s = make(&all);
 	static char text[60000];
+	struct signature_hits hits;
 	double worst = 0;
+	uint64_t unfinished = 0;
 
-	(void)state;
+	memset(text, 'a', sizeof text);
+	double plain = run_ms(s, (struct span){text, sizeof text}, &hits);
+	assert_false(hits.unfinished);
 	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
 		size_t len = 0, n = strlen(pieces[i]);
-		struct http_request r = request_of("/");
-		struct signature_hits hits;
-		struct timespec from, to;
 		for (; len + n < sizeof text; len += n)
 			memcpy(text + len, pieces[i], n);
-		r.query = (struct span){text, len};
-		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-		assert_int_equal(signatures_run(s, &r, &hits), 0);
-		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-		double ms =
-			(double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+		double ms = 1e9;
+		for (unsigned k = 0; k < 3; k++) { /* the best: others have the machine as well */
+			double once = run_ms(s, (struct span){text, len}, &hits);
+			ms = once < ms ? once : ms;
+			unfinished += hits.unfinished;
+		}
 		worst = ms > worst ? ms : worst;
 	}
-	print_message("60,000 hostile bytes: %.1f ms at most, %llu expressions given up on\n", worst,
-		      (unsigned long long)signatures_counts(s).gave_up);
+	print_message(
+		"60,000 hostile bytes, %s: %.2f ms at most (plain ones %.2f), %llu expressions given up on\n",
+		how, worst, plain, (unsigned long long)signatures_counts(s).gave_up);
+	assert_true(unfinished > 0 && unfinished == signatures_counts(s).unfinished);
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__)
-	assert_true(worst < 20);
+	assert_true(worst < 2 * limit + 3 * plain); /* each of three forms is searched */
+#else
+	(void)limit;
 #endif
 	signatures_free(s);
+}
+
+static void a_hostile_head_costs_little_and_is_counted(void **state)
+{
+	(void)state;
+	hold_to_the_limit("compiled to code");
+}
+
+/* As under MemoryDenyWriteExecute=. Not to be undone: the last of the tests. */
+static void the_same_where_memory_may_not_hold_code(void **state)
+{
+	(void)state;
+	if (prctl(65 /* PR_SET_MDWE */, 1 /* PR_MDWE_REFUSE_EXEC_GAIN */, 0, 0, 0)) {
+		print_message("skipped: this kernel has no PR_SET_MDWE\n");
+		skip();
+	}
+	each_shipped_signature_keeps_its_word(state);
+	hold_to_the_limit("interpreted");
 }
 
 /* --- events, and what detections make of them --- */
@@ -440,6 +545,8 @@ int main(void)
 		cmocka_unit_test(each_shipped_signature_keeps_its_word),
 		cmocka_unit_test(each_part_of_a_request_is_looked_at),
 		cmocka_unit_test(a_parameter_does_not_lend_to_the_next),
+		cmocka_unit_test(each_form_is_for_those_who_read_it),
+		cmocka_unit_test(a_session_is_planted_by_another_sites_link),
 		cmocka_unit_test(levels_disabling_and_exceptions_hold),
 		cmocka_unit_test(what_names_nothing_is_refused),
 		cmocka_unit_test(faults_of_a_file_are_told_with_their_lines),
@@ -449,6 +556,7 @@ int main(void)
 		cmocka_unit_test(a_page_of_another_site_may_have_caused_it),
 		cmocka_unit_test(weak_ones_add_up_each_once),
 		cmocka_unit_test(paranoia_0_looks_for_nothing),
+		cmocka_unit_test(the_same_where_memory_may_not_hold_code),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
