@@ -98,6 +98,20 @@ static int be_modest(void)
 	return nice(10) == -1 && errno ? -errno : 0;
 }
 
+/* Under systemd's MemoryDenyWriteExecute= PCRE2 interprets what it would have compiled. Nothing else changes.
+ */
+static void tell_if_interpreted(void)
+{
+	void *code = mmap(NULL, 1, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (code == MAP_FAILED)
+		complain("memory may not hold code here (MemoryDenyWriteExecute= of the unit): the rules' "
+			 "expressions are interpreted, and an answer takes longer",
+			 NULL);
+	else
+		munmap(code, 1);
+}
+
 /* --- the rules --- */
 
 /* Address reputation and counting by address are not asked for: no address comes here. */
@@ -244,6 +258,7 @@ int main(int argc, char **argv)
 	int socket = atoi(argv[1]), r = be_modest();
 	if (r)
 		return complain("its rights cannot be given up", strerror(-r));
+	tell_if_interpreted();
 	tzset(); /* what libmodsecurity writes times with is read now */
 	ModSecurity *engine = msc_init();
 	RulesSet *rules = msc_create_rules_set();

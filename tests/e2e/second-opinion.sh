@@ -114,3 +114,22 @@ equal "lost on the way" 0 "$(status_of .accounting.lost)"
 tell "$used µs of a processor in $took µs ($ticked by the kernel's count); $(status_of .second_opinion.over_budget) requests went without, none was lost"
 picket_down
 gone "$pid" || fail "it outlived the daemon"
+
+# As under the unit's MemoryDenyWriteExecute=: no expression becomes code, that is told, and the same is found.
+if python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).prctl(66, 0, 0, 0, 0) != 0)'; then # PR_GET_MDWE
+	cat >"$DIR/no-code" <<-'PY'
+		#!/usr/bin/env python3
+		import ctypes, os, sys
+		assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0  # PR_SET_MDWE
+		os.execv(os.environ["PICKET_REAL"], ["picket", *sys.argv[1:]])
+	PY
+	chmod +x "$DIR/no-code"
+	PICKET_REAL=$PICKET_BIN PICKET_BIN=$DIR/no-code picket_again
+	wait_until 30 "the rules are loaded where memory may not hold code" state_is ready
+	grep -q "expressions are interpreted" "$DIR/picket.log" "$DIR/picket.out" || fail "it does not say that it interprets"
+	events_start
+	ask $D4 "/load?class=java.lang.Runtime%27again"
+	wait_until 10 "the alarm" events_reach http.anomaly 1 '."http.anomaly.name" == "second_opinion"'
+	tell "the same under MemoryDenyWriteExecute, which it says"
+	picket_down
+fi
