@@ -54,12 +54,15 @@ static const struct config_choice profiles[] = {{"none", PROFILE_NONE},         
 						{"apipark", PROFILE_APIPARK},   {"openai", PROFILE_OPENAI},
 						{"portkey", PROFILE_PORTKEY},   {"litellm", PROFILE_LITELLM},
 						{"crowdsec", PROFILE_CROWDSEC}, {NULL, 0}};
-static const struct config_choice event_kinds[] = {
-	{"http.request", 1 << EVENT_HTTP_REQUEST}, {"net.connection", 1 << EVENT_CONNECTION},
-	{"tcp.header", 1 << EVENT_TCP_HEADER},     {"tcp.anomaly", 1 << EVENT_TCP_ANOMALY},
-	{"http.anomaly", 1 << EVENT_HTTP_ANOMALY}, {"picket.loss", 1 << EVENT_LOSS},
-	{"picket.decision", 1 << EVENT_DECISION},  {"tls.client_hello", 1 << EVENT_TLS_HELLO},
-	{NULL, 0}};
+static const struct config_choice event_kinds[] = {{"http.request", 1 << EVENT_HTTP_REQUEST},
+						   {"net.connection", 1 << EVENT_CONNECTION},
+						   {"tcp.header", 1 << EVENT_TCP_HEADER},
+						   {"tcp.anomaly", 1 << EVENT_TCP_ANOMALY},
+						   {"http.anomaly", 1 << EVENT_HTTP_ANOMALY},
+						   {"picket.loss", 1 << EVENT_LOSS},
+						   {"picket.decision", 1 << EVENT_DECISION},
+						   {"tls.client_hello", 1 << EVENT_TLS_HELLO},
+						   {NULL, 0}};
 static const struct config_choice clients[] = {
 	{"all", CLIENTS_ALL}, {"suspicious", CLIENTS_SUSPICIOUS}, {NULL, 0}};
 static const struct config_choice roles[] = {{"decide", ROLE_DECIDE}, {"observe", ROLE_OBSERVE}, {NULL, 0}};

@@ -131,8 +131,8 @@ struct event_request {
 	struct span route;
 	/* Of the process that read it, "" = not known, or in no container (sensor/processes.h). */
 	struct span process_name, container;
-	const struct event_tls *tls; /* of its client, not of a proxy; in the tail. NULL: nothing is known. What a
-				      * proxy tells of it (ja4_header) is its JA4 alone */
+	const struct event_tls *tls; /* of its client, not of a proxy; in the tail. NULL: nothing is known.
+				      * What a proxy tells of it (ja4_header) is its JA4 alone */
 	struct event_signature *signatures; /* the strongest first */
 	uint8_t signature_count;
 	uint8_t signatures_unfinished; /* they were not all looked for, or not to the request's end */
