@@ -173,7 +173,7 @@ static void texts_that_are_no_budget(void **state)
 		LINE "form 1 2 0123456789abcde\n",
 		LINE "form 1 2 0123456789abcdef0\n",
 		LINE "form 1 2 0123456789abcdef\nform 1 2 0123456789abcdef\n",
-		"form 1 2 0123456789abcdef\n" LINE,
+		"form 1 2 0123456789abcdef\npicket-budget 1 1 2 3 4 5 6\n",
 	};
 	struct budget_kept kept = {.form.form = 7};
 
