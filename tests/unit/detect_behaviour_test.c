@@ -731,9 +731,9 @@ static void with_handshake(struct fixture *f, const char *agent, const char *ja4
 	}
 }
 
-/* Browsers' and malware's are published (FoxIO's README and its ja4+ mapping); curl 7.88, wget 1.21,
- * python-requests and node were measured (Debian 12, Python 3.11, Node 20); Go's is by its list of ciphers.
- */
+/* Chrome's and malware's are published (FoxIO's README.md and ja4plus-mapping.csv); curl 7.88, wget 1.21,
+ * python-requests and node were measured (Debian 12, Python 3.11, Node 20); Firefox's, Safari's and Go's are
+ * as they are commonly reported, and nobody looked here. */
 static void browsers_are_what_they_say(void **state)
 {
 	static const struct {
@@ -742,7 +742,7 @@ static void browsers_are_what_they_say(void **state)
 		{CHROME, "t13d1516h2_8daaf6152771_02713d6af862"},
 		{CHROME, "t13d1517h2_8daaf6152771_b0da82dd1658"},
 		{CHROME, "t13d1516h1_8daaf6152771_02713d6af862"}, /* a WebSocket's */
-		{CHROME, "t13i1515h2_8daaf6152771_02713d6af862"}, /* by address: no name is sent */
+		{CHROME, "t13i1516h2_8daaf6152771_02713d6af862"}, /* by address: no name is sent */
 		{CHROME, "q13d0312h3_55b375c5d22e_06cda9e17597"}, /* QUIC */
 		{FIREFOX, "t13d1715h2_5b57614c22b0_5c2c66f702b0"},
 		{FIREFOX, "t13d1717h2_5b57614c22b0_3cbfd9057e0d"},
@@ -777,7 +777,7 @@ static void programs_that_claim_to_be_browsers_are_told_of_and_not_blocked(void 
 		{CHROME, "t13d291300_723694b0fccc_899037bd0b8c"},  /* wget */
 		{CHROME, "t13d5911h1_a33745022dd6_1f22a2ca17c4"},  /* node's fetch */
 		{CHROME, "t13d190900_9dc949149365_97f8aa674fd9"},  /* Sliver */
-		{FIREFOX, "t12d190800_d83cc789557e_7af1ed941c26"}, /* Cobalt Strike */
+		{FIREFOX, "t12d190700_d83cc789557e_16bbda4055b2"}, /* Cobalt Strike */
 		{SAFARI, "t13d201100_2b729b4bf6f3_9e7b989ebec8"},  /* IcedID: offers no protocol */
 	};
 	struct fixture *f = *state;
