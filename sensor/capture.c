@@ -15,6 +15,7 @@
 #define IDLE_WHEN_FULL_NS (30 * NS_PER_S)   /* ... when its place is needed */
 #define UNREAD_WAIT_NS    (60 * NS_PER_S)   /* for bytes that are read after the close */
 #define NOTE_CLIENT_NS    (60 * NS_PER_S)   /* how often a busy connection proves its client again */
+#define TLS_WAIT_NS       (2 * NS_PER_S)    /* a hello, for the version that was agreed on */
 
 /* --- what a stream did during a call --- */
 
@@ -574,6 +575,8 @@ int capture_new(const struct capture_parts *parts, struct capture **ret)
 		capture_free(c);
 		return r;
 	}
+	c->tls_wait_ns = parts->packets ? parts->packets->answer_wait_ns : TLS_WAIT_NS;
+	c->parts.packets = NULL; /* whose it is may let go of it */
 	c->proxied = (struct proxied_parts){.origin = c->origin,
 					    .proxies = parts->proxies,
 					    .behind = parts->behind,

@@ -36,7 +36,7 @@
 
 struct capture;
 
-/* Of traffic that is seen as packets (PK_SEGMENT, PK_FRAME). */
+/* Of traffic that is seen as packets (PK_SEGMENT, PK_FRAME). Only read by capture_new. */
 struct capture_packets {
 	const uint16_t *ports;   /* of servers; borrowed for the life of the capture */
 	unsigned port_count;     /* 0: any port */

@@ -60,6 +60,7 @@ struct capture {
 	struct waits heads, bodies; /* what servers wait for */
 	struct tls_prints *tls_prints;
 	struct tls_client *tls_first, *tls_last; /* whose version is waited for, the oldest first */
+	uint64_t tls_wait_ns;                    /* so long; 0: while the connection lasts */
 	struct connection *current;              /* whose record is at work */
 	uint64_t time_ns;                        /* of that record */
 	struct loss losses[LOSS_SOURCES];

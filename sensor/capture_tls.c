@@ -7,8 +7,6 @@
 #include "sensor/capture_internal.h"
 #include "sensor/tls_version.h"
 
-#define VERSION_WAIT_NS (2 * NS_PER_S)
-
 #define NAME_SHOWN_MAX     512 /* redacted */
 #define PROTOCOL_SHOWN_MAX 32
 
@@ -231,9 +229,7 @@ void capture_tls_end(struct capture *c, struct connection *conn)
 
 void capture_tls_tick(struct capture *c, uint64_t now_ns)
 {
-	uint64_t wait_ns = c->parts.packets ? c->parts.packets->answer_wait_ns : VERSION_WAIT_NS;
-
-	while (c->tls_first &&
-	       (now_ns == UINT64_MAX || (wait_ns && now_ns >= c->tls_first->since_ns + wait_ns)))
+	while (c->tls_first && (now_ns == UINT64_MAX ||
+				(c->tls_wait_ns && now_ns >= c->tls_first->since_ns + c->tls_wait_ns)))
 		tell(c, c->tls_first, 0);
 }

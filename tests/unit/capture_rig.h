@@ -33,7 +33,12 @@ struct rig {
 	struct verdict verdicts[16];
 	unsigned verdict_count;
 	unsigned events_at_verdict; /* events that had come when the first verdict did */
+	struct capture_packets
+		packets; /* with rig_packets_wait_ns; only there until capture_new has returned */
 };
+
+/* The next rig reads packets, and a request waits so long for its answer. */
+static uint64_t rig_packets_wait_ns;
 
 static inline uint64_t rig_boot(void *arg)
 {
@@ -116,7 +121,12 @@ static inline int rig_start(struct rig *rig, unsigned connections_max, uint64_t 
 				      .event = rig_event,
 				      .verdict = rig_verdict,
 				      .arg = rig};
-	return capture_new(&parts, &rig->capture);
+	if (rig_packets_wait_ns)
+		parts.packets = &rig->packets;
+	rig->packets.answer_wait_ns = rig_packets_wait_ns;
+	r = capture_new(&parts, &rig->capture);
+	memset(&rig->packets, 0, sizeof rig->packets);
+	return r;
 }
 
 static inline void rig_forget_events(struct rig *rig)

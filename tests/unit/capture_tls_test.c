@@ -27,6 +27,14 @@ static int setup(void **state)
 	return rig ? rig_start(rig, 64, 1 << 20, false) : -1;
 }
 
+static int setup_packets(void **state)
+{
+	rig_packets_wait_ns = 5 * RIG_SECOND;
+	int r = setup(state);
+	rig_packets_wait_ns = 0;
+	return r;
+}
+
 static int teardown(void **state)
 {
 	rig_stop(*state);
@@ -175,6 +183,22 @@ static void a_silent_client_is_told_after_a_moment_and_at_its_end(void **state)
 	assert_int_equal(counts(rig).hellos, 3);
 	assert_int_equal(counts(rig).versions, 0);
 	assert_int_equal(counts(rig).held, 0);
+}
+
+/* ... as long as a request waits for its answer; whoever said how long need not keep it. */
+static void where_packets_are_read_the_moment_is_theirs(void **state)
+{
+	struct rig *rig = *state;
+	struct pk_flow flow = rig_flow(43, 7, 5557);
+
+	make("a.example");
+	rig_open(rig, &flow, ISN);
+	send_pieces(rig, &flow, ISN, wire, wire_len, wire_len);
+	for (unsigned s = 0; s < 4; s++)
+		rig_tick(rig, RIG_SECOND);
+	assert_null(hello_of(rig));
+	rig_tick(rig, RIG_SECOND);
+	assert_non_null(hello_of(rig));
 }
 
 static void what_is_not_whole_is_counted_and_no_event(void **state)
@@ -352,6 +376,8 @@ int main(void)
 		story(a_hello_in_two_segments_is_told_with_the_version_of_the_next_records),
 		story(earlier_versions_tell_by_a_message_in_the_clear),
 		story(a_silent_client_is_told_after_a_moment_and_at_its_end),
+		cmocka_unit_test_setup_teardown(where_packets_are_read_the_moment_is_theirs, setup_packets,
+						teardown),
 		story(what_is_not_whole_is_counted_and_no_event),
 		story(a_hello_behind_what_comes_before_tls),
 		story(what_stands_for_a_name_is_redacted),

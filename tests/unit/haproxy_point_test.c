@@ -569,6 +569,8 @@ static void what_haproxy_refuses_is_told_in_its_words(void **state)
 	pthread_mutex_unlock(&ha.lock);
 	later(s, 3);
 	wait_for_map("198.51.100.7=597 ");
+	wait_for_state(s,
+		       HAPROXY_UP); /* a moment behind its map; before, it is still down for the old reason */
 	/* The name that is configured is not that of haproxy.cfg. */
 	pthread_mutex_lock(&ha.lock);
 	ha.refuse = "Unknown map identifier. Please use #<id> or <file>.";
