@@ -110,22 +110,22 @@ static char fold(char c)
 }
 
 /* One segment (without its slash) is appended, ignored, or takes back the one before. */
-static size_t segment_put(char *out, size_t len, const char *segment, size_t segment_len)
+static size_t segment_put(char *out, size_t len, struct span segment)
 {
-	const char *parameter = segment_len ? memchr(segment, ';', segment_len) : NULL;
+	const char *parameter = segment.len ? memchr(segment.ptr, ';', segment.len) : NULL;
 
 	if (parameter)
-		segment_len = (size_t)(parameter - segment);
-	if (segment_len == 0 || (segment_len == 1 && segment[0] == '.'))
+		segment.len = (size_t)(parameter - segment.ptr);
+	if (!segment.len || span_equal(segment, SPAN(".")))
 		return len;
-	if (segment_len == 2 && segment[0] == '.' && segment[1] == '.') {
+	if (span_equal(segment, SPAN(".."))) {
 		while (len > 0 && out[--len] != '/')
 			;
 		return len;
 	}
 	out[len++] = '/';
-	memmove(out + len, segment, segment_len);
-	return len + segment_len;
+	memmove(out + len, segment.ptr, segment.len);
+	return len + segment.len;
 }
 
 size_t matcher_normalise(struct span path, char *out)
@@ -140,7 +140,7 @@ size_t matcher_normalise(struct span path, char *out)
 	for (size_t i = 0; i <= n; i++) {
 		if (i < n && decoded[i] != '/')
 			continue;
-		len = segment_put(out, len, decoded + from, i - from);
+		len = segment_put(out, len, (struct span){decoded + from, i - from});
 		from = i + 1;
 	}
 	if (len == 0)

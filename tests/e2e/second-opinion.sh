@@ -116,7 +116,7 @@ picket_down
 gone "$pid" || fail "it outlived the daemon"
 
 # As under the unit's MemoryDenyWriteExecute=: no expression becomes code, that is told, and the same is found.
-if python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).prctl(66, 0, 0, 0, 0) != 0)'; then # PR_GET_MDWE
+if "$PYTHON" -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).prctl(66, 0, 0, 0, 0) != 0)'; then # PR_GET_MDWE
 	cat >"$DIR/no-code" <<-'PY'
 		#!/usr/bin/env python3
 		import ctypes, os, sys
@@ -124,7 +124,8 @@ if python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).prctl(66, 0, 0, 0,
 		os.execv(os.environ["PICKET_REAL"], ["picket", *sys.argv[1:]])
 	PY
 	chmod +x "$DIR/no-code"
-	PICKET_REAL=$PICKET_BIN PICKET_BIN=$DIR/no-code picket_again
+	export PICKET_REAL=$PICKET_BIN
+	PICKET_BIN=$DIR/no-code picket_again
 	wait_until 30 "the rules are loaded where memory may not hold code" state_is ready
 	grep -q "expressions are interpreted" "$DIR/picket.log" "$DIR/picket.out" || fail "it does not say that it interprets"
 	events_start
