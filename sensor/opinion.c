@@ -269,9 +269,7 @@ static bool is_suspicious(const struct http_request *r)
 
 static const struct addr *client_of(const struct event *e)
 {
-	const struct addr *client = &e->request.client.addr;
-
-	return client->family != ADDR_NONE ? client : &e->flow.peer.addr;
+	return &event_client(e)->addr;
 }
 
 /* Did an alarm of it come lately? */
