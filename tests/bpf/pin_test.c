@@ -297,7 +297,7 @@ static void a_kill_leaves_no_gap_either(void **state)
 		stop(&d);
 		unsigned long long before = segments();
 		pid_t flood = flood_start();
-		for (int round = 0; round < 6; round++) {
+		for (int round = 0; round < 3; round++) {
 			int status;
 			pid_t pid = fork();
 
