@@ -82,7 +82,7 @@ equal "head in status" "${noted%%:*}" "$(status_of .audit.head.seq)"
 : >"$DIR/acknowledged"
 flood() { # FROM
 	local i
-	for i in $(seq "$1" $(($1 + 149))); do
+	for i in $(seq "$1" $(($1 + 59))); do
 		if pk block "198.51.$((i / 200)).$((i % 200 + 1))" --ttl 5m >/dev/null 2>&1; then
 			echo "198.51.$((i / 200)).$((i % 200 + 1))" >>"$DIR/acknowledged"
 		fi

@@ -20,9 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum {
 	SEEDS_MAX = 4096,
 	SEED_BYTES_MAX = 1 << 20,
-	CUTS_MAX = 600,      /* of one seed; a longer seed is cut at evenly spread lengths */
-	MUTATIONS = 200,     /* of one seed */
-	BYTES_MAX = 1 << 28, /* given to the function in all, by cuts and mutations: keeps large seeds from
+	CUTS_MAX = 300,      /* of one seed; a longer seed is cut at evenly spread lengths */
+	MUTATIONS = 100,     /* of one seed */
+	BYTES_MAX = 1 << 26, /* given to the function in all, by cuts and mutations: keeps large seeds from
 				taking minutes */
 };
 
