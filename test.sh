@@ -6,7 +6,7 @@
 #     sudo ./test.sh [--again] [what ctest takes, e.g. -L unit, -R e2e/block]
 #
 # --again   also tells the stories that do not depend on the packet mode in the other two, boots more kernels, and lets
-#           clang-tidy's analyzer follow all modules, not only those that read outside bytes
+#           clang-tidy's analyzer follow all modules
 set -eu
 cd "$(dirname "$0")"
 

@@ -4,7 +4,7 @@
 #
 # TIDY_JOBS files at a time, as many as there are processors if it is not set. TIDY_NODES: how far the analyzer follows each
 # function, as far as it does by itself (225000) if it is not set. TIDY_ANALYZE=fuzzed: the analyzer, which is nine tenths of the
-# time, only looks at modules that read outside bytes, those for which there is a fuzzer; at all if it is not set.
+# time, only looks at modules that read outside bytes, those for which there is a fuzzer; none: at none; at all if it is not set.
 # A file is looked at again only when it, a header of ours or the configuration changed since it last passed.
 set -eu
 cd "$(dirname "$0")/.."
@@ -37,7 +37,10 @@ fuzzed() {
 	sed -n 's/^#include "\(.*\)\.h"$/\1/p' tests/fuzz/*_fuzz.c tests/unit/routes_rig.h | grep -v -e '^lib/util$' -e '^lib/log$' | sort -u | paste -sd '|'
 }
 analyzed=.
-if [ "${TIDY_ANALYZE:-all}" = fuzzed ]; then analyzed="/($(fuzzed))(_[a-z0-9_]*)?\.c\$"; fi
+case ${TIDY_ANALYZE:-all} in
+fuzzed) analyzed="/($(fuzzed))(_[a-z0-9_]*)?\.c\$" ;;
+none) analyzed='^$' ;;
+esac
 
 passed=$build/tidy-passed
 mkdir -p "$passed"
